@@ -1,0 +1,52 @@
+"""What a net is asked to learn: a dataset, its sizes and, for a synthetic task, its dials."""
+
+from dataclasses import dataclass
+
+from cnnlab.spec.invalid import require
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A classification task on square images.
+
+    The test set belongs to the task and never moves; a seed draws `train_images` and
+    `validation_images`, stratified by class, from what is left (`cnnlab.data`).
+
+    Attributes:
+        name: `digits12`, `vernier`, ..., or the name of a TFDS image classification dataset.
+        side: height and width of an image in pixels.
+        channels: colour channels of an image.
+        classes: number of labels; 1 / classes is chance accuracy.
+        train_images, validation_images: how many images a seed draws for each.
+        test_images: size of a generated test set (synthetic tasks); 0 takes the task's whole fixed test set.
+        dials: (name, value) pairs of a synthetic task, sorted by name.
+        real: False for a generated task; a directional verdict needs one real task.
+    """
+
+    name: str
+    side: int
+    channels: int
+    classes: int
+    train_images: int
+    validation_images: int
+    test_images: int = 0
+    dials: tuple[tuple[str, float], ...] = ()
+    real: bool = True
+
+    def __post_init__(self) -> None:
+        for key, least in (("side", 1), ("channels", 1), ("classes", 2), ("train_images", 1), ("validation_images", 1)):
+            value = getattr(self, key)
+            require(value >= least, f"data.{key}", value, f"must be at least {least}")
+        require(self.test_images >= 0, "data.test_images", self.test_images, "must be 0 (the whole test set) or more")
+
+    @property
+    def chance(self) -> float:
+        """Accuracy of a guess, a fraction in [0, 1]; what a diverged member counts as."""
+        return 1.0 / self.classes
+
+    def dial(self, name: str) -> float:
+        """Value of one dial. Raises KeyError, naming the dials there are."""
+        values = dict(self.dials)
+        if name not in values:
+            raise KeyError(f"task {self.name} has no dial {name}; it has {', '.join(values) or 'none'}")
+        return values[name]
