@@ -35,6 +35,7 @@ class ConvNet:
             pixel changes side from layer to layer) and `symmetric` (four channel groups, four corners; Wu 2019).
         pools: after which convolutions the map is down-sampled; 0 is the image itself, `depth` just before the head.
         down: what down-samples. `strided_conv` gives that convolution the stride; `conv_strided_conv` adds one.
+            `none` keeps the map; its places still bound the stages, so that widths and 1x1 layers stay comparable.
         down_size: window and stride of a down-sampling in pixels.
         connectivity, groups: `dense`; `grouped` in `groups`; `depthwise`; `separable` (depthwise, then 1x1).
             The first convolution is always dense: it reads the image.

@@ -4,6 +4,7 @@ The vocabulary is that of the JSON graphs a user can hand in; sizes are (height,
 """
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 from cnnlab.spec.invalid import require
@@ -42,6 +43,29 @@ class Conv(Node):
     dilation: Pair = (1, 1)
     groups: int = 1
     bias: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransposedConv(Node):
+    """Transpose of a convolution with this kernel, stride and padding: each input pixel paints a whole kernel.
+
+    `valid` gives out = (in - 1) * stride + kernel; `same` crops (or fills) that to in * stride, the odd pixel of the
+    crop at the bottom and right; explicit padding crops by that many pixels.
+    """
+
+    filters: int
+    kernel: Pair
+    stride: Pair
+    padding: Padding = "same"
+    bias: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resize(Node):
+    """Interpolation with half-pixel centres to floor(in * scale) pixels an axis; no parameters, no low-pass."""
+
+    scale: tuple[Fraction, Fraction]
+    kind: Literal["nearest", "bilinear"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +130,13 @@ class Activation(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Elementwise(Node):
+    """Any other elementwise layer, such as dropout: it changes neither size nor channels and has no parameters."""
+
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Add(Node):
     """Sum of two or more maps of one shape."""
 
@@ -142,8 +173,11 @@ class Network:
         output: name of the layer that gives the logits.
         features: name of the last spatial map, what the head reads; its receptive field and size are reported.
         activation: the one activation every site carries, or `identity`; a test reads the jaxpr for it.
-        init: weight initialiser of every kernel, of the closed table `cnnlab.spec.net.INITS`.
+        init: weight initialiser of every kernel but the output layer's, of the closed table `cnnlab.spec.net.INITS`;
+            the layer named by `output` draws from `lecun` with gain 1, so that logits begin alike whatever the init.
         init_scale: standard deviation for `normal`, else a gain that multiplies the drawn weights.
+        size: (height, width) of the image in pixels the graph was built for; None where unknown. Only a module,
+            whose dense layer after `Flatten` depends on it, needs it.
     """
 
     nodes: tuple[Node, ...]
@@ -152,6 +186,7 @@ class Network:
     activation: str = "relu"
     init: str = "he"
     init_scale: float = 1.0
+    size: Pair | None = None
 
     def __post_init__(self) -> None:
         seen: set[str] = set()

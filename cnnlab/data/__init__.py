@@ -1,0 +1,38 @@
+"""Tasks as arrays: a fixed test set, and a pool from which a seed draws training and validation images.
+
+A task is found by its name: a module of that name in `cnnlab.data.tasks`, else a TFDS dataset of that name. Each
+offers `check(task, source)` and `load(task, source)`. Adding a task is adding one file.
+"""
+
+from types import ModuleType
+
+from cnnlab.data import library
+from cnnlab.data.arrays import Dataset, Missing, Source, Split
+from cnnlab.data.drawing import draw, epoch_orders
+from cnnlab.data.registry import family
+from cnnlab.spec.task import Task
+
+__all__ = ["Dataset", "Missing", "Source", "Split", "check", "draw", "epoch_orders", "load"]
+
+
+def _family(task: Task) -> ModuleType:
+    return family(task.name) or library
+
+
+def check(task: Task, source: Source) -> None:
+    """Raise unless `load` can succeed, within seconds; prepares and writes nothing.
+
+    Raises:
+        Missing: the data is not prepared, not in `source.raw_dir`, and there is no network.
+        Invalid: the name is unknown, the task asks for what its data has not, or a file is wrong.
+    """
+    _family(task).check(task, source)
+
+
+def load(task: Task, source: Source) -> Dataset:
+    """Return the task's arrays, verified against the task; the same whenever and wherever it is called.
+
+    The first call for a TFDS dataset prepares it in `source.cache_dir`. Raises as `check` does.
+    """
+    dataset: Dataset = _family(task).load(task, source)
+    return dataset

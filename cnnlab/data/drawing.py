@@ -1,0 +1,60 @@
+"""What a seed decides about data: which pool images train and validate, and in which order they are seen."""
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnlab.data.arrays import Dataset, Split
+from cnnlab.spec.task import Task
+
+DRAW, ORDER = 0xD4A3, 0x04DE
+"""Tags of the two random streams of a seed: neither shifts the other, nor any other use of the seed."""
+
+
+def quotas(total: int, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Share out `total` in proportion to `counts` by largest remainder, ties to the lower class.
+
+    Never gives a class more than its count. Works in integers, so the shares are exact.
+
+    Args:
+        total: at most the sum of `counts`.
+        counts: images of each class, (classes,).
+    """
+    shares, remainders = np.divmod(total * counts, counts.sum())
+    largest = np.argsort(-remainders, kind="stable")[: total - shares.sum()]
+    shares[largest] += 1
+    return shares
+
+
+def draw(dataset: Dataset, task: Task, seed: int) -> tuple[Split, Split]:
+    """Draw the training and the validation images of a seed: disjoint, each stratified by class.
+
+    Depends on the pool, the two sizes and the seed; on nothing else. How many images of each class are drawn does
+    not depend on the seed either.
+
+    Returns:
+        (train, validation) with exactly `task.train_images` and `task.validation_images` images.
+    """
+    labels = dataset.pool.labels
+    counts = np.bincount(labels, minlength=task.classes)
+    # Together first, then apart: rounded apart, a class could be asked for more images than it has.
+    both = quotas(task.train_images + task.validation_images, counts)
+    validation = quotas(task.validation_images, both)
+    shuffled = np.random.default_rng([seed, DRAW]).permutation(len(labels))
+    by_class = [shuffled[labels[shuffled] == label] for label in range(task.classes)]
+    first = np.concatenate([part[:n] for part, n in zip(by_class, validation, strict=True)])
+    then = np.concatenate([part[n:end] for part, n, end in zip(by_class, validation, both, strict=True)])
+    return _taken(dataset.pool, then), _taken(dataset.pool, first)
+
+
+def _taken(pool: Split, places: npt.NDArray[np.int64]) -> Split:
+    places = np.sort(places)
+    return Split(pool.images[places], pool.labels[places])
+
+
+def epoch_orders(n: int, epochs: int, seed: int) -> npt.NDArray[np.int32]:
+    """Draw the order in which `n` training images are seen, one permutation an epoch; int32 (epochs, n).
+
+    Drawn on the host from the seed alone, so every arm sees the same order. A longer run begins as the shorter one.
+    """
+    generator = np.random.default_rng([seed, ORDER])
+    return np.stack([generator.permutation(n) for _ in range(epochs)]).astype(np.int32)

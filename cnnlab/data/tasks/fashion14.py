@@ -1,0 +1,31 @@
+"""Fashion-MNIST area-averaged to 14x14 (every pixel the mean of a 2x2 block), from `fashion_mnist` as prepared."""
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnlab.data import library
+from cnnlab.data.arrays import Dataset, Source, from_pixels, require_fit, verified
+from cnnlab.spec.task import Task
+
+DATASET, BLOCK = "fashion_mnist", 2
+
+
+def block_sums(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
+    """Sum 2x2 blocks, four times their means but integers; (n, side, side, channels) to half the side."""
+    wide = images.astype(np.uint16)
+    rows = wide[:, ::2] + wide[:, 1::2]
+    return rows[:, :, ::2] + rows[:, :, 1::2]
+
+
+def check(task: Task, source: Source) -> None:
+    """Raise `Missing` or `Invalid` unless Fashion-MNIST can be loaded and the sizes fit."""
+    facts = library.facts(DATASET, source)
+    require_fit(task, side=facts.side // BLOCK, channels=facts.channels, classes=facts.classes, pool=facts.pool)
+
+
+def load(task: Task, source: Source) -> Dataset:
+    """60 000 images to draw from and the official 10 000 test images."""
+    arrays = library.stacked(DATASET, source)
+    pool, test = block_sums(arrays.pool_images), block_sums(arrays.test_images)
+    # Scaling to unit variance undoes the factor 4 between sums and means.
+    return verified(from_pixels((pool, arrays.pool_labels), (test, arrays.test_labels)), task, imbalance=1.1)

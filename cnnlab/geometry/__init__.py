@@ -1,0 +1,1 @@
+"""Integers and fractions on a network: sizes, cost, receptive fields, alignment, coverage. No JAX."""

@@ -1,0 +1,163 @@
+"""Receptive field, effective stride and padding of every node, and whether merging paths are aligned."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from cnnlab.geometry.layers import along
+from cnnlab.geometry.reach import Reach, merged, through
+from cnnlab.geometry.sizes import Map, maps
+from cnnlab.spec.network import Conv, Input, Network, Node, Pair
+
+Exact = int | Fraction
+AXES = ("height", "width")
+
+
+class Misaligned(ValueError):  # noqa: N818 - a word of the suite, like Invalid
+    """The paths into a merge look at different places of the image, or move over it at different strides.
+
+    Attributes:
+        merge: name of the node. axis: 0 height, 1 width.
+        strides: effective stride of each path, by the order of the merge's inputs.
+        centres: centre of output 0's window on each path, in pixels; up to the shift that paths share if unknown.
+        rf_per_path: receptive field of each path, in pixels.
+    """
+
+    def __init__(self, merge: str, axis: int, reaches: Sequence[Reach]) -> None:
+        self.merge, self.axis = merge, axis
+        self.strides = tuple(exact(reach.stride) for reach in reaches)
+        self.centres = tuple(exact(reach.centre) for reach in reaches)
+        self.rf_per_path = tuple(reach.extent for reach in reaches)
+        what, values = ("centre", self.centres) if len(set(self.strides)) == 1 else ("stride", self.strides)
+        shown = " vs ".join(str(value) for value in values)
+        super().__init__(f"{merge}: {what} {shown} along the {AXES[axis]} (receptive fields {self.rf_per_path})")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """What the outputs of one node see of the image; pairs are (height, width), in pixels.
+
+    Output u sees [-padding + u * stride, -padding + u * stride + rf - 1], padding counted as pixels outside the image.
+    After transposed convolutions and interpolation windows differ in turn: `rf` is the largest, and `padding` is such
+    that the mean centre is exact; `window` gives each output's own.
+
+    Attributes:
+        rf: of the longest path. None if it is the whole image and its size is unknown.
+        shortest: receptive field of the shortest path.
+        stride: pixels between neighbouring outputs; None if each sees the whole image.
+        padding: effective padding at the top and left; None along an axis where it depends on an unknown size.
+        whole: True after a global average, a flatten or a dense layer.
+    """
+
+    rf: Pair | None
+    shortest: Pair | None
+    stride: tuple[Exact, Exact] | None
+    padding: tuple[Exact | None, Exact | None]
+    whole: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sight:
+    """What one node sees along one axis: by the longest paths together, and by the shortest alone."""
+
+    longest: Reach
+    shortest: Reach
+
+
+Sights = tuple[Sight, Sight] | None
+"""Of one node, (height, width); None if it sees the whole image."""
+
+
+def fields(network: Network, size: Pair | None) -> dict[str, Field]:
+    """Receptive field of every node.
+
+    Args:
+        network: the graph.
+        size: (height, width) of the image. None leaves unknown the padding that SAME derives from it; paths into a
+            merge are still compared where they share what is unknown.
+
+    Raises:
+        Misaligned: at the first merge whose paths differ in effective stride or centre.
+        Invalid: as `cnnlab.geometry.sizes.sizes`.
+    """
+    found = maps(network, size)
+    sights: dict[str, Sights] = {}
+    for node in network.nodes:
+        sights[node.name] = _sights(node, found, sights)
+    return {name: _field(sight, size) for name, sight in sights.items()}
+
+
+def outgrown(network: Network, size: Pair) -> dict[str, bool]:
+    """Tell whether each node's receptive field is larger than the image, along the height or the width.
+
+    Nodes that see the whole image by construction (after a global average, ...) have not outgrown it.
+    """
+    return {name: _exceeds(field, size) for name, field in fields(network, size).items()}
+
+
+def unproductive(network: Network, size: Pair) -> tuple[str, ...]:
+    """Name the convolutions wider than one pixel whose INPUT already sees more than the image.
+
+    They can add no new pixels to any path, only re-weigh what is seen (Richter et al. 2021).
+    """
+    beyond = outgrown(network, size)
+    wide = (node for node in network.nodes if isinstance(node, Conv) and max(node.kernel) > 1)
+    return tuple(node.name for node in wide if beyond[node.inputs[0]])
+
+
+def exact(value: Fraction) -> Exact:
+    """Give an int where the fraction is whole."""
+    return value.numerator if value.denominator == 1 else value
+
+
+def _sights(node: Node, found: Mapping[str, Map], sights: Mapping[str, Sights]) -> Sights:
+    """Find what a node sees along both axes."""
+    if isinstance(node, Input):
+        return Sight(longest=Reach(), shortest=Reach()), Sight(longest=Reach(), shortest=Reach())
+    read = [sights[name] for name in node.inputs]
+    pairs = [pair for pair in read if pair is not None]
+    if len(pairs) < len(read) or along(node, 0, None, None) is None:
+        return None
+    height, width = (_along_axis(node, axis, found[node.inputs[0]], [pair[axis] for pair in pairs]) for axis in (0, 1))
+    return height, width
+
+
+def _along_axis(node: Node, axis: int, source: Map, read: Sequence[Sight]) -> Sight:
+    """Find what a node sees along one axis, given what its inputs see and the first input's map."""
+    length = None if source.size is None else source.size[axis]
+    layer = along(node, axis, length, source.channels)
+    assert layer is not None, "nodes that read the whole map are handled before"
+    if len(read) > 1:
+        _check_alignment(node.name, axis, [sight.longest for sight in read])
+        shortest = min((sight.shortest for sight in read), key=lambda reach: reach.extent)
+        return Sight(longest=merged([sight.longest for sight in read], node.name), shortest=shortest)
+    return Sight(
+        longest=through(read[0].longest, layer, node.name), shortest=through(read[0].shortest, layer, node.name)
+    )
+
+
+def _check_alignment(merge: str, axis: int, reaches: Sequence[Reach]) -> None:
+    """Raise `Misaligned` unless all paths agree in stride, and in centre those that share their unknown shifts."""
+    places = {reach.shift: reach.centre for reach in reaches}
+    agree = all(reach.centre == places[reach.shift] for reach in reaches)
+    if len({reach.stride for reach in reaches}) > 1 or not agree:
+        raise Misaligned(merge, axis, reaches)
+
+
+def _field(sights: Sights, size: Pair | None) -> Field:
+    """Turn what a node sees into its `Field`."""
+    if sights is None:
+        return Field(rf=size, shortest=size, stride=None, padding=(0, 0), whole=True)
+    height, width = (sight.longest for sight in sights)
+    lows = [None if reach.padding is None else exact(reach.padding) for reach in (height, width)]
+    return Field(
+        rf=(height.extent, width.extent),
+        shortest=(sights[0].shortest.extent, sights[1].shortest.extent),
+        stride=(exact(height.stride), exact(width.stride)),
+        padding=(lows[0], lows[1]),
+    )
+
+
+def _exceeds(field: Field, size: Pair) -> bool:
+    """Tell whether a field is larger than the image along some axis."""
+    return field.rf is not None and any(seen > there for seen, there in zip(field.rf, size, strict=True))

@@ -1,0 +1,102 @@
+"""What each node of a network does along one axis: the only place that translates nodes into windows."""
+
+from cnnlab.geometry.axis import Layer, Resample, Slide, Spread, same_low, same_padding
+from cnnlab.spec.network import (
+    Activation,
+    Add,
+    Blur,
+    Concat,
+    Conv,
+    Dense,
+    Elementwise,
+    Flatten,
+    GlobalAveragePool,
+    GroupPad,
+    Node,
+    Norm,
+    Pad,
+    Padding,
+    Pool,
+    Resize,
+    SpaceToDepth,
+    TransposedConv,
+)
+
+WHOLE_MAP = (GlobalAveragePool, Flatten, Dense)
+"""Nodes whose one output position reads the whole map."""
+
+MERGES = (Add, Concat)
+
+
+def along(node: Node, axis: int, length: int | None, channels: int | None) -> Layer | None:
+    """Say what `node` does along `axis` (0 height, 1 width) of an input map; None if it reads the whole map.
+
+    Args:
+        node: any node but an `Input`; a merge does to each of its inputs what is returned.
+        axis: 0 or 1.
+        length: pixels of the input map along the axis; None if unknown.
+        channels: of the input map; None if unknown.
+
+    Raises:
+        TypeError: the node is of a kind that geometry does not know.
+    """
+    match node:
+        case Conv():
+            return _slide(node.kernel[axis], node.stride[axis], node.dilation[axis], node.padding, axis, length)
+        case Pool() | Blur():
+            return _slide(node.kernel[axis], node.stride[axis], 1, node.padding, axis, length)
+        case TransposedConv():
+            return _spread(node.kernel[axis], node.stride[axis], node.padding, axis)
+        case Resize():
+            return Resample(scale=node.scale[axis], kind=node.kind)
+        case SpaceToDepth():
+            return Slide(taps=node.block, stride=node.block)
+        case Pad():
+            low, high = node.padding[axis]
+            return Slide(low=low, high=high, beyond=node.mode)
+        case GroupPad():
+            return _group_pad(node.total[axis], axis, channels)
+        case Norm() | Activation() | Elementwise() | Add() | Concat():
+            return Slide()
+        case GlobalAveragePool() | Flatten() | Dense():
+            return None
+    raise TypeError(f"geometry knows no node of kind {type(node).__name__} ({node.name})")
+
+
+def _slide(taps: int, stride: int, dilation: int, padding: Padding, axis: int, length: int | None) -> Slide:
+    """Make a sliding window with its padding resolved as far as the length is known."""
+    span = (taps - 1) * dilation + 1
+    if padding == "valid":
+        return Slide(taps=taps, stride=stride, dilation=dilation)
+    if padding != "same":
+        low, high = padding[axis]
+        return Slide(taps=taps, stride=stride, dilation=dilation, low=low, high=high)
+    if length is not None:
+        low, high = same_padding(length, span, stride)
+        return Slide(taps=taps, stride=stride, dilation=dilation, low=low, high=high)
+    known = same_low(span, stride)
+    return Slide(taps=taps, stride=stride, dilation=dilation, low=known or 0, unresolved=known is None)
+
+
+def _spread(taps: int, stride: int, padding: Padding, axis: int) -> Spread:
+    """Make a transposed window; SAME crops kernel - stride pixels, or fills them where that is negative."""
+    if padding == "valid":
+        return Spread(taps=taps, stride=stride)
+    if padding != "same":
+        low, high = padding[axis]
+        return Spread(taps=taps, stride=stride, low=low, high=high)
+    low = max(taps - stride, 0) // 2
+    return Spread(taps=taps, stride=stride, low=low, high=taps - stride - low)
+
+
+def _group_pad(total: int, axis: int, channels: int | None) -> Slide:
+    """Unite the shifts that the channel groups make: larger share first, then smaller (`GroupPad`).
+
+    Groups stand at (top left), (top right), (bottom left), (bottom right), and channels fill them in that order, so
+    the second shift of the width needs two channels and that of the height three.
+    """
+    small, large = total // 2, total - total // 2
+    both = channels is None or channels >= (3, 2)[axis]
+    if not both:
+        return Slide(low=large, high=small)
+    return Slide(taps=large - small + 1, low=large, high=large)

@@ -1,0 +1,103 @@
+"""The image window of one unit, and where its paths are centred: true also where paths are misaligned.
+
+Followed backwards, position by position, over the whole graph; `cnnlab.geometry.fields` goes forwards.
+"""
+
+from collections import defaultdict
+from fractions import Fraction
+
+from cnnlab.geometry.axis import Layer, Slide
+from cnnlab.geometry.layers import along
+from cnnlab.geometry.reach import Reach, Window, through
+from cnnlab.geometry.sizes import Map, maps
+from cnnlab.spec.invalid import Invalid, require_choice
+from cnnlab.spec.network import Input, Network, Node, Pair
+
+
+def window(network: Network, size: Pair | None, name: str, unit: Pair) -> tuple[Window | None, Window | None]:
+    """First and last pixel that one unit of a node sees, inclusive, along the height and the width.
+
+    Pixels outside the image are padding. The window spans all paths, aligned or not.
+
+    Args:
+        network: the graph.
+        size: (height, width) of the image; None if unknown.
+        name: of the node.
+        unit: (row, column) of its unit; it need not exist on a map of this size.
+
+    Returns:
+        Per axis the window, or None if the unit sees nothing there (a gap of a transposed convolution).
+
+    Raises:
+        Invalid: no node has that name, the size is unknown and needed, or as `cnnlab.geometry.sizes.sizes`.
+    """
+    height, width = ((min(seen), max(seen)) if (seen := _seen(network, size, name, unit, a)) else None for a in (0, 1))
+    return height, width
+
+
+def path_centres(network: Network, size: Pair | None, name: str) -> tuple[tuple[Fraction, ...], tuple[Fraction, ...]]:
+    """Centres of output (0, 0)'s window over all paths from the image, ascending, along the height and the width.
+
+    One centre an axis means that the node is aligned (if strides agree too). A path's centre is the mean of its
+    windows' centres where a transposed convolution shows several in turn. A path through a node that sees the whole
+    image has none.
+
+    Raises:
+        Invalid: as `window`.
+    """
+    require_choice("node", name, (node.name for node in network.nodes))
+    height, width = (tuple(sorted({centre for _, centre in _paths(network, size, axis)[name]})) for axis in (0, 1))
+    return height, width
+
+
+def _seen(network: Network, size: Pair | None, name: str, unit: Pair, axis: int) -> set[int]:
+    """Positions on the image line that one unit depends on."""
+    require_choice("node", name, (node.name for node in network.nodes))
+    found = maps(network, size)
+    needed: defaultdict[str, set[int]] = defaultdict(set, {name: {unit[axis]}})
+    seen: set[int] = set()
+    for node in reversed(network.nodes):
+        if isinstance(node, Input):
+            seen = needed[node.name]
+        elif needed[node.name]:
+            layer = _resolved(node, found, axis)
+            for source in node.inputs:
+                if layer is None:
+                    needed[source] |= set(range(_known(found[source].size)[axis]))
+                else:
+                    needed[source] |= {position for place in needed[node.name] for position in layer.reads(place)}
+    return seen
+
+
+def _paths(network: Network, size: Pair | None, axis: int) -> dict[str, set[tuple[Fraction, Fraction]]]:
+    """(stride, centre of output 0) of all paths into each node along one axis."""
+    found = maps(network, size)
+    paths: dict[str, set[tuple[Fraction, Fraction]]] = {}
+    for node in network.nodes:
+        if isinstance(node, Input):
+            paths[node.name] = {(Fraction(1), Fraction(0))}
+            continue
+        layer = _resolved(node, found, axis)
+        read = set().union(*(paths[source] for source in node.inputs))
+        if layer is None:
+            paths[node.name] = set()
+        else:
+            step = through(Reach(), layer, node.name)
+            paths[node.name] = {(stride * step.stride, centre + stride * step.centre) for stride, centre in read}
+    return paths
+
+
+def _resolved(node: Node, found: dict[str, Map], axis: int) -> Layer | None:
+    """Say what a node does along one axis; raises `Invalid` if that needs an unknown size."""
+    source = found[node.inputs[0]]
+    layer = along(node, axis, None if source.size is None else source.size[axis], source.channels)
+    if isinstance(layer, Slide) and layer.unresolved:
+        raise Invalid("input_size", None, f"the SAME padding of layer {node.name} needs an image size, [height, width]")
+    return layer
+
+
+def _known(size: Pair | None) -> Pair:
+    """Give the size; raises `Invalid` if it is unknown."""
+    if size is None:
+        raise Invalid("input_size", None, "this unit sees the whole image: give an image size, [height, width]")
+    return size

@@ -1,0 +1,53 @@
+"""What many looks and many claims cost: spending over looks, partial conjunction over tasks, Holm over a family."""
+
+from collections.abc import Sequence
+
+from cnnlab.spec.invalid import require
+from cnnlab.spec.verdict import Look
+
+LOOK_ALPHA: dict[Look, float] = {"first": 0.02, "second": 0.03, "only": 0.05}
+"""Two-sided error of each look. A first and a second look share the .05 that a single look has."""
+
+TWO_SIDED = 0.05
+ONE_SIDED = 0.025
+
+
+def spent(p: float, look: Look) -> float:
+    """Pay for the look: p x .05 / alpha of the look, at most 1.
+
+    Valid whenever the second block was drawn only because the first left things open: the chance that EITHER look
+    brings it to u or below is at most u x (.02 + .03) / .05 = u (Bonferroni with weights 2 : 3).
+    """
+    return min(1.0, p * TWO_SIDED / LOOK_ALPHA[look])
+
+
+def partial_conjunction(p_values: Sequence[float]) -> float:
+    """Test "the effect exists on at least two of these K tasks": (K - 1) x the second smallest; 1 below two tasks.
+
+    Benjamini and Heller 2008, with Bonferroni's combination.
+    """
+    if len(p_values) < 2:
+        return 1.0
+    return min(1.0, (len(p_values) - 1) * sorted(p_values)[1])
+
+
+def holm_threshold(p_values: Sequence[float], *, registered: int, level: float) -> float:
+    """Give the one threshold that Holm's step-down over a fixed `registered` family comes to: pass if p <= it.
+
+    Members of the family without data count as p = 1, so they make every step stricter and are never rejected. The
+    threshold is that of the last step reached, level / (registered - rejected): rejected p-values lie below their
+    own, smaller one, and the others above this one. Raises Invalid if more p-values come than were registered.
+    """
+    require(len(p_values) <= registered, "registered", registered, f"must be at least the {len(p_values)} judged")
+    rejected = 0
+    for p in sorted(p_values):
+        if p > level / (registered - rejected):
+            break
+        rejected += 1
+    return level / max(1, registered - rejected)
+
+
+def holm(p_values: Sequence[float], *, registered: int, level: float) -> tuple[bool, ...]:
+    """Give Holm's decisions, in the order of `p_values`, over a family of fixed `registered` size."""
+    threshold = holm_threshold(p_values, registered=registered, level=level)
+    return tuple(p <= threshold for p in p_values)

@@ -1,0 +1,73 @@
+"""Records as canonical JSON bytes and back; whatever does not fit is named, never guessed."""
+
+import dataclasses
+import json
+import math
+import types
+import typing
+from pathlib import Path
+from typing import Any
+
+from cnnlab.spec.arm import plain
+from cnnlab.spec.record import Record
+
+
+class BadRecord(ValueError):
+    """A record that cannot be used: which file, and what is wrong with it, in one line."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        self.path = path
+        super().__init__(f"{path} {why}; set it aside with force=true, or take the file away")
+
+
+def encode(record: Record) -> bytes:
+    """Canonical JSON: sorted keys, no NaN, a final newline. Equal records give equal bytes."""
+    text = json.dumps(plain(record), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return text.encode() + b"\n"
+
+
+def decode(content: bytes, path: Path) -> Record:
+    """Parse what `encode` wrote. Raises BadRecord, naming `path`, for anything else."""
+    try:
+        data = json.loads(content)
+    except ValueError:
+        raise BadRecord(path, "is not JSON (cut off, or edited)") from None
+    try:
+        record: Record = _build(Record, data, "record")
+    except (TypeError, ValueError) as problem:
+        raise BadRecord(path, f"is not a record of this code: {problem}") from None
+    return record
+
+
+def _build(kind: Any, data: Any, where: str) -> Any:
+    """A value of the annotated type `kind` from plain data; TypeError or ValueError says where it does not fit."""
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        if not isinstance(data, dict) or set(data) != set(hints):
+            raise ValueError(f"{where} needs exactly the keys {', '.join(sorted(hints))}")
+        return kind(**{name: _build(hint, data[name], f"{where}.{name}") for name, hint in hints.items()})
+    if origin is types.UnionType:
+        return None if data is None else _build(inner[0], data, where)
+    if origin is tuple:
+        if not isinstance(data, list):
+            raise TypeError(f"{where} must be a list")
+        return tuple(_build(inner[0], item, f"{where}[{place}]") for place, item in enumerate(data))
+    if origin is dict:
+        if not isinstance(data, dict):
+            raise TypeError(f"{where} must be an object")
+        return {key: _build(inner[1], item, f"{where}.{key}") for key, item in data.items()}
+    return _scalar(kind, data, where)
+
+
+def _scalar(kind: Any, data: Any, where: str) -> Any:
+    """A number, string or flag, checked; floats must be finite."""
+    if kind is Any:
+        return data
+    if kind is float and isinstance(data, int) and not isinstance(data, bool):
+        return float(data)
+    if not isinstance(data, kind) or (kind is int and isinstance(data, bool)):
+        raise TypeError(f"{where} must be {kind.__name__}, not {data!r}")
+    if kind is float and not math.isfinite(data):
+        raise ValueError(f"{where} must be finite")
+    return data

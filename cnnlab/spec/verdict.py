@@ -1,0 +1,140 @@
+"""What judging produces: intervals, effects and verdicts, as frozen values."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Call = Literal["pos", "neg", "null", "open"]
+Condition = Literal["own", "common"]
+Match = Literal["none", "macs", "params"]
+Look = Literal["first", "second", "only"]
+Word = Literal["supported", "refuted", "qualified", "inconclusive", "untested", "untestable"]
+
+HEADROOM = 0.05
+"""A task counts for a claim only if the reference arm beats logistic regression by this much accuracy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A two-sided confidence interval; unbounded ends are infinite.
+
+    Attributes:
+        low, high: the ends. level: nominal coverage in (0, 1).
+        kind: how it was made: `paired t`, `signed rank`, `wilson`, `bca` or `bootstrap`.
+    """
+
+    low: float
+    high: float
+    level: float
+    kind: str
+
+    def inside(self, low: float, high: float) -> bool:
+        """Say whether the whole interval lies strictly between `low` and `high`."""
+        return low < self.low and self.high < high
+
+    def outside(self, low: float, high: float) -> bool:
+        """Say whether the whole interval lies strictly below `low` or strictly above `high`."""
+        return self.high < low or high < self.low
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """Where and how one contrast was measured.
+
+    Attributes:
+        task: name with its dials, unique within a claim. real: False for a generated task.
+        construction: what the task is built from; two dial settings of one construction share it.
+        margin: smallest difference of `metric` that matters (delta), in units of the metric.
+        headroom: accuracy by which the sweep's reference arm beats logistic regression here (tuning seeds).
+        metric: what is compared; higher is better. Accuracies are fractions.
+        condition: `own` tuned or `common` learning rate.
+        match: what the arms were re-widthed to share.
+        look: `first` block, `second` (both blocks), or `only` when no second block was ever planned.
+    """
+
+    task: str
+    real: bool
+    construction: str
+    margin: float
+    headroom: float
+    metric: str = "test_accuracy"
+    condition: Condition = "own"
+    match: Match = "none"
+    look: Look = "first"
+
+    @property
+    def eligible(self) -> bool:
+        """True if a design effect can be read on this task."""
+        return self.headroom >= HEADROOM
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """What one contrast, better minus worse, says on one task.
+
+    Attributes:
+        setting: task, metric, learning-rate condition, match, margin and look.
+        seeds: of the pairs compared, ascending. note: what was left out and why, or empty.
+        mean: mean paired difference. sd: its standard deviation over members (not a standard error).
+        estimate: the centre that belongs to the intervals, and that calls use: the mean beside a t interval, the
+            Hodges-Lehmann estimate beside a signed-rank one.
+        decision: the interval that calls use, at the level of the look (98 %, 97 %, or 95 %).
+        interval95, interval90: printed always; `null` is called from the 90 % one.
+        p_greater, p_less: one-sided p of "better wins" and of "worse wins", before looks and family are paid for.
+        call: `pos`, `neg`, `null` or `open`. reason: why the call is open, or empty.
+        diverged_better, diverged_worse: diverged members of each side; diverged_p: Fisher's exact p of the two.
+        smallest_detectable: true effect that this n calls `pos` with power .8; infinite when nothing is known.
+        sign_flip_p, bca95: printed checks, never gates; None until `with_printed_checks` fills them.
+    """
+
+    setting: Setting
+    seeds: tuple[int, ...]
+    note: str
+    mean: float
+    sd: float
+    estimate: float
+    decision: Interval
+    interval95: Interval
+    interval90: Interval
+    p_greater: float
+    p_less: float
+    call: Call
+    reason: str
+    diverged_better: int
+    diverged_worse: int
+    diverged_p: float
+    smallest_detectable: float
+    sign_flip_p: float | None = None
+    bca95: Interval | None = None
+
+    @property
+    def n(self) -> int:
+        """How many pairs were compared."""
+        return len(self.seeds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """The judgement of one claim.
+
+    Attributes:
+        word: one of the six words. reason: the one line that stands beside it.
+        effects: everything the verdict rests on, contrasts of the other match and learning rate included.
+        evidence: the numbers behind the reason, as plain values.
+        nearest_true: for a refuted universal, what is true instead. condition: what a qualified claim needs.
+        mechanism: True if synthetic tasks alone carry it; printed as "supported (mechanism)".
+        capped: why the word could not exceed `inconclusive` whatever the effects say, or empty.
+    """
+
+    word: Word
+    reason: str
+    effects: tuple[Effect, ...] = ()
+    evidence: dict[str, Any] = field(default_factory=dict)
+    nearest_true: str | None = None
+    condition: str | None = None
+    mechanism: bool = False
+    capped: tuple[str, ...] = ()
+
+    @property
+    def printed(self) -> str:
+        """The word as a table prints it."""
+        return f"{self.word} (mechanism)" if self.mechanism else self.word

@@ -1,0 +1,154 @@
+"""A record as the rows and the summary that a tracker shows: pure functions, no W&B."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cnnlab.spec.record import Finals, Record
+
+AXIS = "images_seen"
+"""The x-axis of every series, in training images a member has seen."""
+
+HISTOGRAMS = "log2_histogram/"
+"""Series of this prefix hold counts of log2 |g|, one list a moment, and not numbers."""
+
+HIGHEST_EXPONENT = 8
+"""The last bin of a histogram ends at 2^8."""
+
+Values = dict[int, list[Any]]
+"""Images seen -> what the members recorded there; a null (not finite, or not measured there) is left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Histogram:
+    """Counts summed over members, and their edges as exponents of two.
+
+    The first of `n` counts belongs to exact zeros and anything too small; it is drawn one octave left of the others.
+
+    Attributes:
+        counts: `n` whole numbers.
+        edges: `n + 1` exponents, one octave apart and ending at `HIGHEST_EXPONENT`.
+    """
+
+    counts: tuple[int, ...]
+    edges: tuple[int, ...]
+
+
+Row = dict[str, int | float | Histogram]
+
+
+def rows(record: Record) -> list[Row]:
+    """What to log at each recorded moment, by ascending images seen, which stand in the row as `AXIS`.
+
+    A series appears as the mean over members under its own name. Series of whole epochs also appear as
+    `lowest/<series>` and `highest/<series>`, the extreme members, and `counted/<series>`, the number of members that
+    had a finite value: the mean of a partly diverged arm is a mean of the rest. Histograms are summed over members.
+    """
+    moments: dict[int, Row] = {}
+    for name, values in _epochs(record).items():
+        for seen, members in values.items():
+            row = moments.setdefault(seen, {AXIS: seen})
+            if members:
+                row |= {name: statistics.fmean(members), f"counted/{name}": len(members)}
+                row |= {f"lowest/{name}": min(members), f"highest/{name}": max(members)}
+    for name, values in _stats(record).items():
+        for seen, members in values.items():
+            row = moments.setdefault(seen, {AXIS: seen})
+            if members:
+                row[name] = _histogram(members) if name.startswith(HISTOGRAMS) else statistics.fmean(members)
+    return [moments[seen] for seen in sorted(moments)]
+
+
+def summary(record: Record) -> dict[str, int | float | bool | None]:
+    """The arm in single numbers: finals at both learning rates, geometry, and the last value of every series.
+
+    Standard deviations are over members with divisor n - 1, and absent with fewer than two members. A series whose
+    last moment is finite for no member ends as None, whatever it was before.
+    """
+    return (
+        {"members": len(record.members), "block": record.block}
+        | {name: value for rate, finals in record.finals.items() for name, value in _finals(rate, finals).items()}
+        | _geometry(record)
+        | {"tuning/capped": record.tuning.capped, "tuning/tried": len(record.tuning.tried)}
+        | _last(record)
+    )
+
+
+def _finals(rate: str, finals: Finals) -> dict[str, int | float | bool]:
+    """Finals at one learning rate, under names that begin with its kind (`own` or `common`)."""
+    flat: dict[str, int | float | bool] = {
+        f"{rate}/learning_rate": finals.learning_rate,
+        f"{rate}/diverged": sum(finals.diverged),
+    }
+    measured = {
+        "test_accuracy": finals.test_accuracy,
+        "test_loss": finals.test_loss,
+        "validation_accuracy": finals.validation_accuracy,
+        "train_loss": finals.train_loss,
+    }
+    for name, members in measured.items():
+        known = _known(members)
+        if known:
+            flat[f"{rate}/{name}/mean"] = statistics.fmean(known)
+        if len(known) > 1:
+            flat[f"{rate}/{name}/std"] = statistics.stdev(known)
+    return flat
+
+
+def _geometry(record: Record) -> dict[str, int]:
+    """Exact properties of the net; pairs are [height, width] and become two numbers."""
+    measured = record.geometry
+    return {
+        "geometry/params": measured.params,
+        "geometry/macs": measured.macs,
+        "geometry/activation_elements": measured.activation_elements,
+        "geometry/receptive_field_height": measured.receptive_field[0],
+        "geometry/receptive_field_width": measured.receptive_field[1],
+        "geometry/output_height": measured.output_size[0],
+        "geometry/output_width": measured.output_size[1],
+    }
+
+
+def _last(record: Record) -> dict[str, float | None]:
+    """Mean over members of every series of numbers, at the last moment that any member recorded."""
+    last: dict[str, float | None] = {}
+    for name, values in (_epochs(record) | _stats(record)).items():
+        if not name.startswith(HISTOGRAMS):
+            members = values[max(values)]
+            last[name] = statistics.fmean(members) if members else None
+    return last
+
+
+def _epochs(record: Record) -> dict[str, Values]:
+    """Series by name that have a value an epoch."""
+    return _gather([{name: values for name, values in h.items() if name != "stats"} for h in record.histories])
+
+
+def _stats(record: Record) -> dict[str, Values]:
+    """Gradient statistics by name, at their own moments."""
+    return _gather([history["stats"] for history in record.histories if "stats" in history])
+
+
+def _gather(histories: Sequence[dict[str, list[Any]]]) -> dict[str, Values]:
+    """Series by name, members side by side at each moment. A member that stopped early is missing at the later ones."""
+    gathered: dict[str, Values] = {}
+    for history in histories:
+        for name in history.keys() - {AXIS}:
+            values = gathered.setdefault(name, {})
+            for seen, value in zip(history[AXIS], history[name], strict=True):
+                values.setdefault(seen, []).extend(_known([value]))
+    return gathered
+
+
+def _known(values: Sequence[Any]) -> list[Any]:
+    """Values that are there and finite; lists of counts always are."""
+    return [value for value in values if value is not None and (isinstance(value, list) or math.isfinite(value))]
+
+
+def _histogram(members: Sequence[Sequence[int]]) -> Histogram:
+    """Sum counts over members, bin by bin."""
+    counts = tuple(sum(column) for column in zip(*members, strict=True))
+    edges = tuple(range(HIGHEST_EXPONENT - len(counts), HIGHEST_EXPONENT + 1))
+    return Histogram(counts=counts, edges=edges)

@@ -1,0 +1,1 @@
+"""One step, one run, one arm; where members go hides behind `cnnlab.training.members.train`."""

@@ -1,0 +1,148 @@
+"""The compiled part of an arm: how weights begin, ONE training step, and the logits of a batch."""
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+from jax import Array
+
+from cnnlab.gradients import Snapshot, measure
+from cnnlab.spec.arm import Arm
+from cnnlab.spec.network import Activation, Network
+from cnnlab.spec.recipe import Recipe
+from cnnlab.zoo.lowering import network
+from cnnlab.zoo.module import Net
+
+Tree = Any
+"""A pytree of arrays."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What a step carries on: trainable weights, batch statistics and the optimiser's moments."""
+
+    params: Tree
+    statistics: Tree
+    moments: Tree
+
+
+jax.tree_util.register_dataclass(State, ["params", "statistics", "moments"], [])
+
+
+@dataclass(frozen=True)
+class Program:
+    """Functions of one arm, compiled once a batch shape and shared by all its members and learning rates.
+
+    Attributes:
+        init: seed -> `State`. Draws each layer's weights from the seed and the layer's name alone.
+        step: (state, images, labels, index, rate, watch) -> (state, loss, statistics). `images` and `labels` are the
+            whole training draw, `index` (batch,) picks from it; `rate` is this step's learning rate; `watch` says
+            whether the statistics are worth computing: the weights do not depend on it.
+        logits: (state, images) -> (batch, classes), with batch norm at its running statistics.
+    """
+
+    init: Callable[[int], State]
+    step: Callable[..., tuple[State, Array, dict[str, Array]]]
+    logits: Callable[[State, Array], Array]
+
+
+def program(arm: Arm) -> Program:
+    """Build the program of an arm; nothing is compiled before the first call."""
+    task = arm.task
+    net = network(arm.net, task.side, task.channels, task.classes)
+    # the structure of the module is the same for every key, so one split serves all members
+    graph, _, _ = nnx.split(Net(net, jax.random.key(0)), nnx.Param, ...)
+    optimizer = direction(arm.recipe)
+
+    def init(seed: int) -> State:
+        key = jax.random.fold_in(jax.random.key(seed), arm.recipe.init_stream)
+        _, params, statistics = nnx.split(Net(net, key), nnx.Param, ...)
+        return State(params, statistics, optimizer.init(params))
+
+    def logits(state: State, images: Array) -> Array:
+        with jax.default_matmul_precision(arm.recipe.precision):
+            return nnx.merge(graph, state.params, state.statistics)(images, mode="evaluate")[0]
+
+    return Program(init, make_step(graph, net, arm.recipe), jax.jit(logits))
+
+
+def direction(recipe: Recipe) -> optax.GradientTransformation:
+    """The optimiser without its learning rate: updates that a step multiplies by minus the rate.
+
+    Weight decay is decoupled (Loshchilov & Hutter 2019) and acts on kernels only.
+    """
+    moments = optax.trace(recipe.momentum) if recipe.optimizer == "sgd" else optax.scale_by_adam(b1=recipe.momentum)
+    if recipe.weight_decay == 0:
+        return moments
+    return optax.chain(moments, optax.add_decayed_weights(recipe.weight_decay, mask=is_kernel))
+
+
+def is_kernel(params: Tree) -> Tree:
+    """True at every leaf named `kernel`."""
+    return jax.tree_util.tree_map_with_path(lambda path, _: "kernel" in jax.tree_util.keystr(path), params)
+
+
+def make_step(graph: Any, net: Network, recipe: Recipe) -> Callable[..., tuple[State, Array, dict[str, Array]]]:
+    """The one training step, jitted; its state is donated."""
+    optimizer = direction(recipe)
+    sites = {node.name: node.kind for node in net.nodes if isinstance(node, Activation)}
+
+    def loss(params: Tree, nudges: dict[str, Array], statistics: Tree, images: Array, labels: Array) -> Any:
+        model = nnx.merge(graph, params, statistics)
+        logits, layers = model(images, mode="train", perturbations=nudges)
+        value = optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+        return value, (layers, nnx.split(model, nnx.Param, ...)[2])
+
+    def step(
+        state: State, images: Array, labels: Array, index: Array, rate: Array, watch: Array
+    ) -> tuple[State, Array, dict[str, Array]]:
+        batch, target = images[index], labels[index]
+        nudges = {name: jnp.zeros(shape) for name, shape in site_shapes(graph, state, batch, sites).items()}
+        differentiate = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)
+        (value, (layers, statistics)), (grads, nudge_grads) = differentiate(
+            state.params, nudges, state.statistics, batch, target
+        )
+        updates, moments = optimizer.update(grads, state.moments, state.params)
+        updates = jax.tree.map(lambda update: -rate * update, updates)
+        snapshot = Snapshot(
+            params=by_layer(state.params), grads=by_layer(grads), updates=by_layer(updates),
+            activations={name: layers[name] for name in sites}, activation_grads=nudge_grads,
+            activation_name=net.activation,
+        )  # fmt: skip
+        shapes = jax.eval_shape(measure, snapshot)
+        blank = functools.partial(jax.tree.map, lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+        seen = jax.lax.cond(watch, lambda: measure(snapshot), blank)
+        return State(optax.apply_updates(state.params, updates), statistics, moments), value, seen
+
+    def precise(*arguments: Any) -> tuple[State, Array, dict[str, Array]]:
+        with jax.default_matmul_precision(recipe.precision):
+            return step(*arguments)
+
+    return precise
+
+
+def site_shapes(graph: Any, state: State, batch: Array, sites: dict[str, str]) -> dict[str, tuple[int, ...]]:
+    """Shapes of the activation outputs for this batch, by layer name; traced, never computed."""
+
+    def layers(params: Tree, statistics: Tree, images: Array) -> Any:
+        return nnx.merge(graph, params, statistics)(images, mode="evaluate")[1]
+
+    shapes = jax.eval_shape(layers, state.params, state.statistics, batch)
+    return {name: shapes[name].shape for name in sites}
+
+
+def by_layer(tree: Tree) -> dict[str, dict[str, Array]]:
+    """Parameters as {layer: {"kernel": ..., "bias": ...}}."""
+    layers: dict[str, dict[str, Array]] = nnx.to_pure_dict(tree)["layers"]
+    return layers
+
+
+def guess_loss(classes: int) -> float:
+    """Cross-entropy in nats of a uniform guess."""
+    return math.log(classes)

@@ -1,0 +1,68 @@
+"""The units of work: one member to train, or one linear baseline to fit, and what comes back."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cnnlab.spec.arm import Arm
+from cnnlab.spec.task import Task
+
+FIRST_TUNING_SEED = 1_000_000
+"""Tuning seeds count up from here; evaluation seeds from 0, so that no member is ever judged on a tuning draw."""
+
+Purpose = Literal["tune", "common", "own"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One member of an arm at one learning rate.
+
+    Attributes:
+        seed: fixes the train/validation draw, the data order and the initial weights, whatever the arm.
+        purpose: `tune` never sees the test set; `own` also records histories and statistics.
+    """
+
+    arm: Arm
+    seed: int
+    learning_rate: float
+    purpose: Purpose
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearFit:
+    """Logistic regression on the draw of one seed: the bar a task has to leave room above."""
+
+    task: Task
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What one run gives back.
+
+    Attributes:
+        test_accuracy, test_loss: null for a tuning run. Losses are null where diverged; accuracies are then chance.
+        diverged: a loss was not finite, or the last epoch's training loss was no better than a guess.
+        history: series by name, see `cnnlab.spec.record.Record`; empty unless the purpose is `own`.
+    """
+
+    validation_accuracy: float
+    test_accuracy: float | None
+    test_loss: float | None
+    train_loss: float | None
+    diverged: bool
+    history: dict[str, Any]
+
+
+def evaluation_seeds(blocks: tuple[int, ...], block: int) -> tuple[int, ...]:
+    """Seeds of one block: consecutive, disjoint between blocks, the same for every arm.
+
+    >>> evaluation_seeds((3, 2), 1)
+    (3, 4)
+    """
+    first = sum(blocks[:block])
+    return tuple(range(first, first + blocks[block]))
+
+
+def tuning_seeds(count: int) -> tuple[int, ...]:
+    """The first `count` tuning seeds."""
+    return tuple(range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + count))

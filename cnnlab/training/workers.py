@@ -1,0 +1,269 @@
+"""Worker processes, one thread each, and the scheduler that feeds many arms' work to them.
+
+A worker computes on ONE thread, pinned before JAX starts, also when it is the only one: bytes then depend neither on
+the number of workers nor on who does what. All cores are used by having as many workers.
+"""
+
+import collections
+import contextlib
+import importlib.metadata
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing import connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Any
+
+from cnnlab.data import Source
+from cnnlab.spec.record import Record
+from cnnlab.training.arm import Training
+from cnnlab.training.run import LinearFit
+
+YNN_OFF = "--xla_cpu_experimental_ynn_fusion_type="
+"""YNNPACK fusions of jaxlib 0.10-0.11 have silent wrong results on record (jax#39103, xla#48714): never used."""
+
+ONE_THREAD = {
+    "XLA_FLAGS": f"{YNN_OFF} --xla_cpu_multi_thread_eigen=false",
+    "NPROC": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "JAX_PLATFORMS": "cpu",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a machine is used: `workers` processes on a `backend` (`cpu` or `gpu`), data and compile cache in folders."""
+
+    workers: int
+    backend: str
+    source: Source
+    compile_cache: Path
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def accelerator() -> str:
+    """`gpu` if a JAX GPU plugin is installed and a device is visible, else `cpu`; JAX itself is not started."""
+    plugins = {entry.name for entry in importlib.metadata.entry_points(group="jax_plugins")}
+    return "gpu" if any("cuda" in name for name in plugins) and Path("/dev/nvidia0").exists() else "cpu"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How one arm ended: its record, or the reason why there is none."""
+
+    name: str
+    record: Record | None
+    failure: str | None
+
+
+@dataclass(kw_only=True)
+class _Job:
+    """An arm under way: its generator, the current batch of work and what has come back."""
+
+    name: str
+    training: Training
+    work: Sequence[Any] = ()
+    waiting: collections.deque[int] = field(default_factory=collections.deque)
+    answers: dict[int, Any] = field(default_factory=dict)
+    hosts: set[int] = field(default_factory=set)
+
+    def load(self, work: Sequence[Any]) -> None:
+        self.work, self.answers = work, {}
+        self.waiting = collections.deque(range(len(work)))
+
+
+@dataclass(kw_only=True)
+class _Worker:
+    """A worker process, its pipe and what it is doing: (job, places in the job's batch)."""
+
+    number: int
+    process: SpawnProcess
+    pipe: connection.Connection
+    busy: tuple[_Job, list[int]] | None = None
+
+
+class Pool:
+    """Drives arms to their records on a set of worker processes.
+
+    Use as a context manager; leaving it ends the workers. `run` may be called more than once.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._workers: list[_Worker] = []
+        self._context = multiprocessing.get_context("spawn")
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.process.terminate()
+        for worker in self._workers:
+            worker.process.join()
+            worker.pipe.close()
+        self._workers.clear()
+
+    def run(
+        self, trainings: Sequence[tuple[str, Training]], done: Callable[[int], None] = lambda count: None
+    ) -> Iterator[Outcome]:
+        """Drive named arms, as many at once as there are workers, and yield each outcome as it is reached.
+
+        Args:
+            trainings: (name, generator) pairs; earlier ones start first.
+            done: told the number of work items finished, each time.
+        """
+        waiting = collections.deque(_Job(name=name, training=training) for name, training in trainings)
+        started: list[_Job] = []
+        while waiting or started:
+            yield from self._assign(waiting, started)
+            if not started and not waiting:
+                return
+            for worker in self._ready():
+                job, places = worker.busy or (None, [])
+                worker.busy = None
+                if job is None:
+                    continue
+                answer = self._receive(worker)
+                if job not in started:
+                    continue
+                done(len(places))
+                outcome = self._take(job, places, answer)
+                if outcome is not None:
+                    started.remove(job)
+                    yield outcome
+
+    def _assign(self, waiting: collections.deque[_Job], started: list[_Job]) -> Iterator[Outcome]:
+        """Give every idle worker work: of an arm it has compiled, else of a new arm, else of the longest queue."""
+        for number in range(self.plan.workers):
+            worker = self._worker(number)
+            while worker.busy is None:
+                job = self._choose(number, waiting, started)
+                if job is None:
+                    break
+                if not job.work:
+                    outcome = self._advance(job, None)
+                    if outcome is not None:
+                        started.remove(job)
+                        yield outcome
+                        continue
+                count = 1 if self.plan.backend == "cpu" else len(job.waiting)
+                places = [job.waiting.popleft() for _ in range(min(count, len(job.waiting)))]
+                job.hosts.add(number)
+                worker.busy = (job, places)
+                with contextlib.suppress(BrokenPipeError):  # a dead worker is noticed when its answer is read
+                    worker.pipe.send([job.work[place] for place in places])
+
+    @staticmethod
+    def _choose(number: int, waiting: collections.deque[_Job], started: list[_Job]) -> _Job | None:
+        """The arm that this worker should serve now, or None if there is nothing to do."""
+        open_jobs = [job for job in started if job.waiting]
+        at_home = [job for job in open_jobs if number in job.hosts]
+        if at_home:
+            return at_home[0]
+        if waiting:
+            started.append(waiting.popleft())
+            return started[-1]
+        return max(open_jobs, key=lambda job: len(job.waiting), default=None)
+
+    def _take(self, job: _Job, places: list[int], answer: tuple[str, Any]) -> Outcome | None:
+        """Book a worker's answer; the outcome once the arm has ended."""
+        kind, content = answer
+        if kind == "failed":
+            job.training.close()
+            return Outcome(name=job.name, record=None, failure=content)
+        job.answers.update(zip(places, content, strict=True))
+        if len(job.answers) < len(job.work):
+            return None
+        return self._advance(job, [job.answers[place] for place in range(len(job.work))])
+
+    @staticmethod
+    def _advance(job: _Job, answers: list[Any] | None) -> Outcome | None:
+        """Send answers into the arm and load its next batch of work; the outcome if it has ended."""
+        try:
+            # a generator's first value must be fetched with None
+            job.load(job.training.send(answers))  # type: ignore[arg-type]
+        except StopIteration as end:
+            return Outcome(name=job.name, record=end.value, failure=None)
+        except Exception:
+            return Outcome(name=job.name, record=None, failure=traceback.format_exc())
+        return None
+
+    def _worker(self, number: int) -> _Worker:
+        """The worker of that number, started if it is not there (yet, or any more)."""
+        if number == len(self._workers):
+            self._workers.append(self._start(number))
+        return self._workers[number]
+
+    def _start(self, number: int) -> _Worker:
+        """A fresh worker process."""
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=serve, args=(theirs, self.plan), daemon=True)
+        process.start()
+        theirs.close()
+        return _Worker(number=number, process=process, pipe=ours)
+
+    def _ready(self) -> list[_Worker]:
+        """Workers that have answered or died; waits for at least one."""
+        busy = {worker.pipe: worker for worker in self._workers if worker.busy is not None}
+        return [busy[pipe] for pipe in connection.wait(list(busy)) if isinstance(pipe, connection.Connection)]
+
+    def _receive(self, worker: _Worker) -> tuple[str, Any]:
+        """A worker's answer; if it died, the reason, and a new worker in its place."""
+        try:
+            kind, content = worker.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            worker.process.join()
+            code = worker.process.exitcode or 0
+            how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+            worker.pipe.close()
+            self._workers[worker.number] = self._start(worker.number)
+            return "failed", f"the worker process ended with {how} (out of memory, or killed)"
+        return kind, content
+
+
+def serve(pipe: connection.Connection, plan: Plan) -> None:
+    """Body of a worker: read work from the pipe, answer, until the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what ends
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if plan.backend == "cpu":
+        os.environ.update(ONE_THREAD)
+    import jax
+
+    jax.config.update("jax_compilation_cache_dir", str(plan.compile_cache))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    from cnnlab.training import linear, members
+
+    strategy = members.strategy_for(plan.backend)
+    while True:
+        try:
+            work = pipe.recv()
+        except EOFError:
+            return
+        try:
+            if isinstance(work[0], LinearFit):
+                answer = [linear.fit(item, plan.source) for item in work]
+            else:
+                answer = members.train(work, plan.source, strategy)
+            pipe.send(("done", answer))
+        except Exception:
+            pipe.send(("failed", traceback.format_exc()))
+
+
+def _end_with_parent() -> None:
+    """End this process the moment its parent does, whatever it is doing (also after kill -9 of the parent)."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,1 @@
+"""Nets from the literature, one file each; the file's name is the net's name (see `cnnlab.zoo.lowering`)."""

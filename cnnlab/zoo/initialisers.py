@@ -1,0 +1,79 @@
+"""Initial kernels: a function of key, layer name, shape, initialiser and gain, and of nothing else."""
+
+import math
+import zlib
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.nn import initializers
+
+from cnnlab.spec.invalid import require, require_choice
+from cnnlab.spec.net import INITS
+
+CUT = 2.0
+"""Normal draws are cut at two standard deviations, as in `jax.nn.initializers`, and stretched to keep the variance."""
+
+CUT_STD = 0.87962566103423978
+"""Standard deviation of the standard normal distribution cut at +-2."""
+
+
+def kernel(key: Array, name: str, shape: tuple[int, ...], init: str, scale: float) -> Array:
+    """Draw a layer's kernel; another layer more or less in the net changes no other layer's weights.
+
+    `he`, `xavier` and `lecun` are cut normal with variance 2 / fan_in, 2 / (fan_in + fan_out) and 1 / fan_in, where a
+    fan counts the window (and fan_out the filters of all groups); `normal` is normal, uncut, with variance 1.
+    `orthogonal` takes the kernel as a (window * channels_in, filters) matrix (Saxe 2013); `delta_orthogonal` is
+    orthogonal at the window's centre and zero elsewhere (Xiao 2018), for a dense kernel the same thing. The cut normal
+    ones differ by a factor alone.
+
+    Args:
+        key: the member's key, one for all layers.
+        name: the layer's; its checksum is folded into the key.
+        shape: (height, width, channels_in / groups, filters), or (channels_in, units).
+        init: of the closed table `cnnlab.spec.net.INITS`.
+        scale: multiplies the drawn weights; the standard deviation for `normal`.
+
+    Raises:
+        Invalid: no such init (the message lists them), or `delta_orthogonal` with fewer filters than channels.
+    """
+    require_choice("model.init", init, INITS)
+    # the name's checksum, not Python's hash: that differs from process to process
+    own = jax.random.fold_in(key, np.uint32(zlib.crc32(name.encode())))
+    drawn: Array
+    if init == "orthogonal" or (init == "delta_orthogonal" and len(shape) == 2):
+        drawn = initializers.orthogonal(scale)(own, shape, jnp.float32)
+    elif init == "delta_orthogonal":
+        wide = f"needs at least as many filters as channels; layer {name} has {shape[-1]} for {shape[-2]}"
+        require(shape[-1] >= shape[-2], "model.init", init, wide)
+        drawn = initializers.delta_orthogonal(scale)(own, shape, jnp.float32)
+    else:
+        length = 1 << (math.prod(shape) - 1).bit_length()
+        drawn = _shaped(_standard(own, length, init != "normal"), np.float32(scale * _std(init, shape)), shape)
+    return drawn
+
+
+def _std(init: str, shape: tuple[int, ...]) -> float:
+    """Give the standard deviation of the weights at gain 1."""
+    window = math.prod(shape[:-2])
+    fan_in, fan_out = window * shape[-2], window * shape[-1]
+    return math.sqrt({"he": 2 / fan_in, "xavier": 2 / (fan_in + fan_out), "lecun": 1 / fan_in, "normal": 1.0}[init])
+
+
+@partial(jax.jit, static_argnums=(1, 2))
+def _standard(key: Array, length: int, cut: bool) -> Array:
+    """Draw numbers of unit variance; the length is a power of two.
+
+    XLA takes half a second to compile a random draw of each new length, and a sweep has a hundred kernel shapes.
+    """
+    if not cut:
+        return jax.random.normal(key, (length,), jnp.float32)
+    return jax.random.truncated_normal(key, -CUT, CUT, (length,), jnp.float32) / CUT_STD
+
+
+@partial(jax.jit, static_argnums=2)
+def _shaped(numbers: Array, scale: np.float32, shape: tuple[int, ...]) -> Array:
+    """Scale the first of the numbers and bring them into a kernel's shape."""
+    return scale * numbers[: math.prod(shape)].reshape(shape)

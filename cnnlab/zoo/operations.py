@@ -1,0 +1,182 @@
+"""What each kind of layer computes: pure functions on arrays of shape (batch, height, width, channels).
+
+No window operation uses `lax.reduce_window`: its gradient is a scatter, a serial loop on CPU. Windows are strided
+slices, folded along one axis and then the other.
+"""
+
+import functools
+import itertools
+import operator
+from collections.abc import Iterator, Sequence
+from functools import singledispatch
+from math import comb
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.network import (
+    Activation,
+    Add,
+    Blur,
+    Concat,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAveragePool,
+    GroupPad,
+    Node,
+    Pad,
+    Padding,
+    Pair,
+    Pool,
+    SpaceToDepth,
+)
+from cnnlab.zoo.activations import activation
+
+HEIGHT, WIDTH = 1, 2
+_PAD_MODES = {"reflect": "reflect", "circular": "wrap"}
+
+
+@singledispatch
+def operate(node: Node, weights: Any, *inputs: Array) -> Array:
+    """Compute the output of one layer.
+
+    Args:
+        node: the layer.
+        weights: hold `kernel` and `bias` of a layer that learns; None for any other.
+        *inputs: the outputs of the layers it reads.
+
+    Raises:
+        Invalid: the layer is of a kind that can be measured but not run, such as a transposed convolution.
+    """
+    raise Invalid(f"network.{node.name}", type(node).__name__, "choose a kind of layer that the zoo runs")
+
+
+@operate.register
+def _(node: Conv, weights: Any, x: Array) -> Array:
+    padding = node.padding.upper() if isinstance(node.padding, str) else node.padding
+    value = lax.conv_general_dilated(
+        x, weights.kernel[...], node.stride, padding, rhs_dilation=node.dilation,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=node.groups,
+    )  # fmt: skip
+    return _with_bias(value, weights)
+
+
+@operate.register
+def _(node: Dense, weights: Any, x: Array) -> Array:
+    return _with_bias(jnp.dot(x, weights.kernel[...]), weights)
+
+
+@operate.register
+def _(node: Pool, weights: None, x: Array) -> Array:
+    """Maximum or average of each window.
+
+    Where several pixels tie for the maximum the gradient is shared among them: each `jnp.maximum` of the fold halves
+    it, so the shares sum to 1. After ReLU a tie at 0 passes nothing on, ReLU's derivative at 0 being 0. Padding counts
+    as minus infinity for a maximum and as pixels of value 0 for an average (`count_include_pad` elsewhere).
+    """
+    x = _padded(x, node.padding, node.kernel, node.stride, -np.inf if node.kind == "max" else 0.0)
+    for axis, size, stride in _axes(node.kernel, node.stride):
+        fold = jnp.maximum if node.kind == "max" else operator.add
+        x = functools.reduce(fold, _taps(x, axis, size, stride))
+    return x if node.kind == "max" else x / (node.kernel[0] * node.kernel[1])
+
+
+@operate.register
+def _(node: Blur, weights: None, x: Array) -> Array:
+    x = _padded(x, node.padding, node.kernel, node.stride, 0.0)
+    for axis, size, stride in _axes(node.kernel, node.stride):
+        binomial = [comb(size - 1, tap) / 2 ** (size - 1) for tap in range(size)]
+        weighted = [weight * tap for weight, tap in zip(binomial, _taps(x, axis, size, stride), strict=True)]
+        x = functools.reduce(operator.add, weighted)
+    return x
+
+
+@operate.register
+def _(node: SpaceToDepth, weights: None, x: Array) -> Array:
+    """Channel order of the output: row within the block, column within the block, channel."""
+    batch, height, width, channels = x.shape
+    block = node.block
+    x = x.reshape(batch, height // block, block, width // block, block, channels)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height // block, width // block, block * block * channels)
+
+
+@operate.register
+def _(node: Pad, weights: None, x: Array) -> Array:
+    if node.mode == "zeros":
+        return _pad(x, node.padding, 0.0)
+    return jnp.pad(x, ((0, 0), *node.padding, (0, 0)), mode=_PAD_MODES[node.mode])
+
+
+@operate.register
+def _(node: GroupPad, weights: None, x: Array) -> Array:
+    shares = [(total - total // 2, total // 2) for total in node.total]
+    rows, columns = [((large, small), (small, large)) for large, small in shares]
+    corners = list(itertools.product(rows, columns))
+    ends = np.cumsum([len(group) for group in np.array_split(np.arange(x.shape[-1]), 4)])
+    groups = [x[..., start:end] for start, end in zip((0, *ends[:-1]), ends, strict=True)]
+    return jnp.concatenate([_pad(group, corner, 0.0) for group, corner in zip(groups, corners, strict=True)], axis=-1)
+
+
+@operate.register
+def _(node: Activation, weights: None, x: Array) -> Array:
+    return activation(node.kind)(x)
+
+
+@operate.register
+def _(node: Add, weights: None, *inputs: Array) -> Array:
+    return functools.reduce(operator.add, inputs)
+
+
+@operate.register
+def _(node: Concat, weights: None, *inputs: Array) -> Array:
+    return jnp.concatenate(inputs, axis=-1)
+
+
+@operate.register
+def _(node: GlobalAveragePool, weights: None, x: Array) -> Array:
+    mean: Array = x.mean((HEIGHT, WIDTH))
+    return mean
+
+
+@operate.register
+def _(node: Flatten, weights: None, x: Array) -> Array:
+    return x.reshape(x.shape[0], -1)
+
+
+def _with_bias(value: Array, weights: Any) -> Array:
+    """Add the bias along the last axis, if there is one."""
+    if weights.bias is None:
+        return value
+    bias: Array = weights.bias[...]
+    return value + bias.reshape((1,) * (value.ndim - 1) + (-1,))
+
+
+def _axes(kernel: Pair, stride: Pair) -> Iterator[tuple[int, int, int]]:
+    """Give (axis, window, stride) of each axis, width first: on CPU two thirds of the other order's time."""
+    yield WIDTH, kernel[1], stride[1]
+    yield HEIGHT, kernel[0], stride[0]
+
+
+def _taps(x: Array, axis: int, size: int, stride: int) -> list[Array]:
+    """Take the `size` strided slices whose fold is the window operation; an incomplete last window is dropped."""
+    windows = (x.shape[axis] - size) // stride + 1
+    reach = (windows - 1) * stride + 1
+    return [lax.slice_in_dim(x, first, first + reach, stride, axis) for first in range(size)]
+
+
+def _padded(x: Array, padding: Padding, kernel: Pair, stride: Pair, value: float) -> Array:
+    """Pad a map as a window operation says; `same` is JAX's rule."""
+    if isinstance(padding, str):
+        return _pad(x, lax.padtype_to_pads(x.shape[1:3], kernel, stride, padding.upper()), value)
+    return _pad(x, padding, value)
+
+
+def _pad(x: Array, padding: Sequence[Pair], value: float) -> Array:
+    """Pad, or crop where negative, height and width."""
+    if not np.any(padding):
+        return x
+    return lax.pad(x, np.array(value, x.dtype), [(0, 0, 0), *((low, high, 0) for low, high in padding), (0, 0, 0)])

@@ -1,0 +1,1 @@
+"""Claims of the notes, one file each; the path is the id."""

@@ -1,0 +1,16 @@
+"""The notes keep max-pooling "away from 2 or 3 convolution layers from output"."""
+
+from cnnlab.inference.rules.directional import Directional
+from experiments.claim import Claim, Contrast, Trained
+
+CLAIM = Claim(
+    says="A net whose last max-pool stands two or three convolutions before the head beats one that pools at the head.",
+    notes='Max Pooling, third point: "should be at least away from 2 or 3 convolution layers from output"',
+    kind="survey+empirical",
+    evidence=Trained(
+        sweep="pool_position",
+        contrasts=(Contrast(name="two or three before against none", better=("[2,4]", "[2,3]"), worse=("[2,6]",)),),
+        needs=("the moderator `head` (arms with a flatten head)", "the survey of classic nets"),
+    ),
+    rule=Directional(match="none"),
+)

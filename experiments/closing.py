@@ -1,0 +1,257 @@
+"""How a run ends: the table of arms, the paired effects, the verdicts it feeds, a figure, and where it all lies."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from cnnlab.inference import intervals
+from cnnlab.inference.family import undecided as undecided_settings
+from cnnlab.report import figures
+from cnnlab.spec.arm import plain
+from cnnlab.spec.record import OWN
+from cnnlab.spec.verdict import Effect, Verdict
+from experiments import judging
+from experiments.config.grid import Grid
+from experiments.config.resolve import Point
+from experiments.registry import claims, claims_fed_by
+from experiments.session import Summary
+from experiments.view import Cell, View, view
+
+NICE = {"model.pools": "max-pools stand after convolutions number (0 is the image)"}
+
+
+def headline(plan: Grid, arms: int) -> str:
+    """The first lines of a run: the question, and how much there is to do."""
+    sweep = plan.settings.sweep
+    size = f"{arms} arms, scale {plan.settings.scale}"
+    if sweep is None:
+        return f"One arm: {plan.points[0].arm.key}"
+    return f"[bold]{sweep.question}[/bold]\nheld equal: {sweep.held}\n{size}, records in {plan.settings.runs}"
+
+
+def undecided(plan: Grid) -> tuple[Point, ...]:
+    """The second block of every arm that takes part in a contrast that the first look left open."""
+    now = view(plan)
+    name = plan.settings.sweep_name
+    verdicts = judging.verdicts(claims_fed_by(name), {name: now})
+    tasks = {at.task for verdict in verdicts.values() for at in undecided_settings(verdict)}
+    wanted = [cell.point for cell in (*now.cells, *now.checks) if judging.label(cell.point.arm.task) in tasks]
+    return tuple(second_block(point) for point in wanted if len(point.blocks) > 1)
+
+
+def second_block(point: Point) -> Point:
+    """The same arm's second block."""
+    import dataclasses
+
+    return dataclasses.replace(point, block=1)
+
+
+def report(plan: Grid, summary: Summary, console: Console) -> None:
+    """Print and write everything; nothing is read but records."""
+    now = view(plan)
+    arms = arm_table(now)
+    console.print(f"\ntrained {summary.trained} arms, found {summary.skipped} done, {len(summary.failures)} failed")
+    console.print(_rich(printed_arms(arms), "Arms: test accuracy in % at each arm's own learning rate"))
+    if plan.settings.sweep is None:
+        return
+    name = plan.settings.sweep_name
+    pairs = judging.pairwise(now)
+    effects = effect_table(pairs)
+    found = judging.verdicts(claims_fed_by(name), {name: now})
+    exact = judging.verdicts(related(name), {})
+    console.print(_rich(printed_effects(effects), f"Paired difference from {plan.settings.sweep.reference}, points"))
+    for check in judging.sweep_checks(now):
+        console.print(f"check: {check.line}")
+    console.print(_verdict_table({**exact, **found}))
+    folder = write(plan, now, arms, effects, {**exact, **found}, pairs)
+    console.print(f"table, effects, verdicts and figure: {folder}{os.sep}")
+
+
+def related(sweep: str) -> tuple[str, ...]:
+    """Claims of the same families that are judged by computation: they are part of the same answer."""
+    families = {type(claims()[name]).__name__ and _family(name) for name in claims_fed_by(sweep)}
+    return tuple(
+        name
+        for name, claim in claims().items()
+        if isinstance(claim.evidence, judging.Computed) and _family(name) in families
+    )
+
+
+def _family(name: str) -> str:
+    from experiments.registry import register
+
+    return register()[name].family
+
+
+def arm_table(now: View) -> pd.DataFrame:
+    """One row an arm: factor level, members, accuracy with its interval, learning rates, and the net's exact sizes."""
+    return pd.DataFrame([_arm_row(cell) for cell in (*now.cells, *now.checks)])
+
+
+def _arm_row(cell: Cell) -> dict[str, Any]:
+    point = cell.point
+    row: dict[str, Any] = {
+        "task": judging.label(point.arm.task), "level": point.level, "match": point.match, "check": point.check,
+        "n": cell.members,
+    }  # fmt: skip
+    if cell.records:
+        record, sample = cell.records[0], cell.sample(OWN)
+        interval = intervals.paired_t(np.asarray(sample.values), 0.95)
+        row |= {
+            "accuracy": sum(sample.values) / len(sample.values), "low": interval.low, "high": interval.high,
+            "diverged": sum(sample.diverged), "learning_rate": record.finals[OWN].learning_rate,
+            "capped": record.tuning.capped, **plain(record.geometry),
+        }  # fmt: skip
+    return row | {"matching": point.matching, "arm": point.arm.key}
+
+
+def effect_table(pairs: Sequence[tuple[Cell, Effect]]) -> pd.DataFrame:
+    """One row an arm and learning-rate condition: its paired difference from the reference."""
+    rows = []
+    for cell, effect in pairs:
+        at = effect.setting
+        rows.append(
+            {
+                "task": at.task, "level": cell.point.level, "match": at.match, "condition": at.condition,
+                "difference": effect.estimate, "low": effect.interval95.low, "high": effect.interval95.high,
+                "interval": effect.interval95.kind, "n": effect.n, "sd": effect.sd, "call": effect.call,
+                "reason": effect.reason, "diverged": effect.diverged_better,
+                "diverged_reference": effect.diverged_worse, "smallest_detectable": effect.smallest_detectable,
+                "headroom": at.headroom, "margin": at.margin,
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def printed_arms(table: pd.DataFrame) -> pd.DataFrame:
+    """The arms as a person reads them."""
+    shown = pd.DataFrame({"task": table["task"]})
+    shown["arm"] = [_arm_name(row) for row in table.to_dict("records")]
+    shown["n"] = table["n"]
+    if "accuracy" not in table:
+        return shown
+    spans = zip(table["accuracy"], table["low"], table["high"], strict=True)
+    shown["accuracy"] = [_span(*values, signed=False) for values in spans]
+    shown["diverged"] = [_whole(value) for value in table["diverged"]]
+    shown["lr"] = [f"{value:g}" if value == value else "" for value in table["learning_rate"]]
+    shown["params"] = [_whole(value) for value in table["params"]]
+    shown["MACs"] = [_whole(value) for value in table["macs"]]
+    shown["field"] = [_pair(value) for value in table["receptive_field"]]
+    shown["map"] = [_pair(value) for value in table["output_size"]]
+    return shown
+
+
+def printed_effects(table: pd.DataFrame) -> pd.DataFrame:
+    """The effects as a person reads them: own-best and common learning rate side by side."""
+    if table.empty:
+        return table
+    keys = ["task", "level", "match"]
+    texts = [
+        f"{_span(row['difference'], row['low'], row['high'])} {row['call']}" for row in table.to_dict("records")
+    ]
+    shown = table.assign(text=texts).pivot_table(
+        index=keys, columns="condition", values="text", aggfunc="first", sort=False
+    )
+    shown = shown.rename(columns={"own": "at own-best learning rate", "common": "at common learning rate"})
+    return shown[["at own-best learning rate", "at common learning rate"]].reset_index()
+
+
+def _arm_name(row: dict[str, Any]) -> str:
+    if row["check"] != "none":
+        return f"check: {row['check']}"
+    return str(row["level"]) + ("" if row["match"] == "none" else f" same {row['match']}")
+
+
+def _span(middle: float, low: float, high: float, *, signed: bool = True) -> str:
+    sign = "+" if signed else ""
+    if middle != middle:
+        return ""
+    if abs(low) == float("inf") or low != low:
+        return f"{100 * middle:{sign}.1f}"
+    return f"{100 * middle:{sign}.1f} \\[{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
+
+
+def _whole(value: float) -> str:
+    return f"{int(value):,}" if value == value else ""
+
+
+def _pair(value: Any) -> str:
+    return "x".join(str(item) for item in value) if isinstance(value, (list, tuple)) else ""
+
+
+def _rich(table: pd.DataFrame, title: str) -> Table:
+    shown = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for column in table.columns:
+        shown.add_column(str(column), justify="left" if column in ("task", "arm", "level", "match") else "right")
+    for row in table.itertuples(index=False):
+        shown.add_row(*(str(value) for value in row))
+    return shown
+
+
+def _verdict_table(found: dict[str, Verdict]) -> Table:
+    shown = Table(title="Verdicts", title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for column in ("claim", "verdict", "reason"):
+        shown.add_column(column, overflow="fold")
+    for name, verdict in found.items():
+        shown.add_row(name, verdict.printed, verdict.reason.replace("[", "\\["))
+    return shown
+
+
+def write(
+    plan: Grid, now: View, arms: pd.DataFrame, effects: pd.DataFrame, found: dict[str, Verdict],
+    pairs: Sequence[tuple[Cell, Effect]],
+) -> Path:  # fmt: skip
+    """Write tables (CSV and parquet), verdicts (JSON) and the figure (PNG and SVG); returns their folder."""
+    folder = plan.settings.results / "sweeps" / plan.settings.sweep_name / plan.settings.scale
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in (("arms", arms), ("effects", effects)):
+        table.to_csv(folder / f"{name}.csv", index=False)
+        table.to_parquet(folder / f"{name}.parquet", index=False)
+    content = {name: {"says": claims()[name].says, **plain(verdict)} for name, verdict in found.items()}
+    (folder / "verdicts.json").write_text(json.dumps(_finite(content), indent=1, sort_keys=True) + "\n")
+    draw(plan, now, pairs, folder)
+    return folder
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity: an unbounded end of an interval is null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and (value != value or abs(value) == float("inf")) else value
+
+
+def draw(plan: Grid, now: View, pairs: Sequence[tuple[Cell, Effect]], folder: Path) -> None:
+    """The sweep's figure: members above, paired differences below, a column for each task."""
+    sweep = plan.settings.sweep
+    own = {id(cell): effect for cell, effect in pairs if effect.setting.condition == "own"}
+    panels = []
+    for task in now.tasks():
+        cells = [cell for cell in now.cells if cell.point.arm.task == task and cell.records]
+        if not cells or sweep is None:
+            continue
+        dots = tuple(
+            figures.Dot(
+                level=cell.point.level, match=cell.point.match, members=cell.sample(OWN).values,
+                effect=own[id(cell)] if id(cell) in own else None,
+            )
+            for cell in cells
+            if not (cell.point.match != "none" and cell.point.level == sweep.reference)
+        )  # fmt: skip
+        margin = judging.accuracy_margin(scale=plan.settings.scale, real=task.real)
+        title = f"{judging.label(task)}: {task.classes} classes, {task.train_images} training images, n={cells[0].members}"
+        panels.append(figures.Panel(title=title, margin=margin, chance=task.chance, dots=dots))
+    if panels and sweep is not None:
+        factor = NICE[sweep.factor] if sweep.factor in NICE else sweep.factor
+        for suffix in ("png", "svg"):
+            reference = sweep.reference.strip("[]")
+            path = folder / f"{plan.settings.sweep_name}.{suffix}"
+            figures.sweep(panels, title=sweep.question, factor=factor, reference=f"({reference})", path=path)

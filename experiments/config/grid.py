@@ -1,0 +1,151 @@
+"""The pre-flight: every point of the grid a command line means, composed and validated before the first job."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from experiments.config import resolve, schema
+from experiments.config.mistakes import UserMistake, explain
+from experiments.config.resolve import CHECKS, Point, Settings
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """What a command line means: the settings, and every point in the order of its jobs.
+
+    Attributes:
+        points: the grid itself. checks: the three checks of each of its tasks; empty without a sweep.
+        check_overrides: the command line that makes Hydra run the checks.
+    """
+
+    settings: Settings
+    points: tuple[Point, ...]
+    checks: tuple[Point, ...]
+    check_overrides: tuple[str, ...]
+
+
+def grid(arguments: list[str]) -> Grid:
+    """Compose and validate everything a command line would run.
+
+    Raises:
+        UserMistake: one line naming the key, the value and what is valid. Nothing was written.
+        Invalid: the same, from a spec.
+    """
+    schema.register()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        try:
+            return _grid(arguments)
+        except (HydraException, OmegaConfBaseException) as problem:
+            raise explain(problem) from problem
+
+
+def _grid(arguments: list[str]) -> Grid:
+    overrides = OverridesParser.create().parse_overrides(list(arguments))
+    _reject_additions(overrides)
+    fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
+    base = compose("config", fixed, return_hydra_config=True)
+    sweeps = any(override.is_sweep_override() for override in overrides)
+    if base.hydra.mode != RunMode.MULTIRUN:
+        if sweeps:
+            swept = next(override for override in overrides if override.is_sweep_override())
+            raise UserMistake(f"{swept.input_line} is a list of values: add --multirun, or name a sweep, +sweep=NAME")
+        job = compose("config", _words(fixed))
+        return Grid(settings=resolve.settings(job, ""), points=(resolve.point(job),), checks=(), check_overrides=())
+    jobs = _jobs(base, overrides)
+    points = tuple(_point(job, base) for job in jobs)
+    checks: tuple[tuple[str, ...], ...] = ()
+    if base.sweep is not None and points[0].check == "none":
+        checks = _check_jobs(jobs, base)
+    by_hydra = () if not checks else _check_overrides(checks, arguments)
+    return Grid(
+        settings=resolve.settings(compose("config", _words(jobs[0])), sweep_name(base)),
+        points=points,
+        checks=tuple(_point(job, base) for job in checks),
+        check_overrides=by_hydra,
+    )
+
+
+def _reject_additions(overrides: list[Override]) -> None:
+    """Only a sweep may be added; a key that is added or deleted is a slip."""
+    for override in overrides:
+        key = override.key_or_group
+        if key.startswith("hydra"):
+            continue
+        added = override.is_add() or override.is_force_add()
+        if override.is_delete() or (added and key != "sweep"):
+            raise UserMistake(
+                f"{override.input_line} is not valid: keys are neither added nor deleted, only set (key=value); "
+                "only a sweep is added, +sweep=NAME"
+            )
+
+
+def _jobs(base: DictConfig, overrides: list[Override]) -> tuple[tuple[str, ...], ...]:
+    """The overrides of every job, split exactly as Hydra's basic sweeper splits them."""
+    params = [f"{key}={value}" for key, value in (base.hydra.sweeper.params or {}).items()]
+    every = OverridesParser.create().parse_overrides(params) + overrides
+    (batch,) = BasicSweeper.split_arguments(every, None)
+    return tuple(tuple(job) for job in batch)
+
+
+def _value(job: tuple[str, ...], key: str) -> str:
+    """What a job sets a key to; empty if it does not."""
+    values = [override.partition("=")[2] for override in job if override.partition("=")[0] == key]
+    return values[-1] if values else ""
+
+
+def _words(job: Iterable[str]) -> list[str]:
+    """A job's overrides without those of Hydra itself."""
+    return [override for override in job if not override.startswith("hydra.")]
+
+
+def sweep_name(cfg: DictConfig) -> str:
+    """The sweep that a config was composed with (`hydra` included), or empty."""
+    return str(cfg.hydra.runtime.choices["sweep"]) if cfg.sweep is not None else ""
+
+
+def _point(job: tuple[str, ...], base: DictConfig) -> Point:
+    """Compose and resolve one job."""
+    cfg = compose("config", _words(job))
+    level = "" if base.sweep is None else _value(job, base.sweep.factor)
+    return resolve.point(cfg, level)
+
+
+def _check_jobs(jobs: tuple[tuple[str, ...], ...], base: DictConfig) -> tuple[tuple[str, ...], ...]:
+    """The reference arm of each task under each of the three checks, never matched."""
+    changed = (base.sweep.factor, "match", "check")
+    kept = dict.fromkeys(
+        tuple(override for override in job if override.partition("=")[0] not in changed) for job in jobs
+    )
+    reference = (f"{base.sweep.factor}={base.sweep.reference}", "match=none")
+    return tuple((*job, *reference, f"check={check}") for job in kept for check in CHECKS[1:])
+
+
+def _check_overrides(checks: tuple[tuple[str, ...], ...], arguments: list[str]) -> tuple[str, ...]:
+    """One command line whose grid is the checks."""
+    changed = {override.partition("=")[0] for override in checks[0][-3:]}
+    kept = [argument for argument in arguments if argument.partition("=")[0] not in changed]
+    return (*kept, *checks[0][-3:-1], f"check={','.join(CHECKS[1:])}")
+
+
+def is_question(arguments: list[str]) -> bool:
+    """Whether a command line only asks Hydra something (`--help`, `--cfg`, `--info`)."""
+    asks = ("--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "--version", "--shell-completion", "-sc")
+    return any(argument in asks or argument.split("=")[0] in asks for argument in arguments)
+
+
+def words(arguments: list[str]) -> list[str]:
+    """The overrides of a command line, without its flags."""
+    return [argument for argument in arguments if not argument.startswith("-")]

@@ -1,0 +1,82 @@
+"""A user's mistake as one line: which key, which value, what would be valid."""
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Iterable
+
+from omegaconf.errors import OmegaConfBaseException
+
+from experiments.config import schema
+
+TYPES = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
+SECTIONS = {
+    "train": (schema.TrainConfig,),
+    "data": (schema.DataConfig,),
+    "model": (schema.ConvNetConfig, schema.ClassicConfig),
+    "scale": (schema.Scale,),
+    "tracker": (schema.Tracker,),
+    "check": (schema.Check,),
+    "sweep": (schema.Sweep,),
+}
+
+
+class UserMistake(ValueError):
+    """A wrong command line or config file; its text is the one line the user reads."""
+
+
+def explain(problem: Exception) -> UserMistake:
+    """Turn what Hydra or OmegaConf raised into one line that says what would be valid."""
+    text = str(problem)
+    cause = problem.__cause__
+    if match := re.search(r"Could not find '(\w+)/([^']*)'", text):
+        choices = [line.strip() for line in text.splitlines() if line.startswith("\t")]
+        valid = [name for name in choices if not name.endswith("_schema") and "path=" not in name]
+        return UserMistake(f"{match[1]}={match[2]} is not valid: choose one of {', '.join(valid)}")
+    if match := re.search(r"Could not override '([\w./@]+)'", text):
+        if match[1] == "sweep":
+            return UserMistake("sweep=... is not valid: a sweep is added, +sweep=NAME")
+        return UserMistake(f"{match[1]} is not a key: {near(match[1])}")
+    if isinstance(cause, OmegaConfBaseException):
+        return _explain_value(cause)
+    if isinstance(problem, OmegaConfBaseException):
+        return _explain_value(problem)
+    said = " ".join(line for line in text.splitlines() if "http" not in line)
+    return UserMistake(f"cannot be read as key=value: {' '.join(said.split())}")
+
+
+def _explain_value(problem: OmegaConfBaseException) -> UserMistake:
+    """A value of the wrong type, a key that is missing, or a text that cannot be parsed."""
+    first = str(problem).splitlines()[0]
+    key = getattr(problem, "full_key", None) or "the command line"
+    if match := re.search(r"Value '?(.*?)'? of type '.*' could not be converted to (\w+)", first):
+        return UserMistake(f"{key}={match[1]} is not valid: must be {TYPES[match[2]]}")
+    if match := re.search(r"Value '?(.*?)'? is not a valid bool", first):
+        return UserMistake(f"{key}={match[1]} is not valid: must be true or false")
+    if "Missing mandatory value" in first:
+        return UserMistake(f"{key} is missing: give it, {key}=VALUE")
+    return UserMistake(f"{key}: {first}")
+
+
+def near(key: str) -> str:
+    """Phrase that names the valid keys nearest to one that does not exist."""
+    section, _, _ = key.partition(".")
+    known = list(keys())
+    close = difflib.get_close_matches(key, known, n=3, cutoff=0.7)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    inside = [name for name in known if name.startswith(f"{section}.")]
+    return f"valid keys are {', '.join(inside or top_keys())}"
+
+
+def top_keys() -> tuple[str, ...]:
+    """The keys at the root."""
+    return tuple(item.name for item in dataclasses.fields(schema.Root))
+
+
+def keys() -> Iterable[str]:
+    """Every key there is, dotted."""
+    yield from top_keys()
+    for section, kinds in SECTIONS.items():
+        for kind in kinds:
+            yield from (f"{section}.{item.name}" for item in dataclasses.fields(kind))

@@ -1,0 +1,193 @@
+"""A composed config becomes a point: the frozen arm it means, and the settings of the run around it."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from cnnlab.data import Source
+from cnnlab.spec.arm import Arm
+from cnnlab.spec.invalid import Invalid, require, require_choice
+from cnnlab.spec.net import Classic, ConvNet, Net
+from cnnlab.spec.recipe import Recipe
+from cnnlab.spec.task import Task
+from cnnlab.tracking.run import MODES
+from cnnlab.zoo.lowering import network
+from cnnlab.zoo.match import matched
+from experiments.config import schema
+from experiments.config.mistakes import UserMistake, near
+
+MATCHES = ("none", "params", "macs")
+CHECKS = ("none", "positive", "sensitivity", "a_a")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything about a run that is no part of an arm."""
+
+    results: Path
+    cache: Path
+    raw_dir: Path | None
+    workers: int
+    force: bool
+    tracker: str
+    project: str
+    scale: str
+    looks: int
+    sweep_name: str
+    sweep: schema.Sweep | None
+
+    @property
+    def source(self) -> Source:
+        """Where datasets lie."""
+        return Source(cache_dir=self.cache / "data", raw_dir=self.raw_dir)
+
+    @property
+    def runs(self) -> Path:
+        """Where records lie."""
+        return self.results / "runs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One point of a grid.
+
+    Attributes:
+        level: value of the sweep's factor, as written in the sweep; empty without a sweep.
+        match: `none`, `params` or `macs`; `matching` says in a sentence what that did.
+        check: `none`, or which of the sweep's checks this point is.
+        blocks: members of the first and of the second look.
+    """
+
+    arm: Arm
+    level: str
+    match: str
+    matching: str
+    check: str
+    block: int
+    blocks: tuple[int, ...]
+
+
+def settings(cfg: DictConfig, sweep_name: str) -> Settings:
+    """The settings of a run; `sweep_name` is the path of its sweep's file, or empty. Raises Invalid."""
+    require_choice("tracker.mode", cfg.tracker.mode, MODES)
+    require(cfg.workers >= 0, "workers", cfg.workers, "must be 0 (one per core) or more")
+    require(cfg.scale.looks in (1, 2), "scale.looks", cfg.scale.looks, "must be 1 or 2: there is never a third look")
+    sweep = None if cfg.sweep is None else OmegaConf.to_object(cfg.sweep)
+    return Settings(
+        results=Path(cfg.results).expanduser(),
+        cache=Path(cfg.cache).expanduser(),
+        raw_dir=None if cfg.data.raw_dir is None else Path(cfg.data.raw_dir).expanduser().absolute(),
+        workers=cfg.workers,
+        force=cfg.force,
+        tracker=cfg.tracker.mode,
+        project=cfg.tracker.project,
+        scale=cfg.scale.name,
+        looks=cfg.scale.looks,
+        sweep_name=sweep_name,
+        sweep=sweep if isinstance(sweep, schema.Sweep) else None,
+    )
+
+
+def point(cfg: DictConfig, level: str = "") -> Point:
+    """The point a composed config means.
+
+    Raises:
+        Invalid: for a value that cannot be, naming its key.
+        UserMistake: for a key that does not exist, or one that is missing.
+    """
+    reject_extra_keys(cfg)
+    require_choice("match", cfg.match, MATCHES)
+    require_choice("check.name", cfg.check.name, CHECKS)
+    task, net, recipe = _task(cfg), _net(cfg), _recipe(cfg)
+    matching = ""
+    if cfg.match != "none":
+        net, matching = _matched(cfg, net, task)
+    _require_fit(net, task)
+    blocks = tuple(cfg.scale.blocks_large if cfg.data.large else cfg.scale.blocks)
+    require(0 <= cfg.block < len(blocks), "block", cfg.block, f"must lie between 0 and {len(blocks) - 1} at this scale")
+    require(min(blocks) >= 1, "scale.blocks", list(blocks), "every block needs at least one member")
+    arm = Arm(net=net, recipe=recipe, task=task)
+    return Point(
+        arm=arm, level=level, match=cfg.match, matching=matching, check=cfg.check.name, block=cfg.block, blocks=blocks
+    )
+
+
+def _require_fit(net: Net, task: Task) -> None:
+    """Raise Invalid if the net does not fit the task's images, such as a map that shrinks below 1x1."""
+    try:
+        network(net, task.side, task.channels, task.classes)
+    except Invalid as problem:
+        if problem.key.startswith("network."):
+            layer, size = problem.key.removeprefix("network."), f"{task.side}x{task.side}"
+            why = f"on {size} images its layer {layer} would shrink below 1x1 ({problem.value}): {problem.valid}"
+            raise Invalid("model", net.label, why) from problem
+        raise
+
+
+def reject_extra_keys(cfg: DictConfig) -> None:
+    """Raise UserMistake for a key that was added to the schema (`+model.widht=8`), naming what was meant."""
+    for section in ("", "model", "data", "train", "scale", "tracker", "check"):
+        node = cfg if not section else cfg[section]
+        kind = schema.Root if not section else OmegaConf.get_type(node)
+        known = {item.name for item in dataclasses.fields(kind)} | {"hydra"}
+        for name in node:
+            if name not in known:
+                key = f"{section}.{name}".lstrip(".")
+                raise UserMistake(f"{key} is not a key: {near(key)}")
+
+
+def _plain(node: Any) -> dict[str, Any]:
+    """A resolved section with lists as tuples."""
+    content = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
+    if not isinstance(content, dict):
+        raise TypeError(f"a section must be a mapping, not {type(content).__name__}")
+    return {str(key): tuple(value) if isinstance(value, list) else value for key, value in content.items()}
+
+
+def _changed(section: DictConfig, change: DictConfig, name: str) -> dict[str, Any]:
+    """A section with what a check changes in it; a key that the section does not have is refused."""
+    content, changes = _plain(section), _plain(change)
+    for key in changes:
+        require(key in content, f"check.{name}.{key}", changes[key], f"not a key of {name}")
+    return content | changes
+
+
+def _net(cfg: DictConfig) -> Net:
+    """The net, before matching."""
+    content = _changed(cfg.model, cfg.check.model, "model")
+    if OmegaConf.get_type(cfg.model) is schema.ClassicConfig:
+        return Classic(**content)
+    return ConvNet(**content)
+
+
+def _task(cfg: DictConfig) -> Task:
+    """The task, its training images capped by the scale."""
+    content = _plain(cfg.data)
+    names = {item.name for item in dataclasses.fields(Task)}
+    values = {key: value for key, value in content.items() if key in names}
+    values["dials"] = tuple(sorted(content["dials"].items()))
+    if cfg.scale.max_train_images:
+        values["train_images"] = min(values["train_images"], cfg.scale.max_train_images)
+    return Task(**values)
+
+
+def _recipe(cfg: DictConfig) -> Recipe:
+    """The recipe, its length capped by the scale."""
+    values = _changed(cfg.train, cfg.check.train, "train")
+    if cfg.scale.max_epochs:
+        values["epochs"] = min(values["epochs"], cfg.scale.max_epochs)
+    return Recipe(**values)
+
+
+def _matched(cfg: DictConfig, net: Net, task: Task) -> tuple[Net, str]:
+    """The net, re-widthed to the sweep's reference."""
+    if cfg.sweep is None:
+        raise Invalid("match", cfg.match, "needs a sweep that names its reference (+sweep=NAME)")
+    if not isinstance(net, ConvNet):
+        raise Invalid("match", cfg.match, "a classic has no width to change; choose none")
+    factor = cfg.sweep.factor.removeprefix("model.")
+    reference = ConvNet(**(_plain(cfg.model) | {factor: tuple(OmegaConf.create(cfg.sweep.reference))}))
+    return matched(net, reference, cfg.match, task.side, task.channels, task.classes)

@@ -1,0 +1,120 @@
+"""The structured schema of `conf/`: every key, its type and its default, derived from the specs where they exist."""
+
+import dataclasses
+import typing
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+
+from cnnlab.spec.net import Classic, ConvNet
+from cnnlab.spec.recipe import Recipe
+from cnnlab.spec.task import Task
+
+
+@dataclass
+class Scale:
+    """How much is run; see conf/scale/."""
+
+    name: str = "quick"
+    tasks: str = "digits12"
+    matches: str = "none"
+    blocks: list[int] = field(default_factory=list)
+    blocks_large: list[int] = field(default_factory=list)
+    looks: int = 1
+    max_train_images: int = 0
+    max_epochs: int = 0
+
+
+@dataclass
+class Check:
+    """What one of a sweep's three checks changes in the reference arm; see conf/check/."""
+
+    name: str = "none"
+    model: dict[str, Any] = field(default_factory=dict)
+    train: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Tracker:
+    """The W&B mirror; see conf/tracker/."""
+
+    mode: str = "offline"
+    project: str = "cnnlab"
+
+
+@dataclass
+class Sweep:
+    """A view on arms; see conf/sweep/. `reference` and `levels` are values of `factor` as a user would type them."""
+
+    question: str
+    held: str
+    factor: str
+    reference: str
+    levels: dict[str, str]
+
+
+@dataclass
+class Root:
+    """Everything a run is configured by."""
+
+    model: Any = None
+    data: Any = None
+    train: Any = None
+    scale: Scale = field(default_factory=Scale)
+    tracker: Tracker = field(default_factory=Tracker)
+    check: Check = field(default_factory=Check)
+    match: str = "none"
+    block: int = 0
+    workers: int = 0
+    force: bool = False
+    results: str = "results"
+    cache: str = "cache"
+    sweep: Sweep | None = None
+
+
+def mutable(spec: type, **more: tuple[Any, Any]) -> type:
+    """A dataclass with the fields of a frozen spec, as OmegaConf takes them: tuples become lists, pairs a mapping.
+
+    Args:
+        more: further fields that are configured beside the spec but are no part of it: name -> (type, default).
+    """
+    hints = typing.get_type_hints(spec)
+    fields: list[Any] = []
+    for item in dataclasses.fields(spec):
+        kind, default = hints[item.name], item.default
+        if kind == tuple[tuple[str, float], ...]:
+            fields.append((item.name, dict[str, float], field(default_factory=dict)))
+        elif typing.get_origin(kind) is tuple:
+            inner, start = typing.get_args(kind)[0], list(typing.cast(Any, default))
+            fields.append((item.name, list[inner], field(default_factory=lambda start=start: list(start))))
+        elif default is dataclasses.MISSING:
+            fields.append((item.name, kind, field(default="???")))
+        else:
+            fields.append((item.name, kind, field(default=default)))
+    fields.extend((name, kind, field(default=default)) for name, (kind, default) in more.items())
+    return dataclasses.make_dataclass(f"{spec.__name__}Config", fields, kw_only=True)
+
+
+ConvNetConfig = mutable(ConvNet)
+ClassicConfig = mutable(Classic)
+TrainConfig = mutable(Recipe)
+DataConfig = mutable(
+    Task,
+    raw_dir=(str | None, None),
+    large=(bool, False),
+    epochs=(int, 10),
+    learning_rate=(float, 0.1),
+)
+
+
+def register() -> None:
+    """Hand the schema to Hydra; must be called before anything is composed."""
+    store = ConfigStore.instance()
+    store.store(name="schema", node=Root)
+    store.store(group="model", name="convnet_schema", node=ConvNetConfig)
+    store.store(group="model", name="classic_schema", node=ClassicConfig)
+    store.store(group="data", name="data_schema", node=DataConfig)
+    store.store(group="train", name="train_schema", node=TrainConfig)
+    store.store(group="tracker", name="tracker_schema", node=Tracker)
+    store.store(group="check", name="check_schema", node=Check)

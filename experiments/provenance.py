@@ -1,0 +1,51 @@
+"""Where, when and with what a record was made: everything that must not influence its bytes."""
+
+import datetime
+import functools
+import importlib.metadata
+import os
+import platform
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("cnnlab", "jax", "jaxlib", "flax", "optax", "numpy", "scipy", "hydra-core", "scikit-learn")
+
+
+def provenance(started: datetime.datetime, seconds: float, backend: str, workers: int) -> dict[str, Any]:
+    """Times (UTC), host, process, device, git state and versions, as plain data."""
+    return {
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round(seconds, 2),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "backend": backend,
+        "workers": workers,
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "packages": versions(),
+        "git": git_state(),
+    }
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Installed versions of the packages that matter."""
+    return {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+@functools.cache
+def git_state() -> dict[str, Any] | None:
+    """Commit and whether the tree has uncommitted changes; None outside git."""
+    root = Path(__file__).parents[1]
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        return {"commit": commit, "dirty": bool(_git(root, "status", "--porcelain"))}
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(root: Path, *words: str) -> str:
+    done = subprocess.run(["git", "-C", str(root), *words], check=True, capture_output=True, text=True)
+    return done.stdout.strip()

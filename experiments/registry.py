@@ -1,0 +1,82 @@
+"""The claims: the frozen register of all 57 ids, and the files that state them, found by their path."""
+
+import csv
+import dataclasses
+import functools
+import hashlib
+import importlib
+import inspect
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnnlab.spec.arm import digest
+from experiments.claim import Claim, Computed, Trained
+
+FOLDER = Path(__file__).parent / "claims"
+RULES_VERSION = 1
+"""Raised whenever the code of a rule changes its meaning; part of every claim's digest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One line of the register: what was promised to be judged, before anything was run."""
+
+    id: str
+    family: str
+    kind: str
+
+    @property
+    def trained(self) -> bool:
+        """Whether part of the claim is decided by training; such claims form the family that Holm corrects over."""
+        return "empirical" in self.kind.split("+")
+
+
+@functools.cache
+def register() -> dict[str, Entry]:
+    """All registered claims by id, in the order of the notes."""
+    with (FOLDER / "register.csv").open(newline="") as file:
+        return {row["id"]: Entry(**row) for row in csv.DictReader(file)}
+
+
+@functools.cache
+def claims() -> dict[str, Claim]:
+    """Claims that are written so far, by id, in the order of the register: `claims/<family>/<id with _>.py`."""
+    found = {}
+    for entry in register().values():
+        name = entry.id.replace("-", "_")
+        if (FOLDER / entry.family / f"{name}.py").is_file():
+            module = importlib.import_module(f"experiments.claims.{entry.family}.{name}")
+            found[entry.id] = module.CLAIM
+    return found
+
+
+def strays() -> tuple[Path, ...]:
+    """Claim files that the register does not know; a test keeps this empty."""
+    known = {FOLDER / entry.family / f"{entry.id.replace('-', '_')}.py" for entry in register().values()}
+    files = {path for path in FOLDER.glob("*/*.py") if path.name != "__init__.py"}
+    return tuple(sorted(files - known))
+
+
+@functools.cache
+def claim_digests() -> dict[str, str]:
+    """Digest of every written claim's statement, evidence and rule; kept in each record that is made.
+
+    A judge that finds another digest (or none) beside the data knows that the rule was changed, or written, after it.
+    """
+    return {name: _digest(claim) for name, claim in claims().items()}
+
+
+def _digest(claim: Claim) -> str:
+    if isinstance(claim.evidence, Computed):
+        return hashlib.sha256(inspect.getsource(inspect.getmodule(claim.evidence.compute) or claim).encode()).hexdigest()
+    rule = {"name": type(claim.rule).__name__, **dataclasses.asdict(claim.rule)}
+    return digest({"version": RULES_VERSION, "says": claim.says, "evidence": claim.evidence, "rule": rule})
+
+
+def claims_fed_by(sweep: str) -> tuple[str, ...]:
+    """Ids of the claims that a sweep feeds; computed from the claims, written nowhere."""
+    return tuple(
+        name
+        for name, claim in claims().items()
+        if isinstance(claim.evidence, Trained) and claim.evidence.sweep == sweep
+    )

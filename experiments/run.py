@@ -1,0 +1,100 @@
+"""Train one arm or a whole sweep, and judge what it feeds: `python -m experiments.run +sweep=pool_position`."""
+
+import sys
+
+import hydra
+from omegaconf import DictConfig
+from rich.console import Console
+
+from cnnlab.data import Missing, check
+from cnnlab.records import BadRecord, Store
+from cnnlab.spec.invalid import Invalid
+from experiments import closing, job
+from experiments.config import schema
+from experiments.config.grid import CONF, Grid, grid, is_question, words
+from experiments.config.mistakes import UserMistake
+from experiments.config.resolve import Point
+from experiments.session import Session, Summary
+
+MISTAKE, FAILED, INTERRUPTED = 2, 1, 130
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+def app(cfg: DictConfig) -> None:
+    """One Hydra job."""
+    job.job(cfg)
+
+
+def main() -> int:
+    """The door. Returns the exit code: 0 only if every arm asked for has its record."""
+    schema.register()
+    arguments = sys.argv[1:]
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        if is_question(arguments):
+            app()
+            return 0
+        plan = grid(words(arguments))
+        _pre_flight(plan)
+    except (UserMistake, Invalid, Missing, BadRecord) as mistake:
+        print(f"error: {mistake}", file=sys.stderr)
+        return MISTAKE
+    try:
+        return _run(plan, arguments, console)
+    except KeyboardInterrupt:
+        print("\nstopped; finished arms are kept. The same command goes on from here.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _pre_flight(plan: Grid) -> None:
+    """What composing cannot see: that every dataset can be had, and that records already there can be used."""
+    points = (*plan.points, *plan.checks)
+    for task in dict.fromkeys(point.arm.task for point in points):
+        check(task, plan.settings.source)
+    if plan.settings.force:
+        return
+    store = Store(plan.settings.runs)
+    for point in points:
+        if store.has(point.arm.key, point.block):
+            store.read(point.arm.key, point.block)
+
+
+def _run(plan: Grid, arguments: list[str], console: Console) -> int:
+    """Let Hydra run the jobs, train what they collected, look, and print."""
+    points = _collect(arguments)
+    if plan.checks:
+        points += _collect([*_flags(arguments), *plan.check_overrides])
+    console.print(closing.headline(plan, len({point.arm.key for point in points})))
+    with Session(plan.settings, console) as session:
+        summary = session.train(points)
+        second = closing.undecided(plan) if plan.settings.looks == 2 else ()
+        if second:
+            console.print(f"second look: another block of members for {len(second)} arms that are still undecided")
+            _add(summary, session.train(second))
+    closing.report(plan, summary, console)
+    for arm, reason in summary.failures:
+        print(f"failed: {arm}: {reason}", file=sys.stderr)
+    return FAILED if summary.failures else 0
+
+
+def _collect(arguments: list[str]) -> list[Point]:
+    """Run Hydra on a command line; the points of the jobs that its launcher ran in this process."""
+    job.collected = []
+    sys.argv[1:] = arguments
+    app()
+    points, job.collected = job.collected, None
+    return points
+
+
+def _flags(arguments: list[str]) -> list[str]:
+    return [argument for argument in arguments if argument.startswith("-")]
+
+
+def _add(summary: Summary, more: Summary) -> None:
+    summary.trained += more.trained
+    summary.skipped += more.skipped
+    summary.failures.extend(more.failures)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,175 @@
+"""A session trains points: skips those whose record exists, drives the rest on the workers, writes as they end."""
+
+import datetime
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from cnnlab.records import Store
+from cnnlab.spec.record import Record
+from cnnlab.tracking import Tracker, arm_run, tracker
+from cnnlab.training.arm import training
+from cnnlab.training.run import evaluation_seeds
+from cnnlab.training.workers import Outcome, Plan, Pool, accelerator, cores
+from experiments.config.resolve import Point, Settings
+from experiments.provenance import provenance
+from experiments.registry import claim_digests, claims_fed_by
+
+LOG_EVERY_SECONDS = 15.0
+
+
+@dataclass(kw_only=True)
+class Summary:
+    """How a training pass ended: counts, and (arm, reason) of every failure."""
+
+    trained: int = 0
+    skipped: int = 0
+    failures: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Session:
+    """Owns the workers, the store and the tracker of one command. Use as a context manager."""
+
+    def __init__(self, settings: Settings, console: Console | None = None) -> None:
+        self.settings = settings
+        self.store = Store(settings.runs)
+        self.console = console or Console(highlight=False)
+        backend = accelerator()
+        workers = settings.workers or (cores() if backend == "cpu" else 1)
+        cache = settings.cache / "compiled"
+        self.pool = Pool(Plan(workers=workers, backend=backend, source=settings.source, compile_cache=cache))
+        self._tracker: Tracker | None = None
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pool.__exit__()
+        if self._tracker is not None:
+            self._tracker.close()
+
+    def train(self, points: Sequence[Point]) -> Summary:
+        """Train every point that has no record yet; each distinct arm and block once.
+
+        Raises:
+            BadRecord: for a record that is there but cannot be used.
+        """
+        distinct = {(point.arm.key, point.block): point for point in points}
+        if self.settings.force:
+            for arm, block in distinct:
+                self.store.set_aside(arm, block)
+        todo = {name: point for name, point in distinct.items() if not self._done(*name)}
+        summary = Summary(skipped=len(distinct) - len(todo))
+        if todo:
+            self._train(todo, summary)
+        return summary
+
+    def _done(self, arm: str, block: int) -> bool:
+        """Whether a usable record is there."""
+        if not self.store.has(arm, block):
+            return False
+        self.store.read(arm, block)
+        return True
+
+    def _train(self, todo: dict[tuple[str, int], Point], summary: Summary) -> None:
+        claims = claim_digests()
+        trainings = []
+        for (arm, block), point in todo.items():
+            seeds = evaluation_seeds(point.blocks, block)
+            tuned = self.store.read(arm, 0).tuning if block and self.store.has(arm, 0) else None
+            trainings.append((f"{arm}/{block}", training(point.arm, block, seeds, claims, tuned)))
+        started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
+        with _Progress(self.console, len(todo), expected_runs(todo.values())) as progress:
+            for outcome in self.pool.run(trainings, progress.runs_done):
+                arm, _, block_text = outcome.name.rpartition("/")
+                point = todo[arm, int(block_text)]
+                if outcome.record is None:
+                    self._fail(point, outcome, summary)
+                else:
+                    facts = provenance(started, time.perf_counter() - clock, self.pool.plan.backend, self.pool.plan.workers)
+                    self.store.write(outcome.record, facts)
+                    self._mirror(point, outcome.record)
+                    summary.trained += 1
+                progress.arm_done(outcome)
+
+    def _fail(self, point: Point, outcome: Outcome, summary: Summary) -> None:
+        """Leave the reason in the arm's folder; the others run on."""
+        reason = outcome.failure or "unknown"
+        path = self.store.write_failure(point.arm.key, point.block, reason)
+        summary.failures.append((point.arm.key, f"{reason.strip().splitlines()[-1]} (all of it: {path})"))
+
+    def _mirror(self, point: Point, record: Record) -> None:
+        """Show a record in W&B; whatever goes wrong there costs one warning line."""
+        if self._tracker is None:
+            self._tracker = tracker(self.settings.tracker, self.settings.runs, self.settings.project)
+        sweep, name = self.settings.sweep, self.settings.sweep_name
+        self._tracker.log(
+            arm_run(
+                record,
+                name=" ".join(part for part in (point.arm.task.name, point.level, *_unusual(point)) if part),
+                group=name or "single",
+                tags=(self.settings.scale, point.arm.task.name, *claims_fed_by(name)),
+                notes="" if sweep is None else sweep.question,
+                config={"sweep": name, "scale": self.settings.scale, "level": point.level, "match": point.match},
+            )
+        )
+
+
+def _unusual(point: Point) -> tuple[str, ...]:
+    """Match and check of a point, where it has any."""
+    return tuple(value for value in (point.match, point.check) if value != "none")
+
+
+def expected_runs(points: Iterable[Point]) -> int:
+    """Roughly how many members will be trained: tuning, the own and, for half of the arms, the common learning rate."""
+    total = 0.0
+    for point in points:
+        recipe, members = point.arm.recipe, point.blocks[point.block]
+        tuned = recipe.tuning == "grid"
+        total += members * (1.5 if tuned else 1.0) + recipe.tuning_seeds
+        total += recipe.tuning_values * recipe.tuning_seeds if tuned and point.block == 0 else 0
+    return round(total)
+
+
+class _Progress:
+    """A bar on a terminal, a plain line now and then in a log."""
+
+    def __init__(self, console: Console, arms: int, runs: int) -> None:
+        self.console, self.arms, self.runs = console, arms, runs
+        self.arms_done, self.done, self.last = 0, 0, time.perf_counter()
+        self.bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("members,"),
+            TimeElapsedColumn(), TextColumn("so far,"), TimeRemainingColumn(), TextColumn("left"),
+            console=console, disable=not console.is_terminal, transient=True,
+        )  # fmt: skip
+        self.task = self.bar.add_task("", total=runs)
+
+    def __enter__(self) -> "_Progress":
+        self.bar.start()
+        self._describe()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def runs_done(self, count: int) -> None:
+        """Book finished members."""
+        self.done += count
+        self.runs = max(self.runs, self.done)
+        self.bar.update(self.task, completed=self.done, total=self.runs)
+
+    def arm_done(self, outcome: Outcome) -> None:
+        """Book a finished arm."""
+        self.arms_done += 1
+        self._describe()
+        quiet = time.perf_counter() - self.last < LOG_EVERY_SECONDS
+        if not self.console.is_terminal and (outcome.failure or not quiet or self.arms_done == self.arms):
+            self.last = time.perf_counter()
+            what = "failed: " if outcome.failure else ""
+            self.console.print(f"{self.arms_done}/{self.arms} arms, {what}{outcome.name}")
+
+    def _describe(self) -> None:
+        self.bar.update(self.task, description=f"{self.arms_done}/{self.arms} arms")

@@ -1,0 +1,84 @@
+"""A sweep as a view on arms: its points, composed afresh, with whatever records there are."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cnnlab.inference.effects import Sample
+from cnnlab.records import Store
+from cnnlab.spec.record import Record
+from cnnlab.spec.task import Task
+from experiments.config.grid import Grid
+from experiments.config.resolve import Point, Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One arm of a sweep and its records, by ascending block; empty where it failed or has not run."""
+
+    point: Point
+    records: tuple[Record, ...]
+
+    @property
+    def members(self) -> int:
+        """Members over all blocks."""
+        return sum(len(record.members) for record in self.records)
+
+    def sample(self, condition: str, metric: str = "test_accuracy") -> Sample:
+        """Every member's metric at the `own` or the `common` learning rate."""
+        seeds, values, diverged = [], [], []
+        for record in self.records:
+            finals = record.finals[condition]
+            seeds.extend(record.members)
+            values.extend(getattr(finals, metric))
+            diverged.extend(finals.diverged)
+        return Sample(seeds=tuple(seeds), values=tuple(values), diverged=tuple(diverged))
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """All cells of a sweep at one scale, in the order of its grid."""
+
+    settings: Settings
+    cells: tuple[Cell, ...]
+    checks: tuple[Cell, ...]
+
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks, in the order of the grid."""
+        return tuple(dict.fromkeys(cell.point.arm.task for cell in self.cells))
+
+    def cell(self, task: Task, level: str, match: str) -> Cell | None:
+        """The arm of one level; None if the sweep does not have it at this scale."""
+        for cell in self.cells:
+            point = cell.point
+            if (point.arm.task, point.level, point.match) == (task, level, match):
+                return cell
+        return None
+
+    def reference(self, task: Task) -> Cell | None:
+        """The unmatched reference arm on a task."""
+        return None if self.settings.sweep is None else self.cell(task, self.settings.sweep.reference, "none")
+
+    def check(self, task: Task, name: str) -> Cell | None:
+        """The arm of one of the three checks on a task."""
+        for cell in self.checks:
+            if (cell.point.arm.task, cell.point.check) == (task, name):
+                return cell
+        return None
+
+
+def view(grid: Grid) -> View:
+    """Read what there is of a grid's arms. Raises BadRecord."""
+    store = Store(grid.settings.runs)
+    return View(settings=grid.settings, cells=_cells(grid.points, store), checks=_cells(grid.checks, store))
+
+
+def _cells(points: Iterable[Point], store: Store) -> tuple[Cell, ...]:
+    return tuple(
+        Cell(
+            point=point,
+            records=tuple(
+                store.read(point.arm.key, block) for block in range(len(point.blocks)) if store.has(point.arm.key, block)
+            ),
+        )
+        for point in points
+    )

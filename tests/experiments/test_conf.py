@@ -1,0 +1,100 @@
+"""Every file in conf/ composes, resolves to an arm, and says what it means."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from experiments.config import resolve, schema
+from experiments.config.grid import CONF, grid
+from experiments.config.resolve import CHECKS
+
+GROUPS = {
+    group: sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    for group in ("model", "data", "train", "scale", "tracker", "check")
+}
+SWEEPS = sorted(path.stem for path in (CONF / "sweep").glob("*.yaml"))
+NEEDS = {
+    "model=tiny_vgg": ("data=fashion_mnist",),
+    "model=lenet5": ("data=fashion_mnist",),
+    "model=all_cnn": ("data=cifar10",),
+    "model=network_in_network": ("data=cifar10",),
+    "data=tfds": ("data.name=kmnist", "data.side=28", "data.classes=10"),
+}
+
+
+@pytest.mark.parametrize("choice", [f"{group}={name}" for group, names in GROUPS.items() for name in names])
+def test_every_choice_composes_and_resolves(choice: str) -> None:
+    found = grid([choice, *(NEEDS[choice] if choice in NEEDS else ())])
+    assert len(found.points) == 1
+    assert found.points[0].arm.key
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+@pytest.mark.parametrize("scale", GROUPS["scale"])
+def test_every_sweep_composes_at_every_scale(name: str, scale: str) -> None:
+    found = grid([f"+sweep={name}", f"scale={scale}"])
+    sweep = found.settings.sweep
+    assert sweep is not None
+    assert found.settings.sweep_name == name
+    levels = {point.level for point in found.points}
+    assert sweep.reference in levels
+    assert len({point.arm.key for point in found.points}) > 1
+    tasks = {point.arm.task for point in found.points}
+    assert {(point.arm.task, point.check) for point in found.checks} == {
+        (task, check) for task in tasks for check in CHECKS[1:]
+    }
+    if scale == "smoke":
+        assert len({point.arm.key for point in (*found.points, *found.checks)}) / len(tasks) <= 6
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_every_sweep_states_its_price(name: str) -> None:
+    assert "Price at quick:" in (CONF / "sweep" / f"{name}.yaml").read_text()
+
+
+def test_a_swept_key_is_replaced_from_the_command_line() -> None:
+    found = grid(["+sweep=pool_position", "scale=smoke", "data=vernier", "model.pools=[1,4],[2,4]"])
+    assert {point.level for point in found.points} == {"[1,4]", "[2,4]"}
+    assert {point.arm.task.name for point in found.points} == {"vernier"}
+
+
+def test_points_are_what_hydra_would_run() -> None:
+    """The pre-flight composes the very jobs that the sweeper launches, in its order."""
+    found = grid(["+sweep=pool_position", "scale=smoke"])
+    schema.register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        for level, point in zip(("[0,4]", "[2,4]", "[2,6]"), found.points, strict=True):
+            cfg = compose("config", ["+sweep=pool_position", "scale=smoke", f"model.pools={level}"])
+            assert resolve.point(cfg, level).arm == point.arm
+
+
+def test_no_config_can_run_code() -> None:
+    for path in CONF.rglob("*.yaml"):
+        if "hydra" not in path.relative_to(CONF).parts:
+            assert "_target_" not in path.read_text(), path
+
+
+def test_checks_change_what_they_say() -> None:
+    found = grid(["+sweep=pool_position", "scale=smoke"])
+    reference = next(point.arm for point in found.points if point.level == "[2,4]")
+    arms = {point.check: point.arm for point in found.checks}
+    assert arms["positive"].net.pools == (0,)
+    assert arms["positive"].net.down_size == reference.task.side
+    assert arms["sensitivity"].net.width * 2 == reference.net.width
+    assert arms["a_a"].net == reference.net
+    assert arms["a_a"].recipe.init_stream != reference.recipe.init_stream
+    assert {arm.recipe.learning_rate for arm in arms.values()} == {reference.recipe.learning_rate}
+
+
+def test_the_printed_config_is_valid_yaml_with_every_section() -> None:
+    schema.register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        text = OmegaConf.to_yaml(compose("config"), resolve=True)
+    assert set(yaml.safe_load(text)) >= {"model", "data", "train", "scale", "tracker", "check", "match", "block"}
+
+
+def test_conf_lies_beside_the_package() -> None:
+    assert Path("conf/config.yaml").resolve() == (CONF / "config.yaml").resolve()

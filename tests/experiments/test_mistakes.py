@@ -1,0 +1,99 @@
+"""Wrong command lines: one line that names the key, the value and what is valid; exit code 2; nothing written."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cnnlab.spec.invalid import Invalid
+from experiments.config.grid import grid
+from experiments.config.mistakes import UserMistake
+
+SWEEP = "+sweep=pool_position"
+
+WRONG = {
+    # command line: what the line must name
+    ("model.kernel=three",): ("model.kernel", "three", "whole number"),
+    ("train.learning_rate=fast",): ("train.learning_rate", "fast", "a number"),
+    ("force=perhaps",): ("force", "perhaps", "true or false"),
+    ("model.pools=[1,x]",): ("model.pools", "x", "whole number"),
+    ("model.widht=8",): ("model.widht", "model.width"),
+    ("+model.widht=8",): ("model.widht", "only set"),
+    ("++model.width=8",): ("model.width", "only set"),
+    ("~model",): ("model", "only set"),
+    ("nonsense=1",): ("nonsense", "valid keys"),
+    ("model=lennet5",): ("model=lennet5", "lenet5", "convnet"),
+    ("scale=quik",): ("scale=quik", "quick", "smoke", "full"),
+    ("data=digit",): ("data=digit", "digits12", "vernier"),
+    ("+sweep=pool_positon",): ("sweep=pool_positon", "pool_position"),
+    ("sweep=pool_position",): ("+sweep",),
+    ("model.activation=rleu",): ("model.activation", "rleu", "relu", "sigmoid"),
+    ("model.down=maximum",): ("model.down", "maximum", "max", "average"),
+    ("model.kernel=0",): ("model.kernel", "0", "between 1 and 7"),
+    ("model.depth=0", "model.pools=[]"): ("model.depth", "0", "between 1"),
+    ("model.kernel=4", "model.padding=reflect"): ("model.padding", "reflect", "even", "alternating"),
+    ("model.padding=symmetric",): ("model.padding", "symmetric", "even"),
+    ("model.pools=[2,2]",): ("model.pools", "[2, 2]", "one place"),
+    ("model.pools=[2,7]",): ("model.pools", "[2, 7]", "model.depth=6"),
+    ("model.pools=[-1,2]",): ("model.pools", "[-1, 2]", "between 0"),
+    ("model.padding=valid",): ("1x1",),
+    ("model.pools=[1,2,3,4]",): ("1x1",),
+    ("train.learning_rate=0",): ("train.learning_rate", "0", "positive"),
+    ("train.learning_rate=-1",): ("train.learning_rate", "-1", "positive"),
+    ("train.learning_rate=nan",): ("train.learning_rate", "nan", "positive"),
+    ("train.epochs=0",): ("train.epochs", "0", "between 1"),
+    ("match=macs",): ("match", "macs", "+sweep"),
+    ("match=weight",): ("match", "weight", "none", "params", "macs"),
+    ("model.kernel=3,4",): ("model.kernel=3,4", "--multirun"),
+    ("model.pools=[2,4",): ("[2,4",),
+    ("workers=-1",): ("workers", "-1", "one per core"),
+    ("block=2",): ("block", "2", "between 0 and 1"),
+    ("data=tfds",): ("data.", "missing"),
+    ("model=lenet5", "model.depth=3"): ("model.depth",),
+    (SWEEP, "model.pools=[2,4],[2,9]"): ("model.pools", "[2, 9]"),
+    (SWEEP, "data=digits12,digit13"): ("data=digit13", "digits12"),
+    (SWEEP, "model.kernel=3,12"): ("model.kernel", "12"),
+    (SWEEP, "scale.looks=3"): ("scale.looks", "3", "1 or 2"),
+}
+
+
+@pytest.mark.parametrize("arguments", WRONG, ids=" ".join)
+def test_a_mistake_is_one_line_that_says_what_would_be_valid(arguments: tuple[str, ...]) -> None:
+    with pytest.raises((UserMistake, Invalid)) as caught:
+        grid(list(arguments))
+    line = str(caught.value)
+    assert "\n" not in line
+    for word in WRONG[arguments]:
+        assert word in line
+    assert "_schema" not in line
+
+
+def door(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "CNNLAB_RESULTS": str(folder / "results"), "CNNLAB_CACHE": str(folder / "cache")}
+    return subprocess.run(
+        [sys.executable, "-m", "experiments.run", *arguments],
+        capture_output=True, text=True, env=environment, cwd=Path(__file__).parents[2], check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments", [("model.activation=rleu",), (SWEEP, "scale=smoke", "model.pools=[2,4],[9,9]"), ("+model.widht=8",)]
+)
+def test_the_door_exits_with_two_and_writes_nothing(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = door(*arguments, folder=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stderr.startswith("error: ")
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_question_is_answered_and_nothing_written(tmp_path: Path) -> None:
+    done = door(SWEEP, "scale=smoke", "--cfg", "job", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "question: Where should the two max-pools" in done.stdout
+    done = door("--help", folder=tmp_path)
+    assert "python -m experiments.run +sweep=pool_position" in done.stdout
+    assert list(tmp_path.iterdir()) == []

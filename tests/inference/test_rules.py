@@ -1,0 +1,311 @@
+"""Equivalence, existence, universals, exact, survey, cost and conjunction rules."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnnlab.inference.effects import Sample, effect
+from cnnlab.inference.family import Case, Family, judge
+from cnnlab.inference.rules.all_of import AllOf
+from cnnlab.inference.rules.contract import Trained, difference_p
+from cnnlab.inference.rules.cost import Cost, Timings
+from cnnlab.inference.rules.directional import Directional
+from cnnlab.inference.rules.equivalence import Equivalence
+from cnnlab.inference.rules.exact import Enumerated, Exact, Restricted
+from cnnlab.inference.rules.instances import Always, Exists, Instance, Instances
+from cnnlab.inference.rules.survey import ALL, MOSTLY, NEARLY_ALL, Counted, Survey
+from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.verdict import Effect, Interval, Setting, Verdict
+
+Shown = Callable[..., Effect]
+FAMILY = Family(claims=27, moderator_contrasts=40)
+
+
+def verdict_of(rule: Any, evidence: Any) -> Verdict:
+    return judge({"claim": Case(rule=rule, evidence=evidence)}, FAMILY)["claim"]
+
+
+# R-EQ.
+
+
+def spanning(shown: Shown, task: str, low: float, high: float, **changes: Any) -> Effect:
+    """Build an effect whose intervals are all [low, high]."""
+    spans = {
+        name: Interval(low=low, high=high, level=level, kind="paired t")
+        for name, level in (("decision", 0.95), ("interval90", 0.9))
+    }
+    return shown(task, "open", **spans, **changes)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "word"),
+    [
+        ((-0.005, 0.006), (-0.009, 0.0), "supported"),
+        ((-0.005, 0.006), (-0.011, 0.0), "inconclusive"),
+        ((0.011, 0.02), (-0.005, 0.005), "refuted"),
+        ((-0.03, -0.012), (-0.005, 0.005), "refuted"),
+        ((0.009, 0.02), (-0.005, 0.005), "inconclusive"),
+        ((0.001, 0.02), (0.001, 0.02), "inconclusive"),  # excludes 0, and is not outside rho
+    ],
+)
+def test_equivalence_needs_intervals_wholly_in_or_out(
+    shown: Shown, first: tuple[float, float], second: tuple[float, float], word: str
+) -> None:
+    evidence = Trained(effects=(spanning(shown, "digits12", *first), spanning(shown, "fashion14", *second)))
+    assert verdict_of(Equivalence(rho=0.01), evidence).word == word
+
+
+def test_equivalence_needs_its_tasks_and_a_real_one(shown: Shown) -> None:
+    one = Trained(effects=(spanning(shown, "digits12", -0.005, 0.005),))
+    assert verdict_of(Equivalence(rho=0.01), one).reason == "1 of 2 tasks count"
+    assert verdict_of(Equivalence(rho=0.01, tasks=1), one).word == "supported"
+    synthetic = Trained(effects=(spanning(shown, "vernier", -0.005, 0.005, real=False),))
+    assert verdict_of(Equivalence(rho=0.01, tasks=1), synthetic).word == "inconclusive"
+    assert verdict_of(Equivalence(rho=0.01, tasks=1, mechanism=True), synthetic).printed == "supported (mechanism)"
+    assert verdict_of(Equivalence(rho=0.01), Trained()).word == "untested"
+
+
+def test_equivalence_is_not_had_by_too_few_members(shown: Shown) -> None:
+    few = {"reason": "too few members: 3 pairs, at least 6 needed"}
+    narrow = tuple(spanning(shown, task, -0.001, 0.001, **few) for task in ("digits12", "fashion14"))
+    assert verdict_of(Equivalence(rho=0.01), Trained(effects=narrow)).word == "inconclusive"
+    apart = (spanning(shown, "digits12", 0.5, 0.6, **few), narrow[1])
+    assert verdict_of(Equivalence(rho=0.01), Trained(effects=apart)).word == "inconclusive"
+
+
+def refutation_at_rho(setting: Callable[..., Setting], outside: Callable[[Effect], bool]) -> float:
+    """Share of arms that truly differ by rho and are called apart."""
+    random = np.random.default_rng(0)
+    found = 0
+    for _ in range(2000):
+        values = tuple((0.01 + 0.003 * random.standard_normal(12)).tolist())
+        better = Sample(seeds=tuple(range(12)), values=values, diverged=(False,) * 12)
+        found += outside(effect(better, Sample.constant(0.0, range(12)), setting()))
+    return found / 2000
+
+
+def test_equivalence_refutes_rarely_at_rho_itself(setting: Callable[..., Setting]) -> None:
+    assert refutation_at_rho(setting, lambda e: e.decision.outside(-0.01, 0.01)) < 0.04
+
+    def as_first_written(e: Effect) -> bool:
+        """Fault: the interval excludes 0 and the estimate lies beyond rho."""
+        return e.decision.outside(0.0, 0.0) and abs(e.estimate) > 0.01
+
+    assert refutation_at_rho(setting, as_first_written) > 0.4
+
+
+# R-EXISTS and R-ALWAYS.
+
+
+def instance(shown: Shown, name: str, first: str, fresh: str | None = None, **changes: Any) -> Instance:
+    again = None if fresh is None else shown("digits12", fresh, seeds=tuple(range(100, 112)), **changes)
+    return Instance(name=name, first=shown("digits12", first), fresh=again)
+
+
+@pytest.mark.parametrize(
+    ("first", "fresh", "word"),
+    [
+        ("pos", "pos", "supported"),
+        ("pos", "open", "inconclusive"),
+        ("pos", None, "inconclusive"),
+        ("null", None, "inconclusive"),
+    ],
+)
+def test_existence_needs_one_repeated_instance(shown: Shown, first: str, fresh: str | None, word: str) -> None:
+    tried = (instance(shown, "k3", "neg"), instance(shown, "k5", first, fresh))
+    verdict = verdict_of(Exists(), Instances(tried=tried))
+    assert verdict.word == word
+    if first == "pos" and fresh is None:
+        assert verdict.reason == "awaits a fresh block: k5"
+
+
+@pytest.mark.parametrize(
+    ("first", "fresh", "word"),
+    [
+        ("neg", "neg", "refuted"),
+        ("neg", "null", "inconclusive"),
+        ("neg", None, "inconclusive"),
+        ("null", None, "inconclusive"),
+    ],
+)
+def test_universals_fall_to_a_repeated_counterexample(shown: Shown, first: str, fresh: str | None, word: str) -> None:
+    tried = (instance(shown, "k3", "pos"), instance(shown, "k5", first, fresh))
+    verdict = verdict_of(Always(), Instances(tried=tried))
+    assert verdict.word == word
+    assert verdict.nearest_true == ("it holds in 1 of the 2 instances tried" if word == "refuted" else None)
+
+
+def test_counterexamples_share_one_error(shown: Shown) -> None:
+    alone = (instance(shown, "k5", "neg", "neg", p_less=0.02),)
+    assert verdict_of(Always(), Instances(tried=alone)).word == "refuted"
+    searched = alone + tuple(instance(shown, f"k{k}", "neg") for k in (6, 7))
+    assert verdict_of(Always(), Instances(tried=searched)).word == "inconclusive"  # .02 > .05 / 3
+
+
+def test_a_universal_that_held_everywhere_on_two_tasks_is_supported(shown: Shown) -> None:
+    held = tuple(Instance(name=task, first=shown(task, "pos")) for task in ("digits12", "fashion14"))
+    assert verdict_of(Always(), Instances(tried=held)).word == "supported"
+    assert verdict_of(Always(), Instances(tried=held[:1])).word == "inconclusive"
+    assert verdict_of(Always(), Instances()).word == "untested"
+    assert verdict_of(Exists(), Instances(tried=held, caps=("smoke scale",))).word == "inconclusive"
+
+
+def test_a_fresh_block_shares_no_member_with_the_first(shown: Shown) -> None:
+    with pytest.raises(Invalid, match="no member of the first"):
+        Instance(name="k5", first=shown(), fresh=shown())
+
+
+# R-EXACT.
+
+
+def even(cases: int, counterexamples: int) -> Restricted:
+    return Restricted(condition="n even", cases=cases, counterexamples=counterexamples)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "reading", "word"),
+    [
+        (Enumerated(cases=0), "plain", "untested"),
+        (Enumerated(cases=9), "plain", "supported"),
+        (Enumerated(cases=9, counterexamples=("n=7",)), "plain", "refuted"),
+        (Enumerated(cases=9, counterexamples=("n=7",), restricted=even(4, 0)), "plain", "qualified"),
+        (Enumerated(cases=9, counterexamples=("n=7",), restricted=even(0, 0)), "plain", "refuted"),
+        (Enumerated(cases=9, counterexamples=("n=7",), restricted=even(4, 1)), "plain", "refuted"),
+        (Enumerated(cases=9, counterexamples=("n=7",), restricted=even(4, 0)), "universal", "refuted"),
+    ],
+)
+def test_exact_rule(evidence: Enumerated, reading: Any, word: str) -> None:
+    verdict = verdict_of(Exact(reading=reading), evidence)
+    assert verdict.word == word
+    assert (verdict.condition == "n even") is (word == "qualified")
+
+
+def test_a_refuted_universal_prints_what_is_true(shown: Shown) -> None:
+    evidence = Enumerated(cases=9, counterexamples=("n=7 gives 4",), nearest_true="true for even n (4 of 9)")
+    verdict = verdict_of(Exact(reading="universal"), evidence)
+    assert verdict.nearest_true == "true for even n (4 of 9)"
+    assert "n=7 gives 4" in verdict.reason
+
+
+# R-SURVEY.
+
+
+@pytest.mark.parametrize(
+    ("having", "total", "bar", "word"),
+    [
+        (40, 40, ALL, "supported"),
+        (39, 40, ALL, "refuted"),
+        (39, 40, NEARLY_ALL, "supported"),
+        (36, 40, NEARLY_ALL, "inconclusive"),
+        (20, 40, NEARLY_ALL, "refuted"),
+        (27, 40, MOSTLY, "supported"),
+        (22, 40, MOSTLY, "inconclusive"),
+        (10, 40, MOSTLY, "refuted"),
+        (15, 15, ALL, "inconclusive"),
+        (0, 0, ALL, "untested"),
+    ],
+)
+def test_survey_rule(having: int, total: int, bar: float, word: str) -> None:
+    verdict = verdict_of(Survey(bar=bar), Counted(having=having, total=total, list_name="classics"))
+    assert verdict.word == word
+    assert "classics" in verdict.reason
+
+
+def test_survey_refuses_an_impossible_bar() -> None:
+    with pytest.raises(Invalid):
+        Survey(bar=1.2)
+
+
+# R-COST.
+
+
+@pytest.mark.parametrize(
+    ("ratio", "rounds", "word"),
+    [
+        (1.3, 40, "supported"),
+        (1.0, 40, "refuted"),
+        (0.7, 40, "refuted"),
+        (1.1, 40, "inconclusive"),
+        (1.3, 29, "inconclusive"),
+        (1.3, 0, "untested"),
+    ],
+)
+def test_cost_rule(ratio: float, rounds: int, word: str) -> None:
+    random = np.random.default_rng(0)
+    cheap = random.lognormal(0, 0.03, rounds)
+    dear = ratio * random.lognormal(0, 0.03, rounds)
+    timings = Timings(dear=tuple(dear.tolist()), cheap=tuple(cheap.tolist()), what="k=5 over k=3")
+    assert verdict_of(Cost(), timings).word == word
+
+
+# Conjunctions, such as a mechanism: a drop, an accuracy loss, and none once repaired.
+
+
+STARVED = AllOf(
+    parts=(
+        ("probe drops", Directional(mechanism=True)),
+        ("accuracy drops", Directional(mechanism=True)),
+        ("repaired", Equivalence(rho=0.01, tasks=2, mechanism=True)),
+    )
+)
+
+
+def starved(shown: Shown, probe: str, accuracy: str, repaired: str) -> Verdict:
+    names = ("vernier", "phase")
+    parts = dict(zip(("probe drops", "accuracy drops", "repaired"), (probe, accuracy, repaired), strict=True))
+    evidence = {
+        part: Trained(effects=tuple(shown(name, call, real=False) for name in names)) for part, call in parts.items()
+    }
+    return verdict_of(STARVED, evidence)
+
+
+@pytest.mark.parametrize(
+    ("calls", "word"),
+    [
+        (("pos", "pos", "null"), "supported"),
+        (("pos", "pos", "pos"), "refuted"),  # the repair does not repair
+        (("null", "pos", "null"), "refuted"),
+        (("pos", "open", "null"), "inconclusive"),
+        (("open", "null", "null"), "refuted"),
+    ],
+)
+def test_every_part_must_hold(shown: Shown, calls: tuple[str, str, str], word: str) -> None:
+    verdict = starved(shown, *calls)
+    assert verdict.word == word
+    assert verdict.mechanism is (word == "supported")
+
+
+def test_the_reason_names_the_part_that_decides(shown: Shown) -> None:
+    assert starved(shown, "pos", "open", "null").reason.startswith("accuracy drops: ")
+
+
+def test_a_conjunction_is_one_claim_of_the_family_with_its_largest_p(shown: Shown) -> None:
+    def part(p_greater: float, p_less: float) -> Trained:
+        return Trained(effects=tuple(shown(t, "pos", p_greater=p_greater, p_less=p_less) for t in ("a", "b")))
+
+    rule = AllOf(parts=(("one", Directional()), ("two", Directional())))
+    p = rule.p_values({"one": part(0.001, 0.2), "two": part(0.01, 0.3)})
+    assert p is not None
+    assert (p.greater, p.less) == pytest.approx((0.01, 0.4))
+    assert AllOf(parts=(("one", Exact()),)).p_values({"one": Enumerated(cases=1)}) is None
+
+
+# The difference of two moderator levels.
+
+
+def test_difference_of_effects_is_tested_by_seed(
+    setting: Callable[..., Setting], sample: Callable[..., Sample]
+) -> None:
+    random = np.random.default_rng(1)
+    shared = 0.05 * random.standard_normal(12)  # an effect that varies by seed, alike at both levels
+    worse = sample([0.0] * 12)
+    high = sample(0.02 + shared + 0.002 * random.standard_normal(12))
+    low = sample(shared + 0.002 * random.standard_normal(12))
+    levels = [(effect(one, worse, setting()), one, worse) for one in (high, low)]
+    assert difference_p(levels[0], levels[1]) < 1e-6
+    assert difference_p(levels[1], levels[0]) == pytest.approx(difference_p(levels[0], levels[1]))
+    assert difference_p(levels[0], levels[0]) == 1.0
+    first = (effect(high, worse, setting(look="first")), high, worse)
+    assert difference_p(first, levels[1]) == pytest.approx(2.5 * difference_p(levels[0], levels[1]))

@@ -1,0 +1,181 @@
+"""Records: written once and whole, read back equal, and anything else refused by name."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cnnlab.records import BadRecord, Store
+from cnnlab.records.coding import decode, encode
+from cnnlab.spec.record import PROTOCOL, Finals, Measured, Record, Tried, Tuning
+
+FINALS = Finals(
+    learning_rate=0.1,
+    test_accuracy=(0.9, 0.1),
+    test_loss=(0.25, None),
+    validation_accuracy=(0.875, 0.1),
+    train_loss=(0.125, None),
+    diverged=(False, True),
+)
+RECORD = Record(
+    protocol=PROTOCOL,
+    arm="digits12-tiny-0123456789",
+    block=0,
+    config={"net": {"depth": 2}, "recipe": {}, "task": {"dials": []}},
+    members=(0, 1),
+    finals={"own": FINALS, "common": FINALS},
+    histories=({"images_seen": [1, 2], "loss/train": [1.5, None]}, {}),
+    geometry=Measured(params=10, macs=20, receptive_field=(3, 3), output_size=(6, 6), activation_elements=30),
+    tuning=Tuning(
+        seeds=(1_000_000,),
+        tried=(Tried(learning_rate=0.1, validation_accuracy=(0.5,), diverged=(False,)),),
+        chosen=0.1,
+        capped=False,
+        linear_accuracy=(0.3,),
+    ),
+    claims={"mp-after-two-convs": "abc"},
+)
+
+
+def test_a_record_comes_back_equal_and_equal_records_have_equal_bytes(tmp_path: Path) -> None:
+    assert decode(encode(RECORD), tmp_path) == RECORD
+    reordered = dataclasses.replace(RECORD, config=dict(reversed(RECORD.config.items())))
+    assert encode(reordered) == encode(RECORD)
+
+
+def test_written_once_and_never_edited(tmp_path: Path) -> None:
+    store = Store(tmp_path / "runs")
+    assert not store.has(RECORD.arm, 0)
+    store.write(RECORD, {"host": "a"})
+    store.write(dataclasses.replace(RECORD, members=(2, 3)), {"host": "b"})
+    assert store.read(RECORD.arm, 0) == RECORD
+    assert json.loads((store.folder(RECORD.arm, 0) / "provenance.json").read_text()) == {"host": "a"}
+    assert [path.name for path in store.folder(RECORD.arm, 0).parent.iterdir()] == ["0"]
+
+
+def test_setting_aside_keeps_the_old_record(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write(RECORD, {})
+    aside = store.set_aside(RECORD.arm, 0)
+    assert aside is not None
+    assert not store.has(RECORD.arm, 0)
+    assert decode((aside / "record.json").read_bytes(), aside) == RECORD
+    assert store.set_aside(RECORD.arm, 0) is None
+
+
+def test_a_failure_leaves_its_reason_and_makes_way_for_the_record(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    path = store.write_failure(RECORD.arm, 0, "out of memory")
+    assert path.read_text() == "out of memory"
+    assert not store.has(RECORD.arm, 0)
+    store.write(RECORD, {})
+    assert store.read(RECORD.arm, 0) == RECORD
+    assert not path.exists()
+
+
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "cut off": lambda content: content[: len(content) // 2],
+    "empty": lambda content: b"",
+    "a key missing": lambda content: content.replace(b'"block":0,', b""),
+    "a key too many": lambda content: content.replace(b'"block":0', b'"block":0,"extra":1'),
+    "a number as text": lambda content: content.replace(b'"block":0', b'"block":"0"'),
+    "a flag as a number": lambda content: content.replace(b'"capped":false', b'"capped":0'),
+    "not a number": lambda content: content.replace(b'"chosen":0.1', b'"chosen":NaN'),
+    "another block": lambda content: content.replace(b'"block":0', b'"block":1'),
+    "another protocol": lambda content: content.replace(b'"protocol":%d' % PROTOCOL, b'"protocol":999'),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_record_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    store = Store(tmp_path)
+    place = store.write(RECORD, {}) / "record.json"
+    damaged = DAMAGE[name](place.read_bytes())
+    assert damaged != encode(RECORD)
+    place.write_bytes(damaged)
+    with pytest.raises(BadRecord) as caught:
+        store.read(RECORD.arm, 0)
+    assert str(place) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+WRITER = """
+import dataclasses, itertools, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from test_store import RECORD
+from cnnlab.records import Store
+from cnnlab.records.coding import encode
+{sabotage}
+store = Store(Path({root!r}))
+print("ready", flush=True)
+for number in itertools.count():
+    store.write(dataclasses.replace(RECORD, arm=f"arm-{{number}}", histories=({{"x": list(range(20000))}},)), {{"n": number}})
+"""
+
+SABOTAGE = """
+import time
+import cnnlab.records.store as module
+def slow_in_place(self, record, provenance):
+    place = self.folder(record.arm, record.block)
+    place.mkdir(parents=True)
+    with (place / "record.json").open("wb", buffering=0) as file:
+        content = encode(record)
+        for start in range(0, len(content), 4096):
+            file.write(content[start : start + 4096])
+    (place / "provenance.json").write_text("{}")
+module.Store.write = slow_in_place
+"""
+
+
+def torn_after_kills(root: Path, sabotage: str, kills: int) -> int:
+    """Records that cannot be read (or lack their provenance) after a writer was killed at several instants."""
+    torn = 0
+    for kill in range(kills):
+        here = root / str(kill)
+        code = WRITER.format(tests=str(Path(__file__).parent), root=str(here), sabotage=sabotage)
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as writer:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+            time.sleep(0.05 + 0.011 * kill)
+            writer.kill()
+        store = Store(here)
+        for folder in here.iterdir():
+            if store.has(folder.name, 0):
+                try:
+                    store.read(folder.name, 0)
+                    torn += not (store.folder(folder.name, 0) / "provenance.json").is_file()
+                except BadRecord:
+                    torn += 1
+    return torn
+
+
+def test_kill_at_any_instant_leaves_no_torn_record(tmp_path: Path) -> None:
+    assert torn_after_kills(tmp_path, "", kills=6) == 0
+
+
+def test_a_writer_in_place_is_torn_by_a_kill(tmp_path: Path) -> None:
+    """The twin: the same kills find a writer that writes where it reads."""
+    assert torn_after_kills(tmp_path, SABOTAGE, kills=12) > 0
+
+
+def test_of_two_writers_at_once_the_first_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another writer's record appears between the look and the rename: the kernel refuses, the first stays."""
+    store = Store(tmp_path)
+    rename = Path.rename
+
+    def late(self: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "rename", rename)
+        Store(tmp_path).write(RECORD, {"first": True})
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", late)
+    store.write(dataclasses.replace(RECORD, members=(7, 8)), {"first": False})
+    assert store.read(RECORD.arm, 0) == RECORD
+    assert os.listdir(tmp_path / RECORD.arm) == ["0"]  # noqa: PTH208

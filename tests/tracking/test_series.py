@@ -1,0 +1,119 @@
+import dataclasses
+import math
+import statistics
+from collections.abc import Callable
+
+import pytest
+
+from cnnlab.spec.record import Record
+from cnnlab.tracking import series
+from cnnlab.tracking.series import AXIS, Histogram, Row, rows, summary
+
+HISTOGRAM = "log2_histogram/conv1/kernel"
+
+
+def expected_rows() -> list[Row]:
+    """The rows of the example record, worked out by hand."""
+
+    def histogram(*first: int) -> Histogram:
+        return Histogram(counts=(*first, *[0] * (49 - len(first))), edges=tuple(range(-41, 9)))
+
+    return [
+        {AXIS: 0, "grad_norm/conv1/kernel": 2.0, HISTOGRAM: histogram(3, 3)},
+        {AXIS: 50, "grad_norm/conv1/kernel": 4.0, HISTOGRAM: histogram(0, 9)},
+        {
+            AXIS: 100,
+            "loss/train": 3.0,
+            "lowest/loss/train": 2.0,
+            "highest/loss/train": 4.0,
+            "counted/loss/train": 3,
+        },
+        {
+            AXIS: 200,
+            "loss/train": 0.75,
+            "lowest/loss/train": 0.5,
+            "highest/loss/train": 1.0,
+            "counted/loss/train": 2,
+            "accuracy/validation": 0.25,
+            "lowest/accuracy/validation": 0.0,
+            "highest/accuracy/validation": 0.5,
+            "counted/accuracy/validation": 3,
+            HISTOGRAM: histogram(15),
+        },
+    ]
+
+
+def test_rows_hold_every_series_once_at_its_own_moments(make: Callable[..., Record]) -> None:
+    assert rows(make()) == expected_rows()
+
+
+def test_the_check_of_rows_notices_nulls_taken_for_zeros(
+    make: Callable[..., Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(series, "_known", lambda values: [0.0 if value is None else value for value in values])
+    assert rows(make()) != expected_rows()
+
+
+def test_summary_holds_finals_geometry_and_last_values(make: Callable[..., Record]) -> None:
+    got = summary(make())
+    assert got == pytest.approx(
+        {
+            "members": 3,
+            "block": 1,
+            "own/learning_rate": 0.1,
+            "own/diverged": 1,
+            "own/test_accuracy/mean": 1.6 / 3,
+            "own/test_accuracy/std": statistics.stdev([0.1, 0.7, 0.8]),
+            "own/test_loss/mean": 0.5,
+            "own/test_loss/std": math.sqrt(0.125),
+            "own/validation_accuracy/mean": 0.4,
+            "own/validation_accuracy/std": statistics.stdev([0.1, 0.5, 0.6]),
+            "own/train_loss/mean": 0.375,
+            "own/train_loss/std": math.sqrt(0.03125),
+            "common/learning_rate": 0.05,
+            "common/diverged": 0,
+            "common/test_accuracy/mean": 1.6 / 3,
+            "common/test_accuracy/std": statistics.stdev([0.1, 0.7, 0.8]),
+            "common/test_loss/mean": 0.5,
+            "common/test_loss/std": math.sqrt(0.125),
+            "common/validation_accuracy/mean": 0.4,
+            "common/validation_accuracy/std": statistics.stdev([0.1, 0.5, 0.6]),
+            "common/train_loss/mean": 0.375,
+            "common/train_loss/std": math.sqrt(0.03125),
+            "geometry/params": 10,
+            "geometry/macs": 20,
+            "geometry/activation_elements": 9,
+            "geometry/receptive_field_height": 5,
+            "geometry/receptive_field_width": 7,
+            "geometry/output_height": 2,
+            "geometry/output_width": 3,
+            "tuning/capped": True,
+            "tuning/tried": 1,
+            "loss/train": 0.75,
+            "accuracy/validation": 0.25,
+            "grad_norm/conv1/kernel": None,
+        }
+    )
+
+
+def test_a_member_that_stopped_early_is_missing_afterwards(make: Callable[..., Record]) -> None:
+    record = make()
+    short = {"images_seen": [100], "loss/train": [4.0], "accuracy/validation": [0.5]}
+    late = rows(dataclasses.replace(record, histories=(short, *record.histories[1:])))
+    assert [row["counted/loss/train"] for row in late if "loss/train" in row] == [3, 2]
+    assert late[-1]["counted/accuracy/validation"] == 2
+
+
+def test_one_member_has_no_standard_deviation(make: Callable[..., Record]) -> None:
+    record = make()
+    lone = {name: dataclasses.replace(finals, test_accuracy=(0.5,)) for name, finals in record.finals.items()}
+    got = summary(dataclasses.replace(record, finals=lone))
+    assert got["own/test_accuracy/mean"] == 0.5
+    assert "own/test_accuracy/std" not in got
+
+
+def test_series_of_another_length_than_their_axis_are_refused(make: Callable[..., Record]) -> None:
+    record = make()
+    torn = {"images_seen": [100, 200], "loss/train": [4.0]}
+    with pytest.raises(ValueError, match="shorter"):
+        rows(dataclasses.replace(record, histories=(torn,)))

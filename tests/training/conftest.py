@@ -1,0 +1,25 @@
+"""A tiny arm on real digits, small enough to train in a second, and sources for it."""
+
+from pathlib import Path
+
+import pytest
+
+from cnnlab.data import Source
+from cnnlab.spec.arm import Arm
+from cnnlab.spec.net import ConvNet
+from cnnlab.spec.recipe import Recipe
+from cnnlab.spec.task import Task
+
+TASK = Task(name="digits12", side=12, channels=1, classes=10, train_images=96, validation_images=50)
+NET = ConvNet(depth=2, width=4, pools=(1,))
+RECIPE = Recipe(epochs=2, batch_size=32, learning_rate=0.05, tuning="none", tuning_seeds=1)
+
+
+@pytest.fixture
+def arm() -> Arm:
+    return Arm(net=NET, recipe=RECIPE, task=TASK)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    return Source(cache_dir=tmp_path)

@@ -1,0 +1,183 @@
+"""One run: statistics never disturb it, the test set is read once and never in tuning, divergence is chance."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnnlab.data import Dataset, Source, Split, draw, epoch_orders
+from cnnlab.spec.arm import Arm
+from cnnlab.training import members
+from cnnlab.training.program import Program, State, program
+from cnnlab.training.run import Purpose, Result, Run
+
+
+def run(arm: Arm, seed: int = 0, rate: float = 0.05, purpose: Purpose = "own") -> Run:
+    return Run(arm=arm, seed=seed, learning_rate=rate, purpose=purpose)
+
+
+def train(source: Source, *runs: Run, strategy: str = "sequential") -> list[Result]:
+    return members.train(runs, source, strategy)
+
+
+def weights_with_and_without_statistics(built: Program, arm: Arm, source: Source) -> tuple[Any, Any]:
+    """Parameters after three steps, watched and unwatched."""
+    data = members.dataset(arm.task, source)
+    images, labels = jnp.asarray(data.pool.images), jnp.asarray(data.pool.labels)
+    step = jax.jit(built.step)
+    ends = []
+    for watch in (True, False):
+        state = built.init(0)
+        for place in range(3):
+            index = np.arange(32) + 32 * place
+            state, _, _ = step(state, images, labels, index, np.float32(0.05), np.bool_(watch))
+        ends.append(jax.device_get(state.params))
+    return ends[0], ends[1]
+
+
+def same(one: Any, other: Any) -> bool:
+    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def test_measuring_leaves_the_weights_as_they_are(arm: Arm, source: Source) -> None:
+    assert same(*weights_with_and_without_statistics(program(arm), arm, source))
+
+
+def test_a_statistic_that_touches_the_state_is_found(arm: Arm, source: Source) -> None:
+    honest = program(arm)
+
+    def touching(state: State, *rest: Any) -> tuple[State, Any, Any]:
+        after, loss, seen = honest.step(state, *rest)
+        push = 1e-6 * next(iter(seen.values())).sum()  # zero where nothing is watched
+        return dataclasses.replace(after, params=jax.tree.map(lambda leaf: leaf + push, after.params)), loss, seen
+
+    faulty = dataclasses.replace(honest, step=touching)
+    assert not same(*weights_with_and_without_statistics(faulty, arm, source))
+
+
+def test_the_same_run_gives_the_same_result_and_another_seed_another(arm: Arm, source: Source) -> None:
+    first, again, other = train(source, run(arm), run(arm), run(arm, seed=1))
+    assert first == again
+    assert first.train_loss != other.train_loss
+
+
+def test_recorded_series_have_one_value_an_epoch_or_look(arm: Arm, source: Source) -> None:
+    (result,) = train(source, run(arm))
+    history = result.history
+    assert history["images_seen"] == [96, 192]
+    assert len(history["loss/train"]) == len(history["accuracy/validation"]) == 2
+    stats = history["stats"]
+    assert stats["images_seen"] == [0, 32, 64, 128, 160]  # steps 0, 1, 2, 4 and the last of 6
+    assert {len(series) for series in stats.values()} == {5}
+    for name in ("grad_norm/conv1/kernel", "grad_norm/conv2/bias", "grad_norm/logits/kernel"):
+        assert all(value > 0 for value in stats[name])
+
+
+class Guarded(Dataset):
+    """A dataset that counts how often its test set is looked at."""
+
+    looks = 0
+
+    @property
+    def test(self) -> Split:
+        type(self).looks += 1
+        return self.__dict__["test"]
+
+
+def test_looks(
+    arm: Arm, source: Source, monkeypatch: pytest.MonkeyPatch, train_runs: Callable[..., Any], purpose: Purpose
+) -> int:
+    """Times the test set is touched by one run."""
+    honest = members.dataset(arm.task, source)
+    guarded = object.__new__(Guarded)
+    guarded.__dict__.update(pool=honest.pool, test=honest.test)
+    monkeypatch.setattr(Guarded, "looks", 0)
+    monkeypatch.setattr(members, "dataset", lambda task, source: guarded)
+    train_runs([run(arm, purpose=purpose)], source, "sequential")
+    return Guarded.looks
+
+
+test_looks.__test__ = False  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("purpose", "times"), [("tune", 0), ("common", 1), ("own", 1)])
+def test_the_test_set_is_read_once_and_never_in_tuning(
+    arm: Arm, source: Source, monkeypatch: pytest.MonkeyPatch, purpose: Purpose, times: int
+) -> None:
+    assert test_looks(arm, source, monkeypatch, members.train, purpose) == times
+
+
+def test_a_tuning_run_that_peeks_is_found(arm: Arm, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    def peeking(runs: list[Run], source: Source, strategy: str) -> list[Result]:
+        return members.train([dataclasses.replace(one, purpose="common") for one in runs], source, strategy)
+
+    assert test_looks(arm, source, monkeypatch, peeking, "tune") != 0
+
+
+@pytest.mark.parametrize("rate", [1e6, 50.0])
+def test_a_diverged_member_counts_as_chance_and_is_said_to(arm: Arm, source: Source, rate: float) -> None:
+    (result,) = train(source, run(arm, rate=rate, purpose="common"))
+    assert result.diverged
+    assert result.test_accuracy == result.validation_accuracy == arm.task.chance
+    assert result.test_loss is None
+    assert result.train_loss is None
+
+
+def test_every_test_image_counts_once(arm: Arm, source: Source) -> None:
+    """The batched score equals the score of all images at once, for sizes that batches do and do not divide."""
+    data, built = members.dataset(arm.task, source), program(arm)
+    state = built.init(3)
+    for count in (1, 255, 256, 257, 599):
+        split = Split(images=data.test.images[:count], labels=data.test.labels[:count])
+        (accuracy,), (loss,) = members._score(built.logits, state, [split], True)
+        logits = np.asarray(built.logits(state, jnp.asarray(split.images)), np.float64)
+        likelihood = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+        assert accuracy == (logits.argmax(1) == split.labels).mean()
+        assert loss == pytest.approx(-likelihood[np.arange(count), split.labels].mean(), rel=1e-4)
+
+
+def losses(arm: Arm, source: Source, strategy: str, seeds: tuple[int, ...] = (0, 1, 2)) -> list[list[float]]:
+    results = train(source, *(run(arm, seed=seed) for seed in seeds), strategy=strategy)
+    return [result.history["stats"]["grad_norm/conv1/kernel"] for result in results]
+
+
+def test_members_side_by_side_equal_lone_ones(arm: Arm, source: Source) -> None:
+    """Six steps: every gradient norm agrees to 1e-5, and each member keeps its own data and weights."""
+    alone, together = (losses(arm, source, strategy) for strategy in members.STRATEGIES)
+    np.testing.assert_allclose(together, alone, rtol=2e-5)
+    assert not np.allclose(alone[0], alone[1], rtol=1e-2)
+
+
+def test_pairing_survives_another_arm(arm: Arm, source: Source) -> None:
+    """Another net: same draw and order (they never see the arm), same weights where names and shapes agree."""
+    other = dataclasses.replace(arm, net=dataclasses.replace(arm.net, pools=(2,), activation="tanh"))
+    ours, theirs = (jax.device_get(program(one).init(5).params) for one in (arm, other))
+    assert same(ours["layers"], theirs["layers"])
+    data = members.dataset(arm.task, source)
+    assert np.array_equal(draw(data, arm.task, 5)[0].labels, draw(data, other.task, 5)[0].labels)
+    assert np.array_equal(epoch_orders(96, 2, 5), epoch_orders(96, 2, 5))
+
+
+def test_another_init_stream_changes_the_weights_alone(arm: Arm) -> None:
+    other = dataclasses.replace(arm, recipe=dataclasses.replace(arm.recipe, init_stream=1))
+    assert not same(*(jax.device_get(program(one).init(5).params) for one in (arm, other)))
+
+
+@pytest.mark.parametrize(("precision", "told"), [("highest", "HIGHEST"), ("default", "DEFAULT")])
+def test_precision_reaches_every_product(arm: Arm, source: Source, precision: str, told: str) -> None:
+    recipe = dataclasses.replace(arm.recipe, precision=precision)
+    built = program(dataclasses.replace(arm, recipe=recipe))
+    data = members.dataset(arm.task, source)
+    args = (jnp.asarray(data.pool.images), jnp.asarray(data.pool.labels), np.arange(4), np.float32(0.1), np.bool_(False))
+    text = str(jax.make_jaxpr(built.step)(built.init(0), *args))
+    products = [line for line in text.splitlines() if "precision=" in line]
+    assert products
+    if told == "HIGHEST":
+        assert all("HIGHEST" in line for line in products)
+    else:
+        assert not any("HIGHEST" in line for line in products)

@@ -1,0 +1,119 @@
+"""Workers: the same bytes whoever does the work, failures that stay in their arm, and no orphan."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cnnlab.data import Source
+from cnnlab.records.coding import encode
+from cnnlab.spec.arm import Arm
+from cnnlab.spec.record import Record
+from cnnlab.training.arm import Training, training
+from cnnlab.training.run import Run
+from cnnlab.training.workers import Outcome, Plan, Pool
+
+
+def plan(workers: int, folder: Path) -> Plan:
+    return Plan(workers=workers, backend="cpu", source=Source(cache_dir=folder), compile_cache=folder / "compiled")
+
+
+def tuned(arm: Arm) -> Arm:
+    return dataclasses.replace(arm, recipe=dataclasses.replace(arm.recipe, tuning="grid", tuning_values=3))
+
+
+def outcomes(arm: Arm, workers: int, folder: Path, seeds: tuple[int, ...] = (0, 1, 2)) -> list[Outcome]:
+    with Pool(plan(workers, folder)) as pool:
+        return list(pool.run([("one", training(tuned(arm), 0, seeds, {}, None))]))
+
+
+def content(arm: Arm, workers: int, folder: Path, seeds: tuple[int, ...] = (0, 1, 2)) -> bytes:
+    (outcome,) = outcomes(arm, workers, folder, seeds)
+    assert outcome.failure is None, outcome.failure
+    assert isinstance(outcome.record, Record)
+    return encode(outcome.record)
+
+
+def test_one_and_two_workers_write_the_same_bytes_and_other_seeds_others(arm: Arm, tmp_path: Path) -> None:
+    """Three pools of fresh processes; the second finds the first's compiled programs, the third has its own cache."""
+    alone = content(arm, 1, tmp_path / "a")
+    assert content(arm, 2, tmp_path / "a") == alone
+    assert content(arm, 2, tmp_path / "b", seeds=(3, 4, 5)) != alone
+
+
+def _broken(arm: Arm) -> Training:
+    """An arm that asks for what no worker can do: zero training images."""
+    broken = dataclasses.replace(arm, task=dataclasses.replace(arm.task, name="no_such_task"))
+    yield [Run(arm=broken, seed=0, learning_rate=0.1, purpose="own")]
+    raise AssertionError("the worker was expected to fail")
+
+
+def test_a_failing_arm_leaves_its_reason_and_the_others_run_on(arm: Arm, tmp_path: Path) -> None:
+    with Pool(plan(1, tmp_path)) as pool:
+        ended = {
+            outcome.name: outcome
+            for outcome in pool.run([("bad", _broken(arm)), ("good", training(arm, 0, (0,), {}, None))])
+        }
+    assert "no_such_task" in (ended["bad"].failure or "")
+    assert ended["good"].record is not None
+
+
+def test_a_killed_worker_fails_its_arm_alone(arm: Arm, tmp_path: Path) -> None:
+    with Pool(plan(1, tmp_path)) as pool:
+        killed: list[int] = []
+
+        def shoot(count: int) -> None:
+            if not killed:
+                killed.append(pool._workers[0].process.pid or 0)
+                os.kill(killed[0], signal.SIGKILL)
+
+        ended = {
+            outcome.name: outcome
+            for outcome in pool.run(
+                [("slow", training(arm, 0, tuple(range(50)), {}, None)), ("good", training(arm, 0, (0,), {}, None))],
+                shoot,
+            )
+        }
+    assert "SIGKILL" in (ended["slow"].failure or "")
+    assert ended["good"].record is not None
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from cnnlab.data import Source\n"
+        "from cnnlab.training.workers import Plan, Pool\n"
+        "import time\n"
+        "if __name__ == '__main__':\n"
+        f"    here = Path({str(tmp_path)!r})\n"
+        "    plan = Plan(workers=2, backend='cpu', source=Source(cache_dir=here), compile_cache=here)\n"
+        "    pool = Pool(plan)\n"
+        "    workers = [pool._worker(number) for number in range(2)]\n"
+        "    print(*(worker.process.pid for worker in workers), flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        workers = [int(word) for word in parent.stdout.readline().split()]
+        assert len(workers) == 2
+        time.sleep(3)  # let them get past their imports
+        parent.kill()
+    deadline = time.monotonic() + 20
+    while any(psutil.pid_exists(pid) for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not [pid for pid in workers if psutil.pid_exists(pid)]
+
+
+def test_an_unknown_strategy_is_refused(arm: Arm, source: Source) -> None:
+    from cnnlab.spec.invalid import Invalid
+    from cnnlab.training import members
+
+    with pytest.raises(Invalid, match="sequential, vmap"):
+        members.train([], source, "spread")

@@ -1,0 +1,206 @@
+"""Every value of every factor trains one step, and its activation, no other, stands at every site of the jaxpr."""
+
+import dataclasses
+import re
+from collections import Counter
+from typing import Any, get_type_hints
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+from jax import Array
+
+from cnnlab.spec import net as spec
+from cnnlab.spec.net import Classic, ConvNet
+from cnnlab.spec.network import Activation, Network, Node, Pool
+from cnnlab.zoo.activations import activation
+from cnnlab.zoo.audit import activation_sites
+from cnnlab.zoo.lowering import network, variants
+from cnnlab.zoo.module import Net
+
+SMALL = ConvNet(depth=2, width=4, pools=(1,))
+SIDE, CHANNELS, CLASSES, BATCH = 8, 2, 3, 2
+RATE = 0.1
+
+VALUES: dict[str, tuple[Any, ...]] = {
+    "depth": (1, 2, 3),
+    "width": (1, 4),
+    "width_schedule": spec.SCHEDULES,
+    "widths": ((3, 5),),
+    "kernel": tuple(range(1, 8)),
+    "stride": (1, 2, 3, 7),
+    "stem_kernel": (0, 1, 4, 7),
+    "stem_stride": (0, 1, 3),
+    "padding": spec.PADDINGS,
+    "explicit_padding": ((1, 1), (2, 0)),
+    "pools": ((), (0,), (1,), (2,), (0, 2)),
+    "down": spec.DOWNS,
+    "down_size": (1, 2, 3),
+    "connectivity": spec.CONNECTIVITY,
+    "groups": (1, 2, 4),
+    "pointwise": spec.POINTWISE,
+    "activation": spec.ACTIVATIONS,
+    "norm": spec.NORMS,
+    "block": spec.BLOCKS,
+    "head": spec.HEADS,
+    "init": spec.INITS,
+    "init_scale": (0.5, 2.0),
+}
+NEEDS: dict[str, dict[str, Any]] = {
+    "alternating": {"kernel": 2},
+    "symmetric": {"kernel": 2},
+    "grouped": {"groups": 2},
+    "explicit_padding": {"padding": "explicit"},
+    "groups": {"connectivity": "grouped"},
+    "widths": {"connectivity": "dense"},
+    "depth": {"pools": ()},
+}
+
+
+def cases() -> list[ConvNet]:
+    found = []
+    for factor, levels in VALUES.items():
+        for level in levels:
+            extra = {**NEEDS.get(factor, {}), **(NEEDS.get(level, {}) if isinstance(level, str) else {})}
+            found.append(dataclasses.replace(SMALL, **{**extra, factor: level}))
+    return list(dict.fromkeys(found))
+
+
+def differences(net: ConvNet) -> str:
+    """What sets a case apart from the small net."""
+    changed = (field.name for field in dataclasses.fields(net) if getattr(net, field.name) != getattr(SMALL, field.name))
+    return ",".join(f"{name}={getattr(net, name)}" for name in changed) or "small"
+
+
+def batch() -> tuple[Array, Array]:
+    draw = np.random.default_rng(0)
+    images = jnp.asarray(draw.normal(size=(BATCH, SIDE, SIDE, CHANNELS)), jnp.float32)
+    return images, jax.nn.one_hot(jnp.arange(BATCH) % CLASSES, CLASSES)
+
+
+def trained(net: Net, images: Array, targets: Array) -> tuple[Any, ...]:
+    """One step of SGD: the loss, the parameters before and after, the jaxpr of the logits and the compiled text."""
+    graph, params, statistics = nnx.split(net, nnx.Param, ...)
+
+    def logits(params: Any, images: Array) -> Array:
+        return nnx.merge(graph, params, statistics, copy=True)(images, mode="train")[0]
+
+    def step(params: Any) -> tuple[Array, Any]:
+        def loss(params: Any) -> Array:
+            return optax.softmax_cross_entropy(logits(params, images), targets).mean()
+
+        value, grads = jax.value_and_grad(loss)(params)
+        return value, jax.tree.map(lambda weight, grad: weight - RATE * grad, params, grads)
+
+    # least optimisation: compiling is all this test's time
+    compiled = jax.jit(step).lower(params).compile(compiler_options={"xla_backend_optimization_level": 0})
+    value, after = compiled(params)
+    return value, params, after, jax.make_jaxpr(logits)(params, images), compiled.as_text()
+
+
+def expected_sites(graph: Network) -> Counter[str]:
+    return Counter({graph.activation: sum(isinstance(node, Activation) for node in graph.nodes)})
+
+
+def scatters(compiled: str) -> list[str]:
+    """Scatter instructions in the text of a compiled program."""
+    return re.findall(r"\b(?:select-and-scatter|scatter)\(", compiled)
+
+
+def kernels(params: Any) -> dict[str, Array]:
+    layers = nnx.to_pure_dict(params)["layers"]
+    return {name: layer["kernel"] for name, layer in layers.items() if "kernel" in layer}
+
+
+def test_the_cases_cover_every_factor():
+    assert set(VALUES) == set(get_type_hints(ConvNet)) - {"label"}
+
+
+@pytest.mark.parametrize("case", cases(), ids=differences)
+def test_every_value_of_every_factor_trains_a_step(case: ConvNet):
+    graph = network(case, SIDE, CHANNELS, CLASSES)
+    loss, before, after, jaxpr, compiled = trained(Net(graph, jax.random.key(1)), *batch())
+    assert np.isfinite(loss)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(after))
+    for name, kernel in kernels(before).items():
+        assert not np.array_equal(kernel, kernels(after)[name]), f"{name} did not move"
+    assert activation_sites(jaxpr) == expected_sites(graph)
+    assert not scatters(compiled)
+
+
+CLASSICS = [Classic(name=name, variant=of[-1]) for name, of in variants().items()]
+
+
+@pytest.mark.parametrize("case", [*CLASSICS, Classic(name="lenet5", activation="gelu")], ids=lambda case: case.label)
+def test_classics_carry_one_activation_at_every_site(case: Classic):
+    graph = network(case, 32, CHANNELS, CLASSES)
+    net = Net(graph, jax.random.key(0))
+    jaxpr = jax.make_jaxpr(lambda images: net(images)[0])(jnp.zeros((1, 32, 32, CHANNELS)))
+    assert activation_sites(jaxpr) == expected_sites(graph)
+
+
+# ---- planted faults: the checks above must see them ----
+
+
+class StemRelu(Net):
+    """The first activation is a ReLU whatever was asked (the stem of Flax's ImageNet example)."""
+
+    def _forward(self, node: Node, mode: Any, *inputs: Array) -> Array:
+        return jax.nn.relu(*inputs) if node.name == "act1" else super()._forward(node, mode, *inputs)
+
+
+class StemMaximum(Net):
+    """The first activation is a ReLU written by hand."""
+
+    def _forward(self, node: Node, mode: Any, *inputs: Array) -> Array:
+        return jnp.maximum(*inputs, 0.0) if node.name == "act1" else super()._forward(node, mode, *inputs)
+
+
+class SkippedSite(Net):
+    """One site has no activation at all."""
+
+    def _forward(self, node: Node, mode: Any, *inputs: Array) -> Array:
+        return inputs[0] if node.name == "act2" else super()._forward(node, mode, *inputs)
+
+
+class SquashedHead(Net):
+    """A second non-linearity hides behind the head."""
+
+    def _forward(self, node: Node, mode: Any, *inputs: Array) -> Array:
+        value = super()._forward(node, mode, *inputs)
+        return jnp.tanh(value) if node.name == "logits" else value
+
+
+class ScaledTanhForTanh(Net):
+    """One site carries the near relative."""
+
+    def _forward(self, node: Node, mode: Any, *inputs: Array) -> Array:
+        return activation("scaled_tanh")(*inputs) if node.name == "act2" else super()._forward(node, mode, *inputs)
+
+
+@pytest.mark.parametrize("fault", [StemRelu, StemMaximum, SkippedSite, SquashedHead, ScaledTanhForTanh])
+@pytest.mark.parametrize("kind", ["gelu", "tanh", "leaky_relu", "identity"])
+def test_the_jaxpr_check_sees_a_site_the_factor_did_not_reach(fault: type[Net], kind: str):
+    graph = network(dataclasses.replace(SMALL, activation=kind), SIDE, CHANNELS, CLASSES)
+    net = fault(graph, jax.random.key(0))
+    jaxpr = jax.make_jaxpr(lambda images: net(images)[0])(batch()[0])
+    assert activation_sites(jaxpr) != expected_sites(graph)
+
+
+class WindowPool(Net):
+    """Max-pools as Flax writes them."""
+
+    def _forward(self, node: Node, mode: Any, *inputs: Array) -> Array:
+        if isinstance(node, Pool):
+            return nnx.max_pool(*inputs, node.kernel, node.stride)
+        return super()._forward(node, mode, *inputs)
+
+
+def test_a_train_step_of_the_default_net_has_no_scatter_and_a_window_pool_would_show():
+    images, targets = jnp.ones((4, 12, 12, 1)), jax.nn.one_hot(jnp.arange(4), 10)
+    graph = network(ConvNet(), 12, 1, 10)
+    assert not scatters(trained(Net(graph, jax.random.key(0)), images, targets)[-1])
+    assert scatters(trained(WindowPool(graph, jax.random.key(0)), images, targets)[-1])

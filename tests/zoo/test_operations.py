@@ -1,0 +1,262 @@
+"""What layers compute: hand-worked numbers, a slow oracle, and where even kernels move a picture."""
+
+import itertools
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.network import (
+    Activation,
+    Blur,
+    Concat,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAveragePool,
+    GroupPad,
+    Node,
+    Pad,
+    Pool,
+    SpaceToDepth,
+    TransposedConv,
+)
+from cnnlab.zoo.activations import activation
+from cnnlab.zoo.operations import operate
+
+Map = NDArray[np.float32]
+
+
+def run(node: Node, *maps: object, weights: object = None) -> Map:
+    """One layer on one-channel maps given as rows of numbers."""
+    inputs = [jnp.asarray(rows, jnp.float32)[None, :, :, None] for rows in maps]
+    return np.asarray(operate(node, weights, *inputs))[0, :, :, 0]
+
+
+def weights(kernel: object, bias: object = None) -> SimpleNamespace:
+    return SimpleNamespace(
+        kernel=jnp.asarray(kernel, jnp.float32), bias=None if bias is None else jnp.asarray(bias, jnp.float32)
+    )
+
+
+NINE = [[1, 2, 3], [4, 5, 6], [7, 8, 9]]
+SIXTEEN = np.arange(16).reshape(4, 4)
+
+
+def test_a_convolution_by_hand():
+    kernel = np.array([[1, 0], [0, -2]])[:, :, None, None]
+    node = Conv(name="c", filters=1, kernel=(2, 2), padding="valid")
+    # 1 - 2*5, 2 - 2*6, 4 - 2*8, 5 - 2*9, each plus a bias of 10: the kernel is not flipped
+    assert run(node, NINE, weights=weights(kernel, [10])).tolist() == [[1, 0], [-2, -3]]
+    same = Conv(name="c", filters=1, kernel=(2, 2))
+    assert run(same, NINE, weights=weights(kernel)).tolist() == [[-9, -10, 3], [-12, -13, 6], [7, 8, 9]]
+    dilated = Conv(name="c", filters=1, kernel=(2, 2), padding="valid", dilation=(2, 2))
+    assert run(dilated, NINE, weights=weights(kernel)).tolist() == [[1 - 18]]
+
+
+def test_a_grouped_convolution_reads_only_its_group():
+    node = Conv(name="c", filters=2, kernel=(1, 1), groups=2)
+    pixel = jnp.array([[[[3.0, 5.0]]]])
+    assert operate(node, weights([[[[10, 100]]]]), pixel).tolist() == [[[[30, 500]]]]
+
+
+def test_pools_by_hand_drop_the_odd_row():
+    def pool(kind: Any, size: int, stride: int, padding: Any = "valid") -> Pool:
+        return Pool(name="p", kind=kind, kernel=(size, size), stride=(stride, stride), padding=padding)
+
+    assert run(pool("max", 2, 2), NINE).tolist() == [[5]]
+    assert run(pool("avg", 2, 2), NINE).tolist() == [[3]]
+    assert run(pool("max", 2, 2), SIXTEEN).tolist() == [[5, 7], [13, 15]]
+    assert run(pool("max", 3, 2, "same"), SIXTEEN).tolist() == [[10, 11], [14, 15]]
+    assert run(pool("max", 2, 1), -np.array(NINE)).tolist() == [[-1, -2], [-4, -5]]
+    # padding is no pixel for a maximum, and a pixel of value 0 for an average
+    assert run(pool("max", 2, 2, "same"), -np.array(NINE)).tolist() == [[-1, -3], [-7, -9]]
+    assert run(pool("avg", 2, 2, "same"), NINE).tolist() == [[3, 2.25], [3.75, 2.25]]
+
+
+def test_a_pool_shares_its_gradient_among_ties_and_relu_stops_it_at_zero():
+    pool = Pool(name="p", kind="max", kernel=(2, 2), stride=(2, 2))
+
+    def gradient(rows: list[list[float]], before: Callable[[Any], Any] = lambda x: x) -> list[Any]:
+        def total(x: jax.Array) -> jax.Array:
+            return operate(pool, None, before(x)[None, :, :, None]).sum()
+
+        found: list[Any] = jax.grad(total)(jnp.array(rows, jnp.float32)).tolist()
+        return found
+
+    assert gradient([[1, 2], [3, 0]]) == [[0, 0], [1, 0]]
+    assert gradient([[5, 5], [5, 5]]) == [[0.25, 0.25], [0.25, 0.25]]
+    assert gradient([[5, 0], [0, 5]]) == [[0.5, 0], [0, 0.5]]
+    assert gradient([[-1, 0], [0, -2]], activation("relu")) == [[0, 0], [0, 0]]
+    assert gradient([[-1, 0], [0, -2]], lambda x: jnp.maximum(x, 0)) != [[0, 0], [0, 0]]
+
+
+def test_blur_by_hand():
+    node = Blur(name="b", kernel=(3, 3), stride=(2, 2), padding="valid")
+    impulse = np.zeros((5, 5))
+    impulse[2, 2] = 16
+    assert run(node, impulse).tolist() == [[1, 1], [1, 1]]
+    assert run(Blur(name="b", kernel=(3, 3), stride=(1, 1), padding="same"), impulse)[1:4, 1:4].tolist() == [
+        [1, 2, 1], [2, 4, 2], [1, 2, 1],
+    ]  # fmt: skip
+    assert run(Blur(name="b", kernel=(1, 3), stride=(1, 1), padding="valid"), [[1, 2, 9]]).tolist() == [[3.5]]
+
+
+def test_space_to_depth_by_hand():
+    x = jnp.arange(32.0).reshape(1, 4, 4, 2)
+    made = operate(SpaceToDepth(name="s", block=2), None, x)
+    assert made.shape == (1, 2, 2, 8)
+    # row in the block, column in the block, channel
+    assert made[0, 0, 0].tolist() == [0, 1, 2, 3, 8, 9, 10, 11]
+    assert made[0, 1, 0].tolist() == [16, 17, 18, 19, 24, 25, 26, 27]
+
+
+def test_pads_by_hand():
+    sides = ((1, 0), (0, 2))
+    assert run(Pad(name="p", padding=sides), NINE)[:2].tolist() == [[0] * 5, [1, 2, 3, 0, 0]]
+    assert run(Pad(name="p", padding=sides, mode="reflect"), NINE)[0].tolist() == [4, 5, 6, 5, 4]
+    assert run(Pad(name="p", padding=sides, mode="circular"), NINE)[0].tolist() == [7, 8, 9, 7, 8]
+    assert run(Pad(name="p", padding=((0, -1), (-1, 0))), NINE).tolist() == [[2, 3], [5, 6]]
+
+
+@pytest.mark.parametrize(("channels", "corners"), [(4, [0, 1, 2, 3]), (6, [0, 0, 1, 1, 2, 3]), (1, [0]), (3, [0, 1, 2])])
+def test_group_pad_by_hand(channels: int, corners: list[int]):
+    made = operate(GroupPad(name="g", total=(1, 3)), None, jnp.ones((1, 1, 1, channels)))
+    assert made.shape == (1, 2, 4, channels)
+    # the larger share at top left, top right, bottom left, bottom right; of 3 columns it is 2, of 1 row 1
+    places = [(1, 2), (1, 1), (0, 2), (0, 1)]
+    for channel, corner in enumerate(corners):
+        assert np.argwhere(made[0, :, :, channel]).tolist() == [list(places[corner])]
+
+
+def test_heads_and_concat():
+    x = jnp.arange(8.0).reshape(1, 2, 2, 2)
+    assert operate(GlobalAveragePool(name="g"), None, x).tolist() == [[3, 4]]
+    assert operate(Flatten(name="f"), None, x).tolist() == [list(range(8))]
+    assert operate(Concat(name="c"), None, x, x).shape == (1, 2, 2, 4)
+    assert operate(Dense(name="d", units=1), weights([[1], [10]], [100]), jnp.array([[1.0, 2.0]])).tolist() == [[121]]
+
+
+def test_activations_by_hand():
+    x = jnp.array([-2.0, 0.0, 1.0])
+    by_hand = {
+        "relu": [0, 0, 1], "leaky_relu": [-0.02, 0, 1], "identity": [-2, 0, 1], "tanh": np.tanh([-2, 0, 1]),
+        "scaled_tanh": 1.7159 * np.tanh(np.array([-4, 0, 2]) / 3), "sigmoid": 1 / (1 + np.exp([2, 0, -1])),
+        "gelu": [-2 * 0.02275013, 0, 0.84134475],
+    }  # fmt: skip
+    for kind, values in by_hand.items():
+        np.testing.assert_allclose(activation(kind)(x), values, rtol=1e-5, err_msg=kind)
+    with pytest.raises(Invalid, match="choose one of relu, leaky_relu, tanh, scaled_tanh, sigmoid, gelu, identity"):
+        operate(Activation(name="a", kind="swish"), None, x)
+
+
+def test_a_layer_the_zoo_cannot_run_is_refused():
+    with pytest.raises(Invalid, match=r"network\.up=TransposedConv"):
+        operate(TransposedConv(name="up", filters=1, kernel=(2, 2), stride=(2, 2)), None, jnp.ones((1, 2, 2, 1)))
+
+
+# ---- convolutions against a slow oracle ----
+
+MODES = ("same", "valid", "full", "low2_high0", "reflect", "circular", "symmetric")
+
+
+def layers(mode: str, kernel: int, stride: int) -> tuple[list[Node], list[tuple[int, int, str]]]:
+    """The layers of one case, and for the oracle (low, high, numpy mode) of each of the two channels' axes."""
+    total = kernel - 1
+    square = {"filters": 3, "kernel": (kernel, kernel), "stride": (stride, stride)}
+    if mode == "full":
+        return [Conv(name="c", padding=((total, total),) * 2, **square)], [(total, total, "constant")] * 4
+    if mode == "low2_high0":
+        return [Conv(name="c", padding=((2, 0),) * 2, **square)], [(2, 0, "constant")] * 4
+    valid = Conv(name="c", padding="valid", **square)
+    if mode in ("reflect", "circular"):
+        sides = (total // 2, total - total // 2)
+        pad = Pad(name="p", padding=(sides, sides), mode=mode)  # type: ignore[arg-type]
+        return [pad, valid], [(*sides, "wrap" if mode == "circular" else "reflect")] * 4
+    if mode == "symmetric":
+        low, high = total - total // 2, total // 2
+        # two channels: the first to the top left, the second to the top right
+        rows = [(low, high, "constant")] * 2
+        return [GroupPad(name="p", total=(total, total)), valid], [rows[0], rows[0], rows[1], (high, low, "constant")]
+    return [valid], [(0, 0, "constant")] * 4
+
+
+def oracle(x: Map, kernel: Map, stride: int, pads: list[tuple[int, int, str]]) -> Map:
+    """Cross-correlation by loops: x (height, width, 2), kernel (k, k, 2, filters), pads of each channel's two axes."""
+    padded = [
+        np.pad(x[:, :, c], [pads[2 * c][:2], pads[2 * c + 1][:2]], mode=pads[2 * c][2])  # type: ignore[call-overload]
+        for c in range(2)
+    ]
+    size = kernel.shape[0]
+    places = range(0, padded[0].shape[0] - size + 1, stride)
+    made = np.zeros((len(places), len(places), kernel.shape[-1]), np.float32)
+    for (row, top), (column, left), c in itertools.product(enumerate(places), enumerate(places), range(2)):
+        window = padded[c][top : top + size, left : left + size]
+        made[row, column] += np.tensordot(window, kernel[:, :, c], 2)
+    return made
+
+
+def same_pads(length: int, kernel: int, stride: int) -> list[tuple[int, int, str]]:
+    """JAX's rule: out = ceil(in / stride), the odd pixel at the bottom and right."""
+    total = max((int(np.ceil(length / stride)) - 1) * stride + kernel - length, 0)
+    return [(total // 2, total - total // 2, "constant")] * 4
+
+
+def worst_error(kernel: int, layer: Callable[..., jax.Array] = operate) -> float:
+    """Largest difference from the oracle over strides, paddings and sizes of one kernel size; nan for another shape."""
+    draw = np.random.default_rng(kernel)
+    weight = draw.normal(size=(kernel, kernel, 2, 3)).astype(np.float32)
+    cases = [case for case in itertools.product((1, 2, 3), MODES, (7, 8))]
+    maps = {size: draw.normal(size=(size, size, 2)).astype(np.float32) for size in (7, 8)}
+
+    def all_cases() -> list[jax.Array]:
+        made = []
+        for stride, mode, size in cases:
+            nodes, _ = layers(mode, kernel, stride)
+            if mode == "same":
+                nodes = [Conv(name="c", filters=3, kernel=(kernel, kernel), stride=(stride, stride))]
+            x = jnp.asarray(maps[size])[None]
+            for node in nodes:
+                x = layer(node, weights(weight) if isinstance(node, Conv) else None, x)
+            made.append(x[0])
+        return made
+
+    found = jax.jit(all_cases, compiler_options={"xla_backend_optimization_level": 0})()
+    worst = 0.0
+    for (stride, mode, size), value in zip(cases, found, strict=True):
+        pads = same_pads(size, kernel, stride) if mode == "same" else layers(mode, kernel, stride)[1]
+        expected = oracle(maps[size], weight, stride, pads)
+        if value.shape != expected.shape:
+            return float("nan")
+        worst = max(worst, float(np.abs(value - expected).max()))
+    return worst
+
+
+@pytest.mark.parametrize("kernel", range(1, 8))
+def test_convolutions_agree_with_the_oracle(kernel: int):
+    assert worst_error(kernel) < 2e-5
+
+
+def flipped(node: Node, learned: Any, x: jax.Array) -> jax.Array:
+    """Planted fault: a convolution in the textbook's sense."""
+    return operate(node, weights(learned.kernel[::-1, ::-1]) if learned else None, x)
+
+
+def other_corner(node: Node, learned: Any, x: jax.Array) -> jax.Array:
+    """Planted fault: the odd pixel of `same` at the top and left."""
+    if isinstance(node, Conv) and node.padding == "same":
+        pads = same_pads(x.shape[1], node.kernel[0], node.stride[0])[0][:2]
+        explicit = {"filters": 3, "kernel": node.kernel, "stride": node.stride}
+        return operate(Conv(name="c", padding=(pads[::-1], pads[::-1]), **explicit), learned, x)
+    return operate(node, learned, x)
+
+
+@pytest.mark.parametrize("fault", [flipped, other_corner])
+def test_the_oracle_sees_a_planted_fault(fault: Callable[..., jax.Array]):
+    assert not worst_error(4, fault) < 2e-5

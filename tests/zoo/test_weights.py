@@ -1,0 +1,195 @@
+"""Initial weights, what a module returns, batch norm's two modes, and gradients at layer outputs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from jax import Array
+
+from cnnlab.geometry.cost import cost
+from cnnlab.geometry.sizes import maps
+from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.net import ConvNet
+from cnnlab.spec.network import Conv, Dense, Flatten, Input, Network
+from cnnlab.zoo.initialisers import kernel
+from cnnlab.zoo.lowering import network
+from cnnlab.zoo.module import LEARNED, Net
+
+KEY = jax.random.key(7)
+Draw = Callable[[Network, Array], dict[str, Array]]
+
+
+def small(**factors: Any) -> Network:
+    settings = {"depth": 4, "width": 4, "pools": (2,), **factors}
+    return network(ConvNet(**settings), 8, 2, 3)
+
+
+def kernels(graph: Network, key: Array) -> dict[str, Array]:
+    layers = Net(graph, key).layers
+    return {name: layer.kernel[...] for name, layer in layers.items() if hasattr(layer, "kernel")}
+
+
+def kernels_by_turn(graph: Network, key: Array) -> dict[str, Array]:
+    """Planted fault: each layer splits the key that the one before left, as `nnx.Rngs` counts."""
+    found = {}
+    for node in graph.nodes:
+        if isinstance(node, Conv | Dense):
+            key, own = jax.random.split(key)
+            shape = kernels(graph, KEY)[node.name].shape
+            found[node.name] = jax.random.normal(own, shape)
+    return found
+
+
+def unmoved(draw: Draw) -> bool:
+    """Whether every kernel keeps its bytes as layers are added around it."""
+    plain = draw(small(), KEY)
+    others = [
+        small(pools=(1,)),
+        small(pools=(1, 3), down="conv_strided_conv"),
+        small(depth=5, pools=()),
+        small(pointwise="per_conv"),
+        small(norm="layer", block="residual"),
+        small(down="blur", activation="tanh"),
+    ]
+    return all(
+        np.array_equal(weights, plain[name])
+        for other in others
+        for name, weights in draw(other, KEY).items()
+        if name in plain
+    )
+
+
+def test_another_layer_changes_no_other_layers_weights():
+    assert unmoved(kernels)
+
+
+def test_the_check_sees_keys_drawn_in_turn():
+    assert not unmoved(kernels_by_turn)
+
+
+def test_the_key_the_name_and_nothing_else_decides():
+    shape = (3, 3, 4, 4)
+    drawn = kernel(KEY, "conv1", shape, "he", 1.0)
+    assert np.array_equal(drawn, kernel(KEY, "conv1", shape, "he", 1.0))
+    assert not np.array_equal(drawn, kernel(KEY, "conv2", shape, "he", 1.0))
+    assert not np.array_equal(drawn, kernel(jax.random.key(8), "conv1", shape, "he", 1.0))
+    assert np.array_equal(jax.jit(lambda key: kernel(key, "conv1", shape, "he", 1.0))(KEY), drawn)
+    # arms that differ in init alone differ by a factor alone
+    np.testing.assert_allclose(kernel(KEY, "conv1", shape, "lecun", 1.0) * 2**0.5, drawn, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("init", "std"), [("he", (2 / 576) ** 0.5), ("xavier", (2 / (576 + 288)) ** 0.5), ("lecun", 1 / 24), ("normal", 1)]
+)
+def test_spread_of_the_drawn_weights(init: str, std: float):
+    drawn = kernel(KEY, "conv", (3, 3, 64, 32), init, 1.0)
+    assert float(drawn.std()) == pytest.approx(std, rel=0.02)
+    assert abs(float(drawn.mean())) < 0.03 * std
+    doubled = kernel(KEY, "conv", (3, 3, 64, 32), init, 2.0)
+    np.testing.assert_allclose(doubled, 2 * drawn, rtol=1e-6)
+    assert (float(jnp.abs(drawn).max()) <= 2.001 * std / 0.8796) == (init != "normal")
+
+
+def test_orthogonal_kernels_are():
+    drawn = kernel(KEY, "conv", (3, 3, 4, 8), "orthogonal", 2.0).reshape(36, 8)
+    np.testing.assert_allclose(drawn.T @ drawn, 4 * np.eye(8), atol=1e-5)
+    delta = kernel(KEY, "conv", (3, 3, 4, 8), "delta_orthogonal", 1.0)
+    np.testing.assert_allclose(delta[1, 1] @ delta[1, 1].T, np.eye(4), atol=1e-5)
+    assert int((delta != 0).sum()) == 32
+    dense = kernel(KEY, "dense", (8, 4), "delta_orthogonal", 1.0)
+    np.testing.assert_allclose(dense.T @ dense, np.eye(4), atol=1e-5)
+    with pytest.raises(Invalid, match="layer conv has 4 for 8"):
+        kernel(KEY, "conv", (3, 3, 8, 4), "delta_orthogonal", 1.0)
+    with pytest.raises(Invalid, match="choose one of he, xavier"):
+        kernel(KEY, "conv", (3, 3, 8, 4), "kaiming", 1.0)
+
+
+def test_biases_begin_at_zero_and_the_output_layer_begins_alike_whatever_the_init():
+    plain, loud = (Net(small(init=init, init_scale=scale), KEY) for init, scale in (("he", 1.0), ("normal", 9.0)))
+    assert all(not layer.bias[...].any() for layer in plain.layers.values())
+    assert np.array_equal(plain.layers["logits"].kernel[...], loud.layers["logits"].kernel[...])
+    assert not np.array_equal(plain.layers["conv1"].kernel[...], loud.layers["conv1"].kernel[...])
+
+
+def test_nets_of_one_network_share_their_graph_definition_so_one_compilation_serves_all_members():
+    first, other = (nnx.split(Net(small(norm="batch"), jax.random.key(seed)))[0] for seed in (0, 1))
+    assert first == other
+    assert hash(first) == hash(other)
+    assert first != nnx.split(Net(small(norm="layer"), KEY))[0]
+
+
+@pytest.mark.parametrize("factors", [{}, {"norm": "batch"}, {"connectivity": "separable", "head": "flatten"}])
+def test_outputs_are_named_and_sized_and_parameters_are_counted_as_geometry_says(factors: dict[str, Any]):
+    graph = small(**factors)
+    net = Net(graph, KEY)
+    logits, outputs = net(jnp.ones((5, 8, 8, 2)))
+    assert logits.shape == (5, 3)
+    assert logits is outputs["logits"]
+    assert list(outputs) == [node.name for node in graph.nodes]
+    for name, found in maps(graph, (8, 8)).items():
+        assert outputs[name].size == 5 * (found.elements or 0), name
+    trainable = sum(leaf.size for leaf in jax.tree.leaves(nnx.state(net, nnx.Param)))
+    assert trainable == cost(graph, (8, 8)).params
+
+
+def test_batch_norm_normalises_by_the_batch_in_training_and_by_its_memory_in_evaluation():
+    graph = small(norm="batch", depth=1, pools=())
+    net = Net(graph, KEY)
+    images = 3 + 2 * jax.random.normal(KEY, (16, 8, 8, 2))
+    before = np.asarray(net.layers["norm1"].mean[...])
+    _, evaluated = net(images, mode="evaluate")
+    assert np.array_equal(net.layers["norm1"].mean[...], before), "evaluation moved the statistics"
+    np.testing.assert_allclose(evaluated["norm1"], evaluated["conv1"] / (1 + 1e-5) ** 0.5, rtol=1e-5)
+    _, trained = net(images, mode="train")
+    np.testing.assert_allclose(trained["norm1"].mean((0, 1, 2)), np.zeros(4), atol=1e-5)
+    np.testing.assert_allclose(trained["norm1"].std((0, 1, 2)), np.ones(4), atol=1e-3)
+    np.testing.assert_allclose(net.layers["norm1"].mean[...], 0.1 * trained["conv1"].mean((0, 1, 2)), rtol=1e-4)
+
+
+def test_layer_norm_normalises_each_pixel_over_its_channels_in_either_mode():
+    net = Net(small(norm="layer", depth=1, pools=()), KEY)
+    images = jax.random.normal(KEY, (2, 8, 8, 2))
+    outputs = net(images, mode="train")[1]
+    np.testing.assert_allclose(outputs["norm1"].mean(-1), np.zeros((2, 8, 8)), atol=1e-5)
+    np.testing.assert_allclose(outputs["norm1"], net(images)[1]["norm1"])
+
+
+def output_gradient(net: Net, images: Array, name: str) -> Array:
+    """Gradient of the first logit at the output of a layer."""
+    zeros = jnp.zeros(net(images)[1][name].shape)
+    grad: Array = jax.grad(lambda nudge: net(images, perturbations={name: nudge})[0][:, 0].sum())(zeros)
+    return grad
+
+
+def test_a_perturbation_gives_the_gradient_at_a_layers_output():
+    net = Net(small(head="flatten"), KEY)
+    images = jax.random.normal(KEY, (2, 8, 8, 2))
+    head = net.layers["logits"].kernel[...]
+    np.testing.assert_allclose(output_gradient(net, images, "act4"), np.tile(head[:, 0].reshape(4, 4, 4), (2, 1, 1, 1)))
+    # before the activation its derivative comes in; after it, it does not
+    inner, outer = (output_gradient(net, images, name) for name in ("conv4", "act4"))
+    alive = net(images)[1]["conv4"] > 0
+    np.testing.assert_allclose(inner, np.where(alive, outer, 0))
+    assert not np.allclose(inner, outer)
+    # a shift of one output changes the logits as its gradient says
+    nudge = jnp.zeros((2, 8, 8, 4)).at[0, 3, 3, 1].set(1e-3)
+    moved = net(images, perturbations={"act1": nudge})[0] - net(images)[0]
+    assert float(moved[0, 0]) == pytest.approx(1e-3 * float(output_gradient(net, images, "act1")[0, 3, 3, 1]), rel=0.02)
+    assert not moved[1].any()
+    with pytest.raises(Invalid, match="perturbations=act9 is not valid: choose of the layers image, conv1"):
+        net(images, perturbations={"act9": nudge})
+
+
+def test_a_net_that_needs_a_size_says_so():
+    nodes = (
+        Input(name="image", channels=1),
+        Flatten(name="flat", inputs=("image",)),
+        Dense(name="out", units=2, inputs=("flat",)),
+    )
+    with pytest.raises(Invalid, match=r"network\.size=None is not valid: layer out needs"):
+        Net(Network(nodes=nodes, output="out", features="image"), KEY)
+    assert len(LEARNED) == 3
