@@ -20,6 +20,17 @@ class Contrast:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Moderator:
+    """A property of a task on which the claim may depend: two values of one dial of one synthetic task."""
+
+    name: str
+    task: str
+    dial: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Trained:
     """Evidence from a sweep's records.
 
@@ -27,12 +38,14 @@ class Trained:
         sweep: name of the sweep, its path in conf/sweep/.
         contrasts: one for each part of the rule; all of them must hold.
         metric: of `Finals`; higher is better.
+        moderators: what may qualify the claim; without records of both values it stays inconclusive.
         needs: clauses of the rule whose evidence no sweep makes yet; while there are any the claim is inconclusive.
     """
 
     sweep: str
     contrasts: tuple[Contrast, ...]
     metric: str = "test_accuracy"
+    moderators: tuple[Moderator, ...] = ()
     needs: tuple[str, ...] = ()
 
 

@@ -1,5 +1,6 @@
 """How a run ends: the table of arms, the paired effects, the verdicts it feeds, a figure, and where it all lies."""
 
+import dataclasses
 import json
 import os
 from collections.abc import Sequence
@@ -12,18 +13,19 @@ from rich.console import Console
 from rich.table import Table
 
 from cnnlab.inference import intervals
-from cnnlab.inference.family import undecided as undecided_settings
 from cnnlab.report import figures
 from cnnlab.spec.arm import plain
 from cnnlab.spec.record import OWN
 from cnnlab.spec.verdict import Effect, Verdict
 from experiments import judging
+from experiments.claim import Computed
 from experiments.config.grid import Grid
 from experiments.config.resolve import Point
-from experiments.registry import claims, claims_fed_by
+from experiments.registry import claims, claims_fed_by, register
 from experiments.session import Summary
 from experiments.view import Cell, View, view
 
+LEFT = ("claim", "contrast", "task", "arm", "level", "match")
 NICE = {"model.pools": "max-pools stand after convolutions number (0 is the image)"}
 
 
@@ -38,19 +40,8 @@ def headline(plan: Grid, arms: int) -> str:
 
 def undecided(plan: Grid) -> tuple[Point, ...]:
     """The second block of every arm that takes part in a contrast that the first look left open."""
-    now = view(plan)
-    name = plan.settings.sweep_name
-    verdicts = judging.verdicts(claims_fed_by(name), {name: now})
-    tasks = {at.task for verdict in verdicts.values() for at in undecided_settings(verdict)}
-    wanted = [cell.point for cell in (*now.cells, *now.checks) if judging.label(cell.point.arm.task) in tasks]
-    return tuple(second_block(point) for point in wanted if len(point.blocks) > 1)
-
-
-def second_block(point: Point) -> Point:
-    """The same arm's second block."""
-    import dataclasses
-
-    return dataclasses.replace(point, block=1)
+    cells = judging.undecided(view(plan), claims_fed_by(plan.settings.sweep_name))
+    return tuple(dataclasses.replace(cell.point, block=1) for cell in cells)
 
 
 def report(plan: Grid, summary: Summary, console: Console) -> None:
@@ -67,6 +58,9 @@ def report(plan: Grid, summary: Summary, console: Console) -> None:
     found = judging.verdicts(claims_fed_by(name), {name: now})
     exact = judging.verdicts(related(name), {})
     console.print(_rich(printed_effects(effects), f"Paired difference from {plan.settings.sweep.reference}, points"))
+    rests = judging.contrasts(now, claims_fed_by(name))
+    if rests:
+        console.print(_rich(printed_contrasts(rests), "What the claims rest on: paired contrasts, points"))
     for check in judging.sweep_checks(now):
         console.print(f"check: {check.line}")
     console.print(_verdict_table({**exact, **found}))
@@ -76,18 +70,12 @@ def report(plan: Grid, summary: Summary, console: Console) -> None:
 
 def related(sweep: str) -> tuple[str, ...]:
     """Claims of the same families that are judged by computation: they are part of the same answer."""
-    families = {type(claims()[name]).__name__ and _family(name) for name in claims_fed_by(sweep)}
+    families = {register()[name].family for name in claims_fed_by(sweep)}
     return tuple(
         name
         for name, claim in claims().items()
-        if isinstance(claim.evidence, judging.Computed) and _family(name) in families
+        if isinstance(claim.evidence, Computed) and register()[name].family in families
     )
-
-
-def _family(name: str) -> str:
-    from experiments.registry import register
-
-    return register()[name].family
 
 
 def arm_table(now: View) -> pd.DataFrame:
@@ -152,15 +140,30 @@ def printed_effects(table: pd.DataFrame) -> pd.DataFrame:
     """The effects as a person reads them: own-best and common learning rate side by side."""
     if table.empty:
         return table
-    keys = ["task", "level", "match"]
     texts = [
         f"{_span(row['difference'], row['low'], row['high'])} {row['call']}" for row in table.to_dict("records")
     ]
-    shown = table.assign(text=texts).pivot_table(
-        index=keys, columns="condition", values="text", aggfunc="first", sort=False
-    )
-    shown = shown.rename(columns={"own": "at own-best learning rate", "common": "at common learning rate"})
-    return shown[["at own-best learning rate", "at common learning rate"]].reset_index()
+    return _by_condition(table.assign(text=texts), ["task", "level", "match"])
+
+
+def printed_contrasts(rows: Sequence[tuple[str, str, Effect]]) -> pd.DataFrame:
+    """The contrasts that claims rest on, as a person reads them."""
+    table = pd.DataFrame(
+        {
+            "claim": claim, "contrast": contrast, "task": effect.setting.task, "match": effect.setting.match,
+            "condition": effect.setting.condition, "n": effect.n,
+            "text": f"{_span(effect.estimate, effect.interval95.low, effect.interval95.high)} {effect.call}",
+        }
+        for claim, contrast, effect in rows
+    )  # fmt: skip
+    return _by_condition(table, ["claim", "contrast", "task", "match", "n"])
+
+
+def _by_condition(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Texts at own-best and at the common learning rate side by side."""
+    shown = table.pivot_table(index=keys, columns="condition", values="text", aggfunc="first", sort=False)
+    names = {"own": "at own-best learning rate", "common": "at common learning rate"}
+    return shown.rename(columns=names)[list(names.values())].reset_index()
 
 
 def _arm_name(row: dict[str, Any]) -> str:
@@ -189,7 +192,7 @@ def _pair(value: Any) -> str:
 def _rich(table: pd.DataFrame, title: str) -> Table:
     shown = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in table.columns:
-        shown.add_column(str(column), justify="left" if column in ("task", "arm", "level", "match") else "right")
+        shown.add_column(str(column), justify="left" if column in LEFT else "right")
     for row in table.itertuples(index=False):
         shown.add_row(*(str(value) for value in row))
     return shown

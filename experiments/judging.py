@@ -1,5 +1,7 @@
 """The judge's desk: cells of a view become effects, checks and evidence; rules and family turn them into verdicts."""
 
+import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,12 +9,15 @@ from cnnlab.inference import checks as check_rules
 from cnnlab.inference.checks import Check
 from cnnlab.inference.effects import Sample, accuracy_margin, effect, with_printed_checks
 from cnnlab.inference.family import Case, Family, judge
+from cnnlab.inference.family import undecided as undecided_settings
 from cnnlab.inference.rules.all_of import AllOf
+from cnnlab.inference.rules.contract import ModeratorContrast, difference_p
 from cnnlab.inference.rules.contract import Trained as TrainedEvidence
+from cnnlab.inference.wording import listed
 from cnnlab.spec.record import COMMON, OWN, Record
 from cnnlab.spec.task import Task
 from cnnlab.spec.verdict import Condition, Effect, Look, Match, Setting, Verdict
-from experiments.claim import Claim, Computed, Contrast, Trained
+from experiments.claim import Claim, Computed, Contrast, Moderator, Trained
 from experiments.registry import claim_digests, claims, register
 from experiments.view import Cell, View
 
@@ -29,8 +34,29 @@ def family() -> Family:
 def verdicts(names: Sequence[str], views: Mapping[str, View]) -> dict[str, Verdict]:
     """Judge claims by id, from computation and from the views of the sweeps they need."""
     written = claims()
-    cases = {name: case(name, written[name], views) for name in names if name in written}
-    return judge(cases, family())
+    smoke = {name: verdict for name in names if (verdict := _smoke(written[name], views)) is not None}
+    cases = {name: case(name, written[name], views) for name in names if name not in smoke}
+    judged = {name: _with_what_was_seen(verdict) for name, verdict in judge(cases, family()).items()}
+    return {name: smoke[name] if name in smoke else judged[name] for name in names}
+
+
+def _smoke(claim: Claim, views: Mapping[str, View]) -> Verdict | None:
+    """At smoke scale no trained claim is judged: too few members, and not every arm."""
+    if isinstance(claim.evidence, Computed) or claim.evidence.sweep not in views:
+        return None
+    view = views[claim.evidence.sweep]
+    if view.settings.scale != "smoke":
+        return None
+    members = max((cell.members for cell in view.cells), default=0)
+    return Verdict(word="inconclusive", reason=f"scale smoke only shows that everything runs ({members} members an arm)")
+
+
+def _with_what_was_seen(verdict: Verdict) -> Verdict:
+    """A verdict that is held back still says what the effects look like so far."""
+    own = tuple(e for e in verdict.effects if e.setting.condition == "own" and e.setting.match == "none")
+    if not (verdict.capped and own):
+        return verdict
+    return dataclasses.replace(verdict, reason=f"{verdict.reason}; so far: {listed(own)}")
 
 
 def case(name: str, claim: Claim, views: Mapping[str, View]) -> Case:
@@ -65,9 +91,41 @@ def evidence(name: str, trained: Trained, contrast: Contrast, view: View | None)
                 continue
             caps.extend(_caps(name, (*better, *worse)))
             found.extend(_effects(task, view, reference, better, worse, match, trained.metric))
+    moderators = []
+    for moderator in trained.moderators:
+        levels = [moderator_level(view, moderator, value, trained, contrast) for value in (moderator.low, moderator.high)]
+        low, high = levels
+        if low is None or high is None:
+            absent = moderator.low if low is None else moderator.high
+            caps.append(f"needs the moderator {moderator.name}: {moderator.task} with {moderator.dial} {absent:g}")
+            continue
+        moderators.append(
+            ModeratorContrast(
+                moderator=moderator.dial, level_a=f"{moderator.low:g}", level_b=f"{moderator.high:g}",
+                effect_a=low[0], effect_b=high[0], p=difference_p(low, high),
+            )
+        )  # fmt: skip
     return TrainedEvidence(
-        effects=tuple(found), checks=sweep_checks(view), caps=tuple(dict.fromkeys(caps)), missing=tuple(missing)
-    )
+        effects=tuple(found), moderators=tuple(moderators), checks=sweep_checks(view),
+        caps=tuple(dict.fromkeys(caps)), missing=tuple(missing),
+    )  # fmt: skip
+
+
+def moderator_level(
+    view: View, moderator: Moderator, value: float, trained: Trained, contrast: Contrast
+) -> tuple[Effect, Sample, Sample] | None:
+    """The contrast on the task whose dial has this value: effect, better and worse; None without records."""
+    for task in view.tasks():
+        if task.name != moderator.task or task.dial(moderator.dial) != value:
+            continue
+        reference = view.reference(task)
+        better, worse = (group(view, task, levels, "none") for levels in (contrast.better, contrast.worse))
+        if reference is None or not reference.records or better is None or worse is None:
+            return None
+        ours, theirs = (Sample.mean_of([cell.sample(OWN, trained.metric) for cell in side]) for side in (better, worse))
+        at = setting(task, view, reference, (*better, *worse), "own", "none", trained.metric)
+        return effect(ours, theirs, at), ours, theirs
+    return None
 
 
 def matches(view: View) -> tuple[Match, ...]:
@@ -177,3 +235,39 @@ def pairwise(view: View) -> list[tuple[Cell, Effect]]:
             at = setting(cell.point.arm.task, view, reference, (cell, reference), condition, match, "test_accuracy")
             rows.append((cell, effect(cell.sample(condition), reference.sample(condition), at)))
     return rows
+
+
+def contrasts(view: View, names: Sequence[str]) -> list[tuple[str, str, Effect]]:
+    """Every contrast that the named claims rest on: (claim, contrast, effect)."""
+    written = claims()
+    rows = []
+    for name in names:
+        trained = written[name].evidence
+        if isinstance(trained, Trained):
+            for contrast in trained.contrasts:
+                found = evidence(name, trained, contrast, view)
+                rows.extend((name, contrast.name, effect) for effect in found.effects)
+    return rows
+
+
+def undecided(view: View, names: Sequence[str]) -> tuple[Cell, ...]:
+    """The cells whose second block should run: those of contrasts the first look left open, and of an open A/A.
+
+    A claim that is held back for another reason than noise asks for nothing.
+    """
+    written, found = claims(), verdicts(names, {view.settings.sweep_name: view})
+    wanted: list[Cell] = []
+    for name in names:
+        trained = written[name].evidence
+        settings = undecided_settings(found[name])
+        if not settings or not isinstance(trained, Trained):
+            continue
+        for task, contrast in itertools.product(view.tasks(), trained.contrasts):
+            for match in {at.match for at in settings if at.task == label(task)}:
+                for levels in (contrast.better, contrast.worse):
+                    wanted.extend(group(view, task, levels, match) or ())
+    for task in view.tasks():
+        if any(check.task == label(task) and check.name == "A/A" and not check.passed for check in sweep_checks(view)):
+            wanted.extend(cell for cell in (view.reference(task), view.check(task, "a_a")) if cell is not None)
+    once = {cell.point.arm.key: cell for cell in wanted if len(cell.records) == 1 and len(cell.point.blocks) > 1}
+    return tuple(once.values())

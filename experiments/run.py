@@ -16,6 +16,7 @@ from experiments.config.mistakes import UserMistake
 from experiments.config.resolve import Point
 from experiments.session import Session, Summary
 
+LOG_WIDTH = 160
 MISTAKE, FAILED, INTERRUPTED = 2, 1, 130
 
 
@@ -29,7 +30,7 @@ def main() -> int:
     """The door. Returns the exit code: 0 only if every arm asked for has its record."""
     schema.register()
     arguments = sys.argv[1:]
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal()
     try:
         if is_question(arguments):
             app()
@@ -44,6 +45,12 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\nstopped; finished arms are kept. The same command goes on from here.", file=sys.stderr)
         return INTERRUPTED
+
+
+def terminal() -> Console:
+    """Where a run prints: as wide as the terminal, and wide enough for its tables in a log."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=LOG_WIDTH)
 
 
 def _pre_flight(plan: Grid) -> None:

@@ -74,6 +74,7 @@ def facts(name: str, source: Source) -> Facts:
         return _facts_of(arrays)
     builder = _prepared(name, source)
     if builder is not None:
+        _require_writable(source.cache_dir / name)
         return _facts_in(builder.info, builder.info.splits["train"].num_examples)
     stock = _stock(name)
     with _described(name):

@@ -51,17 +51,17 @@ def sweep(panels: Sequence[Panel], *, title: str, factor: str, reference: str, p
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.2 * len(panels) + 0.6, 7.6), layout="constrained")
+    figure = Figure(figsize=(max(7.5, 5.2 * len(panels) + 0.6), 7.6), layout="constrained")
     axes = figure.subplots(2, len(panels), squeeze=False, height_ratios=[1, 1], sharex="col")
     for column, panel in enumerate(panels):
         _members(axes[0][column], panel)
         _effects(axes[1][column], panel, reference)
         axes[1][column].set_xlabel(factor)
-    axes[0][0].set_ylabel("test accuracy, %\n(small: each member; large: mean and 95 % interval)")
+    axes[0][0].set_ylabel("test accuracy, %\n(small: members; large: mean, 95 % interval)")
     axes[1][0].set_ylabel(f"difference from {reference}, points\n(paired by seed, 95 % interval)")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-    figure.suptitle(title, fontsize=13, fontweight="bold")
+    figure.suptitle(title, fontsize=12, fontweight="bold")
     metadata = {"Date": None} if path.suffix == ".svg" else {}
     figure.savefig(path, dpi=130, metadata=metadata)
 

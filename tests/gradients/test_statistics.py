@@ -182,9 +182,10 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "place"), [(name, place) for name, faults in FAULTS.items() for place in range(len(faults))]
-)
+CASES = [(name, place) for name, faults in FAULTS.items() for place in range(len(faults))]
+
+
+@pytest.mark.parametrize(("name", "place"), CASES)
 def test_a_planted_fault_is_noticed(name, place):
     noticed = 0
     for step in SNAPSHOTS.values():

@@ -1,7 +1,7 @@
 """The notes do not use max-pooling "without convolving twice or more"."""
 
 from cnnlab.inference.rules.directional import Directional
-from experiments.claim import Claim, Contrast, Trained
+from experiments.claim import Claim, Contrast, Moderator, Trained
 
 LATE = ("[2,4]", "[3,4]")
 
@@ -15,7 +15,7 @@ CLAIM = Claim(
             Contrast(name="two or three against one", better=LATE, worse=("[1,4]",)),
             Contrast(name="two or three against none", better=LATE, worse=("[0,4]",)),
         ),
-        needs=("the moderator `detail scale` (vernier at offsets of 1 and 3 pixels)",),
+        moderators=(Moderator(name="detail scale", task="vernier", dial="offset_px", low=1.0, high=3.0),),
     ),
     rule=Directional(match="none"),
 )
