@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cnnlab.inference import intervals
+from cnnlab.inference.effects import accuracy_margin
 from cnnlab.report import figures
 from cnnlab.spec.arm import plain
 from cnnlab.spec.record import OWN
@@ -121,7 +122,7 @@ def effect_table(pairs: Sequence[tuple[Cell, Effect]]) -> pd.DataFrame:
 def printed_arms(table: pd.DataFrame) -> pd.DataFrame:
     """The arms as a person reads them."""
     shown = pd.DataFrame({"task": table["task"]})
-    shown["arm"] = [_arm_name(row) for row in table.to_dict("records")]
+    shown["arm"] = [_arm_name({str(key): value for key, value in row.items()}) for row in table.to_dict("records")]
     shown["n"] = table["n"]
     if "accuracy" not in table:
         return shown
@@ -140,9 +141,7 @@ def printed_effects(table: pd.DataFrame) -> pd.DataFrame:
     """The effects as a person reads them: own-best and common learning rate side by side."""
     if table.empty:
         return table
-    texts = [
-        f"{_span(row['difference'], row['low'], row['high'])} {row['call']}" for row in table.to_dict("records")
-    ]
+    texts = [f"{_span(row['difference'], row['low'], row['high'])} {row['call']}" for row in table.to_dict("records")]
     return _by_condition(table.assign(text=texts), ["task", "level", "match"])
 
 
@@ -249,8 +248,10 @@ def draw(plan: Grid, now: View, pairs: Sequence[tuple[Cell, Effect]], folder: Pa
             for cell in cells
             if not (cell.point.match != "none" and cell.point.level == sweep.reference)
         )  # fmt: skip
-        margin = judging.accuracy_margin(scale=plan.settings.scale, real=task.real)
-        title = f"{judging.label(task)}: {task.classes} classes, {task.train_images} training images, n={cells[0].members}"
+        margin = accuracy_margin(scale=plan.settings.scale, real=task.real)
+        title = (
+            f"{judging.label(task)}: {task.classes} classes, {task.train_images} training images, n={cells[0].members}"
+        )
         panels.append(figures.Panel(title=title, margin=margin, chance=task.chance, dots=dots))
     if panels and sweep is not None:
         factor = NICE[sweep.factor] if sweep.factor in NICE else sweep.factor

@@ -48,7 +48,9 @@ def _smoke(claim: Claim, views: Mapping[str, View]) -> Verdict | None:
     if view.settings.scale != "smoke":
         return None
     members = max((cell.members for cell in view.cells), default=0)
-    return Verdict(word="inconclusive", reason=f"scale smoke only shows that everything runs ({members} members an arm)")
+    return Verdict(
+        word="inconclusive", reason=f"scale smoke only shows that everything runs ({members} members an arm)"
+    )
 
 
 def _with_what_was_seen(verdict: Verdict) -> Verdict:
@@ -93,7 +95,9 @@ def evidence(name: str, trained: Trained, contrast: Contrast, view: View | None)
             found.extend(_effects(task, view, reference, better, worse, match, trained.metric))
     moderators = []
     for moderator in trained.moderators:
-        levels = [moderator_level(view, moderator, value, trained, contrast) for value in (moderator.low, moderator.high)]
+        levels = [
+            moderator_level(view, moderator, value, trained, contrast) for value in (moderator.low, moderator.high)
+        ]
         low, high = levels
         if low is None or high is None:
             absent = moderator.low if low is None else moderator.high
@@ -136,7 +140,7 @@ def matches(view: View) -> tuple[Match, ...]:
 
 
 def group(view: View, task: Task, levels: tuple[str, ...], match: Match) -> tuple[Cell, ...] | None:
-    """The arms of a group of levels; None unless every one has a record. The reference stands unmatched in any match."""
+    """The arms of a group of levels; None unless every one has a record."""
     cells = [view.cell(task, level, match) for level in levels]
     found = tuple(cell for cell in cells if cell is not None and cell.records)
     return found if len(found) == len(levels) else None
@@ -217,9 +221,9 @@ def sweep_checks(view: View) -> tuple[Check, ...]:
             if cell is None or not cell.records:
                 found.append(Check(name=name, task=label(task), passed=False, line=f"{name} not run on {label(task)}"))
                 continue
-            sides = (reference, cell) if better_is_reference else (cell, reference)
-            at = setting(task, view, reference, sides, "common", "none", "test_accuracy")
-            found.append(rule(effect(*(side.sample(COMMON) for side in sides), at)))
+            better, worse = (reference, cell) if better_is_reference else (cell, reference)
+            at = setting(task, view, reference, (better, worse), "common", "none", "test_accuracy")
+            found.append(rule(effect(better.sample(COMMON), worse.sample(COMMON), at)))
     return tuple(found)
 
 
@@ -240,7 +244,7 @@ def pairwise(view: View) -> list[tuple[Cell, Effect]]:
 def contrasts(view: View, names: Sequence[str]) -> list[tuple[str, str, Effect]]:
     """Every contrast that the named claims rest on: (claim, contrast, effect)."""
     written = claims()
-    rows = []
+    rows: list[tuple[str, str, Effect]] = []
     for name in names:
         trained = written[name].evidence
         if isinstance(trained, Trained):

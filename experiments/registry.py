@@ -1,11 +1,11 @@
 """The claims: the frozen register of all 57 ids, and the files that state them, found by their path."""
 
 import csv
-import dataclasses
 import functools
 import hashlib
 import importlib
 import inspect
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,8 +68,8 @@ def claim_digests() -> dict[str, str]:
 
 def _digest(claim: Claim) -> str:
     if isinstance(claim.evidence, Computed):
-        return hashlib.sha256(inspect.getsource(inspect.getmodule(claim.evidence.compute) or claim).encode()).hexdigest()
-    rule = {"name": type(claim.rule).__name__, **dataclasses.asdict(claim.rule)}
+        return hashlib.sha256(inspect.getsource(sys.modules[claim.evidence.compute.__module__]).encode()).hexdigest()
+    rule = {"name": type(claim.rule).__name__, "parameters": claim.rule}
     return digest({"version": RULES_VERSION, "says": claim.says, "evidence": claim.evidence, "rule": rule})
 
 

@@ -89,7 +89,9 @@ class Session:
                 if outcome.record is None:
                     self._fail(point, outcome, summary)
                 else:
-                    facts = provenance(started, time.perf_counter() - clock, self.pool.plan.backend, self.pool.plan.workers)
+                    facts = provenance(
+                        started, time.perf_counter() - clock, self.pool.plan.backend, self.pool.plan.workers
+                    )
                     self.store.write(outcome.record, facts)
                     self._mirror(point, outcome.record)
                     summary.trained += 1

@@ -25,7 +25,9 @@ class Cell:
 
     def sample(self, condition: str, metric: str = "test_accuracy") -> Sample:
         """Every member's metric at the `own` or the `common` learning rate."""
-        seeds, values, diverged = [], [], []
+        seeds: list[int] = []
+        values: list[float] = []
+        diverged: list[bool] = []
         for record in self.records:
             finals = record.finals[condition]
             seeds.extend(record.members)
@@ -77,7 +79,9 @@ def _cells(points: Iterable[Point], store: Store) -> tuple[Cell, ...]:
         Cell(
             point=point,
             records=tuple(
-                store.read(point.arm.key, block) for block in range(len(point.blocks)) if store.has(point.arm.key, block)
+                store.read(point.arm.key, block)
+                for block in range(len(point.blocks))
+                if store.has(point.arm.key, block)
             ),
         )
         for point in points

@@ -1,5 +1,6 @@
 """Records on disk: read, written once, and never edited; provenance lies beside them."""
 
-from cnnlab.records.store import BadRecord, Store
+from cnnlab.records.coding import BadRecord
+from cnnlab.records.store import Store
 
 __all__ = ["BadRecord", "Store"]

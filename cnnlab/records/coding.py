@@ -46,7 +46,9 @@ def _build(kind: Any, data: Any, where: str) -> Any:
         hints = typing.get_type_hints(kind)
         if not isinstance(data, dict) or set(data) != set(hints):
             raise ValueError(f"{where} needs exactly the keys {', '.join(sorted(hints))}")
-        return kind(**{name: _build(hint, data[name], f"{where}.{name}") for name, hint in hints.items()})
+        return typing.cast(Any, kind)(
+            **{name: _build(hint, data[name], f"{where}.{name}") for name, hint in hints.items()}
+        )
     if origin is types.UnionType:
         return None if data is None else _build(inner[0], data, where)
     if origin is tuple:

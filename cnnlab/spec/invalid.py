@@ -16,7 +16,7 @@ class Invalid(ValueError):
         self.key, self.value, self.valid = key, value, valid
         super().__init__(f"{key}={value!s} is not valid: {valid}")
 
-    def __reduce__(self) -> tuple[type["Invalid"], tuple[str, object, str]]:
+    def __reduce__(self) -> tuple[type["Invalid"], tuple[object, ...]]:
         """Pickle by its three parts; a worker may raise it."""
         return type(self), (self.key, self.value, self.valid)
 

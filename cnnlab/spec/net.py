@@ -92,7 +92,9 @@ class ConvNet:
         require(self.init_scale > 0, "model.init_scale", self.init_scale, "must be positive")
         if self.widths:
             fits = len(self.widths) == self.depth and min(self.widths) >= 1
-            require(fits, "model.widths", list(self.widths), f"must name {self.depth} positive widths, one a convolution")
+            require(
+                fits, "model.widths", list(self.widths), f"must name {self.depth} positive widths, one a convolution"
+            )
         divides = self.connectivity == "grouped" or self.groups == 1
         require(divides, "model.groups", self.groups, "must be 1 unless model.connectivity=grouped")
 
@@ -100,9 +102,11 @@ class ConvNet:
         pools = list(self.pools)
         require(len(set(pools)) == len(pools), "model.pools", pools, "two down-samplings cannot stand at one place")
         inside = all(0 <= place <= self.depth for place in pools)
-        require(inside, "model.pools", pools, f"every place must lie between 0 (the image) and model.depth={self.depth}")
+        require(
+            inside, "model.pools", pools, f"every place must lie between 0 (the image) and model.depth={self.depth}"
+        )
         require(pools == sorted(pools), "model.pools", pools, "places must ascend")
-        needs_conv = "strided_conv" == self.down and 0 in pools
+        needs_conv = self.down == "strided_conv" and 0 in pools
         require(not needs_conv, "model.pools", pools, "strided_conv needs a convolution before it: places from 1")
 
     def _check_padding(self) -> None:

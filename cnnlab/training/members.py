@@ -91,9 +91,7 @@ def _train_together(runs: Sequence[Run], source: Source, lone: bool) -> list[Res
             if place in watched:
                 looks.append((epoch * arm.task.train_images + first, seen))
         by_member = np.asarray(jax.device_get(losses)).reshape(len(losses), -1).mean(0)
-        accuracy = (
-            _score(logits, state, validation, lone)[0] if epoch in checked and watched else [None] * len(runs)
-        )
+        accuracy = _score(logits, state, validation, lone)[0] if epoch in checked and watched else [None] * len(runs)
         for member, journal in enumerate(journals):
             journal["images_seen"].append((epoch + 1) * arm.task.train_images)
             journal["loss/train"].append(_finite(by_member[member]))

@@ -57,19 +57,27 @@ def program(arm: Arm) -> Program:
     task = arm.task
     net = network(arm.net, task.side, task.channels, task.classes)
     # the structure of the module is the same for every key, so one split serves all members
-    graph, _, _ = nnx.split(Net(net, jax.random.key(0)), nnx.Param, ...)
+    graph, _, _ = split(Net(net, jax.random.key(0)))
     optimizer = direction(arm.recipe)
 
     def init(seed: int) -> State:
         key = jax.random.fold_in(jax.random.key(seed), arm.recipe.init_stream)
-        _, params, statistics = nnx.split(Net(net, key), nnx.Param, ...)
+        _, params, statistics = split(Net(net, key))
         return State(params, statistics, optimizer.init(params))
 
     def logits(state: State, images: Array) -> Array:
         with jax.default_matmul_precision(arm.recipe.precision):
-            return nnx.merge(graph, state.params, state.statistics)(images, mode="evaluate")[0]
+            scores: Array = nnx.merge(graph, state.params, state.statistics)(images, mode="evaluate")[0]
+        return scores
 
     return Program(init, make_step(graph, net, arm.recipe), jax.jit(logits))
+
+
+def split(net: nnx.Module) -> tuple[Any, Tree, Tree]:
+    """Structure, trainable weights and batch statistics of a net."""
+    parts: Any = nnx.split(net, nnx.Param, ...)
+    graph, params, statistics = parts
+    return graph, params, statistics
 
 
 def direction(recipe: Recipe) -> optax.GradientTransformation:
@@ -97,7 +105,7 @@ def make_step(graph: Any, net: Network, recipe: Recipe) -> Callable[..., tuple[S
         model = nnx.merge(graph, params, statistics)
         logits, layers = model(images, mode="train", perturbations=nudges)
         value = optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
-        return value, (layers, nnx.split(model, nnx.Param, ...)[2])
+        return value, (layers, split(model)[2])
 
     def step(
         state: State, images: Array, labels: Array, index: Array, rate: Array, watch: Array

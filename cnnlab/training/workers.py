@@ -241,8 +241,9 @@ def serve(pipe: connection.Connection, plan: Plan) -> None:
         os.environ.update(ONE_THREAD)
     import jax
 
-    jax.config.update("jax_compilation_cache_dir", str(plan.compile_cache))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    settings: Any = jax.config
+    settings.update("jax_compilation_cache_dir", str(plan.compile_cache))
+    settings.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     from cnnlab.training import linear, members
 
     strategy = members.strategy_for(plan.backend)
@@ -252,6 +253,7 @@ def serve(pipe: connection.Connection, plan: Plan) -> None:
         except EOFError:
             return
         try:
+            answer: list[Any]
             if isinstance(work[0], LinearFit):
                 answer = [linear.fit(item, plan.source) for item in work]
             else:

@@ -131,9 +131,9 @@ def reject_extra_keys(cfg: DictConfig) -> None:
     """Raise UserMistake for a key that was added to the schema (`+model.widht=8`), naming what was meant."""
     for section in ("", "model", "data", "train", "scale", "tracker", "check"):
         node = cfg if not section else cfg[section]
-        kind = schema.Root if not section else OmegaConf.get_type(node)
+        kind: Any = schema.Root if not section else OmegaConf.get_type(node)
         known = {item.name for item in dataclasses.fields(kind)} | {"hydra"}
-        for name in node:
+        for name in map(str, node):
             if name not in known:
                 key = f"{section}.{name}".lstrip(".")
                 raise UserMistake(f"{key} is not a key: {near(key)}")

@@ -1,6 +1,7 @@
 """The structured schema of `conf/`: every key, its type and its default, derived from the specs where they exist."""
 
 import dataclasses
+import functools
 import typing
 from dataclasses import dataclass, field
 from typing import Any
@@ -86,8 +87,8 @@ def mutable(spec: type, **more: tuple[Any, Any]) -> type:
         if kind == tuple[tuple[str, float], ...]:
             fields.append((item.name, dict[str, float], field(default_factory=dict)))
         elif typing.get_origin(kind) is tuple:
-            inner, start = typing.get_args(kind)[0], list(typing.cast(Any, default))
-            fields.append((item.name, list[inner], field(default_factory=lambda start=start: list(start))))
+            inner: Any = typing.get_args(kind)[0]
+            fields.append((item.name, list[inner], field(default_factory=functools.partial(list, default))))
         elif default is dataclasses.MISSING:
             fields.append((item.name, kind, field(default="???")))
         else:

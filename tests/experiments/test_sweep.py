@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -126,13 +125,13 @@ def test_two_sweeps_at_once_do_not_corrupt_each_other(whole: tuple[Path, str], c
 
 
 @pytest.fixture
-def door(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def door(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Arguments of the door, to be called in this process."""
     monkeypatch.setenv("CNNLAB_RESULTS", str(tmp_path))
     monkeypatch.setenv("CNNLAB_CACHE", str(cache))
     arguments = ["experiments.run", *TINY]
     monkeypatch.setattr(sys, "argv", arguments)
-    yield arguments
+    return arguments
 
 
 def test_a_failed_arm_leaves_its_reason_and_the_sweep_says_so(

@@ -181,6 +181,12 @@ def test_symmetric_padding_keeps_the_size_of_an_even_kernel():
     assert sizes(network, (9, 9)) == {"image": (9, 9), "pad": (12, 10), "conv": (9, 9)}
 
 
+def test_space_to_depth_moves_pixels_into_channels():
+    network = chain(SpaceToDepth(name="squeeze", block=2), Conv(name="conv", filters=4, kernel=(1, 1)))
+    priced = cost(network, (6, 8)).nodes
+    assert (priced["squeeze"].activation_elements, priced["conv"].params) == (3 * 48, 12 * 4 + 4)
+
+
 def test_the_properties_of_an_arm_are_those_of_its_last_map():
     network = chain(
         Conv(name="conv", filters=8, kernel=(3, 3)), Pool(name="pool", kind="max", kernel=(2, 2), stride=(2, 2)),

@@ -225,7 +225,8 @@ def test_a_linear_net_has_its_closed_form():
     norm = np.linalg.norm
     expected = {
         "grad_norm/first/kernel": norm(first), "grad_norm/second/kernel": norm(second),
-        "grad_to_weight/first/kernel": norm(first) / norm(w), "update_to_weight/second/kernel": 0.1 * norm(second) / norm(v),
+        "grad_to_weight/first/kernel": norm(first) / norm(w),
+        "update_to_weight/second/kernel": 0.1 * norm(second) / norm(v),
         "activation_grad_norm/hidden": norm(error @ v.T), "zero_fraction/first/kernel": 0, "dead_fraction/hidden": 0,
     }  # fmt: skip
     for path, value in expected.items():

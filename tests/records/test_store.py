@@ -116,7 +116,8 @@ from cnnlab.records.coding import encode
 store = Store(Path({root!r}))
 print("ready", flush=True)
 for number in itertools.count():
-    store.write(dataclasses.replace(RECORD, arm=f"arm-{{number}}", histories=({{"x": list(range(20000))}},)), {{"n": number}})
+    history = {{"x": list(range(20000))}}
+    store.write(dataclasses.replace(RECORD, arm=f"arm-{{number}}", histories=(history,)), {{"n": number}})
 """
 
 SABOTAGE = """

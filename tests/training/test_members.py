@@ -173,7 +173,13 @@ def test_precision_reaches_every_product(arm: Arm, source: Source, precision: st
     recipe = dataclasses.replace(arm.recipe, precision=precision)
     built = program(dataclasses.replace(arm, recipe=recipe))
     data = members.dataset(arm.task, source)
-    args = (jnp.asarray(data.pool.images), jnp.asarray(data.pool.labels), np.arange(4), np.float32(0.1), np.bool_(False))
+    args = (
+        jnp.asarray(data.pool.images),
+        jnp.asarray(data.pool.labels),
+        np.arange(4),
+        np.float32(0.1),
+        np.bool_(False),
+    )
     text = str(jax.make_jaxpr(built.step)(built.init(0), *args))
     products = [line for line in text.splitlines() if "precision=" in line]
     assert products

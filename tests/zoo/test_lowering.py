@@ -183,7 +183,9 @@ def test_every_classic_adapts_and_carries_the_asked_activation_at_every_site():
 
 
 def test_lowering_and_matching_run_without_jax():
-    program = "import sys, cnnlab.zoo.lowering, cnnlab.zoo.match; sys.exit(any(m in sys.modules for m in ('jax','flax')))"
+    program = (
+        "import sys, cnnlab.zoo.lowering, cnnlab.zoo.match; sys.exit(any(m in sys.modules for m in ('jax','flax')))"
+    )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
     planted = "import sys, cnnlab.zoo.lowering, cnnlab.zoo.module; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", planted], check=False).returncode == 1

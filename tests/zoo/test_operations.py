@@ -125,7 +125,9 @@ def test_pads_by_hand():
     assert run(Pad(name="p", padding=((0, -1), (-1, 0))), NINE).tolist() == [[2, 3], [5, 6]]
 
 
-@pytest.mark.parametrize(("channels", "corners"), [(4, [0, 1, 2, 3]), (6, [0, 0, 1, 1, 2, 3]), (1, [0]), (3, [0, 1, 2])])
+@pytest.mark.parametrize(
+    ("channels", "corners"), [(4, [0, 1, 2, 3]), (6, [0, 0, 1, 1, 2, 3]), (1, [0]), (3, [0, 1, 2])]
+)
 def test_group_pad_by_hand(channels: int, corners: list[int]):
     made = operate(GroupPad(name="g", total=(1, 3)), None, jnp.ones((1, 1, 1, channels)))
     assert made.shape == (1, 2, 4, channels)

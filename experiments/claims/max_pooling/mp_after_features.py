@@ -4,7 +4,7 @@ from cnnlab.inference.rules.directional import Directional
 from experiments.claim import Claim, Contrast, Trained
 
 CLAIM = Claim(
-    says="Pooling once the first layers have formed edge detectors beats pooling before or long after, because of them.",
+    says="Pooling once the first layers have formed edge detectors beats pooling before or long after that.",
     notes='Max Pooling, first point: "when we have edges and gradients have been created"',
     kind="empirical",
     evidence=Trained(

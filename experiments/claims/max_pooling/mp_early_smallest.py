@@ -57,7 +57,7 @@ def compute() -> Enumerated:
             counterexamples=cheap,
         ),
         nearest_true=(
-            f"early pooling makes a net cheaper, not smaller: pools after (1, 2) instead of (5, 6) on 28x28 at width 32 "
+            "early pooling makes a net cheaper, not smaller: pools after (1, 2) instead of (5, 6) on 28x28 at width 32 "
             f"take {ratio:.1f} times fewer multiply-accumulates at the same {first['parameters']} parameters"
         ),
     )
