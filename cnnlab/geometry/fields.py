@@ -13,7 +13,7 @@ Exact = int | Fraction
 AXES = ("height", "width")
 
 
-class Misaligned(ValueError):  # noqa: N818 - a word of the suite, like Invalid
+class Misaligned(ValueError):
     """The paths into a merge look at different places of the image, or move over it at different strides.
 
     Attributes:

@@ -4,6 +4,7 @@ Each setting below avoids a trap that was met: a shared `Settings` object carrie
 without `finish_previous` a run that was left open swallows the next one.
 """
 
+import contextlib
 import logging
 import os
 import shutil
@@ -92,8 +93,9 @@ class Mirror:
         try:
             fill(opened, run)
         except BaseException:
-            # `with` would do the same, and print the traceback
-            opened.finish(exit_code=1)
+            # as `with` would, but without its printed traceback, and no trouble here may hide an interrupt
+            with contextlib.suppress(Exception):
+                opened.finish(exit_code=1)
             raise
         opened.finish()
         if not Path(opened.settings.sync_file).stat().st_size:

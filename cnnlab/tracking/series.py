@@ -14,8 +14,8 @@ AXIS = "images_seen"
 HISTOGRAMS = "log2_histogram/"
 """Series of this prefix hold counts of log2 |g|, one list a moment, and not numbers."""
 
-HIGHEST_EXPONENT = 8
-"""The last bin of a histogram ends at 2^8."""
+LOWEST_EXPONENT = -40
+"""The second bin of a histogram begins at 2^-40, as in `cnnlab.gradients`, which is not imported: it needs JAX."""
 
 Values = dict[int, list[Any]]
 """Images seen -> what the members recorded there; a null (not finite, or not measured there) is left out."""
@@ -25,11 +25,12 @@ Values = dict[int, list[Any]]
 class Histogram:
     """Counts summed over members, and their edges as exponents of two.
 
-    The first of `n` counts belongs to exact zeros and anything too small; it is drawn one octave left of the others.
+    The first of `n` counts belongs to zeros and anything too small for the others, the last to anything too large and
+    not finite; each is drawn as one octave beside the others.
 
     Attributes:
         counts: `n` whole numbers.
-        edges: `n + 1` exponents, one octave apart and ending at `HIGHEST_EXPONENT`.
+        edges: `n + 1` exponents, one octave apart.
     """
 
     counts: tuple[int, ...]
@@ -150,5 +151,5 @@ def _known(values: Sequence[Any]) -> list[Any]:
 def _histogram(members: Sequence[Sequence[int]]) -> Histogram:
     """Sum counts over members, bin by bin."""
     counts = tuple(sum(column) for column in zip(*members, strict=True))
-    edges = tuple(range(HIGHEST_EXPONENT - len(counts), HIGHEST_EXPONENT + 1))
-    return Histogram(counts=counts, edges=edges)
+    first = LOWEST_EXPONENT - 1
+    return Histogram(counts=counts, edges=tuple(range(first, first + len(counts) + 1)))

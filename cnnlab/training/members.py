@@ -111,8 +111,8 @@ def _finish(
     task = runs[0].arm.task
     validation_accuracy, _ = _score(logits, state, validation, lone)
     tuning = runs[0].purpose == "tune"
-    test = [data.test] * len(runs)
-    test_accuracy, test_loss = ([None] * len(runs),) * 2 if tuning else _score(logits, state, test, lone)
+    unseen: list[Any] = [None] * len(runs)
+    test_accuracy, test_loss = (unseen, unseen) if tuning else _score(logits, state, [data.test] * len(runs), lone)
     results = []
     for member, run in enumerate(runs):
         train_loss = journals[member]["loss/train"][-1]

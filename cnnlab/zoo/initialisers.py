@@ -43,12 +43,11 @@ def kernel(key: Array, name: str, shape: tuple[int, ...], init: str, scale: floa
     # the name's checksum, not Python's hash: that differs from process to process
     own = jax.random.fold_in(key, np.uint32(zlib.crc32(name.encode())))
     drawn: Array
-    if init == "orthogonal" or (init == "delta_orthogonal" and len(shape) == 2):
-        drawn = initializers.orthogonal(scale)(own, shape, jnp.float32)
-    elif init == "delta_orthogonal":
+    if init in ("orthogonal", "delta_orthogonal"):
+        has_centre = init == "delta_orthogonal" and len(shape) > 2
         wide = f"needs at least as many filters as channels; layer {name} has {shape[-1]} for {shape[-2]}"
-        require(shape[-1] >= shape[-2], "model.init", init, wide)
-        drawn = initializers.delta_orthogonal(scale)(own, shape, jnp.float32)
+        require(not has_centre or shape[-1] >= shape[-2], "model.init", init, wide)
+        drawn = _orthogonal(own, np.float32(scale), shape, has_centre)
     else:
         length = 1 << (math.prod(shape) - 1).bit_length()
         drawn = _shaped(_standard(own, length, init != "normal"), np.float32(scale * _std(init, shape)), shape)
@@ -77,3 +76,10 @@ def _standard(key: Array, length: int, cut: bool) -> Array:
 def _shaped(numbers: Array, scale: np.float32, shape: tuple[int, ...]) -> Array:
     """Scale the first of the numbers and bring them into a kernel's shape."""
     return scale * numbers[: math.prod(shape)].reshape(shape)
+
+
+@partial(jax.jit, static_argnums=(2, 3))
+def _orthogonal(key: Array, scale: np.float32, shape: tuple[int, ...], centred: bool) -> Array:
+    """Draw a kernel that is orthogonal as a whole or, if `centred`, at the window's centre."""
+    draw = initializers.delta_orthogonal() if centred else initializers.orthogonal()
+    return scale * draw(key, shape, jnp.float32)

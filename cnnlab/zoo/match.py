@@ -38,7 +38,7 @@ class Fit:
 
 def matched(
     net: ConvNet, reference: ConvNet, what: What, side: int, channels: int, classes: int, tolerance: float = TOLERANCE
-) -> tuple[ConvNet, str]:  # fmt: skip
+) -> tuple[ConvNet, str]:
     """Re-width a net so that its cost is within `tolerance`, a fraction, of the reference's.
 
     All widths are scaled alike and rounded (to multiples of `groups`), the first i convolutions one step wider or

@@ -159,7 +159,7 @@ def example(arm: str = "digits12-convnet-0123456789", offset: float = 0.0) -> Re
             "stats": {
                 "images_seen": [0, 50, 200],
                 "grad_norm/conv1/kernel": [1.0 + member + offset, 4.0 + offset, None],
-                "log2_histogram/conv1/kernel": [[member, 1, *[0] * 47], [0, 3, *[0] * 47], [5, *[0] * 48]],
+                "log2_histogram/conv1/kernel": [[member, 1, *[0] * 48], [0, 3, *[0] * 48], [5, *[0] * 49]],
             },
         }
         for member in range(3)

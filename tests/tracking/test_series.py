@@ -3,8 +3,12 @@ import math
 import statistics
 from collections.abc import Callable
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
+from cnnlab.gradients.snapshot import Snapshot
+from cnnlab.gradients.statistics import log2_histogram
 from cnnlab.spec.record import Record
 from cnnlab.tracking import series
 from cnnlab.tracking.series import AXIS, Histogram, Row, rows, summary
@@ -16,7 +20,7 @@ def expected_rows() -> list[Row]:
     """The rows of the example record, worked out by hand."""
 
     def histogram(*first: int) -> Histogram:
-        return Histogram(counts=(*first, *[0] * (49 - len(first))), edges=tuple(range(-41, 9)))
+        return Histogram(counts=(*first, *[0] * (50 - len(first))), edges=tuple(range(-41, 10)))
 
     return [
         {AXIS: 0, "grad_norm/conv1/kernel": 2.0, HISTOGRAM: histogram(3, 3)},
@@ -117,3 +121,26 @@ def test_series_of_another_length_than_their_axis_are_refused(make: Callable[...
     torn = {"images_seen": [100, 200], "loss/train": [4.0]}
     with pytest.raises(ValueError, match="shorter"):
         rows(dataclasses.replace(record, histories=(torn,)))
+
+
+def drawn_octaves(record: Record) -> dict[int, int]:
+    """Lower exponent and count of every filled bin, for entries of known sizes that were really counted."""
+    sizes = np.exp2(np.array([[-40.0, -39.5, -3.0, 0.5, 7.5]]))
+    gradient = {"conv1": {"kernel": jnp.asarray(sizes, jnp.float32)}}
+    step = Snapshot(params={}, grads=gradient, updates={}, activations={}, activation_grads={}, activation_name="relu")
+    counts = [int(count) for count in log2_histogram.statistic(step)["conv1/kernel"]]
+    history = {"images_seen": [0], "stats": {"images_seen": [0], HISTOGRAM: [counts]}}
+    drawn = rows(dataclasses.replace(record, histories=(history,)))[0][HISTOGRAM]
+    assert isinstance(drawn, Histogram)
+    return {edge: count for edge, count in zip(drawn.edges[:-1], drawn.counts, strict=True) if count}
+
+
+def test_histograms_are_drawn_over_the_octaves_they_were_counted_in(make: Callable[..., Record]) -> None:
+    assert drawn_octaves(make()) == {-40: 2, -3: 1, 0: 1, 7: 1}
+
+
+def test_the_check_of_octaves_notices_edges_that_are_one_off(
+    make: Callable[..., Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(series, "LOWEST_EXPONENT", series.LOWEST_EXPONENT - 1)
+    assert drawn_octaves(make()) != {-40: 2, -3: 1, 0: 1, 7: 1}

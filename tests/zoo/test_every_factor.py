@@ -62,7 +62,7 @@ NEEDS: dict[str, dict[str, Any]] = {
 
 
 def cases(factor: str) -> list[ConvNet]:
-    """A small net for every value of one factor."""
+    """Make a small net for every value of one factor."""
     found = []
     for level in VALUES[factor]:
         extra = {**NEEDS.get(factor, {}), **(NEEDS.get(level, {}) if isinstance(level, str) else {})}
@@ -77,7 +77,7 @@ def batch() -> tuple[Array, Array]:
 
 
 def split(net: Net, images: Array) -> tuple[Any, Callable[[Any], Array]]:
-    """The parameters, and the logits in training as a function of them."""
+    """Split off the parameters, and the logits in training as a function of them."""
     graph, params, statistics = nnx.split(net, nnx.Param, ...)
     # copied: the statistics are written at another trace level than the one they were made at
     return params, lambda params: nnx.merge(graph, params, statistics, copy=True)(images, mode="train")[0]
@@ -90,7 +90,7 @@ def step(logits: Callable[[Any], Array], params: Any, targets: Array) -> tuple[A
 
 
 def compiled(nets: list[Net], images: Array, targets: Array) -> tuple[list[Any], Any]:
-    """The parameters of each net, and one program that trains each a step: one compilation costs a third of many."""
+    """Compile one program that trains each net a step (a third of the time of many); give each one's parameters too."""
     parts = [split(net, images) for net in nets]
     params = [own for own, _ in parts]
     program = jax.jit(lambda all_: [step(logits, own, targets) for own, (_, logits) in zip(all_, parts, strict=True)])

@@ -26,7 +26,7 @@ def deviation(net: ConvNet, reference: ConvNet, what: What, side: int) -> float:
 
 
 def uniform(net: ConvNet, reference: ConvNet, side: int) -> ConvNet:
-    """The planted fault: one width for all convolutions, as close as that comes."""
+    """Planted fault: one width for all convolutions, as close as that comes."""
     nets = [dataclasses.replace(net, widths=(width,) * net.depth) for width in range(1, 60)]
     return min(nets, key=lambda one: deviation(one, reference, "macs", side))
 
@@ -101,7 +101,7 @@ def test_matching_is_deterministic_and_keeps_residual_identities_where_it_can():
 
 def test_what_cannot_match_is_refused():
     tiny = ConvNet(depth=1, width=1, pools=())
-    with pytest.raises(Invalid, match="no widths of .* come within 3%"):
+    with pytest.raises(Invalid, match=r"no widths of .* come within 3%"):
         matched(ConvNet(depth=40, pools=()), tiny, "params", 12, 1, 10)
     with pytest.raises(Invalid, match="choose one of params, macs"):
         matched(REFERENCE, REFERENCE, "flops", 12, 1, 10)  # type: ignore[arg-type]

@@ -214,7 +214,7 @@ def worst_error(kernel: int, layer: Callable[..., jax.Array] = operate) -> float
     """Largest difference from the oracle over strides, paddings and sizes of one kernel size; nan for another shape."""
     draw = np.random.default_rng(kernel)
     weight = draw.normal(size=(kernel, kernel, 2, 3)).astype(np.float32)
-    cases = [case for case in itertools.product((1, 2, 3), MODES, (7, 8))]
+    cases = list(itertools.product((1, 2, 3), MODES, (7, 8)))
     maps = {size: draw.normal(size=(size, size, 2)).astype(np.float32) for size in (7, 8)}
 
     def all_cases() -> list[jax.Array]:

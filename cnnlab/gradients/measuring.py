@@ -1,0 +1,44 @@
+"""The one entry: every statistic that stands in `cnnlab/gradients/statistics/`, found by its path."""
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable
+
+from jax import Array
+
+from cnnlab.gradients.snapshot import Snapshot
+from cnnlab.spec.invalid import require_choice
+
+FOLDER = "cnnlab.gradients.statistics"
+
+Statistic = Callable[[Snapshot], dict[str, Array]]
+"""A module's `statistic`: values by layer, or by layer/parameter."""
+
+
+@functools.cache
+def statistics() -> dict[str, Statistic]:
+    """Find all statistics by name, in alphabetical order: one module each, whose name is the statistic's."""
+    folder = importlib.import_module(FOLDER)
+    names = sorted(module.name for module in pkgutil.iter_modules(folder.__path__))
+    return {name: importlib.import_module(f"{FOLDER}.{name}").statistic for name in names}
+
+
+def measure(snapshot: Snapshot, names: Iterable[str] | None = None) -> dict[str, Array]:
+    """Measure a step: {"grad_norm/conv3/kernel": array, "dead_fraction/relu3": array, ...}.
+
+    A pure function that may be jitted, and nothing flows back from it. Scalars are float32; a log2 histogram is int32
+    of shape (bins,).
+
+    Args:
+        snapshot: the step.
+        names: of the statistics to compute; None takes all.
+
+    Raises:
+        Invalid: there is no statistic of that name.
+    """
+    known = statistics()
+    wanted = tuple(known if names is None else names)
+    for name in wanted:
+        require_choice("statistic", name, known)
+    return {f"{name}/{path}": value for name in wanted for path, value in known[name](snapshot).items()}

@@ -1,0 +1,259 @@
+"""The judge's desk: planted records in, verdicts out; everything that must hold a verdict back does."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from functools import cache
+
+import numpy as np
+import pytest
+
+from cnnlab.spec.arm import plain
+from cnnlab.spec.record import PROTOCOL, Finals, Measured, Record, Tried, Tuning
+from cnnlab.spec.verdict import Verdict
+from cnnlab.training.run import evaluation_seeds
+from experiments import judging
+from experiments.config.grid import Grid, grid
+from experiments.config.resolve import Point
+from experiments.registry import claim_digests, claims, claims_fed_by, register, strays
+from experiments.view import Cell, View
+
+CLAIM = "mp-after-two-convs"
+Accuracy = Callable[[Point], float]
+
+
+@cache
+def plan(tasks: str = "digits12,fashion14,vernier,vernier_coarse") -> Grid:
+    return grid(["+sweep=pool_position", f"data={tasks}", "model.pools=[0,4],[1,4],[2,4],[3,4]"])
+
+
+def record(point: Point, mean: float, block: int, noise: float = 0.003, seed: int = 0) -> Record:
+    """A record whose members scatter around a mean, with a reference well above logistic regression."""
+    seeds = evaluation_seeds(point.blocks, block)
+    draw = np.random.default_rng([seed, block, int(point.arm.key[-8:], 16)])
+    values = tuple(float(value) for value in mean + noise * draw.standard_normal(len(seeds)))
+    calm = (False,) * len(seeds)
+    rate = point.arm.recipe.learning_rate
+    finals = Finals(
+        learning_rate=rate, test_accuracy=values, test_loss=(0.5,) * len(seeds), validation_accuracy=values,
+        train_loss=(0.1,) * len(seeds), diverged=calm,
+    )  # fmt: skip
+    tuning = Tuning(
+        seeds=(1_000_000,), tried=(Tried(learning_rate=rate, validation_accuracy=(0.9,), diverged=(False,)),),
+        chosen=rate, capped=False, linear_accuracy=(0.3,),
+    )  # fmt: skip
+    return Record(
+        protocol=PROTOCOL, arm=point.arm.key, block=block, config=plain(point.arm), members=seeds,
+        finals={"own": finals, "common": finals}, histories=(), tuning=tuning, claims=dict(claim_digests()),
+        geometry=Measured(params=1, macs=1, receptive_field=(1, 1), output_size=(1, 1), activation_elements=1),
+    )  # fmt: skip
+
+
+def planted(accuracy: Accuracy, blocks: int = 1, noise: float = 0.003) -> View:
+    """The view of a sweep whose arms have the accuracy that is planted."""
+
+    def cell(point: Point) -> Cell:
+        made = tuple(record(point, accuracy(point), block, noise) for block in range(blocks))
+        return Cell(point=point, records=made)
+
+    found = plan()
+    return View(settings=found.settings, cells=tuple(map(cell, found.points)), checks=tuple(map(cell, found.checks)))
+
+
+def usual(point: Point) -> float:
+    """What the checks and any arm without a planted effect reach."""
+    return {"positive": 0.5, "sensitivity": 0.85}[point.check] if point.check in ("positive", "sensitivity") else 0.9
+
+
+def late_wins(point: Point) -> float:
+    """Two or three convolutions before the first pool are worth five points."""
+    return usual(point) + (0.05 if point.check == "none" and point.level in ("[2,4]", "[3,4]") else 0.0)
+
+
+def early_wins(point: Point) -> float:
+    """The mirror image."""
+    return usual(point) + (0.05 if point.check == "none" and point.level in ("[0,4]", "[1,4]") else 0.0)
+
+
+def reference_too(accuracy: Accuracy) -> Accuracy:
+    """The A/A arm stands where the reference stands."""
+    reference = {"[2,4]"}
+
+    def shifted(point: Point) -> float:
+        if point.check != "a_a":
+            return accuracy(point)
+        return accuracy(dataclasses.replace(point, check="none", level=next(iter(reference))))
+
+    return shifted
+
+
+def verdict(view: View, name: str = CLAIM) -> Verdict:
+    return judging.verdicts([name], {"pool_position": view})[name]
+
+
+def test_a_planted_effect_is_supported_and_its_mirror_refuted() -> None:
+    assert verdict(planted(reference_too(late_wins))).word == "supported"
+    found = verdict(planted(reference_too(early_wins)))
+    assert found.word == "refuted"
+    assert "reversed" in found.reason
+
+
+def test_a_planted_null_is_refuted_as_negligible() -> None:
+    found = verdict(planted(usual, noise=0.002))
+    assert found.word == "refuted"
+    assert "negligible" in found.reason
+
+
+def test_a_moderator_qualifies() -> None:
+    """Worth ten points at an offset of one pixel, nothing at three."""
+
+    def fine_only(point: Point) -> float:
+        fine = judging.label(point.arm.task).endswith("offset_px 1)") or point.arm.task.real
+        return late_wins(point) if fine else usual(point)
+
+    found = verdict(planted(reference_too(fine_only)))
+    assert found.word == "qualified"
+    assert "offset_px=1" in (found.condition or "")
+
+
+def edit(view: View, change: Callable[[Cell], Cell]) -> View:
+    return dataclasses.replace(view, cells=tuple(map(change, view.cells)), checks=tuple(map(change, view.checks)))
+
+
+def with_record(cell: Cell, **changes: object) -> Cell:
+    return dataclasses.replace(cell, records=tuple(dataclasses.replace(one, **changes) for one in cell.records))  # type: ignore[arg-type]
+
+
+def capped_rate(cell: Cell) -> Cell:
+    tunings = [dataclasses.replace(one.tuning, capped=True) for one in cell.records]
+    return with_record(cell, tuning=tunings[0])
+
+
+HELD_BACK: Mapping[str, tuple[Callable[[View], View], str]] = {
+    "rule changed after data": (
+        lambda view: edit(view, lambda cell: with_record(cell, claims={CLAIM: "another"})),
+        "rule changed after data",
+    ),
+    "claim unknown when the data were made": (
+        lambda view: edit(view, lambda cell: with_record(cell, claims={})),
+        "rule changed after data",
+    ),
+    "an arm is missing": (
+        lambda view: edit(
+            view, lambda cell: dataclasses.replace(cell, records=()) if cell.point.level == "[1,4]" else cell
+        ),
+        "[1,4]",
+    ),
+    "a check was not run": (lambda view: dataclasses.replace(view, checks=()), "not run"),
+    "the learning rate stood at the end of its grid": (lambda view: edit(view, capped_rate), "capped"),
+    "smoke": (
+        lambda view: dataclasses.replace(view, settings=dataclasses.replace(view.settings, scale="smoke")),
+        "smoke",
+    ),
+    "too few members": (
+        lambda view: edit(view, lambda cell: dataclasses.replace(cell, records=tuple(map(three, cell.records)))),
+        "too few members",
+    ),
+}
+
+
+def three(one: Record) -> Record:
+    """Only the first three members."""
+    finals = {
+        name: Finals(
+            **{
+                key: value[:3] if isinstance(value, tuple) else value
+                for key, value in dataclasses.asdict(final).items()
+            }
+        )
+        for name, final in one.finals.items()
+    }
+    return dataclasses.replace(one, members=one.members[:3], finals=finals)
+
+
+@pytest.mark.parametrize("name", HELD_BACK)
+def test_what_must_hold_a_verdict_back_does(name: str) -> None:
+    """The same planted effect that is supported above."""
+    change, reason = HELD_BACK[name]
+    found = verdict(change(planted(reference_too(late_wins))))
+    assert found.word in ("inconclusive", "untested"), found
+    assert reason in found.reason
+
+
+def test_a_failed_check_holds_its_tasks_back() -> None:
+    """An A/A that differs by five points: nothing of that sweep may be believed."""
+    found = verdict(planted(lambda point: late_wins(point) - (0.05 if point.check == "a_a" else 0)))
+    assert found.word == "inconclusive"
+    assert "A/A" in found.reason
+
+
+def test_a_task_without_headroom_does_not_count() -> None:
+    def no_room(cell: Cell) -> Cell:
+        tunings = [dataclasses.replace(one.tuning, linear_accuracy=(0.88,)) for one in cell.records]
+        return with_record(cell, tuning=tunings[0]) if cell.point.arm.task.real else cell
+
+    found = verdict(edit(planted(reference_too(late_wins)), no_room))
+    assert found.word == "inconclusive"
+
+
+def test_clauses_without_evidence_hold_back_and_say_what_is_needed() -> None:
+    view = planted(reference_too(late_wins))
+    for name in claims_fed_by("pool_position"):
+        trained = claims()[name].evidence
+        if isinstance(trained, judging.Trained) and trained.needs:
+            assert verdict(view, name).word in ("inconclusive", "untested")
+    assert (
+        "needs linear probes" in verdict(view, "mp-late-starves-head").reason
+        or "[2,6]" in verdict(view, "mp-late-starves-head").reason
+    )
+
+
+def test_the_second_look_is_asked_for_where_noise_left_things_open() -> None:
+    assert judging.undecided(planted(reference_too(late_wins)), [CLAIM]) == ()
+    noisy = planted(usual, noise=0.03)
+    wanted = {cell.point.level for cell in judging.undecided(noisy, [CLAIM]) if cell.point.check == "none"}
+    assert {"[2,4]"} <= wanted
+    both = planted(usual, blocks=2, noise=0.03)
+    assert judging.undecided(both, [CLAIM]) == ()
+
+
+def test_two_blocks_are_the_second_look() -> None:
+    assert {e.setting.look for e in verdict(planted(late_wins, blocks=1)).effects} == {"first"}
+    assert {e.setting.look for e in verdict(planted(late_wins, blocks=2)).effects} == {"second"}
+
+
+def test_the_register_holds_all_claims_and_every_file_is_registered() -> None:
+    assert len(register()) == 57
+    assert strays() == ()
+    for name, claim in claims().items():
+        assert claim.kind == register()[name].kind
+        assert claim.says.endswith(".")
+        assert '"' in claim.notes
+
+
+def test_the_family_is_fixed_whatever_has_run() -> None:
+    """M counts registered claims with a trained half, not those whose files or records exist."""
+    size = judging.family().claims
+    assert size == sum("empirical" in entry.kind for entry in register().values())
+    assert size > len(claims())
+
+
+def test_early_pooling_is_judged_over_all_fifteen_placements() -> None:
+    found = judging.verdicts(["mp-early-smallest"], {})["mp-early-smallest"]
+    assert found.word == "qualified"
+    assert "not parameters" in (found.condition or "")
+    from experiments.claims.max_pooling import mp_early_smallest
+
+    assert len(mp_early_smallest.PLACEMENTS) == 15
+    # pools after (1, 2): conv1 at 28, conv2 at 14, conv3..6 at 7, dense 32 -> 10
+    macs = 9 * 32 * (28 * 28 + 14 * 14 * 32 + 7 * 7 * 32 * 4) + 320
+    assert mp_early_smallest.sizes((1, 2), 28, 32, "global_average")["multiply-accumulates"] == macs
+
+
+def test_a_tie_in_cost_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The twin: were cost blind to where the pools stand, the claim's condition would fail too."""
+    from experiments.claims.max_pooling import mp_early_smallest
+
+    blind = dict.fromkeys(mp_early_smallest.SENSES, 1)
+    monkeypatch.setattr(mp_early_smallest, "sizes", lambda *arguments: blind)
+    found = judging.verdicts(["mp-early-smallest"], {})["mp-early-smallest"]
+    assert found.word == "refuted"
