@@ -102,9 +102,11 @@ def make_step(graph: Any, net: Network, recipe: Recipe) -> Callable[..., tuple[S
     sites = {node.name: node.kind for node in net.nodes if isinstance(node, Activation)}
 
     def loss(params: Tree, nudges: dict[str, Array], statistics: Tree, images: Array, labels: Array) -> Any:
-        model = nnx.merge(graph, params, statistics)
+        # a copy: batch norm moves its statistics, which belong to the trace outside
+        model = nnx.merge(graph, params, statistics, copy=True)
         logits, layers = model(images, mode="train", perturbations=nudges)
-        value = optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+        # one-hot, since the gradient of picking by label is a scatter, a serial loop on CPU
+        value = optax.softmax_cross_entropy(logits, jax.nn.one_hot(labels, logits.shape[-1])).mean()
         return value, (layers, split(model)[2])
 
     def step(

@@ -187,3 +187,57 @@ def test_precision_reaches_every_product(arm: Arm, source: Source, precision: st
         assert all("HIGHEST" in line for line in products)
     else:
         assert not any("HIGHEST" in line for line in products)
+
+
+def compiled_text(built: Program, arm: Arm, source: Source) -> str:
+    """What XLA makes of one step."""
+    data = members.dataset(arm.task, source)
+    args = (
+        jnp.asarray(data.pool.images),
+        jnp.asarray(data.pool.labels),
+        np.arange(32),
+        np.float32(0.1),
+        np.bool_(True),
+    )
+    return jax.jit(built.step).lower(built.init(0), *args).compile().as_text() or ""
+
+
+def slow_on_cpu(text: str) -> list[str]:
+    """Operations of a compiled step that XLA:CPU runs as serial loops, or not as a plain convolution."""
+    return [word for word in ("scatter(", "select-and-scatter", "batch_group_count", "while(") if word in text]
+
+
+def test_the_compiled_step_has_nothing_slow_on_cpu(arm: Arm, source: Source) -> None:
+    assert slow_on_cpu(compiled_text(program(arm), arm, source)) == []
+
+
+def test_a_step_that_scatters_is_found(arm: Arm, source: Source) -> None:
+    honest = program(arm)
+
+    def scattering(state: State, *rest: Any) -> tuple[State, Any, Any]:
+        after, loss, seen = honest.step(state, *rest)
+        count = jnp.zeros(10).at[rest[1][rest[2]]].add(1.0)
+        return after, loss + 0 * count.max(), seen
+
+    assert slow_on_cpu(compiled_text(dataclasses.replace(honest, step=scattering), arm, source))
+
+
+@pytest.mark.parametrize(
+    "change", [{"norm": "batch"}, {"norm": "layer"}, {"block": "residual", "pools": ()}, {"head": "flatten"}]
+)
+def test_nets_with_state_and_branches_train(arm: Arm, source: Source, change: dict[str, Any]) -> None:
+    changed = dataclasses.replace(arm, net=dataclasses.replace(arm.net, **change))
+    data, built = members.dataset(arm.task, source), program(changed)
+    before = built.init(0)
+    args = (
+        jnp.asarray(data.pool.images),
+        jnp.asarray(data.pool.labels),
+        np.arange(32),
+        np.float32(0.1),
+        np.bool_(True),
+    )
+    after, loss, _ = jax.jit(built.step)(before, *args)
+    assert np.isfinite(loss)
+    assert not same(before.params, after.params)
+    if "norm" in change and change["norm"] == "batch":
+        assert not same(before.statistics, after.statistics)
