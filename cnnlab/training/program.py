@@ -52,25 +52,27 @@ class Program:
     logits: Callable[[State, Array], Array]
 
 
-def program(arm: Arm) -> Program:
-    """Build the program of an arm; nothing is compiled before the first call."""
-    task = arm.task
-    net = network(arm.net, task.side, task.channels, task.classes)
-    # the structure of the module is the same for every key, so one split serves all members
-    graph, _, _ = split(Net(net, jax.random.key(0)))
-    optimizer = direction(arm.recipe)
+@dataclass(frozen=True)
+class Frame:
+    """The structure of a net without its arrays, which travel as plain dicts.
 
-    def init(seed: int) -> State:
-        key = jax.random.fold_in(jax.random.key(seed), arm.recipe.init_stream)
-        _, params, statistics = split(Net(net, key))
-        return State(params, statistics, optimizer.init(params))
+    A step is called hundreds of times a second, and JAX walks plain dicts in C++ but `nnx.State` in Python.
+    """
 
-    def logits(state: State, images: Array) -> Array:
-        with jax.default_matmul_precision(arm.recipe.precision):
-            scores: Array = nnx.merge(graph, state.params, state.statistics)(images, mode="evaluate")[0]
-        return scores
+    graph: Any
+    params: Tree
+    statistics: Tree
 
-    return Program(init, make_step(graph, net, arm.recipe), jax.jit(logits))
+    def net(self, params: Tree, statistics: Tree) -> Any:
+        """The net with these arrays."""
+        return nnx.merge(self.graph, _filled(self.params, params), _filled(self.statistics, statistics), copy=True)
+
+
+def _filled(template: Tree, arrays: Tree) -> Tree:
+    """A copy of an `nnx.State` with other arrays."""
+    state = jax.tree.map(lambda leaf: leaf, template)
+    nnx.replace_by_pure_dict(state, arrays)
+    return state
 
 
 def split(net: nnx.Module) -> tuple[Any, Tree, Tree]:
@@ -78,6 +80,33 @@ def split(net: nnx.Module) -> tuple[Any, Tree, Tree]:
     parts: Any = nnx.split(net, nnx.Param, ...)
     graph, params, statistics = parts
     return graph, params, statistics
+
+
+def arrays(net: nnx.Module) -> tuple[Tree, Tree]:
+    """Trainable weights and batch statistics of a net as plain dicts."""
+    _, params, statistics = split(net)
+    return nnx.to_pure_dict(params), nnx.to_pure_dict(statistics)
+
+
+def program(arm: Arm) -> Program:
+    """Build the program of an arm; nothing is compiled before the first call."""
+    task = arm.task
+    net = network(arm.net, task.side, task.channels, task.classes)
+    # the structure of the module is the same for every key, so one frame serves all members
+    frame = Frame(*split(Net(net, jax.random.key(0))))
+    optimizer = direction(arm.recipe)
+
+    def init(seed: int) -> State:
+        key = jax.random.fold_in(jax.random.key(seed), arm.recipe.init_stream)
+        params, statistics = arrays(Net(net, key))
+        return State(params, statistics, optimizer.init(params))
+
+    def logits(state: State, images: Array) -> Array:
+        with jax.default_matmul_precision(arm.recipe.precision):
+            scores: Array = frame.net(state.params, state.statistics)(images, mode="evaluate")[0]
+        return scores
+
+    return Program(init, make_step(frame, net, arm.recipe), jax.jit(logits))
 
 
 def direction(recipe: Recipe) -> optax.GradientTransformation:
@@ -96,24 +125,23 @@ def is_kernel(params: Tree) -> Tree:
     return jax.tree_util.tree_map_with_path(lambda path, _: "kernel" in jax.tree_util.keystr(path), params)
 
 
-def make_step(graph: Any, net: Network, recipe: Recipe) -> Callable[..., tuple[State, Array, dict[str, Array]]]:
+def make_step(frame: Frame, net: Network, recipe: Recipe) -> Callable[..., tuple[State, Array, dict[str, Array]]]:
     """The one training step, jitted; its state is donated."""
     optimizer = direction(recipe)
     sites = {node.name: node.kind for node in net.nodes if isinstance(node, Activation)}
 
     def loss(params: Tree, nudges: dict[str, Array], statistics: Tree, images: Array, labels: Array) -> Any:
-        # a copy: batch norm moves its statistics, which belong to the trace outside
-        model = nnx.merge(graph, params, statistics, copy=True)
+        model = frame.net(params, statistics)
         logits, layers = model(images, mode="train", perturbations=nudges)
         # one-hot, since the gradient of picking by label is a scatter, a serial loop on CPU
         value = optax.softmax_cross_entropy(logits, jax.nn.one_hot(labels, logits.shape[-1])).mean()
-        return value, (layers, split(model)[2])
+        return value, (layers, arrays(model)[1])
 
     def step(
         state: State, images: Array, labels: Array, index: Array, rate: Array, watch: Array
     ) -> tuple[State, Array, dict[str, Array]]:
         batch, target = images[index], labels[index]
-        nudges = {name: jnp.zeros(shape) for name, shape in site_shapes(graph, state, batch, sites).items()}
+        nudges = {name: jnp.zeros(shape) for name, shape in site_shapes(frame, state, batch, sites).items()}
         differentiate = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)
         (value, (layers, statistics)), (grads, nudge_grads) = differentiate(
             state.params, nudges, state.statistics, batch, target
@@ -121,7 +149,7 @@ def make_step(graph: Any, net: Network, recipe: Recipe) -> Callable[..., tuple[S
         updates, moments = optimizer.update(grads, state.moments, state.params)
         updates = jax.tree.map(lambda update: -rate * update, updates)
         snapshot = Snapshot(
-            params=by_layer(state.params), grads=by_layer(grads), updates=by_layer(updates),
+            params=state.params["layers"], grads=grads["layers"], updates=updates["layers"],
             activations={name: layers[name] for name in sites}, activation_grads=nudge_grads,
             activation_name=net.activation,
         )  # fmt: skip
@@ -137,20 +165,14 @@ def make_step(graph: Any, net: Network, recipe: Recipe) -> Callable[..., tuple[S
     return precise
 
 
-def site_shapes(graph: Any, state: State, batch: Array, sites: dict[str, str]) -> dict[str, tuple[int, ...]]:
+def site_shapes(frame: Frame, state: State, batch: Array, sites: dict[str, str]) -> dict[str, tuple[int, ...]]:
     """Shapes of the activation outputs for this batch, by layer name; traced, never computed."""
 
     def layers(params: Tree, statistics: Tree, images: Array) -> Any:
-        return nnx.merge(graph, params, statistics)(images, mode="evaluate")[1]
+        return frame.net(params, statistics)(images, mode="evaluate")[1]
 
     shapes = jax.eval_shape(layers, state.params, state.statistics, batch)
     return {name: shapes[name].shape for name in sites}
-
-
-def by_layer(tree: Tree) -> dict[str, dict[str, Array]]:
-    """Parameters as {layer: {"kernel": ..., "bias": ...}}."""
-    layers: dict[str, dict[str, Array]] = nnx.to_pure_dict(tree)["layers"]
-    return layers
 
 
 def guess_loss(classes: int) -> float:
