@@ -11,7 +11,9 @@ collected: list[Point] | None = None
 
 
 def job(cfg: DictConfig) -> None:
-    """Body of a Hydra job."""
+    """Body of a Hydra job; one that its sweep leaves out does nothing."""
+    if not resolve.wanted(cfg):
+        return
     point = resolve.point(cfg)
     if collected is not None:
         collected.append(point)

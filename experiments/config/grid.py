@@ -65,7 +65,7 @@ def _grid(arguments: list[str]) -> Grid:
         job = compose("config", _words(fixed))
         return Grid(settings=resolve.settings(job, ""), points=(resolve.point(job),), checks=(), check_overrides=())
     jobs = _jobs(base, overrides)
-    points = tuple(_point(job, base) for job in jobs)
+    points = tuple(point for job in jobs if (point := _point(job, base)) is not None)
     checks: tuple[tuple[str, ...], ...] = ()
     if base.sweep is not None and points[0].check == "none":
         checks = _check_jobs(jobs, base)
@@ -73,7 +73,7 @@ def _grid(arguments: list[str]) -> Grid:
     return Grid(
         settings=resolve.settings(compose("config", _words(jobs[0])), sweep_name(base)),
         points=points,
-        checks=tuple(_point(job, base) for job in checks),
+        checks=tuple(point for job in checks if (point := _point(job, base)) is not None),
         check_overrides=by_hydra,
     )
 
@@ -116,9 +116,12 @@ def sweep_name(cfg: DictConfig) -> str:
     return str(cfg.hydra.runtime.choices["sweep"]) if cfg.sweep is not None else ""
 
 
-def _point(job: tuple[str, ...], base: DictConfig) -> Point:
-    """Compose and resolve one job."""
+def _point(job: tuple[str, ...], base: DictConfig) -> Point | None:
+    """Compose and resolve one job; None if the sweep leaves it out."""
     cfg = compose("config", _words(job))
+    if not resolve.wanted(cfg):
+        resolve.reject_extra_keys(cfg)
+        return None
     level = "" if base.sweep is None else _value(job, base.sweep.factor)
     return resolve.point(cfg, level)
 

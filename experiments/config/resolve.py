@@ -20,6 +20,7 @@ from experiments.config import schema
 from experiments.config.mistakes import UserMistake, near
 
 MATCHES = ("none", "params", "macs")
+MATCH_ON = ("all", "real")
 CHECKS = ("none", "positive", "sensitivity", "a_a")
 
 
@@ -70,11 +71,18 @@ class Point:
     blocks: tuple[int, ...]
 
 
+def wanted(cfg: DictConfig) -> bool:
+    """Whether a job of a sweep's rectangular grid is part of the sweep: generated tasks may go without matched arms."""
+    return cfg.sweep is None or cfg.match == "none" or cfg.sweep.match_on == "all" or bool(cfg.data.real)
+
+
 def settings(cfg: DictConfig, sweep_name: str) -> Settings:
     """The settings of a run; `sweep_name` is the path of its sweep's file, or empty. Raises Invalid."""
     require_choice("tracker.mode", cfg.tracker.mode, MODES)
     require(cfg.workers >= 0, "workers", cfg.workers, "must be 0 (one per core) or more")
     require(cfg.scale.looks in (1, 2), "scale.looks", cfg.scale.looks, "must be 1 or 2: there is never a third look")
+    if cfg.sweep is not None:
+        require_choice("sweep.match_on", cfg.sweep.match_on, MATCH_ON)
     sweep = None if cfg.sweep is None else OmegaConf.to_object(cfg.sweep)
     return Settings(
         results=Path(cfg.results).expanduser(),

@@ -46,13 +46,19 @@ class Tracker:
 
 @dataclass
 class Sweep:
-    """A view on arms; see conf/sweep/. `reference` and `levels` are values of `factor` as a user would type them."""
+    """A view on arms; see conf/sweep/.
+
+    Attributes:
+        factor: the key that is varied. reference, levels: its values as a user would type them, levels by scale.
+        match_on: `real` matches arms on real tasks only, `all` on generated tasks too.
+    """
 
     question: str
     held: str
     factor: str
     reference: str
     levels: dict[str, str]
+    match_on: str = "all"
 
 
 @dataclass
