@@ -51,11 +51,16 @@ def report(plan: Grid, summary: Summary, console: Console) -> None:
     arms = arm_table(now)
     console.print(f"\ntrained {summary.trained} arms, found {summary.skipped} done, {len(summary.failures)} failed")
     console.print(_rich(printed_arms(arms), "Arms: test accuracy in % at each arm's own learning rate"))
+    for line in dict.fromkeys(
+        f"{cell.point.arm.task.name} {cell.point.level}: {cell.point.matching}" for cell in now.cells
+    ):
+        if not line.endswith(": "):
+            console.print(f"match: {line}")
     if plan.settings.sweep is None:
         return
     name = plan.settings.sweep_name
     pairs = judging.pairwise(now)
-    effects = effect_table(pairs)
+    effects = effect_table(now, pairs)
     found = judging.verdicts(claims_fed_by(name), {name: now})
     exact = judging.verdicts(related(name), {})
     console.print(_rich(printed_effects(effects), f"Paired difference from {plan.settings.sweep.reference}, points"))
@@ -101,10 +106,25 @@ def _arm_row(cell: Cell) -> dict[str, Any]:
     return row | {"matching": point.matching, "arm": point.arm.key}
 
 
-def effect_table(pairs: Sequence[tuple[Cell, Effect]]) -> pd.DataFrame:
-    """One row an arm and learning-rate condition: its paired difference from the reference."""
+def what_differs(cell: Cell, reference: Cell) -> dict[str, Any]:
+    """What differs between two arms' nets besides the factor, computed: sizes as ratios, fields and maps."""
+    ours, theirs = cell.records[0].geometry, reference.records[0].geometry
+    return {
+        "params_ratio": ours.params / theirs.params,
+        "macs_ratio": ours.macs / theirs.macs,
+        "receptive_field": _pair(ours.receptive_field),
+        "receptive_field_reference": _pair(theirs.receptive_field),
+        "output_size": _pair(ours.output_size),
+        "output_size_reference": _pair(theirs.output_size),
+    }
+
+
+def effect_table(now: View, pairs: Sequence[tuple[Cell, Effect]]) -> pd.DataFrame:
+    """One row an arm and learning-rate condition: its paired difference from the reference, and what else differs."""
     rows = []
     for cell, effect in pairs:
+        reference = now.reference(cell.point.arm.task)
+        differs = {} if reference is None else what_differs(cell, reference)
         at = effect.setting
         rows.append(
             {
@@ -113,7 +133,7 @@ def effect_table(pairs: Sequence[tuple[Cell, Effect]]) -> pd.DataFrame:
                 "interval": effect.interval95.kind, "n": effect.n, "sd": effect.sd, "call": effect.call,
                 "reason": effect.reason, "diverged": effect.diverged_better,
                 "diverged_reference": effect.diverged_worse, "smallest_detectable": effect.smallest_detectable,
-                "headroom": at.headroom, "margin": at.margin,
+                "headroom": at.headroom, "margin": at.margin, **differs,
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
@@ -142,7 +162,20 @@ def printed_effects(table: pd.DataFrame) -> pd.DataFrame:
     if table.empty:
         return table
     texts = [f"{_span(row['difference'], row['low'], row['high'])} {row['call']}" for row in table.to_dict("records")]
-    return _by_condition(table.assign(text=texts), ["task", "level", "match"])
+    table = table.assign(
+        text=texts,
+        params=[f"x{value:.2f}" for value in table["params_ratio"]],
+        MACs=[f"x{value:.2f}" for value in table["macs_ratio"]],
+        field=_changes(table, "receptive_field"),
+        map=_changes(table, "output_size"),
+    )
+    return _by_condition(table, ["task", "level", "match", "params", "MACs", "field", "map"])
+
+
+def _changes(table: pd.DataFrame, column: str) -> list[str]:
+    """What a column is, and what it is for the reference where that differs."""
+    pairs = zip(table[column], table[f"{column}_reference"], strict=True)
+    return [ours if ours == theirs else f"{ours}, not {theirs}" for ours, theirs in pairs]
 
 
 def printed_contrasts(rows: Sequence[tuple[str, str, Effect]]) -> pd.DataFrame:
@@ -217,17 +250,17 @@ def write(
         table.to_csv(folder / f"{name}.csv", index=False)
         table.to_parquet(folder / f"{name}.parquet", index=False)
     content = {name: {"says": claims()[name].says, **plain(verdict)} for name, verdict in found.items()}
-    (folder / "verdicts.json").write_text(json.dumps(_finite(content), indent=1, sort_keys=True) + "\n")
+    (folder / "verdicts.json").write_text(json.dumps(finite(content), indent=1, sort_keys=True) + "\n")
     draw(plan, now, pairs, folder)
     return folder
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """JSON has no infinity: an unbounded end of an interval is null."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and (value != value or abs(value) == float("inf")) else value
 
 
@@ -249,9 +282,9 @@ def draw(plan: Grid, now: View, pairs: Sequence[tuple[Cell, Effect]], folder: Pa
             if not (cell.point.match != "none" and cell.point.level == sweep.reference)
         )  # fmt: skip
         margin = accuracy_margin(scale=plan.settings.scale, real=task.real)
-        title = (
-            f"{judging.label(task)}: {task.classes} classes, {task.train_images} training images, n={cells[0].members}"
-        )
+        dials = judging.label(task).removeprefix(task.name).strip(" ()")
+        sizes = f"{task.classes} classes, {task.train_images} training images, n={cells[0].members}"
+        title = f"{task.name}: {sizes}" + (f"\n{dials}" if dials else "")
         panels.append(figures.Panel(title=title, margin=margin, chance=task.chance, dots=dots))
     if panels and sweep is not None:
         factor = NICE[sweep.factor] if sweep.factor in NICE else sweep.factor

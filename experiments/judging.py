@@ -1,6 +1,5 @@
 """The judge's desk: cells of a view become effects, checks and evidence; rules and family turn them into verdicts."""
 
-import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +12,6 @@ from cnnlab.inference.family import undecided as undecided_settings
 from cnnlab.inference.rules.all_of import AllOf
 from cnnlab.inference.rules.contract import ModeratorContrast, difference_p
 from cnnlab.inference.rules.contract import Trained as TrainedEvidence
-from cnnlab.inference.wording import listed
 from cnnlab.spec.record import COMMON, OWN, Record
 from cnnlab.spec.task import Task
 from cnnlab.spec.verdict import Condition, Effect, Look, Match, Setting, Verdict
@@ -36,7 +34,7 @@ def verdicts(names: Sequence[str], views: Mapping[str, View]) -> dict[str, Verdi
     written = claims()
     smoke = {name: verdict for name in names if (verdict := _smoke(written[name], views)) is not None}
     cases = {name: case(name, written[name], views) for name in names if name not in smoke}
-    judged = {name: _with_what_was_seen(verdict) for name, verdict in judge(cases, family()).items()}
+    judged = judge(cases, family())
     return {name: smoke[name] if name in smoke else judged[name] for name in names}
 
 
@@ -51,14 +49,6 @@ def _smoke(claim: Claim, views: Mapping[str, View]) -> Verdict | None:
     return Verdict(
         word="inconclusive", reason=f"scale smoke only shows that everything runs ({members} members an arm)"
     )
-
-
-def _with_what_was_seen(verdict: Verdict) -> Verdict:
-    """A verdict that is held back still says what the effects look like so far."""
-    own = tuple(e for e in verdict.effects if e.setting.condition == "own" and e.setting.match == "none")
-    if not (verdict.capped and own):
-        return verdict
-    return dataclasses.replace(verdict, reason=f"{verdict.reason}; so far: {listed(own)}")
 
 
 def case(name: str, claim: Claim, views: Mapping[str, View]) -> Case:

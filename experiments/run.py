@@ -15,8 +15,8 @@ from experiments.config.grid import CONF, Grid, grid, is_question, words
 from experiments.config.mistakes import UserMistake
 from experiments.config.resolve import Point
 from experiments.session import Session, Summary
+from experiments.terminal import terminal
 
-LOG_WIDTH = 160
 MISTAKE, FAILED, INTERRUPTED = 2, 1, 130
 
 
@@ -45,12 +45,6 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\nstopped; finished arms are kept. The same command goes on from here.", file=sys.stderr)
         return INTERRUPTED
-
-
-def terminal() -> Console:
-    """Where a run prints: as wide as the terminal, and wide enough for its tables in a log."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=LOG_WIDTH)
 
 
 def _pre_flight(plan: Grid) -> None:

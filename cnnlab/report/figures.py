@@ -104,10 +104,6 @@ def _effects(axes: "Axes", panel: Panel, reference: str) -> None:
     margin = 100 * panel.margin
     axes.axhspan(-margin, margin, color="0.9", zorder=0)
     axes.axhline(0, color="0.4", linewidth=0.8, zorder=1)
-    axes.text(
-        0.99, margin, "differences in the grey band do not matter ", ha="right", va="bottom", fontsize=7.5,
-        color="0.4", transform=axes.get_yaxis_transform(),
-    )  # fmt: skip
     for dot in panel.dots:
         x = levels.index(dot.level) + beside[dot.match]
         if dot.effect is None:
@@ -120,7 +116,8 @@ def _effects(axes: "Axes", panel: Panel, reference: str) -> None:
             [x], [mean], yerr=error, fmt=MARKERS[dot.match], color=COLOURS[dot.match], markersize=7, capsize=3,
             zorder=3, markeredgecolor="white",
         )  # fmt: skip
-    axes.set_title(f"* is the reference, {reference}", fontsize=8.5, color="0.3", loc="left")
+    note = f"$\\bigstar$ reference {reference}; differences inside the grey band do not matter"
+    axes.set_title(note, fontsize=8.5, color="0.3", loc="left")
     _finish(axes, levels)
 
 

@@ -14,8 +14,8 @@ OWN, COMMON = "own", "common"
 class Finals:
     """Every member's results at one learning rate, in the order of `Record.members`.
 
-    Accuracies are fractions in [0, 1]; losses are mean cross-entropies in nats. A diverged member's accuracies are
-    chance and its losses are null.
+    Accuracies are fractions in [0, 1]; losses are mean cross-entropies in nats. A diverged member (a loss
+    that is not finite, or a validation accuracy no better than guessing) has chance accuracies and null losses.
     """
 
     learning_rate: float

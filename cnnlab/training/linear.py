@@ -1,5 +1,7 @@
 """Logistic regression on a task: if it does as well, the task leaves a convolutional net nothing to show."""
 
+import functools
+
 from cnnlab.data import Source, draw
 from cnnlab.training.members import dataset
 from cnnlab.training.run import LinearFit
@@ -8,11 +10,12 @@ REGULARISATION = 1.0
 """Inverse L2 strength `C`, scikit-learn's default; the bar is meant to be ordinary, not tuned."""
 
 
-def fit(task: LinearFit, source: Source) -> float:
+@functools.lru_cache(maxsize=64)
+def fit(item: LinearFit, source: Source) -> float:
     """Validation accuracy, a fraction, of scikit-learn's multinomial logistic regression on one seed's draw."""
     from sklearn.linear_model import LogisticRegression
 
-    train, validation = draw(dataset(task.task, source), task.task, task.seed)
+    train, validation = draw(dataset(item.task, source), item.task, item.seed)
     model = LogisticRegression(C=REGULARISATION, max_iter=2000)
     model.fit(train.images.reshape(len(train.labels), -1), train.labels)
     return float(model.score(validation.images.reshape(len(validation.labels), -1), validation.labels))

@@ -5,6 +5,7 @@ with a member axis, many times slower than alone. On an accelerator members shar
 """
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,14 +19,15 @@ from cnnlab.data import Dataset, Source, Split, draw, epoch_orders, load
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.invalid import require_choice
 from cnnlab.spec.task import Task
-from cnnlab.training.program import Program, State, guess_loss, program
+from cnnlab.training.program import Program, State, program
 from cnnlab.training.run import Result, Run
 from cnnlab.training.schedule import factors, recorded
 
 STRATEGIES = ("sequential", "vmap")
 EVALUATED_AT_ONCE = 256
-AT_CHANCE = 0.98
-"""A member whose last epoch's training loss exceeds this share of a uniform guess's has learned nothing."""
+AT_CHANCE = 2.33
+"""A member whose validation accuracy is not this many binomial standard errors above chance (99 %, one-sided) has
+learned nothing: it is counted as diverged, as if its loss were not finite."""
 
 Journal = dict[str, Any]
 
@@ -116,7 +118,7 @@ def _finish(
     results = []
     for member, run in enumerate(runs):
         train_loss = journals[member]["loss/train"][-1]
-        diverged = train_loss is None or train_loss > AT_CHANCE * guess_loss(task.classes)
+        diverged = train_loss is None or at_chance(validation_accuracy[member], task)
         results.append(
             Result(
                 validation_accuracy=task.chance if diverged else validation_accuracy[member],
@@ -128,6 +130,12 @@ def _finish(
             )
         )
     return results
+
+
+def at_chance(validation_accuracy: float, task: Task) -> bool:
+    """Whether a validation accuracy is what guessing may reach."""
+    error = math.sqrt(task.chance * (1 - task.chance) / task.validation_images)
+    return validation_accuracy <= task.chance + AT_CHANCE * error
 
 
 def _score(logits: Any, state: State, splits: Sequence[Split], lone: bool) -> tuple[list[Any], list[Any]]:

@@ -1,7 +1,6 @@
 """The compiled part of an arm: how weights begin, ONE training step, and the logits of a batch."""
 
 import functools
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -173,8 +172,3 @@ def site_shapes(frame: Frame, state: State, batch: Array, sites: dict[str, str])
 
     shapes = jax.eval_shape(layers, state.params, state.statistics, batch)
     return {name: shapes[name].shape for name in sites}
-
-
-def guess_loss(classes: int) -> float:
-    """Cross-entropy in nats of a uniform guess."""
-    return math.log(classes)

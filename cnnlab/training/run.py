@@ -6,8 +6,9 @@ from typing import Any, Literal
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.task import Task
 
-FIRST_TUNING_SEED = 1_000_000
-"""Tuning seeds count up from here; evaluation seeds from 0, so that no member is ever judged on a tuning draw."""
+FIRST_EVALUATION_SEED, FIRST_TUNING_SEED = 1_000, 1_000_000
+"""Evaluation and tuning seeds count up from here, so that no member is ever judged on a tuning draw. Seeds below the
+first belong to the pilots that recipes and tasks were chosen with: they are never evidence."""
 
 Purpose = Literal["tune", "common", "own"]
 
@@ -41,7 +42,7 @@ class Result:
 
     Attributes:
         test_accuracy, test_loss: null for a tuning run. Losses are null where diverged; accuracies are then chance.
-        diverged: a loss was not finite, or the last epoch's training loss was no better than a guess.
+        diverged: a loss was not finite, or the validation accuracy was no better than a guess.
         history: series by name, see `cnnlab.spec.record.Record`; empty unless the purpose is `own`.
     """
 
@@ -57,9 +58,9 @@ def evaluation_seeds(blocks: tuple[int, ...], block: int) -> tuple[int, ...]:
     """Seeds of one block: consecutive, disjoint between blocks, the same for every arm.
 
     >>> evaluation_seeds((3, 2), 1)
-    (3, 4)
+    (1003, 1004)
     """
-    first = sum(blocks[:block])
+    first = FIRST_EVALUATION_SEED + sum(blocks[:block])
     return tuple(range(first, first + blocks[block]))
 
 

@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
@@ -210,7 +210,8 @@ class Pool:
         """A fresh worker process."""
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=serve, args=(theirs, self.plan), daemon=True)
-        process.start()
+        with environment(ONE_THREAD if self.plan.backend == "cpu" else {}):
+            process.start()
         theirs.close()
         return _Worker(number=number, process=process, pipe=ours)
 
@@ -233,12 +234,27 @@ class Pool:
         return kind, content
 
 
+@contextlib.contextmanager
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for a process that is started meanwhile.
+
+    They must be there before its first import: BLAS libraries read them when they are loaded, and a worker's fits
+    took several times longer with BLAS threads spinning on the other worker's core.
+    """
+    before = {name: os.environ[name] for name in values if name in os.environ}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name in values:
+            del os.environ[name]
+        os.environ.update(before)
+
+
 def serve(pipe: connection.Connection, plan: Plan) -> None:
     """Body of a worker: read work from the pipe, answer, until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what ends
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    if plan.backend == "cpu":
-        os.environ.update(ONE_THREAD)
     import jax
 
     settings: Any = jax.config

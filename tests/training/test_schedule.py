@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cnnlab.spec.recipe import SCHEDULES
-from cnnlab.training.run import FIRST_TUNING_SEED, evaluation_seeds, tuning_seeds
+from cnnlab.training.run import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED, evaluation_seeds, tuning_seeds
 from cnnlab.training.schedule import factors, recorded
 
 
@@ -35,4 +35,5 @@ def test_blocks_and_tuning_never_share_a_seed() -> None:
     first, second = (evaluation_seeds((12, 8), block) for block in (0, 1))
     assert (len(first), len(second)) == (12, 8)
     assert not {*first} & {*second}
+    assert min(first) == FIRST_EVALUATION_SEED
     assert max(second) < FIRST_TUNING_SEED <= min(tuning_seeds(5))

@@ -15,6 +15,7 @@ from cnnlab.data import Source
 from cnnlab.records.coding import encode
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.record import Record
+from cnnlab.training import workers
 from cnnlab.training.arm import Training, training
 from cnnlab.training.run import Run
 from cnnlab.training.workers import Outcome, Plan, Pool
@@ -117,3 +118,15 @@ def test_an_unknown_strategy_is_refused(arm: Arm, source: Source) -> None:
 
     with pytest.raises(Invalid, match="sequential, vmap"):
         members.train([], source, "spread")
+
+
+def test_a_worker_finds_its_thread_limits_before_its_first_import(tmp_path: Path) -> None:
+    """Read back from the operating system: what the process was started with, not what it set later."""
+    before = dict(os.environ)
+    with Pool(plan(1, tmp_path)) as pool:
+        pid = pool._worker(0).process.pid
+        assert pid is not None
+        started_with = psutil.Process(pid).environ()
+    for name, value in workers.ONE_THREAD.items():
+        assert started_with[name] == value
+    assert dict(os.environ) == before
