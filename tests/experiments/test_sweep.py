@@ -12,9 +12,7 @@ import pandas as pd
 import pytest
 
 from cnnlab.records import Store
-from cnnlab.spec.record import Record
-from cnnlab.training.arm import Training
-from experiments import run, session
+from experiments import run
 
 ROOT = Path(__file__).parents[2]
 TINY = (
@@ -42,7 +40,8 @@ def sweep(results: Path, cache: Path, *more: str) -> subprocess.CompletedProcess
 
 def records(results: Path) -> dict[str, bytes]:
     """Bytes of every record, by arm and block."""
-    return {str(path.parent.relative_to(results)): path.read_bytes() for path in results.rglob("record.json")}
+    places = (path for path in results.rglob("record.json") if not path.parent.name.startswith("."))
+    return {str(path.parent.relative_to(results)): path.read_bytes() for path in places}
 
 
 @pytest.fixture(scope="module")
@@ -124,67 +123,60 @@ def test_two_sweeps_at_once_do_not_corrupt_each_other(whole: tuple[Path, str], c
     assert not [path for path in (tmp_path / "runs").rglob(".*-*") if path.is_dir() and path.name != ".hydra"]
 
 
-@pytest.fixture
-def door(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Arguments of the door, to be called in this process."""
-    monkeypatch.setenv("CNNLAB_RESULTS", str(tmp_path))
-    monkeypatch.setenv("CNNLAB_CACHE", str(cache))
-    arguments = ["experiments.run", *TINY]
-    monkeypatch.setattr(sys, "argv", arguments)
-    return arguments
+PLANTED_FAILURE = """
+import sys
+from experiments import run, session
 
+honest = session.training
 
-def test_a_failed_arm_leaves_its_reason_and_the_sweep_says_so(
-    door: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    honest = session.training
-
-    def sometimes(arm: object, *rest: object) -> Training:
-        if getattr(arm, "net").pools == (2, 6):  # noqa: B009
-            raise_later()
-        return honest(arm, *rest)  # type: ignore[arg-type]
-
-    def raise_later() -> None:
+def training(arm, *rest):
+    if arm.net.pools == (2, 6):
         raise MemoryError("planted")
+    return (yield from honest(arm, *rest))
 
-    def training(arm: object, *rest: object) -> Training:
-        record: Record = yield from sometimes(arm, *rest)
-        return record
+session.training = training
+if __name__ == "__main__":
+    sys.exit(run.main())
+"""
 
-    monkeypatch.setattr(session, "training", training)
-    assert run.main() == run.FAILED
-    printed = capsys.readouterr()
-    assert "5 arms" in printed.out
-    assert "1 failed" in printed.out
-    (reason,) = tmp_path.rglob("failure.txt")
+
+def test_a_failed_arm_leaves_its_reason_and_the_sweep_says_so(cache: Path, tmp_path: Path) -> None:
+    script, results = tmp_path / "planted.py", tmp_path / "results"
+    script.write_text(PLANTED_FAILURE)
+    done = subprocess.run(
+        [sys.executable, str(script), *TINY],
+        env=environment(results, cache), cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == run.FAILED
+    assert f"trained {ARMS - 1} arms, found 0 done, 1 failed" in done.stdout
+    (reason,) = results.rglob("failure.txt")
     assert "planted" in reason.read_text()
-    assert str(reason) in printed.err
-    assert "Verdicts" in printed.out
+    assert str(reason) in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Verdicts" in done.stdout
+    again = sweep(results, cache)
+    assert again.returncode == 0, again.stderr
+    assert f"trained 1 arms, found {ARMS - 1} done, 0 failed" in again.stdout
+    assert not list(results.rglob("failure.txt"))
 
 
-def test_a_damaged_record_is_named_before_anything_runs(
-    whole: tuple[Path, str], door: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_damaged_record_is_named_before_anything_runs(whole: tuple[Path, str], cache: Path, tmp_path: Path) -> None:
     name, content = next(iter(records(whole[0]).items()))
     place = tmp_path / name / "record.json"
     place.parent.mkdir(parents=True)
     place.write_bytes(content[:-100])
-    assert run.main() == run.MISTAKE
-    error = capsys.readouterr().err
-    assert str(place) in error
-    assert len(error.strip().splitlines()) == 1
+    done = sweep(tmp_path, cache)
+    assert done.returncode == run.MISTAKE
+    assert str(place) in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
     assert len(records(tmp_path)) == 1
 
 
-def test_missing_data_is_one_line_and_nothing_is_written(
-    door: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("CNNLAB_CACHE", str(tmp_path / "empty"))
-    door.extend(["data=fashion_mnist", f"data.raw_dir={tmp_path / 'nowhere'}"])
-    assert run.main() == run.MISTAKE
-    error = capsys.readouterr().err
-    assert len(error.strip().splitlines()) == 1
-    assert "raw_dir" in error or "nowhere" in error
+def test_missing_data_is_one_line_and_nothing_is_written(tmp_path: Path) -> None:
+    done = sweep(tmp_path / "results", tmp_path / "empty", "data=fashion_mnist", f"data.raw_dir={tmp_path / 'nowhere'}")
+    assert done.returncode == run.MISTAKE
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "nowhere" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -127,6 +127,10 @@ def test_a_worker_finds_its_thread_limits_before_its_first_import(tmp_path: Path
         pid = pool._worker(0).process.pid
         assert pid is not None
         started_with = psutil.Process(pid).environ()
+        deadline = time.monotonic() + 20
+        while "XLA_FLAGS" not in started_with and time.monotonic() < deadline:  # between fork and exec
+            time.sleep(0.01)
+            started_with = psutil.Process(pid).environ()
     for name, value in workers.ONE_THREAD.items():
         assert started_with[name] == value
     assert dict(os.environ) == before
