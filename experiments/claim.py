@@ -1,11 +1,16 @@
 """A claim: one sentence of the notes, the evidence that bears on it, and the rule that decides. It runs nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from cnnlab.inference.rules.all_of import AllOf, Senses
 from cnnlab.inference.rules.contract import Rule
-from cnnlab.spec.invalid import require_choice
+from cnnlab.inference.rules.cost import Timings
+from cnnlab.spec.invalid import require, require_choice
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 KINDS = ("exact", "structural", "survey", "cost", "empirical")
 
@@ -57,6 +62,36 @@ class Computed:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Timed:
+    """Evidence from a stopwatch: interleaved rounds that `python -m experiments.cost` makes, kept by device.
+
+    Attributes:
+        measure: times every cell here and now, and gives the rule's evidence for each; all of them must hold.
+        needs: the platform it has to run on, as JAX names it; None for any.
+    """
+
+    measure: Callable[[], Mapping[str, Timings]]
+    needs: Literal["cpu", "gpu"] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Awaited:
+    """Evidence that nothing makes yet: one phrase saying what, such as the sweep that will."""
+
+    what: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Untestable:
+    """No evidence can be had: one phrase saying why, such as a statement about history."""
+
+    why: str
+
+
+Source = Trained | Computed | Timed | Awaited | Untestable
+
+
+@dataclass(frozen=True, kw_only=True)
 class Claim:
     """One claim. Its id and family are the path of its file.
 
@@ -64,15 +99,33 @@ class Claim:
         says: the claim in our own words.
         notes: where in the notes it stands, and the few words that decide.
         kind: as registered: `exact`, `structural`, `survey`, `cost`, `empirical`, joined by `+` where mixed.
-        rule: a rule of `cnnlab.inference.rules`, as data; every contrast is judged by it, and all must hold.
+        evidence: where it comes from; for a claim of several parts, a mapping from the part's name as the rule has it.
+        rule: a rule of `cnnlab.inference.rules`, as data; every contrast is judged by it, and all must hold. `AllOf` or
+            `Senses` where the evidence has parts.
+        figure: draws the claim's picture; no title needed beyond what the reader has to see.
     """
 
     says: str
     notes: str
     kind: str
-    evidence: Trained | Computed
+    evidence: Source | Mapping[str, Source]
     rule: Rule[Any]
+    figure: Callable[[], "Figure"] | None = None
 
     def __post_init__(self) -> None:
         for part in self.kind.split("+"):
             require_choice("claim.kind", part, KINDS)
+        if isinstance(self.rule, (AllOf, Senses)) or isinstance(self.evidence, Mapping):
+            named = {name for name, _ in self.rule.parts} if isinstance(self.rule, (AllOf, Senses)) else set()
+            given = set(self.evidence) if isinstance(self.evidence, Mapping) else set()
+            require(named == given, "claim.evidence", sorted(given), f"the parts of the rule: {sorted(named)}")
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """The evidence by part; one nameless part where there are none."""
+        return dict(self.evidence) if isinstance(self.evidence, Mapping) else {"": self.evidence}
+
+    @property
+    def trained(self) -> tuple[Trained, ...]:
+        """The parts of the evidence that come from records of sweeps."""
+        return tuple(source for source in self.sources.values() if isinstance(source, Trained))

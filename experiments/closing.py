@@ -61,8 +61,8 @@ def report(plan: Grid, summary: Summary, console: Console) -> None:
     name = plan.settings.sweep_name
     pairs = judging.pairwise(now)
     effects = effect_table(now, pairs)
-    found = judging.verdicts(claims_fed_by(name), {name: now})
-    exact = judging.verdicts(related(name), {})
+    found = judging.verdicts(claims_fed_by(name), {name: now}, plan.settings.results)
+    exact = judging.verdicts(related(name), {}, plan.settings.results)
     console.print(_rich(printed_effects(effects), f"Paired difference from {plan.settings.sweep.reference}, points"))
     rests = judging.contrasts(now, claims_fed_by(name))
     if rests:
@@ -80,7 +80,8 @@ def related(sweep: str) -> tuple[str, ...]:
     return tuple(
         name
         for name, claim in claims().items()
-        if isinstance(claim.evidence, Computed) and register()[name].family in families
+        if all(isinstance(source, Computed) for source in claim.sources.values())
+        and register()[name].family in families
     )
 
 

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -72,7 +73,7 @@ def judge(chosen: Sequence[Entry], overrides: Sequence[str]) -> dict[str, Verdic
         trained.sweep for name in written if isinstance(trained := claims()[name].evidence, Trained)
     }  # fmt: skip
     views = {sweep: best for sweep in sweeps if (best := best_view(sweep, overrides)) is not None}
-    found = judging.verdicts(written, views)
+    found = judging.verdicts(written, views, Path("results"))
     missing = Verdict(word="untested", reason="its evidence is not written yet")
     return {entry.id: found[entry.id] if entry.id in found else missing for entry in chosen}
 

@@ -1,7 +1,9 @@
 """The judge's desk: cells of a view become effects, checks and evidence; rules and family turn them into verdicts."""
 
+import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from cnnlab.inference import checks as check_rules
@@ -9,14 +11,16 @@ from cnnlab.inference.checks import Check
 from cnnlab.inference.effects import Sample, accuracy_margin, effect, with_printed_checks
 from cnnlab.inference.family import Case, Family, judge
 from cnnlab.inference.family import undecided as undecided_settings
-from cnnlab.inference.rules.all_of import AllOf
-from cnnlab.inference.rules.contract import ModeratorContrast, difference_p
+from cnnlab.inference.rules.all_of import AllOf, Senses
+from cnnlab.inference.rules.contract import ModeratorContrast, Rule, difference_p
 from cnnlab.inference.rules.contract import Trained as TrainedEvidence
+from cnnlab.inference.rules.given import Given
 from cnnlab.spec.record import COMMON, OWN, Record
 from cnnlab.spec.task import Task
-from cnnlab.spec.verdict import Condition, Effect, Look, Match, Setting, Verdict
-from experiments.claim import Claim, Computed, Contrast, Moderator, Trained
+from cnnlab.spec.verdict import Condition, Effect, Look, Match, Setting, Verdict, Word
+from experiments.claim import Awaited, Claim, Computed, Contrast, Moderator, Source, Timed, Trained, Untestable
 from experiments.registry import claim_digests, claims, register
+from experiments.timings import kept, not_timed
 from experiments.view import Cell, View
 
 CONDITIONS: tuple[Condition, ...] = ("own", "common")
@@ -29,37 +33,56 @@ def family() -> Family:
     return Family(claims=sum(entry.trained for entry in register().values()), moderator_contrasts=MODERATOR_CONTRASTS)
 
 
-def verdicts(names: Sequence[str], views: Mapping[str, View]) -> dict[str, Verdict]:
-    """Judge claims by id, from computation and from the views of the sweeps they need."""
+def verdicts(names: Sequence[str], views: Mapping[str, View], results: Path) -> dict[str, Verdict]:
+    """Judge claims by id, from computation, from views of the sweeps they need, and from timings in `results`."""
     written = claims()
-    smoke = {name: verdict for name in names if (verdict := _smoke(written[name], views)) is not None}
-    cases = {name: case(name, written[name], views) for name in names if name not in smoke}
-    judged = judge(cases, family())
-    return {name: smoke[name] if name in smoke else judged[name] for name in names}
+    return judge({name: case(name, written[name], views, results) for name in names}, family())
 
 
-def _smoke(claim: Claim, views: Mapping[str, View]) -> Verdict | None:
+def case(name: str, claim: Claim, views: Mapping[str, View], results: Path) -> Case:
+    """A claim's rule and evidence; of a claim of several parts, each part's."""
+    if not isinstance(claim.rule, (AllOf, Senses)):
+        return _part(name, claim.sources[""], claim.rule, views, results)
+    parts = {part: _part(name, claim.sources[part], rule, views, results) for part, rule in claim.rule.parts}
+    rule = dataclasses.replace(claim.rule, parts=tuple((part, found.rule) for part, found in parts.items()))
+    return Case(rule=rule, evidence={part: found.evidence for part, found in parts.items()})
+
+
+def _part(name: str, source: Source, rule: Rule[Any], views: Mapping[str, View], results: Path) -> Case:
+    """Rule and evidence of one part; what has nothing to read is given its verdict."""
+    match source:
+        case Computed():
+            return Case(rule=rule, evidence=source.compute())
+        case Timed():
+            return _each(rule, kept(name, results)) or _given("untested", not_timed(name, source))
+        case Trained():
+            return _trained(name, source, rule, views)
+        case Awaited():
+            return _given("untested", source.what)
+        case Untestable():
+            return _given("untestable", source.why)
+
+
+def _trained(name: str, trained: Trained, rule: Rule[Any], views: Mapping[str, View]) -> Case:
     """At smoke scale no trained claim is judged: too few members, and not every arm."""
-    if isinstance(claim.evidence, Computed) or claim.evidence.sweep not in views:
-        return None
-    view = views[claim.evidence.sweep]
-    if view.settings.scale != "smoke":
-        return None
-    members = max((cell.members for cell in view.cells), default=0)
-    return Verdict(
-        word="inconclusive", reason=f"scale smoke only shows that everything runs ({members} members an arm)"
-    )
+    view = views[trained.sweep] if trained.sweep in views else None
+    if view is not None and view.settings.scale == "smoke":
+        members = max((cell.members for cell in view.cells), default=0)
+        return _given("inconclusive", f"scale smoke only shows that everything runs ({members} members an arm)")
+    found = _each(rule, {contrast.name: evidence(name, trained, contrast, view) for contrast in trained.contrasts})
+    assert found is not None, "trained evidence has at least one contrast"
+    return found
 
 
-def case(name: str, claim: Claim, views: Mapping[str, View]) -> Case:
-    """A claim's rule and evidence; several contrasts become a rule that all of them must pass."""
-    if isinstance(claim.evidence, Computed):
-        return Case(rule=claim.rule, evidence=claim.evidence.compute())
-    view = views.get(claim.evidence.sweep)
-    parts = {contrast.name: evidence(name, claim.evidence, contrast, view) for contrast in claim.evidence.contrasts}
-    if len(parts) == 1:
-        return Case(rule=claim.rule, evidence=next(iter(parts.values())))
-    return Case(rule=AllOf(parts=tuple((part, claim.rule) for part in parts)), evidence=parts)
+def _each(rule: Rule[Any], cells: Mapping[str, Any]) -> Case | None:
+    """One rule for several cells of evidence, all of which must pass; None without any."""
+    if len(cells) < 2:
+        return next((Case(rule=rule, evidence=only) for only in cells.values()), None)
+    return Case(rule=AllOf(parts=tuple((cell, rule) for cell in cells)), evidence=cells)
+
+
+def _given(word: Word, reason: str) -> Case:
+    return Case(rule=Given(verdict=Verdict(word=word, reason=reason)), evidence=None)
 
 
 def evidence(name: str, trained: Trained, contrast: Contrast, view: View | None) -> TrainedEvidence:
@@ -236,9 +259,8 @@ def contrasts(view: View, names: Sequence[str]) -> list[tuple[str, str, Effect]]
     written = claims()
     rows: list[tuple[str, str, Effect]] = []
     for name in names:
-        trained = written[name].evidence
-        if isinstance(trained, Trained):
-            for contrast in trained.contrasts:
+        for trained in written[name].trained:
+            for contrast in trained.contrasts if trained.sweep == view.settings.sweep_name else ():
                 found = evidence(name, trained, contrast, view)
                 rows.extend((name, contrast.name, effect) for effect in found.effects)
     return rows
@@ -249,14 +271,13 @@ def undecided(view: View, names: Sequence[str]) -> tuple[Cell, ...]:
 
     A claim that is held back for another reason than noise asks for nothing.
     """
-    written, found = claims(), verdicts(names, {view.settings.sweep_name: view})
+    sweep = view.settings.sweep_name
+    written, found = claims(), verdicts(names, {sweep: view}, view.settings.results)
     wanted: list[Cell] = []
     for name in names:
-        trained = written[name].evidence
         settings = undecided_settings(found[name])
-        if not settings or not isinstance(trained, Trained):
-            continue
-        for task, contrast in itertools.product(view.tasks(), trained.contrasts):
+        rests = [one for trained in written[name].trained if trained.sweep == sweep for one in trained.contrasts]
+        for task, contrast in itertools.product(view.tasks(), rests):
             for match in {at.match for at in settings if at.task == label(task)}:
                 for levels in (contrast.better, contrast.worse):
                     wanted.extend(group(view, task, levels, match) or ())

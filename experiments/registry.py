@@ -2,15 +2,15 @@
 
 import csv
 import functools
-import hashlib
 import importlib
-import inspect
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from cnnlab.inference.rules.all_of import AllOf, Senses
+from cnnlab.inference.rules.contract import Rule
 from cnnlab.spec.arm import digest
-from experiments.claim import Claim, Computed, Trained
+from experiments.claim import Claim, Trained
 
 FOLDER = Path(__file__).parent / "claims"
 RULES_VERSION = 1
@@ -59,7 +59,7 @@ def strays() -> tuple[Path, ...]:
 
 @functools.cache
 def claim_digests() -> dict[str, str]:
-    """Digest of every written claim's statement, evidence and rule; kept in each record that is made.
+    """Digest of every written claim's statement, trained evidence and rule; kept in each record that is made.
 
     A judge that finds another digest (or none) beside the data knows that the rule was changed, or written, after it.
     """
@@ -67,16 +67,17 @@ def claim_digests() -> dict[str, str]:
 
 
 def _digest(claim: Claim) -> str:
-    if isinstance(claim.evidence, Computed):
-        return hashlib.sha256(inspect.getsource(sys.modules[claim.evidence.compute.__module__]).encode()).hexdigest()
-    rule = {"name": type(claim.rule).__name__, "parameters": claim.rule}
-    return digest({"version": RULES_VERSION, "says": claim.says, "evidence": claim.evidence, "rule": rule})
+    trained = {part: source for part, source in claim.sources.items() if isinstance(source, Trained)}
+    return digest({"version": RULES_VERSION, "says": claim.says, "evidence": trained, "rule": _named(claim.rule)})
+
+
+def _named(rule: Rule[Any]) -> dict[str, Any]:
+    """A rule as data with its name, and so the rules of its parts."""
+    if isinstance(rule, (AllOf, Senses)):
+        return {"name": type(rule).__name__, "parts": [[part, _named(inner)] for part, inner in rule.parts]}
+    return {"name": type(rule).__name__, "parameters": rule}
 
 
 def claims_fed_by(sweep: str) -> tuple[str, ...]:
     """Ids of the claims that a sweep feeds; computed from the claims, written nowhere."""
-    return tuple(
-        name
-        for name, claim in claims().items()
-        if isinstance(claim.evidence, Trained) and claim.evidence.sweep == sweep
-    )
+    return tuple(name for name, claim in claims().items() if any(trained.sweep == sweep for trained in claim.trained))

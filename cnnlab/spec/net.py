@@ -140,7 +140,7 @@ class Classic:
     """A net from the literature, by name; `cnnlab.zoo.classics` says which there are and where they come from.
 
     Attributes:
-        name: such as `lenet5`. variant: of those the net has; empty for its only one.
+        name: such as `lenet5`. variant: of those the net has; empty for its only one, or for the one its file names.
         activation: replaces the net's own at every site; empty keeps the published one.
         init, init_scale: as in `ConvNet`.
     """

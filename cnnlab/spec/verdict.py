@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from cnnlab.spec.invalid import require
+
 Call = Literal["pos", "neg", "null", "open"]
 Condition = Literal["own", "common"]
 Match = Literal["none", "macs", "params"]
@@ -113,6 +115,46 @@ class Effect:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Number:
+    """The one number that decides a claim, as a table prints it.
+
+    Attributes:
+        name: what it is, such as `counterexamples` or `ratio of medians`. value: the number, in `unit`.
+        low, high: its 95 % interval; None where it is exact.
+        unit: `` (a plain number), `%`, `pp` or `x`; value and interval are already in it.
+    """
+
+    name: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+
+    @property
+    def printed(self) -> str:
+        """The number with its interval, as short as it can be read."""
+        span = "" if self.low is None or self.high is None else f" [{self.low:.4g}, {self.high:.4g}]"
+        space = " " if self.unit in ("%", "pp") else ""
+        return f"{self.value:.4g}{span}{space}{self.unit}"
+
+
+Scalar = str | int | float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Evidence as a reader looks at it: a title, the names of the columns, and rows of as many values."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Scalar, ...], ...]
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            require(len(row) == len(self.columns), "table.rows", row, f"{len(self.columns)} values, as the columns")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
     """The judgement of one claim.
 
@@ -123,6 +165,9 @@ class Verdict:
         nearest_true: for a refuted universal, what is true instead. condition: what a qualified claim needs.
         mechanism: True if synthetic tasks alone carry it; printed as "supported (mechanism)".
         capped: why the word could not exceed `inconclusive` whatever the effects say, or empty.
+        number, n: the number that decides, and how many cases, entries, rounds or pairs it rests on.
+        counterexample: one line, to the plain reading of a claim that fails.
+        tables: the evidence as a reader looks at it.
     """
 
     word: Word
@@ -133,6 +178,10 @@ class Verdict:
     condition: str | None = None
     mechanism: bool = False
     capped: tuple[str, ...] = ()
+    number: Number | None = None
+    n: int | None = None
+    counterexample: str | None = None
+    tables: tuple[Table, ...] = ()
 
     @property
     def printed(self) -> str:

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def reference_too(accuracy: Accuracy) -> Accuracy:
 
 
 def verdict(view: View, name: str = CLAIM) -> Verdict:
-    return judging.verdicts([name], {"pool_position": view})[name]
+    return judging.verdicts([name], {"pool_position": view}, Path("none"))[name]
 
 
 def test_a_planted_effect_is_supported_and_its_mirror_refuted() -> None:
@@ -238,7 +239,7 @@ def test_the_family_is_fixed_whatever_has_run() -> None:
 
 
 def test_early_pooling_is_judged_over_all_fifteen_placements() -> None:
-    found = judging.verdicts(["mp-early-smallest"], {})["mp-early-smallest"]
+    found = judging.verdicts(["mp-early-smallest"], {}, Path("none"))["mp-early-smallest"]
     assert found.word == "qualified"
     assert "not parameters" in (found.condition or "")
     from experiments.claims.max_pooling import mp_early_smallest
@@ -255,5 +256,5 @@ def test_a_tie_in_cost_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
     blind = dict.fromkeys(mp_early_smallest.SENSES, 1)
     monkeypatch.setattr(mp_early_smallest, "sizes", lambda *arguments: blind)
-    found = judging.verdicts(["mp-early-smallest"], {})["mp-early-smallest"]
+    found = judging.verdicts(["mp-early-smallest"], {}, Path("none"))["mp-early-smallest"]
     assert found.word == "refuted"

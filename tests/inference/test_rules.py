@@ -1,6 +1,7 @@
 """Equivalence, existence, universals, exact, survey, cost and conjunction rules."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,13 @@ import pytest
 
 from cnnlab.inference.effects import Sample, effect
 from cnnlab.inference.family import Case, Family, judge
-from cnnlab.inference.rules.all_of import AllOf
-from cnnlab.inference.rules.contract import Trained, difference_p
+from cnnlab.inference.rules.all_of import AllOf, Senses
+from cnnlab.inference.rules.contract import Rule, Trained, difference_p
 from cnnlab.inference.rules.cost import Cost, Timings
 from cnnlab.inference.rules.directional import Directional
 from cnnlab.inference.rules.equivalence import Equivalence
 from cnnlab.inference.rules.exact import Enumerated, Exact, Restricted
+from cnnlab.inference.rules.given import Given
 from cnnlab.inference.rules.instances import Always, Exists, Instance, Instances
 from cnnlab.inference.rules.survey import ALL, MOSTLY, NEARLY_ALL, Counted, Survey
 from cnnlab.spec.invalid import Invalid
@@ -290,6 +292,72 @@ def test_a_conjunction_is_one_claim_of_the_family_with_its_largest_p(shown: Show
     assert p is not None
     assert (p.greater, p.less) == pytest.approx((0.01, 0.4))
     assert AllOf(parts=(("one", Exact()),)).p_values({"one": Enumerated(cases=1)}) is None
+
+
+# Parts of which some have no evidence yet, and words with several senses.
+
+PART: dict[str, tuple[Rule[Any], Any]] = {
+    "holds": (Exact(), Enumerated(cases=3)),
+    "fails": (Exact(), Enumerated(cases=3, counterexamples=("2 is even",), nearest_true="all but 2")),
+    "narrow": (
+        Exact(),
+        Enumerated(
+            cases=3, counterexamples=("2",), restricted=Restricted(condition="n > 2", cases=2, counterexamples=0)
+        ),
+    ),
+    "open": (Survey(), Counted(having=20, total=40, list_name="list")),
+    "awaited": (Given(verdict=Verdict(word="untested", reason="the sweep x")), None),
+}  # fmt: skip
+
+
+def joined(kind: Callable[..., Rule[Any]], names: Sequence[str]) -> Verdict:
+    rule = kind(parts=tuple((name, PART[name][0]) for name in names))
+    return verdict_of(rule, {name: PART[name][1] for name in names})
+
+
+TOGETHER = functools.partial(AllOf, together=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "word"),
+    [
+        (AllOf, ("holds", "awaited"), "inconclusive"),
+        (AllOf, ("narrow", "awaited"), "inconclusive"),
+        (AllOf, ("fails", "awaited"), "refuted"),
+        (TOGETHER, ("fails", "awaited"), "inconclusive"),
+        (TOGETHER, ("fails", "holds"), "refuted"),
+        (AllOf, ("holds", "narrow"), "qualified"),
+        (AllOf, ("awaited",), "untested"),
+        (Senses, ("holds", "fails"), "qualified"),
+        (Senses, ("holds", "fails", "open"), "qualified"),
+        (Senses, ("holds", "open"), "inconclusive"),
+        (Senses, ("holds", "awaited"), "inconclusive"),
+        (Senses, ("fails", "awaited"), "inconclusive"),
+        (Senses, ("fails",), "refuted"),
+        (Senses, ("holds",), "supported"),
+        (Senses, ("awaited",), "untested"),
+    ],
+)
+def test_parts_join_as_their_rule_says(kind: Callable[..., Rule[Any]], names: Sequence[str], word: str) -> None:
+    assert joined(kind, names).word == word
+
+
+def test_what_is_missing_and_what_was_found_are_both_named() -> None:
+    reason = joined(AllOf, ("holds", "awaited")).reason
+    assert "missing awaited: the sweep x" in reason
+    assert "so far holds: supported" in reason
+
+
+def test_senses_name_where_a_claim_holds_and_where_it_fails() -> None:
+    verdict = joined(Senses, ("holds", "fails"))
+    assert verdict.condition == "it holds holds, not fails"
+    assert (verdict.nearest_true, verdict.counterexample) == ("all but 2", "2 is even")
+
+
+def test_the_number_is_that_of_the_part_that_decides() -> None:
+    verdict = joined(AllOf, ("holds", "fails"))
+    assert verdict.number is not None
+    assert (verdict.number.value, verdict.n) == (1, 3)
 
 
 # The difference of two moderator levels.

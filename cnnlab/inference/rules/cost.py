@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from cnnlab.inference.intervals import ratio_of_medians
 from cnnlab.inference.rules.contract import Decisions, PValues, held_back
-from cnnlab.spec.verdict import Verdict
+from cnnlab.spec.verdict import Interval, Number, Table, Verdict, Word
 
 SAME = (0.95, 1.05)
 
@@ -15,13 +17,16 @@ class Timings:
 
     Attributes:
         dear, cheap: the side the claim calls slower, and the other. what: one phrase naming both.
-        caps: why the ratio may not be read (see `Trained`).
+        caps: why the ratio may not be read (see `Trained`). device: what it was measured on.
+        tables: the timings as a reader looks at them.
     """
 
     dear: tuple[float, ...]
     cheap: tuple[float, ...]
     what: str
     caps: tuple[str, ...] = ()
+    device: str = ""
+    tables: tuple[Table, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +53,26 @@ class Cost:
         if rounds < self.fewest:
             return Verdict(word="inconclusive", reason=f"{rounds} rounds, at least {self.fewest} needed")
         interval = ratio_of_medians(evidence.dear, evidence.cheap)
-        reason = f"{evidence.what}: ratio of medians 95 % [{interval.low:.3f}, {interval.high:.3f}], {rounds} rounds"
-        numbers = {"rule": "R-COST", "ratio": self.ratio, "low": interval.low, "high": interval.high, "rounds": rounds}
+        word, how = self._word(interval)
+        where = f" on {evidence.device}" if evidence.device else ""
+        span = f"ratio of medians 95 % [{interval.low:.3f}, {interval.high:.3f}], {rounds} rounds{where}"
+        middle = float(np.median(evidence.dear) / np.median(evidence.cheap))
+        return Verdict(
+            word=word,
+            reason=f"{how}{evidence.what}: {span}",
+            number=Number(name="ratio of medians", value=middle, low=interval.low, high=interval.high, unit="x"),
+            n=rounds,
+            tables=evidence.tables,
+            evidence={
+                "rule": "R-COST", "ratio": self.ratio, "low": interval.low, "high": interval.high, "rounds": rounds,
+                "device": evidence.device,
+            },
+        )  # fmt: skip
+
+    def _word(self, interval: Interval) -> tuple[Word, str]:
+        """Say the word, and how the reason begins."""
         if interval.low > self.ratio:
-            return Verdict(word="supported", reason=reason, evidence=numbers)
+            return "supported", ""
         if interval.inside(*SAME):
-            return Verdict(word="refuted", reason=f"no difference, {reason}", evidence=numbers)
-        if interval.high < 1:
-            return Verdict(word="refuted", reason=f"reversed, {reason}", evidence=numbers)
-        return Verdict(word="inconclusive", reason=reason, evidence=numbers)
+            return "refuted", "no difference, "
+        return ("refuted", "reversed, ") if interval.high < 1 else ("inconclusive", "")

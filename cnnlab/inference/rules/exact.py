@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cnnlab.inference.rules.contract import Decisions, PValues
-from cnnlab.spec.verdict import Verdict
+from cnnlab.spec.verdict import Number, Table, Verdict, Word
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,12 +24,16 @@ class Enumerated:
         cases: how many were tried. counterexamples: one line each, to the plain reading of the claim.
         restricted: the condition under which it was tried again, if any.
         nearest_true: the nearest true statement with its numbers, for a claim that fails.
+        number: what decides, where that says more than how many cases fail.
+        tables: the evidence as a reader looks at it.
     """
 
     cases: int
     counterexamples: tuple[str, ...] = ()
     restricted: Restricted | None = None
     nearest_true: str | None = None
+    number: Number | None = None
+    tables: tuple[Table, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,19 +52,32 @@ class Exact:
 
     def conclude(self, evidence: Enumerated, decisions: Decisions) -> Verdict:
         """Give the verdict."""
-        numbers = {"rule": "R-EXACT", "cases": evidence.cases, "counterexamples": len(evidence.counterexamples)}
         if evidence.cases == 0:
-            return Verdict(word="untested", reason="no case was tried", evidence=numbers)
+            return Verdict(word="untested", reason="no case was tried")
+        word, reason, condition = self._word(evidence)
+        failing = len(evidence.counterexamples)
+        return Verdict(
+            word=word,
+            reason=reason,
+            condition=condition,
+            nearest_true=None if word == "supported" else evidence.nearest_true,
+            counterexample=evidence.counterexamples[0] if failing else None,
+            number=evidence.number or Number(name="cases that fail", value=failing),
+            n=evidence.cases,
+            tables=evidence.tables,
+            evidence={"rule": "R-EXACT", "cases": evidence.cases, "counterexamples": failing},
+        )
+
+    def _word(self, evidence: Enumerated) -> tuple[Word, str, str | None]:
+        """Say the word, the reason, and the condition of a qualified claim."""
         if not evidence.counterexamples:
-            return Verdict(word="supported", reason=f"all {evidence.cases} cases pass", evidence=numbers)
+            return "supported", f"all {evidence.cases} cases pass", None
         found = f"{len(evidence.counterexamples)} of {evidence.cases} cases fail, such as {evidence.counterexamples[0]}"
         under = evidence.restricted
         if self.reading == "plain" and under is not None and under.cases > 0 and under.counterexamples == 0:
-            return Verdict(
-                word="qualified",
-                reason=f"true in all {under.cases} cases where {under.condition}; else {found}",
-                condition=under.condition,
-                nearest_true=evidence.nearest_true,
-                evidence=numbers,
+            return (
+                "qualified",
+                f"true in all {under.cases} cases where {under.condition}; else {found}",
+                under.condition,
             )
-        return Verdict(word="refuted", reason=found, nearest_true=evidence.nearest_true, evidence=numbers)
+        return "refuted", found, None

@@ -5,18 +5,19 @@ from dataclasses import dataclass
 from cnnlab.inference.intervals import wilson
 from cnnlab.inference.rules.contract import Decisions, PValues
 from cnnlab.spec.invalid import require
-from cnnlab.spec.verdict import Verdict
+from cnnlab.spec.verdict import Interval, Number, Table, Verdict, Word
 
 MOSTLY, NEARLY_ALL, ALL = 0.5, 0.85, 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Counted:
-    """How many of a list frozen before counting have the property, and which list it was."""
+    """How many of a list frozen before counting have the property, which list it was, and tables for a reader."""
 
     having: int
     total: int
     list_name: str
+    tables: tuple[Table, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,14 +44,28 @@ class Survey:
         if evidence.total == 0:
             return Verdict(word="untested", reason=f"the list {evidence.list_name} is empty")
         interval = wilson(evidence.having, evidence.total)
-        share = f"{evidence.having} of {evidence.total} in {evidence.list_name}"
-        reason = f"{share}, 95 % [{100 * interval.low:.1f} %, {100 * interval.high:.1f} %], bar {100 * self.bar:.0f} %"
-        numbers = {"rule": "R-SURVEY", "bar": self.bar, "low": interval.low, "high": interval.high}
+        count = f"{evidence.having} of {evidence.total} in {evidence.list_name}"
+        reason = f"{count}, 95 % [{100 * interval.low:.1f} %, {100 * interval.high:.1f} %], bar {100 * self.bar:.0f} %"
+        word, why = self._word(evidence, interval)
+        share = Number(
+            name="share", value=100 * evidence.having / evidence.total, low=100 * interval.low,
+            high=100 * interval.high, unit="%",
+        )  # fmt: skip
+        return Verdict(
+            word=word,
+            reason=reason + why,
+            nearest_true=count if word == "refuted" else None,
+            number=share,
+            n=evidence.total,
+            tables=evidence.tables,
+            evidence={"rule": "R-SURVEY", "bar": self.bar, "low": interval.low, "high": interval.high},
+        )
+
+    def _word(self, evidence: Counted, interval: Interval) -> tuple[Word, str]:
+        """Say the word, and what the reason adds to the numbers."""
         if evidence.total < self.fewest:
-            return Verdict(word="inconclusive", reason=f"{reason}; needs {self.fewest} entries", evidence=numbers)
+            return "inconclusive", f"; needs {self.fewest} entries"
         every = evidence.having == evidence.total
         if every if self.bar == ALL else interval.low >= self.bar:
-            return Verdict(word="supported", reason=reason, evidence=numbers)
-        if interval.high < self.bar:
-            return Verdict(word="refuted", reason=reason, evidence=numbers, nearest_true=share)
-        return Verdict(word="inconclusive", reason=reason, evidence=numbers)
+            return "supported", ""
+        return ("refuted", "") if interval.high < self.bar else ("inconclusive", "")

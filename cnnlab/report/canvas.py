@@ -1,0 +1,71 @@
+"""The house style of figures: sizes, colours that colour-blind readers tell apart, and the panels that recur."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
+    "#000000", "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7",
+)  # fmt: skip
+"""Okabe and Ito's palette. Markers or line styles differ too wherever two series share a panel."""
+SERIES = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY, BLACK)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+COUNTS = "cividis"
+"""Colour map of counts and energies: even to the eye, also without red or green."""
+DPI = 130
+
+
+def canvas(
+    title: str, *, width: float = 7.5, height: float = 4.5, rows: int = 1, columns: int = 1
+) -> tuple["Figure", Any]:
+    """Begin a figure of `width` x `height` inches: the figure, and its axes as an array of (rows, columns).
+
+    The title is a sentence that says what the reader is to see.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for one in axes.flat:
+        tidy(one)
+    figure.suptitle(title, fontsize=12, fontweight="bold")
+    return figure, axes
+
+
+def tidy(axes: "Axes") -> None:
+    """No box, a faint grid behind the data."""
+    axes.grid(color="0.92")
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def count_map(axes: "Axes", counts: Sequence[Sequence[float]], *, title: str = "", shown: str = "{:g}") -> None:
+    """Draw a map of numbers as coloured squares with the numerals in them."""
+    values = np.asarray(counts, float)
+    axes.grid(visible=False)
+    axes.imshow(values, cmap=COUNTS, vmin=min(0.0, float(values.min())), vmax=max(1.0, float(values.max())))
+    middle = (min(0.0, float(values.min())) + max(1.0, float(values.max()))) / 2
+    size = max(4.0, min(11.0, 90 / max(values.shape)))
+    for (row, column), value in np.ndenumerate(values):
+        colour = "white" if value < middle else "black"
+        axes.text(column, row, shown.format(value), ha="center", va="center", fontsize=size, color=colour)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for side in ("left", "bottom"):
+        axes.spines[side].set_visible(False)
+    axes.set_title(title, fontsize=10)
+
+
+def save(figure: "Figure", path: Path) -> Path:
+    """Write a figure, as the suffix says, with the same bytes whenever it is the same figure; returns the path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    metadata = {"Date": None} if path.suffix == ".svg" else {}
+    figure.savefig(path, dpi=DPI, metadata=metadata)
+    return path
