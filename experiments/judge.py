@@ -1,22 +1,23 @@
-"""Judge claims from computation and from records: `python -m experiments.judge [claim, family or all]`."""
+"""Judge claims from computation and from records: `python -m experiments.judge [claims, families or all]`."""
 
 import argparse
+import difflib
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+from rich.progress import track
 
 from cnnlab.data import Missing
 from cnnlab.records import BadRecord
+from cnnlab.report.canvas import save
 from cnnlab.spec.arm import plain
 from cnnlab.spec.invalid import Invalid
-from cnnlab.spec.verdict import Verdict
-from experiments import closing, judging
-from experiments.claim import Trained
+from cnnlab.spec.verdict import WORDS, Verdict
+from experiments import closing, judging, page
+from experiments.claim import KINDS
 from experiments.config.grid import grid
 from experiments.config.mistakes import UserMistake
 from experiments.registry import Entry, claims, register
@@ -26,56 +27,91 @@ from experiments.view import View, view
 MISTAKE = 2
 SCALES = ("full", "quick", "smoke")
 """The highest complete scale is judged; scales are never pooled."""
+DESCRIPTION = """\
+One line a claim: what it says, its verdict, the number that decides with its interval, and the reason.
+Of a single claim the whole page: its place in the notes, its rule, the evidence, a counterexample, what is true
+instead, and its figure. Trains nothing: it computes, and reads the records and timings in results/."""
+EXAMPLES = """\
+examples:
+  python -m experiments.judge                                all 57 claims
+  python -m experiments.judge st2-coverage-counts            one claim's page, with its figure
+  python -m experiments.judge strides --verdict refuted      what is refuted in a family
+  python -m experiments.judge --kind survey --json           for machines
+  python -m experiments.judge mp-after-two-convs scale=full  from the records of another scale"""
 
 
 def main() -> int:
     """The door. Returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.judge",
-        description="One line a claim: its verdict, and the reason. Trains nothing; reads results/ and computes.",
-        epilog="Overrides as for experiments.run may follow, such as data=fashion_mnist or results=FOLDER.",
-    )
-    parser.add_argument("what", nargs="?", default="all", help="a claim's id, a family, or all (default)")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="as for experiments.run")
-    parser.add_argument("--json", action="store_true", help="print a list of verdicts for machines")
-    asked = parser.parse_args()
-    if "=" in asked.what:
-        asked.what, asked.overrides = "all", [asked.what, *asked.overrides]
+    asked = _parser().parse_args()
+    names = [word for word in asked.words if "=" not in word]
+    overrides = [word for word in asked.words if "=" in word]
     try:
-        chosen = choose(asked.what)
-        found = judge(chosen, asked.overrides)
+        chosen = choose(names or ["all"], asked.family, asked.kind)
+        settings = grid(["tracker=off", *(word for word in overrides if word.startswith("results="))]).settings
+        found = judge(chosen, overrides, settings.results)
+        chosen = tuple(entry for entry in chosen if asked.verdict in (None, found[entry.id].word))
+        one = bool(names) and len(chosen) == 1 and not asked.json
+        drawn = draw(chosen, settings.results) if asked.figures or one else {}
     except (UserMistake, Invalid, Missing, BadRecord) as mistake:
         print(f"error: {mistake}", file=sys.stderr)
         return MISTAKE
     if asked.json:
         print(json.dumps([as_data(entry, found[entry.id]) for entry in chosen], indent=1, sort_keys=True))
-        return 0
-    show(chosen, found, terminal())
+    elif one:
+        entry = chosen[0]
+        page.claim(entry, found[entry.id], drawn[entry.id] if entry.id in drawn else None, terminal())
+    else:
+        page.overview([(entry, found[entry.id]) for entry in chosen], terminal())
+        for path in drawn.values():
+            print(f"figure: {path}")
     return 0
 
 
-def choose(what: str) -> tuple[Entry, ...]:
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.judge",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "words", nargs="*", metavar="claim", help="ids or families, or all (default); key=value as for experiments.run"
+    )
+    families = sorted({entry.family for entry in register().values()})
+    parser.add_argument("--family", choices=families, help="only this family")
+    parser.add_argument("--kind", choices=KINDS, help="only claims with a part of this kind")
+    parser.add_argument("--verdict", choices=WORDS, help="only claims with this verdict")
+    parser.add_argument("--json", action="store_true", help="print a list of verdicts for machines")
+    parser.add_argument("--figures", action="store_true", help="draw every figure into results/claims/")
+    return parser
+
+
+def choose(names: Sequence[str], family: str | None = None, kind: str | None = None) -> tuple[Entry, ...]:
     """Registered claims by id, by family, or all of them. Raises UserMistake with the choices."""
     entries = tuple(register().values())
     families = dict.fromkeys(entry.family for entry in entries)
-    chosen = tuple(entry for entry in entries if what in ("all", entry.family, entry.id))
-    if not chosen:
-        raise UserMistake(
-            f"{what} is no claim and no family: choose all, one of {', '.join(families)}, or a claim's id"
-        )
-    return chosen
+    for name in names:
+        if name != "all" and name not in families and name not in register():
+            close = difflib.get_close_matches(name, (*families, *register()), n=3)
+            meant = f"did you mean {' or '.join(close)}? " if close else ""
+            valid = f"choose all, one of {', '.join(families)}, or a claim's id"
+            raise UserMistake(f"{name} is no claim and no family: {meant}{valid}")
+    return tuple(
+        entry
+        for entry in entries
+        if {"all", entry.family, entry.id} & set(names)
+        and family in (None, entry.family)
+        and (kind is None or kind in entry.kind.split("+"))
+    )
 
 
-def judge(chosen: Sequence[Entry], overrides: Sequence[str]) -> dict[str, Verdict]:
-    """Verdicts by id; `untested` where the claim is not written yet or has no record."""
-    written = [entry.id for entry in chosen if entry.id in claims()]
-    sweeps = {
-        trained.sweep for name in written if isinstance(trained := claims()[name].evidence, Trained)
-    }  # fmt: skip
-    views = {sweep: best for sweep in sweeps if (best := best_view(sweep, overrides)) is not None}
-    found = judging.verdicts(written, views, Path("results"))
-    missing = Verdict(word="untested", reason="its evidence is not written yet")
-    return {entry.id: found[entry.id] if entry.id in found else missing for entry in chosen}
+def judge(chosen: Sequence[Entry], overrides: Sequence[str], results: Path) -> dict[str, Verdict]:
+    """Verdicts by id; `untested` where a claim has no record yet."""
+    names = [entry.id for entry in chosen]
+    sweeps = {trained.sweep for name in names for trained in claims()[name].trained}
+    views = {sweep: best for sweep in sorted(sweeps) if (best := best_view(sweep, overrides)) is not None}
+    shown = sys.stderr.isatty() and len(names) > 1
+    return judging.verdicts(track(names, "judging", console=terminal(sys.stderr), disable=not shown), views, results)
 
 
 def best_view(sweep: str, overrides: Sequence[str]) -> View | None:
@@ -90,38 +126,27 @@ def best_view(sweep: str, overrides: Sequence[str]) -> View | None:
     return None
 
 
+def draw(chosen: Sequence[Entry], results: Path) -> dict[str, Path]:
+    """Draw the figures of these claims; returns their paths by id."""
+    figures = {entry.id: figure for entry in chosen if (figure := claims()[entry.id].figure) is not None}
+    return {name: save(figure(), results / "claims" / f"{name}.png") for name, figure in figures.items()}
+
+
 def as_data(entry: Entry, verdict: Verdict) -> dict[str, Any]:
     """One verdict as plain data, all of the reasons beside the word."""
-    claim = claims()[entry.id] if entry.id in claims() else None
-    primary = [effect for effect in verdict.effects if effect.setting.condition == "own"]
+    number = page.deciding(verdict)
+    beside = {
+        "condition": verdict.condition, "counterexample": verdict.counterexample,
+        "tables": plain(verdict.tables), "effects": plain(verdict.effects),
+    }  # fmt: skip
     content = {
-            "id": entry.id, "family": entry.family, "kind": entry.kind, "verdict": verdict.printed,
-            "statement": None if claim is None else claim.says,
-            "rule": None if claim is None else type(claim.rule).__name__,
-            "reason": verdict.reason, "effect": plain(primary[0]) if primary else None,
-            "n": primary[0].n if primary else None, "evidence": plain(verdict.evidence),
-            "nearest_true": verdict.nearest_true,
+        "id": entry.id, "family": entry.family, "kind": entry.kind, "verdict": verdict.printed,
+        "statement": claims()[entry.id].says, "rule": page.rule_name(claims()[entry.id].rule),
+        "reason": verdict.reason, "effect": None if number is None else plain(number), "n": page.count(verdict),
+        "evidence": {**plain(verdict.evidence), **{key: value for key, value in beside.items() if value}},
+        "nearest_true": verdict.nearest_true,
     }  # fmt: skip
     return {key: closing.finite(value) for key, value in content.items()}
-
-
-def show(chosen: Sequence[Entry], found: dict[str, Verdict], console: Console) -> None:
-    """One line a claim; a single claim with its statement and its place in the notes."""
-    if len(chosen) == 1 and chosen[0].id in claims():
-        claim = claims()[chosen[0].id]
-        console.print(
-            f"[bold]{chosen[0].id}[/bold]: {claim.says}\nnotes: {claim.notes}\nrule: {type(claim.rule).__name__}"
-        )
-    table = Table(header_style="bold", box=None, pad_edge=False)
-    for column in ("claim", "kind", "verdict", "reason"):
-        table.add_column(column, overflow="fold")
-    for entry in chosen:
-        verdict = found[entry.id]
-        table.add_row(entry.id, entry.kind, verdict.printed, verdict.reason.replace("[", "\\["))
-    console.print(table)
-    for entry in chosen:
-        if len(chosen) == 1 and found[entry.id].nearest_true:
-            console.print(f"nearest true statement: {found[entry.id].nearest_true}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ def family() -> Family:
     return Family(claims=sum(entry.trained for entry in register().values()), moderator_contrasts=MODERATOR_CONTRASTS)
 
 
-def verdicts(names: Sequence[str], views: Mapping[str, View], results: Path) -> dict[str, Verdict]:
+def verdicts(names: Iterable[str], views: Mapping[str, View], results: Path) -> dict[str, Verdict]:
     """Judge claims by id, from computation, from views of the sweeps they need, and from timings in `results`."""
     written = claims()
     return judge({name: case(name, written[name], views, results) for name in names}, family())

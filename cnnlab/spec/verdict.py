@@ -1,7 +1,7 @@
 """What judging produces: intervals, effects and verdicts, as frozen values."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from cnnlab.spec.invalid import require
 
@@ -10,6 +10,7 @@ Condition = Literal["own", "common"]
 Match = Literal["none", "macs", "params"]
 Look = Literal["first", "second", "only"]
 Word = Literal["supported", "refuted", "qualified", "inconclusive", "untested", "untestable"]
+WORDS: tuple[Word, ...] = get_args(Word)
 
 HEADROOM = 0.05
 """A task counts for a claim only if the reference arm beats logistic regression by this much accuracy."""

@@ -1,0 +1,145 @@
+"""How verdicts are shown on a terminal: one line a claim, or the whole page of one."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table as RichTable
+
+from cnnlab.inference.rules.all_of import AllOf, Senses
+from cnnlab.inference.rules.contract import Rule
+from cnnlab.spec.verdict import Number, Scalar, Table, Verdict
+from experiments.registry import Entry, claims
+
+COLOURS = {
+    "supported": "blue", "refuted": "red", "qualified": "magenta", "inconclusive": "yellow", "untested": "dim",
+    "untestable": "dim",
+}  # fmt: skip
+NAMES = {
+    "Exact": "R-EXACT", "Survey": "R-SURVEY", "Cost": "R-COST", "Directional": "R-DIR", "Equivalence": "R-EQ",
+    "Exists": "R-EXISTS", "Always": "R-ALWAYS",
+}  # fmt: skip
+MOST_ROWS = 40
+
+
+def overview(rows: Sequence[tuple[Entry, Verdict]], console: Console) -> None:
+    """One row a claim, and how many there are of each verdict."""
+    table = RichTable(header_style="bold", box=None, pad_edge=False, padding=(0, 2, 1, 0))
+    for column, ratio in (("claim", None), ("says", 4), ("kind", None), ("verdict", None)):
+        table.add_column(column, overflow="fold", ratio=ratio, min_width=8)
+    table.add_column("number", overflow="fold", min_width=10)
+    table.add_column("n", justify="right")
+    table.add_column("reason", overflow="fold", ratio=6)
+    for entry, verdict in rows:
+        number, n = deciding(verdict), count(verdict)
+        table.add_row(
+            entry.id, escape(claims()[entry.id].says), entry.kind.replace("+", "+ "), _coloured(verdict),
+            "" if number is None else escape(f"{number.printed} {number.name}"),
+            "" if n is None else str(n), escape(_first_clause(verdict.reason)),
+        )  # fmt: skip
+    console.print(table)
+    words = [verdict.word for _, verdict in rows]
+    console.print(
+        f"{len(rows)} claims: " + ", ".join(f"{words.count(word)} {word}" for word in COLOURS if word in words)
+    )
+
+
+def claim(entry: Entry, verdict: Verdict, figure: Path | None, console: Console) -> None:
+    """Everything about one claim."""
+    written = claims()[entry.id]
+    console.print(f"[bold]{entry.id}[/bold]  ({entry.family}, {entry.kind})\n{escape(written.says)}\n")
+    _line(console, "notes", written.notes)
+    for line in rule_lines(written.rule):
+        _line(console, "rule", line)
+    number, n = deciding(verdict), count(verdict)
+    console.print(f"\n[bold]verdict[/bold]  {_coloured(verdict)}: {escape(verdict.reason)}")
+    if number is not None:
+        _line(console, number.name, number.printed + ("" if n is None else f" (n = {n})"))
+    _line(console, "condition", verdict.condition)
+    _line(console, "counterexample", verdict.counterexample)
+    _line(console, "nearest true statement", verdict.nearest_true)
+    for table in verdict.tables:
+        console.print(Padding(_evidence(table), (1, 0, 0, 0)))
+    console.print()
+    _line(console, "figure", None if figure is None else str(figure))
+    _line(console, "stated in", str(source_file(entry)))
+
+
+def source_file(entry: Entry) -> Path:
+    """Where a claim's file stands in the repository."""
+    return Path("experiments", "claims", entry.family, f"{entry.id.replace('-', '_')}.py")
+
+
+def deciding(verdict: Verdict) -> Number | None:
+    """The number that decides: the verdict's own, or its first effect at each arm's own learning rate."""
+    own = [effect for effect in verdict.effects if effect.setting.condition == "own"]
+    if verdict.number is not None or not own:
+        return verdict.number
+    effect = own[0]
+    scale, unit = (100, "pp") if effect.setting.metric.endswith("accuracy") else (1, "")
+    span = effect.interval95
+    return Number(
+        name=f"paired difference on {effect.setting.task}", value=scale * effect.estimate, low=scale * span.low,
+        high=scale * span.high, unit=unit,
+    )  # fmt: skip
+
+
+def count(verdict: Verdict) -> int | None:
+    """How many cases, entries, rounds or pairs the deciding number rests on."""
+    own = [effect for effect in verdict.effects if effect.setting.condition == "own"]
+    return verdict.n if verdict.n is not None or not own else own[0].n
+
+
+def rule_name(rule: Rule[Any]) -> str:
+    """A rule as the protocol names it: `R-EXACT`, `all of (exact: R-EXACT, trained: R-DIR)`."""
+    if isinstance(rule, (AllOf, Senses)):
+        inner = ", ".join(f"{part}: {rule_name(one)}" for part, one in rule.parts)
+        return f"{'all of' if isinstance(rule, AllOf) else 'senses'} ({inner})"
+    name = type(rule).__name__
+    return NAMES[name] if name in NAMES else name
+
+
+def rule_lines(rule: Rule[Any]) -> list[str]:
+    """A rule in a sentence or two, those of its parts indented."""
+    summary = (type(rule).__doc__ or "").strip().splitlines()[0]
+    if isinstance(rule, (AllOf, Senses)):
+        return [summary, *(f"  {part}: {line}" for part, one in rule.parts for line in rule_lines(one))]
+    shown = ", ".join(f"{key}={value}" for key, value in vars(rule).items())
+    return [f"{summary}{f' ({shown})' if shown else ''}"]
+
+
+def _first_clause(reason: str) -> str:
+    """A reason on one line of a table: what comes after is on the claim's page."""
+    return reason if len(reason) <= 220 else reason[:216].rsplit(" ", 1)[0] + " ..."
+
+
+def _coloured(verdict: Verdict) -> str:
+    return f"[{COLOURS[verdict.word]}]{verdict.printed}[/]"
+
+
+def _line(console: Console, name: str, text: str | None) -> None:
+    if text:
+        console.print(f"[bold]{escape(name)}[/bold]  {escape(text)}")
+
+
+def _evidence(table: Table) -> RichTable:
+    shown = RichTable(title=escape(table.title), title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for column, first in zip(table.columns, table.rows[0] if table.rows else table.columns, strict=True):
+        shown.add_column(escape(column), justify="left" if isinstance(first, str) else "right")
+    for row in table.rows[:MOST_ROWS]:
+        shown.add_row(*(escape(_scalar(value)) for value in row))
+    if len(table.rows) > MOST_ROWS:
+        shown.caption = f"{len(table.rows) - MOST_ROWS} more rows: --json has them all"
+    return shown
+
+
+def _scalar(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}" if math.isfinite(value) else str(value)
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else value
