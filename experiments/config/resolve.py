@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from cnnlab.data import Source
 from cnnlab.spec.arm import Arm
@@ -72,8 +72,17 @@ class Point:
 
 
 def wanted(cfg: DictConfig) -> bool:
-    """Whether a job of a sweep's rectangular grid is part of the sweep: generated tasks may go without matched arms."""
-    return cfg.sweep is None or cfg.match == "none" or cfg.sweep.match_on == "all" or bool(cfg.data.real)
+    """Whether a job of a sweep's rectangular grid is part of the sweep.
+
+    Generated tasks may go without matched arms; a named arm says its matches and tasks itself.
+    """
+    if cfg.sweep is None:
+        return True
+    if cfg.arm:
+        arm = _named_arm(cfg, cfg.arm)
+        if cfg.match not in arm.matches or (arm.tasks and cfg.data.name not in arm.tasks):
+            return False
+    return cfg.match == "none" or cfg.sweep.match_on == "all" or bool(cfg.data.real)
 
 
 def settings(cfg: DictConfig, sweep_name: str) -> Settings:
@@ -109,7 +118,7 @@ def point(cfg: DictConfig, level: str = "") -> Point:
     reject_extra_keys(cfg)
     require_choice("match", cfg.match, MATCHES)
     require_choice("check.name", cfg.check.name, CHECKS)
-    task, net, recipe = _task(cfg), _net(cfg), _recipe(cfg)
+    task, net, recipe = _task(cfg), _net(cfg, cfg.arm), _recipe(cfg)
     matching = ""
     if cfg.match != "none":
         net, matching = _matched(cfg, net, task)
@@ -155,17 +164,30 @@ def _plain(node: Any) -> dict[str, Any]:
     return {str(key): tuple(value) if isinstance(value, list) else value for key, value in content.items()}
 
 
-def _changed(section: DictConfig, change: DictConfig, name: str) -> dict[str, Any]:
-    """A section with what a check changes in it; a key that the section does not have is refused."""
-    content, changes = _plain(section), _plain(change)
-    for key in changes:
-        require(key in content, f"check.{name}.{key}", changes[key], f"not a key of {name}")
-    return content | changes
+def _named_arm(cfg: DictConfig, name: str) -> DictConfig:
+    """One of the sweep's named arms. Raises Invalid where there is none of that name."""
+    require(cfg.sweep is not None, "arm", name, "needs a sweep that names its arms (+sweep=NAME)")
+    require_choice("arm", name, map(str, cfg.sweep.arms))
+    found: DictConfig = cfg.sweep.arms[name]
+    return found
 
 
-def _net(cfg: DictConfig) -> Net:
+def _section(cfg: DictConfig, name: str, arm: str) -> dict[str, Any]:
+    """The section `model` or `train` with what a named arm (unless empty) and the check change in it."""
+    content = _plain(cfg[name])
+    changes = {f"check.{name}": cfg.check[name]}
+    if arm:
+        changes = {f"sweep.arms.{arm}.{name}": _named_arm(cfg, arm)[name], **changes}
+    for where, change in changes.items():
+        for key, value in _plain(change).items():
+            require(key in content, f"{where}.{key}", value, f"not a key of {name}")
+            content[key] = value
+    return content
+
+
+def _net(cfg: DictConfig, arm: str) -> Net:
     """The net, before matching."""
-    content = _changed(cfg.model, cfg.check.model, "model")
+    content = _section(cfg, "model", arm)
     if OmegaConf.get_type(cfg.model) is schema.ClassicConfig:
         return Classic(**content)
     return ConvNet(**content)
@@ -184,7 +206,7 @@ def _task(cfg: DictConfig) -> Task:
 
 def _recipe(cfg: DictConfig) -> Recipe:
     """The recipe, its length capped by the scale."""
-    values = _changed(cfg.train, cfg.check.train, "train")
+    values = _section(cfg, "train", cfg.arm)
     if cfg.scale.max_epochs:
         values["epochs"] = min(values["epochs"], cfg.scale.max_epochs)
     return Recipe(**values)
@@ -196,6 +218,13 @@ def _matched(cfg: DictConfig, net: Net, task: Task) -> tuple[Net, str]:
         raise Invalid("match", cfg.match, "needs a sweep that names its reference (+sweep=NAME)")
     if not isinstance(net, ConvNet):
         raise Invalid("match", cfg.match, "a classic has no width to change; choose none")
-    factor = cfg.sweep.factor.removeprefix("model.")
-    reference = ConvNet(**(_plain(cfg.model) | {factor: tuple(OmegaConf.create(cfg.sweep.reference))}))
-    return matched(net, reference, cfg.match, task.side, task.channels, task.classes)
+    return matched(net, _reference(cfg), cfg.match, task.side, task.channels, task.classes)
+
+
+def _reference(cfg: DictConfig) -> ConvNet:
+    """The net of the sweep's reference arm, for an arm that is a ConvNet too."""
+    if cfg.sweep.factor == "arm":
+        return ConvNet(**_section(cfg, "model", cfg.sweep.reference))
+    factor, level = cfg.sweep.factor.removeprefix("model."), OmegaConf.create(f"value: {cfg.sweep.reference}").value
+    level = tuple(level) if isinstance(level, ListConfig) else level
+    return ConvNet(**(_plain(cfg.model) | {factor: level}))

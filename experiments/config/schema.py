@@ -45,12 +45,31 @@ class Tracker:
 
 
 @dataclass
+class NamedArm:
+    """One arm of a sweep by name: what it changes in the model and the recipe that its sweep holds.
+
+    Attributes:
+        model, train: keys and values, as in conf/model and conf/train.
+        matches: the matches it is run at (`none`, `params`, `macs`).
+        tasks: the tasks it is run on, by name; empty for all of the sweep's.
+    """
+
+    model: dict[str, Any] = field(default_factory=dict)
+    train: dict[str, Any] = field(default_factory=dict)
+    matches: list[str] = field(default_factory=lambda: ["none"])
+    tasks: list[str] = field(default_factory=list)
+
+
+@dataclass
 class Sweep:
     """A view on arms; see conf/sweep/.
 
     Attributes:
-        factor: the key that is varied. reference, levels: its values as a user would type them, levels by scale.
+        factor: the key that is varied; `arm` where arms differ in several keys and have names.
+        reference, levels: its values as a user would type them, levels by scale.
         match_on: `real` matches arms on real tasks only, `all` on generated tasks too.
+        arms: the named arms, if `factor` is `arm`.
+        tasks, matches: the sweep's own by scale, where they are not the scale's.
     """
 
     question: str
@@ -59,6 +78,9 @@ class Sweep:
     reference: str
     levels: dict[str, str]
     match_on: str = "all"
+    arms: dict[str, NamedArm] = field(default_factory=dict)
+    tasks: dict[str, str] = field(default_factory=dict)
+    matches: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -71,6 +93,7 @@ class Root:
     scale: Scale = field(default_factory=Scale)
     tracker: Tracker = field(default_factory=Tracker)
     check: Check = field(default_factory=Check)
+    arm: str = ""
     match: str = "none"
     block: int = 0
     workers: int = 0

@@ -1,5 +1,7 @@
 """Every file in conf/ composes, resolves to an arm, and says what it means."""
 
+import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -7,8 +9,11 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.net import ConvNet
 from experiments.config import resolve, schema
 from experiments.config.grid import CONF, grid
+from experiments.config.mistakes import UserMistake
 from experiments.config.resolve import CHECKS
 
 GROUPS = {
@@ -98,3 +103,36 @@ def test_the_printed_config_is_valid_yaml_with_every_section() -> None:
 
 def test_conf_lies_beside_the_package() -> None:
     assert Path("conf/config.yaml").resolve() == (CONF / "config.yaml").resolve()
+
+
+def test_named_arms_change_what_they_say_and_keep_the_rest() -> None:
+    found = grid(["+sweep=stride_vs_pool", "data=digits12"])
+    nets = {(point.level, point.match): point.arm.net for point in found.points}
+    assert isinstance(reference := nets["max", "none"], ConvNet)
+    assert nets["stride", "none"] == dataclasses.replace(reference, down="strided_conv")
+    matched = nets["stride", "macs"]
+    assert isinstance(matched, ConvNet)
+    assert max(matched.widths) > reference.width
+
+
+def test_named_arms_run_only_at_the_matches_and_on_the_tasks_they_name() -> None:
+    found = grid(["+sweep=stride_vs_pool", "data=digits12"])
+    assert {point.match for point in found.points if point.level == "blur"} == {"none"}
+    assert {point.match for point in found.points if point.level == "all_cnn"} == {"none", "macs"}
+    elsewhere = grid(["+sweep=stride_vs_pool", "data=digits12,vernier", "sweep.arms.blur.tasks=[vernier]"])
+    assert {point.arm.task.name for point in elsewhere.points if point.level == "blur"} == {"vernier"}
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["arm=stride"], "+sweep"),
+        (["+sweep=stride_vs_pool", "arm=strid,max"], "stride"),
+        (["+sweep=stride_vs_pool", "sweep.arms.blur.model.down=blurr"], "blurr"),
+        (["+sweep=stride_vs_pool", "sweep.arms.blur.modle={down: blur}"], "modle"),
+    ],
+)
+def test_a_wrong_named_arm_is_one_line(words: list[str], named: str) -> None:
+    with pytest.raises((UserMistake, Invalid), match=re.escape(named)) as caught:
+        grid(words)
+    assert "\n" not in str(caught.value)
