@@ -17,11 +17,14 @@ KINDS = ("exact", "structural", "survey", "cost", "empirical")
 
 @dataclass(frozen=True, kw_only=True)
 class Contrast:
-    """Two groups of levels of a sweep's factor; a group counts by the mean of its arms, seed by seed."""
+    """Two groups of levels of a sweep's factor; a group counts by the mean of its arms, seed by seed.
+
+    Without `worse` the quantity itself is meant, for rules that hold it against a fixed bound (`Within`).
+    """
 
     name: str
     better: tuple[str, ...]
-    worse: tuple[str, ...]
+    worse: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +45,9 @@ class Trained:
     Attributes:
         sweep: name of the sweep, its path in conf/sweep/.
         contrasts: one for each part of the rule; all of them must hold.
-        metric: of `Finals`; higher is better.
+        metric: of `Finals`, or a file in experiments/metrics/; in a contrast, higher is better.
+        margin: smallest difference of the metric that matters; None for accuracies, whose margin the protocol fixes.
+        tasks: the sweep's tasks that the claim is about, by name; empty for all.
         moderators: what may qualify the claim; without records of both values it stays inconclusive.
         needs: clauses of the rule whose evidence no sweep makes yet; while there are any the claim is inconclusive.
     """
@@ -50,6 +55,8 @@ class Trained:
     sweep: str
     contrasts: tuple[Contrast, ...]
     metric: str = "test_accuracy"
+    margin: float | None = None
+    tasks: tuple[str, ...] = ()
     moderators: tuple[Moderator, ...] = ()
     needs: tuple[str, ...] = ()
 

@@ -22,6 +22,7 @@ from experiments import judging
 from experiments.claim import Computed
 from experiments.config.grid import Grid
 from experiments.config.resolve import Point
+from experiments.evidence import label, sweep_checks
 from experiments.registry import claims, claims_fed_by, register
 from experiments.session import Summary
 from experiments.view import Cell, View, view
@@ -67,7 +68,7 @@ def report(plan: Grid, summary: Summary, console: Console) -> None:
     rests = judging.contrasts(now, claims_fed_by(name))
     if rests:
         console.print(_rich(printed_contrasts(rests), "What the claims rest on: paired contrasts, points"))
-    for check in judging.sweep_checks(now):
+    for check in sweep_checks(now):
         console.print(f"check: {check.line}")
     console.print(_verdict_table({**exact, **found}))
     folder = write(plan, now, arms, effects, {**exact, **found}, pairs)
@@ -93,7 +94,7 @@ def arm_table(now: View) -> pd.DataFrame:
 def _arm_row(cell: Cell) -> dict[str, Any]:
     point = cell.point
     row: dict[str, Any] = {
-        "task": judging.label(point.arm.task), "level": point.level, "match": point.match, "check": point.check,
+        "task": label(point.arm.task), "level": point.level, "match": point.match, "check": point.check,
         "n": cell.members,
     }  # fmt: skip
     if cell.records:
@@ -283,7 +284,7 @@ def draw(plan: Grid, now: View, pairs: Sequence[tuple[Cell, Effect]], folder: Pa
             if not (cell.point.match != "none" and cell.point.level == sweep.reference)
         )  # fmt: skip
         margin = accuracy_margin(scale=plan.settings.scale, real=task.real)
-        dials = judging.label(task).removeprefix(task.name).strip(" ()")
+        dials = label(task).removeprefix(task.name).strip(" ()")
         sizes = f"{task.classes} classes, {task.train_images} training images, n={cells[0].members}"
         title = f"{task.name}: {sizes}" + (f"\n{dials}" if dials else "")
         panels.append(figures.Panel(title=title, margin=margin, chance=task.chance, dots=dots))

@@ -9,6 +9,7 @@ from cnnlab.spec.record import Record
 from cnnlab.spec.task import Task
 from experiments.config.grid import Grid
 from experiments.config.resolve import Point, Settings
+from experiments.metrics import measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,7 @@ class Cell:
         for record in self.records:
             finals = record.finals[condition]
             seeds.extend(record.members)
-            values.extend(getattr(finals, metric))
+            values.extend(measured(record, condition, metric))
             diverged.extend(finals.diverged)
         return Sample(seeds=tuple(seeds), values=tuple(values), diverged=tuple(diverged))
 
@@ -47,6 +48,10 @@ class View:
     def tasks(self) -> tuple[Task, ...]:
         """The tasks, in the order of the grid."""
         return tuple(dict.fromkeys(cell.point.arm.task for cell in self.cells))
+
+    def is_reference(self, level: str) -> bool:
+        """Whether this is the level that others are compared with and matched to."""
+        return self.settings.sweep is not None and level == self.settings.sweep.reference
 
     def cell(self, task: Task, level: str, match: str) -> Cell | None:
         """The arm of one level; None if the sweep does not have it at this scale."""

@@ -15,6 +15,7 @@ from cnnlab.training.run import evaluation_seeds
 from experiments import judging
 from experiments.config.grid import Grid, grid
 from experiments.config.resolve import Point
+from experiments.evidence import label
 from experiments.registry import claim_digests, claims, claims_fed_by, register, strays
 from experiments.view import Cell, View
 
@@ -108,7 +109,7 @@ def test_a_moderator_qualifies() -> None:
     """Worth ten points at an offset of one pixel, nothing at three."""
 
     def fine_only(point: Point) -> float:
-        fine = judging.label(point.arm.task).endswith("offset_px 1)") or point.arm.task.real
+        fine = label(point.arm.task).endswith("offset_px 1)") or point.arm.task.real
         return late_wins(point) if fine else usual(point)
 
     found = verdict(planted(reference_too(fine_only)))

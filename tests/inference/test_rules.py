@@ -1,6 +1,7 @@
 """Equivalence, existence, universals, exact, survey, cost and conjunction rules."""
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from cnnlab.inference.rules.exact import Enumerated, Exact, Restricted
 from cnnlab.inference.rules.given import Given
 from cnnlab.inference.rules.instances import Always, Exists, Instance, Instances
 from cnnlab.inference.rules.survey import ALL, MOSTLY, NEARLY_ALL, Counted, Survey
+from cnnlab.inference.rules.within import Within
 from cnnlab.spec.invalid import Invalid
 from cnnlab.spec.verdict import Effect, Interval, Setting, Verdict
 
@@ -358,6 +360,35 @@ def test_the_number_is_that_of_the_part_that_decides() -> None:
     verdict = joined(AllOf, ("holds", "fails"))
     assert verdict.number is not None
     assert (verdict.number.value, verdict.n) == (1, 3)
+
+
+# R-WITHIN.
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [
+        (0.01, 0.05, "supported"),  # the interval is [.02, .04]
+        (-math.inf, 0.05, "supported"),
+        (0.03, 0.05, "inconclusive"),
+        (0.05, math.inf, "refuted"),
+        (-math.inf, 0.01, "refuted"),
+    ],
+)
+def test_a_quantity_lies_within_bounds_outside_or_across(shown: Shown, low: float, high: float, word: str) -> None:
+    evidence = Trained(effects=(shown("digits12", "pos"),))
+    assert verdict_of(Within(low=low, high=high), evidence).word == word
+
+
+def test_one_task_outside_the_bounds_refutes_and_few_members_decide_nothing(shown: Shown) -> None:
+    rule = Within(low=0.01)
+    both = Trained(effects=(shown("digits12", "pos"), shown("fashion14", "neg")))
+    assert verdict_of(rule, both).word == "refuted"
+    few = Trained(effects=(shown("digits12", "pos", seeds=(1, 2, 3)),))
+    assert verdict_of(rule, few).word == "inconclusive"
+    assert verdict_of(rule, Trained(missing=("the arm",))).word == "untested"
+    capped = Trained(effects=(shown("digits12", "pos"),), caps=("rule changed after data",))
+    assert verdict_of(rule, capped).word == "inconclusive"
 
 
 # The difference of two moderator levels.

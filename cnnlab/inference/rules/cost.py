@@ -1,32 +1,39 @@
 """R-COST: one way is slower than another by a stated ratio."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from cnnlab.inference.intervals import ratio_of_medians
 from cnnlab.inference.rules.contract import Decisions, PValues, held_back
-from cnnlab.spec.verdict import Interval, Number, Table, Verdict, Word
+from cnnlab.spec.verdict import Number, Scalar, Table, Verdict, Word
 
 SAME = (0.95, 1.05)
+NAMED_CELLS = 3
+"""How many failing cells a reason names; the table has them all."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timings:
-    """Seconds of interleaved rounds, warmed up: entry i of both sides was measured in round i.
+    """Seconds of interleaved rounds, warmed up: entry i of every side was measured in round i.
 
     Attributes:
         dear, cheap: the side the claim calls slower, and the other. what: one phrase naming both.
+        names: the two sides as columns of a table name them.
+        counted: the ratio that counting operations predicts, dear over cheap; None where counting says nothing.
+        beside: seconds of other ways, timed in the same rounds and shown, which no rule reads.
         caps: why the ratio may not be read (see `Trained`). device: what it was measured on.
-        tables: the timings as a reader looks at them.
     """
 
     dear: tuple[float, ...]
     cheap: tuple[float, ...]
     what: str
+    names: tuple[str, ...] = ("slower", "faster")
+    counted: float | None = None
+    beside: dict[str, tuple[float, ...]] = field(default_factory=dict)
     caps: tuple[str, ...] = ()
     device: str = ""
-    tables: tuple[Table, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,27 +59,119 @@ class Cost:
         rounds = len(evidence.dear)
         if rounds < self.fewest:
             return Verdict(word="inconclusive", reason=f"{rounds} rounds, at least {self.fewest} needed")
-        interval = ratio_of_medians(evidence.dear, evidence.cheap)
-        word, how = self._word(interval)
+        middle, low, high = ratio(evidence)
+        word, how = self._word(low, high)
         where = f" on {evidence.device}" if evidence.device else ""
-        span = f"ratio of medians 95 % [{interval.low:.3f}, {interval.high:.3f}], {rounds} rounds{where}"
-        middle = float(np.median(evidence.dear) / np.median(evidence.cheap))
+        span = f"ratio of medians {middle:.3f}, 95 % [{low:.3f}, {high:.3f}]"
         return Verdict(
             word=word,
-            reason=f"{how}{evidence.what}: {span}",
-            number=Number(name="ratio of medians", value=middle, low=interval.low, high=interval.high, unit="x"),
+            reason=f"{how}{evidence.what}: {span}, {rounds} rounds{where}",
+            number=Number(name="ratio of medians", value=middle, low=low, high=high, unit="x"),
             n=rounds,
-            tables=evidence.tables,
+            tables=(timing_table({evidence.what: evidence}),),
             evidence={
-                "rule": "R-COST", "ratio": self.ratio, "low": interval.low, "high": interval.high, "rounds": rounds,
+                "rule": "R-COST", "ratio": self.ratio, "low": low, "high": high, "rounds": rounds,
                 "device": evidence.device,
             },
         )  # fmt: skip
 
-    def _word(self, interval: Interval) -> tuple[Word, str]:
+    def _word(self, low: float, high: float) -> tuple[Word, str]:
         """Say the word, and how the reason begins."""
-        if interval.low > self.ratio:
+        if low > self.ratio:
             return "supported", ""
-        if interval.inside(*SAME):
+        if SAME[0] < low and high < SAME[1]:
             return "refuted", "no difference, "
-        return ("refuted", "reversed, ") if interval.high < 1 else ("inconclusive", "")
+        return ("refuted", "reversed, ") if high < 1 else ("inconclusive", "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Everywhere:
+    """R-COST over many cells timed side by side: supported if every cell is, refuted if any cell is.
+
+    The reason says how many hold and which cell has the lowest ratio; the table has all of them.
+
+    Attributes:
+        each: the rule of a cell.
+    """
+
+    each: Cost
+
+    def p_values(self, evidence: Mapping[str, Timings]) -> PValues | None:
+        """Give nothing: outside the directional family."""
+        return None
+
+    def conclude(self, evidence: Mapping[str, Timings], decisions: Decisions) -> Verdict:
+        """Give the verdict. Raises Invalid for unequal or non-positive rounds."""
+        found = {cell: self.each.conclude(timings, decisions) for cell, timings in evidence.items()}
+        unread = next((verdict for verdict in found.values() if verdict.number is None), None)
+        if unread is not None:
+            return unread
+        cells = {word: [cell for cell in found if found[cell].word == word] for word in ("refuted", "inconclusive")}
+        word: Word = next((word for word in ("refuted", "inconclusive") if cells[word]), "supported")
+        lowest = min(found.values(), key=lambda verdict: verdict.number.value if verdict.number else 0.0)
+        bar = f"{self.each.ratio:g}"
+        holding = sum(verdict.word == "supported" for verdict in found.values())
+        parts = [
+            f"{holding} of {len(found)} cells lie above {bar}" if len(found) > 1 else "",
+            f"not slower: {_some(cells['refuted'])}" if cells["refuted"] and len(found) > 1 else "",
+            f"undecided: {_some(cells['inconclusive'])}" if cells["inconclusive"] and len(found) > 1 else "",
+            f"lowest: {lowest.reason}" if len(found) > 1 else lowest.reason,
+        ]
+        return Verdict(
+            word=word,
+            reason="; ".join(part for part in parts if part),
+            number=lowest.number,
+            n=lowest.n,
+            tables=(timing_table(evidence),),
+            evidence={
+                "rule": "R-COST", "ratio": self.each.ratio, "cells": len(found), "above": holding,
+                "refuted": cells["refuted"], "undecided": cells["inconclusive"],
+                "device": next(iter(evidence.values())).device,
+            },
+        )  # fmt: skip
+
+
+def ratio(timings: Timings) -> tuple[float, float, float]:
+    """Median seconds of the dear side over those of the cheap one, and the ends of its 95 % interval."""
+    interval = ratio_of_medians(timings.dear, timings.cheap)
+    return float(np.median(timings.dear) / np.median(timings.cheap)), interval.low, interval.high
+
+
+def timing_table(cells: Mapping[str, Timings]) -> Table:
+    """One row a cell: median milliseconds of either side, their ratio and what counting predicts, and what is beside.
+
+    The last columns say how much of the counted ratio the clock shows.
+    """
+    first = next(iter(cells.values()))
+    beside = tuple(dict.fromkeys(name for timings in cells.values() for name in timings.beside))
+    predicted = any(timings.counted is not None for timings in cells.values())
+    rows: list[tuple[Scalar, ...]] = []
+    for cell, timings in cells.items():
+        found = ratio(timings)
+        others = (_milliseconds(timings.beside[name]) if name in timings.beside else None for name in beside)
+        counted = (timings.counted, None if timings.counted is None else _short(found[0] / timings.counted))
+        rows.append(
+            (
+                cell, _milliseconds(timings.dear), _milliseconds(timings.cheap),
+                *map(_short, found),
+                *(counted if predicted else ()), *others,
+            )
+        )  # fmt: skip
+    columns = ("cell", *(f"{name}, ms" for name in first.names), "ratio", "95 % low", "95 % high")
+    columns += ("counted ratio", "measured / counted") if predicted else ()
+    title = f"Median of {len(first.dear)} rounds" + (f" on {first.device}" if first.device else "")
+    return Table(title=title, columns=columns + tuple(f"{name}, ms" for name in beside), rows=tuple(rows))
+
+
+def _some(cells: list[str]) -> str:
+    more = f" and {len(cells) - NAMED_CELLS} more" if len(cells) > NAMED_CELLS else ""
+    return f"{', '.join(cells[:NAMED_CELLS])}{more}"
+
+
+def _milliseconds(seconds: tuple[float, ...]) -> float:
+    return _short(1e3 * float(np.median(seconds)))
+
+
+def _short(value: float) -> float:
+    """Four significant digits: more would be noise."""
+    return float(f"{value:.4g}")

@@ -1,0 +1,65 @@
+"""R-WITHIN: a measured quantity of one arm lies inside stated bounds."""
+
+import math
+from dataclasses import dataclass
+
+from cnnlab.inference.effects import FEWEST
+from cnnlab.inference.rules.contract import Decisions, PValues, Trained, held_back, trained_caps, untested
+from cnnlab.spec.invalid import require
+from cnnlab.spec.verdict import Effect, Match, Number, Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Within:
+    """R-WITHIN: supported where the members' mean, with its 95 % interval, lies inside [low, high] on every counted task.
+
+    Refuted where it lies wholly outside on one of them. For quantities of one arm against a fixed bound, such as a
+    gradient's decay per layer or a share of weight energy; fewer than 6 members are inconclusive. The evidence's
+    effects are the quantity itself (against 0), one a task.
+
+    Attributes:
+        low, high: the bounds; infinite where there is none. match: the match whose effects are read.
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    match: Match = "none"
+
+    def __post_init__(self) -> None:
+        require(self.low < self.high, "bounds", f"[{self.low}, {self.high}]", "low must lie below high")
+
+    def p_values(self, evidence: Trained) -> PValues | None:
+        """Give nothing: outside the directional family."""
+        return None
+
+    def conclude(self, evidence: Trained, decisions: Decisions) -> Verdict:
+        """Give the verdict."""
+        primary = tuple(e for e in evidence.effects if e.setting.match == self.match and e.setting.condition == "own")
+        if not primary:
+            return untested(evidence.missing)
+        counted = tuple(effect for effect in primary if effect.setting.eligible)
+        caps = trained_caps(evidence, counted)
+        if caps:
+            return held_back(caps, evidence.effects)
+        few = [effect for effect in counted if effect.n < FEWEST]
+        if few or not counted:
+            reason = f"too few members: {few[0].n}, at least {FEWEST} needed" if few else "no task counts"
+            return Verdict(word="inconclusive", reason=reason, effects=evidence.effects)
+        outside = tuple(effect for effect in counted if effect.interval95.outside(self.low, self.high))
+        inside = all(effect.interval95.inside(self.low, self.high) for effect in counted)
+        first = (outside or counted)[0]
+        span = first.interval95
+        return Verdict(
+            word="refuted" if outside else "supported" if inside else "inconclusive",
+            reason=f"{'; '.join(map(_shown, outside or counted))}; bounds [{self.low:g}, {self.high:g}]",
+            effects=evidence.effects,
+            number=Number(name=first.setting.metric, value=first.estimate, low=span.low, high=span.high),
+            n=first.n,
+            evidence={"rule": "R-WITHIN", "low": self.low, "high": self.high},
+        )
+
+
+def _shown(effect: Effect) -> str:
+    at, span = effect.setting, effect.interval95
+    name = at.metric.replace("_", " ")
+    return f"{at.task} {name} {effect.estimate:.3g} 95 % {span.kind} [{span.low:.3g}, {span.high:.3g}], n={effect.n}"
