@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from cnnlab.spec.invalid import require, require_choice
 
-ACTIVATIONS = ("relu", "leaky_relu", "tanh", "scaled_tanh", "sigmoid", "gelu", "identity")
+ACTIVATIONS = ("relu", "relu_half", "relu_one", "leaky_relu", "tanh", "scaled_tanh", "sigmoid", "gelu", "identity")
 NORMS = ("none", "batch", "layer")
 BLOCKS = ("plain", "residual")
 HEADS = ("global_average", "flatten")
@@ -40,6 +40,8 @@ class ConvNet:
         connectivity, groups: `dense`; `grouped` in `groups`; `depthwise`; `separable` (depthwise, then 1x1).
             The first convolution is always dense: it reads the image.
         pointwise: a 1x1 convolution after each stage or each convolution.
+        activation_every: an activation stands after every convolution (1), or after every second one, ... and always
+            after the last; those between are followed by nothing.
         activation, norm, block, head: see the tables above. `residual` adds the identity around each convolution
             whose input and output agree in shape.
         init, init_scale: kernel initialiser, and its gain (standard deviation for `normal`).
@@ -62,6 +64,7 @@ class ConvNet:
     groups: int = 1
     pointwise: str = "none"
     activation: str = "relu"
+    activation_every: int = 1
     norm: str = "none"
     block: str = "plain"
     head: str = "global_average"
@@ -86,6 +89,7 @@ class ConvNet:
         for key, low, high in (
             ("depth", 1, 100), ("width", 1, 4096), ("kernel", 1, MAX_KERNEL), ("stride", 1, MAX_KERNEL),
             ("stem_kernel", 0, MAX_KERNEL), ("stem_stride", 0, MAX_KERNEL), ("down_size", 1, 512), ("groups", 1, 4096),
+            ("activation_every", 1, 100),
         ):  # fmt: skip
             value = getattr(self, key)
             require(low <= value <= high, f"model.{key}", value, f"must lie between {low} and {high}")

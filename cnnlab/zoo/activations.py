@@ -18,6 +18,18 @@ def relu(x: Array) -> Array:
 
 
 @jax.jit
+def relu_half(x: Array) -> Array:
+    """max(x, 0) with derivative 1/2 at 0, as `jnp.maximum` has it."""
+    return jnp.maximum(x, 0)
+
+
+@jax.jit
+def relu_one(x: Array) -> Array:
+    """max(x, 0) with derivative 1 at 0."""
+    return jnp.where(x >= 0, x, 0)
+
+
+@jax.jit
 def leaky_relu(x: Array) -> Array:
     """X where x >= 0, else `LEAKY_SLOPE` * x; derivative 1 at 0."""
     return jax.nn.leaky_relu(x, LEAKY_SLOPE)
@@ -55,6 +67,8 @@ def identity(x: Array) -> Array:
 
 TABLE: dict[str, Callable[[Array], Array]] = {
     "relu": relu,
+    "relu_half": relu_half,
+    "relu_one": relu_one,
     "leaky_relu": leaky_relu,
     "tanh": tanh,
     "scaled_tanh": scaled_tanh,

@@ -5,7 +5,7 @@ import dataclasses
 from cnnlab.geometry.sizes import Map, maps
 from cnnlab.spec.invalid import require
 from cnnlab.spec.net import Net
-from cnnlab.spec.network import Conv, Input, Network, Node, Pair
+from cnnlab.spec.network import Activation, Conv, Input, Network, Node, Norm, Pair
 
 IMAGE = "image"
 
@@ -44,16 +44,28 @@ class Chain:
 
     def add(self, node: Node) -> None:
         """Append a layer. Raises Invalid, naming it and the size, if its map would shrink below 1 x 1."""
+        node = node if node.inputs else dataclasses.replace(node, inputs=(self.last,))
         if isinstance(node, Conv) and self.net.init == "delta_orthogonal":
-            reads = self.channels // node.groups
+            reads = (self._maps[node.inputs[0]].channels or 0) // node.groups
             must = f"needs at least as many filters as channels; layer {node.name} has {node.filters} for {reads}"
             require(node.filters >= reads, "model.init", self.net.init, must)
-        node = node if node.inputs else dataclasses.replace(node, inputs=(self.last,))
         # the layer alone, on maps of the size its inputs have: a chain of n layers is measured n times less often
         sources = tuple(Input(name=name, channels=self._maps[name].channels or 0) for name in node.inputs)
         alone = Network(nodes=(*sources, node), output=node.name, features=node.name)
         self._maps[node.name] = maps(alone, self._maps[node.inputs[0]].size)[node.name]
         self.nodes.append(node)
+
+    def normed(self, conv: Conv, kind: str = "") -> str:
+        """Append a convolution, its batch norm `<name>_norm` and, if one is named, the activation `<name>_act`.
+
+        The convolution loses its bias, which the norm would subtract again. Returns the name of the newest layer.
+        Raises Invalid as `add`.
+        """
+        self.add(dataclasses.replace(conv, bias=False))
+        self.add(Norm(name=f"{conv.name}_norm", kind="batch"))
+        if kind:
+            self.add(Activation(name=f"{conv.name}_act", kind=kind))
+        return self.last
 
     def network(self, features: str, activation: str) -> Network:
         """Return the finished network, whose newest layer gives the logits.

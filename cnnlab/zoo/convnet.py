@@ -72,7 +72,8 @@ def _convolution(chain: Chain, net: ConvNet, place: int, filters: int) -> None:
     _normalise(chain, net, f"norm{place}")
     if net.block == "residual" and chain.map == before:
         chain.add(Add(name=f"add{place}", inputs=(chain.last, source)))
-    chain.add(Activation(name=f"act{place}", kind=net.activation))
+    if place % net.activation_every == 0 or place == net.depth:
+        chain.add(Activation(name=f"act{place}", kind=net.activation))
 
 
 def _spatial(

@@ -8,21 +8,21 @@ from jax import Array
 
 from cnnlab.geometry.sizes import maps
 from cnnlab.spec.invalid import Invalid, require
-from cnnlab.spec.network import Conv, Dense, Input, Network, Node, Norm
+from cnnlab.spec.network import Conv, Dense, Elementwise, Input, Network, Node, Norm, TransposedConv
 from cnnlab.zoo.initialisers import kernel
-from cnnlab.zoo.operations import operate
+from cnnlab.zoo.operations import TRAINING_ONLY, operate
 
 BATCH_NORM_MOMENTUM = 0.9
 """PyTorch's, where Flax has 0.99: runs here are some hundred steps, too few for a memory of a hundred."""
 
-LEARNED = (Conv, Dense, Norm)
+LEARNED = (Conv, TransposedConv, Dense, Norm)
 """Kinds of layer that hold weights."""
 
 Mode = Literal["train", "evaluate"]
 
 
 class Weights(nnx.Module):
-    """What a convolution or dense layer learns: a kernel and, unless None, a bias that begins at zero."""
+    """What a (transposed) convolution or dense layer learns: a kernel and, unless None, a bias that begins at zero."""
 
     def __init__(self, kernel: Array, bias: bool) -> None:
         self.kernel = nnx.Param(kernel)
@@ -77,7 +77,9 @@ class Net(nnx.Module):
         return outputs[self.network.output], outputs
 
     def _forward(self, node: Node, mode: Mode, *inputs: Array) -> Array:
-        """Compute the output of one layer; only batch norm looks at the mode."""
+        """Compute the output of one layer; only batch norm looks at the mode, and dropout refuses to train."""
+        if isinstance(node, Elementwise) and mode == "train" and node.kind in TRAINING_ONLY:
+            raise Invalid(f"network.{node.name}.kind", node.kind, "acts in training and needs random numbers there")
         layer = self.layers[node.name] if isinstance(node, LEARNED) else None
         if isinstance(node, Norm) and layer is not None:
             settings = {"use_running_average": mode == "evaluate"} if node.kind == "batch" else {}
@@ -86,12 +88,14 @@ class Net(nnx.Module):
         return operate(node, layer, *inputs)
 
 
-def _layer(network: Network, node: Conv | Dense | Norm, channels: int, key: Array) -> nnx.Module:
+def _layer(network: Network, node: Conv | TransposedConv | Dense | Norm, channels: int, key: Array) -> nnx.Module:
     """Make the learned part of a layer that reads `channels`."""
     match node:
         case Conv():
             shape: tuple[int, ...] = (*node.kernel, channels // node.groups, node.filters)
             return Weights(_kernel(network, node, shape, key), node.bias)
+        case TransposedConv():
+            return Weights(_kernel(network, node, (*node.kernel, channels, node.filters), key), node.bias)
         case Dense():
             return Weights(_kernel(network, node, (channels, node.units), key), node.bias)
     # Flax asks for random streams it never uses: a scale begins at one, an offset at zero. Its fast variance,

@@ -1,13 +1,14 @@
 """What each kind of layer computes: pure functions on arrays of shape (batch, height, width, channels).
 
 No window operation uses `lax.reduce_window`: its gradient is a scatter, a serial loop on CPU. Windows are strided
-slices, folded along one axis and then the other.
+slices, folded along one axis and then the other; interpolation is a product with a matrix along each axis.
 """
 
 import functools
 import itertools
 import operator
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from functools import singledispatch
 from math import comb
 from typing import Any
@@ -15,8 +16,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from numpy.typing import NDArray
 
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import Invalid, require_choice
 from cnnlab.spec.network import (
     Activation,
     Add,
@@ -24,6 +26,7 @@ from cnnlab.spec.network import (
     Concat,
     Conv,
     Dense,
+    Elementwise,
     Flatten,
     GlobalAveragePool,
     GroupPad,
@@ -32,11 +35,16 @@ from cnnlab.spec.network import (
     Padding,
     Pair,
     Pool,
+    Resize,
     SpaceToDepth,
+    TransposedConv,
 )
-from cnnlab.zoo.activations import activation
+from cnnlab.zoo.activations import TABLE, activation
 
 HEIGHT, WIDTH = 1, 2
+TRAINING_ONLY = ("dropout",)
+"""Elementwise layers that act in training and are the identity in evaluation."""
+
 _PAD_MODES = {"reflect": "reflect", "circular": "wrap"}
 
 
@@ -50,7 +58,7 @@ def operate(node: Node, weights: Any, *inputs: Array) -> Array:
         *inputs: the outputs of the layers it reads.
 
     Raises:
-        Invalid: the layer is of a kind that can be measured but not run, such as a transposed convolution.
+        Invalid: the layer is of a kind that can be measured but not run, such as one of a user's own.
     """
     raise Invalid(f"network.{node.name}", type(node).__name__, "choose a kind of layer that the zoo runs")
 
@@ -62,6 +70,23 @@ def _(node: Conv, weights: Any, x: Array) -> Array:
         x, weights.kernel[...], node.stride, padding, rhs_dilation=node.dilation,
         dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=node.groups,
     )  # fmt: skip
+    return _with_bias(value, weights)
+
+
+@operate.register
+def _(node: TransposedConv, weights: Any, x: Array) -> Array:
+    """Paint the kernel, as it lies, around every pixel: output i * stride - low + j gains x[i] times kernel[j].
+
+    It is `lax.conv_transpose` with the kernel flipped along both axes: the gradient of a convolution with respect to
+    its input. The kernel has shape (height, width, channels_in, filters).
+    """
+    padding: Any = "SAME"
+    if node.padding != "same":
+        # lax fills VALID up to in * stride where the kernel is smaller than the stride; here nothing is filled
+        crops = ((0, 0), (0, 0)) if node.padding == "valid" else node.padding
+        padding = [(size - 1 - low, size - 1 - high) for size, (low, high) in zip(node.kernel, crops, strict=True)]
+    flipped = jnp.flip(weights.kernel[...], (0, 1))
+    value = lax.conv_transpose(x, flipped, node.stride, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
     return _with_bias(value, weights)
 
 
@@ -105,6 +130,16 @@ def _(node: SpaceToDepth, weights: None, x: Array) -> Array:
 
 
 @operate.register
+def _(node: Resize, weights: None, x: Array) -> Array:
+    rows, columns = (
+        jnp.asarray(_interpolation(node.kind, scale, length), x.dtype)
+        for scale, length in zip(node.scale, x.shape[HEIGHT : WIDTH + 1], strict=True)
+    )
+    resized: Array = jnp.einsum("ph,qw,bhwc->bpqc", rows, columns, x)
+    return resized
+
+
+@operate.register
 def _(node: Pad, weights: None, x: Array) -> Array:
     if node.mode == "zeros":
         return _pad(x, node.padding, 0.0)
@@ -124,6 +159,13 @@ def _(node: GroupPad, weights: None, x: Array) -> Array:
 @operate.register
 def _(node: Activation, weights: None, x: Array) -> Array:
     return activation(node.kind)(x)
+
+
+@operate.register
+def _(node: Elementwise, weights: None, x: Array) -> Array:
+    """Apply an activation of the table, or, as in evaluation, pass on what acts in training alone."""
+    require_choice(f"network.{node.name}.kind", node.kind, (*TABLE, *TRAINING_ONLY))
+    return x if node.kind in TRAINING_ONLY else TABLE[node.kind](x)
 
 
 @operate.register
@@ -166,6 +208,26 @@ def _taps(x: Array, axis: int, size: int, stride: int) -> list[Array]:
     windows = (x.shape[axis] - size) // stride + 1
     reach = (windows - 1) * stride + 1
     return [lax.slice_in_dim(x, first, first + reach, stride, axis) for first in range(size)]
+
+
+def _interpolation(kind: str, scale: Fraction, length: int) -> NDArray[np.float64]:
+    """Weights of (output, input) pixels along one axis: half-pixel centres, the edge pixel repeated, no low-pass.
+
+    Output u lies at (u + 1/2) / scale - 1/2 on the input's pixels; `nearest` takes the pixel whose area holds that
+    place, the right one of two. Places are whole multiples of 1 / (2 * numerator): integers keep them exact.
+    """
+    up, down = scale.numerator, scale.denominator
+    unit = np.arange(length * up // down)
+    doubled = (2 * unit + 1) * down
+    if kind == "nearest":
+        left, share = doubled // (2 * up), np.zeros(unit.size)
+    else:
+        left, rest = np.divmod(doubled - up, 2 * up)
+        share = rest / (2 * up)
+    weights = np.zeros((unit.size, length))
+    np.add.at(weights, (unit, left.clip(0, length - 1)), 1 - share)
+    np.add.at(weights, (unit, (left + 1).clip(0, length - 1)), share)
+    return weights
 
 
 def _padded(x: Array, padding: Padding, kernel: Pair, stride: Pair, value: float) -> Array:

@@ -25,6 +25,9 @@ NEEDS = {
     "model=tiny_vgg": ("data=fashion_mnist",),
     "model=lenet5": ("data=fashion_mnist",),
     "model=all_cnn": ("data=cifar10",),
+    "model=vgg16": ("data=cifar10",),
+    "model=alexnet": ("data=tfds", "data.name=imagenette", "data.side=227", "data.channels=3", "data.classes=10"),
+    "model=inception_v3": ("data=tfds", "data.name=imagenette", "data.side=299", "data.channels=3", "data.classes=10"),
     "model=network_in_network": ("data=cifar10",),
     "data=tfds": ("data.name=kmnist", "data.side=28", "data.classes=10"),
 }

@@ -313,5 +313,5 @@ def test_names_are_tree_paths_and_can_be_chosen():
 def test_every_activation_of_the_table_is_known_and_no_other():
     assert set(LIMITS) == set(ACTIVATIONS)
     step = dataclasses.replace(SNAPSHOTS["relu"], activation_name="swish")
-    with pytest.raises(Invalid, match="activation_name=swish is not valid: choose one of relu, leaky_relu"):
+    with pytest.raises(Invalid, match="activation_name=swish is not valid: choose one of relu, relu_half"):
         measure(step)

@@ -44,6 +44,7 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "groups": (1, 2, 4),
     "pointwise": spec.POINTWISE,
     "activation": spec.ACTIVATIONS,
+    "activation_every": (1, 2),
     "norm": spec.NORMS,
     "block": spec.BLOCKS,
     "head": spec.HEADS,
@@ -58,6 +59,7 @@ NEEDS: dict[str, dict[str, Any]] = {
     "groups": {"connectivity": "grouped"},
     "widths": {"connectivity": "dense"},
     "depth": {"pools": ()},
+    "activation_every": {"depth": 2},
 }
 
 
@@ -132,13 +134,17 @@ def test_every_value_of_every_factor_trains_a_step(factor: str):
 
 
 CLASSICS = [Classic(name=name, variant=of[-1]) for name, of in variants().items()]
+ROOMY = 75
+"""Pixels that every classic can read."""
 
 
 @pytest.mark.parametrize("case", [*CLASSICS, Classic(name="lenet5", activation="gelu")], ids=lambda case: case.label)
 def test_classics_carry_one_activation_at_every_site(case: Classic):
-    graph = network(case, 32, CHANNELS, CLASSES)
-    net = Net(graph, jax.random.key(0))
-    jaxpr = jax.make_jaxpr(lambda images: net(images)[0])(jnp.zeros((1, 32, 32, CHANNELS)))
+    graph = network(case, ROOMY, CHANNELS, CLASSES)
+    # shapes only: the largest has over a hundred million weights
+    parts, state = nnx.split(nnx.eval_shape(lambda: Net(graph, jax.random.key(0))))
+    images = jax.ShapeDtypeStruct((1, ROOMY, ROOMY, CHANNELS), jnp.float32)
+    jaxpr = jax.make_jaxpr(lambda state, images: nnx.merge(parts, state)(images)[0])(state, images)
     assert activation_sites(jaxpr) == expected_sites(graph)
 
 
@@ -188,6 +194,12 @@ def test_the_jaxpr_check_sees_a_site_the_factor_did_not_reach(fault: type[Net], 
     net = fault(graph, jax.random.key(0))
     jaxpr = jax.make_jaxpr(lambda images: net(images)[0])(batch()[0])
     assert activation_sites(jaxpr) != expected_sites(graph)
+
+
+@pytest.mark.parametrize(("every", "sites"), [(1, [1, 2, 3, 4, 5]), (2, [2, 4, 5]), (3, [3, 5]), (9, [5])])
+def test_activations_can_stand_after_every_second_convolution_and_always_after_the_last(every: int, sites: list[int]):
+    graph = network(ConvNet(depth=5, activation_every=every), SIDE, CHANNELS, CLASSES)
+    assert [node.name for node in graph.nodes if isinstance(node, Activation)] == [f"act{place}" for place in sites]
 
 
 class WindowPool(Net):

@@ -132,12 +132,18 @@ REFUSED = [
     (ConvNet(block="residual", padding="valid", pools=(), depth=3), 12, "model.block=residual is not valid"),
     (ConvNet(init="delta_orthogonal", width_schedule="inverted"), 12, "model.init=delta_orthogonal is not valid"),
     (ConvNet(width_schedule="double_per_conv", depth=20), 12, "model.width_schedule=double_per_conv is not valid"),
-    (Classic(name="lenet6"), 32, "choose one of all_cnn, lenet5, network_in_network, tiny_vgg"),
+    (Classic(name="lenet6"), 32, "choose one of alexnet, all_cnn, inception_v3, lenet5, mobilenet_v1"),
     (Classic(name="all_cnn"), 32, "model.variant= is not valid: choose one of a_base, a_strided"),
     (Classic(name="lenet5", variant="b"), 32, "model.variant=b is not valid"),
     (Classic(name="lenet5"), 27, "network.conv3=0x0 is not valid: the 4x4 map"),
     (Classic(name="tiny_vgg"), 15, "network.pool_after4"),
     (Classic(name="all_cnn", variant="c_all"), 8, "network.conv3=0x0 is not valid: the 2x2 map"),
+    (Classic(name="vgg16"), 31, "network.pool5=0x0 is not valid: the 1x1 map"),
+    (Classic(name="alexnet"), 66, "network.pool_after5=0x0 is not valid: the 2x2 map"),
+    (Classic(name="alexnet", variant="one_tower"), 62, "network.pool_after5=0x0 is not valid: the 2x2 map"),
+    (Classic(name="inception_v3"), 74, "network.mixed9_path1_conv2=0x0 is not valid: the 2x2 map"),
+    (Classic(name="resnet50", variant="v2"), 32, "model.variant=v2 is not valid: choose one of , v1"),
+    (Classic(name="resnet50", init="delta_orthogonal"), 32, "model.init=delta_orthogonal is not valid"),
 ]
 
 
@@ -172,14 +178,17 @@ def test_every_all_cnn_reads_a_6x6_map_at_32_pixels_as_the_paper_says():
 
 
 def test_every_classic_adapts_and_carries_the_asked_activation_at_every_site():
-    assert set(names()) == set(variants()) == {"all_cnn", "lenet5", "network_in_network", "tiny_vgg"}
+    assert set(names()) == set(variants()) == {
+        "alexnet", "all_cnn", "inception_v3", "lenet5", "mobilenet_v1", "network_in_network", "resnet18", "resnet50",
+        "tiny_vgg", "vgg16",
+    }  # fmt: skip
     for name, of in variants().items():
         for variant in of:
-            graph = network(Classic(name=name, variant=variant, activation="gelu"), 40, 2, 7)
+            graph = network(Classic(name=name, variant=variant, activation="gelu"), 80, 2, 7)
             sites = [node.kind for node in graph.nodes if isinstance(node, Activation)]
             assert graph.activation == "gelu"
             assert set(sites) == {"gelu"}
-            assert graph.size == (40, 40)
+            assert graph.size == (80, 80)
 
 
 def test_lowering_and_matching_run_without_jax():

@@ -1,7 +1,9 @@
 """What layers compute: hand-worked numbers, a slow oracle, and where even kernels move a picture."""
 
+import dataclasses
 import itertools
 from collections.abc import Callable
+from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,12 +20,14 @@ from cnnlab.spec.network import (
     Concat,
     Conv,
     Dense,
+    Elementwise,
     Flatten,
     GlobalAveragePool,
     GroupPad,
     Node,
     Pad,
     Pool,
+    Resize,
     SpaceToDepth,
     TransposedConv,
 )
@@ -148,19 +152,148 @@ def test_heads_and_concat():
 def test_activations_by_hand():
     x = jnp.array([-2.0, 0.0, 1.0])
     by_hand = {
-        "relu": [0, 0, 1], "leaky_relu": [-0.02, 0, 1], "identity": [-2, 0, 1], "tanh": np.tanh([-2, 0, 1]),
+        "relu": [0, 0, 1], "relu_half": [0, 0, 1], "relu_one": [0, 0, 1], "leaky_relu": [-0.02, 0, 1], "identity": [-2, 0, 1], "tanh": np.tanh([-2, 0, 1]),
         "scaled_tanh": 1.7159 * np.tanh(np.array([-4, 0, 2]) / 3), "sigmoid": 1 / (1 + np.exp([2, 0, -1])),
         "gelu": [-2 * 0.02275013, 0, 0.84134475],
     }  # fmt: skip
     for kind, values in by_hand.items():
         np.testing.assert_allclose(activation(kind)(x), values, rtol=1e-5, err_msg=kind)
-    with pytest.raises(Invalid, match="choose one of relu, leaky_relu, tanh, scaled_tanh, sigmoid, gelu, identity"):
+    slopes = {kind: float(jax.grad(activation(kind))(0.0)) for kind in ("relu", "relu_half", "relu_one")}
+    assert slopes == {"relu": 0.0, "relu_half": 0.5, "relu_one": 1.0}
+    with pytest.raises(Invalid, match="choose one of relu, relu_half, relu_one, leaky_relu, tanh, scaled_tanh, sigm"):
         operate(Activation(name="a", kind="swish"), None, x)
 
 
+class Scramble(Node):
+    """A layer of a user's own."""
+
+
 def test_a_layer_the_zoo_cannot_run_is_refused():
-    with pytest.raises(Invalid, match=r"network\.up=TransposedConv"):
-        operate(TransposedConv(name="up", filters=1, kernel=(2, 2), stride=(2, 2)), None, jnp.ones((1, 2, 2, 1)))
+    with pytest.raises(Invalid, match=r"network\.mine=Scramble is not valid: choose a kind of layer that the zoo runs"):
+        operate(Scramble(name="mine"), None, jnp.ones((1, 2, 2, 1)))
+
+
+def test_other_elementwise_layers_pass_on_or_activate_and_unknown_ones_are_refused():
+    x = jnp.array([[[[-1.0], [2.0]]]])
+    for kind, values in {"dropout": [-1, 2], "identity": [-1, 2], "relu": [0, 2]}.items():
+        assert operate(Elementwise(name="e", kind=kind), None, x).ravel().tolist() == values
+    with pytest.raises(Invalid, match=r"network\.e\.kind=hswish is not valid: choose one of relu, .*, dropout"):
+        operate(Elementwise(name="e", kind="hswish"), None, x)
+
+
+# ---- transposed convolutions ----
+
+
+def test_a_transposed_convolution_paints_its_kernel_by_hand():
+    kernel = np.array([[1, 2, 3]])[:, :, None, None]
+
+    def painted(padding: Any, stride: int = 2) -> list[float]:
+        node = TransposedConv(name="t", filters=1, kernel=(1, 3), stride=(1, stride), padding=padding)
+        row: list[float] = run(node, [[1, 10]], weights=weights(kernel))[0].tolist()
+        return row
+
+    assert painted("valid") == [1, 2, 13, 20, 30]
+    # kernel - stride = 1 pixel too many: the odd one goes at the right
+    assert painted("same") == [1, 2, 13, 20]
+    assert painted(((0, 0), (1, 0))) == [2, 13, 20, 30]
+    # a stride wider than the kernel leaves gaps, which SAME fills up to in * stride
+    assert painted("valid", 4) == [1, 2, 3, 0, 10, 20, 30]
+    assert painted("same", 4) == [1, 2, 3, 0, 10, 20, 30, 0]
+    biased = TransposedConv(name="t", filters=1, kernel=(1, 3), stride=(1, 4))
+    assert run(biased, [[1]], weights=weights(kernel, [5])).tolist() == [[6, 7, 8, 5]]
+
+
+TRANSPOSED = list(itertools.product((1, 3, 4), (1, 2, 4), ("valid", "same", ((1, 0), (0, 1)))))
+
+
+def is_the_gradient_of_a_convolution(layer: Callable[..., jax.Array]) -> bool:
+    """Whether the transposed convolution is the gradient of a convolution with respect to its input, by JAX."""
+    draw = np.random.default_rng(3)
+    for size, stride, padding in TRANSPOSED:
+        weight = draw.normal(size=(size, size, 2, 3)).astype(np.float32)
+        up = TransposedConv(name="t", filters=3, kernel=(size, size), stride=(stride, stride), padding=padding)
+        x = jnp.asarray(draw.normal(size=(1, 4, 4, 2)), jnp.float32)
+        made = layer(up, weights(weight), x)
+        spare = size - stride
+        same = ((max(spare, 0) // 2, spare - max(spare, 0) // 2),) * 2
+        pads = {"valid": ((0, 0), (0, 0)), "same": same}[padding] if isinstance(padding, str) else padding
+        down = Conv(name="c", filters=2, kernel=up.kernel, stride=up.stride, padding=pads)
+        _, pull = jax.vjp(lambda y, down=down, w=weight: operate(down, weights(w.transpose(0, 1, 3, 2)), y), made)
+        (expected,) = pull(x)
+        if made.shape != expected.shape or not np.allclose(made, expected, atol=1e-4):
+            return False
+    return True
+
+
+def unflipped(node: TransposedConv, learned: Any, x: jax.Array) -> jax.Array:
+    """Planted fault: the kernel as `lax.conv_transpose` lays it."""
+    return operate(node, weights(learned.kernel[::-1, ::-1]), x)
+
+
+def odd_pixel_first(node: TransposedConv, learned: Any, x: jax.Array) -> jax.Array:
+    """Planted fault: the odd pixel that SAME crops goes at the top and left."""
+    spare = node.kernel[0] - node.stride[0]
+    if node.padding == "same" and spare > 0:
+        node = dataclasses.replace(node, padding=((spare - spare // 2, spare // 2),) * 2)
+    return operate(node, learned, x)
+
+
+def test_a_transposed_convolution_is_the_gradient_of_a_convolution():
+    assert is_the_gradient_of_a_convolution(operate)
+
+
+@pytest.mark.parametrize("fault", [unflipped, odd_pixel_first])
+def test_the_gradient_check_sees_a_planted_fault(fault: Callable[..., jax.Array]):
+    assert not is_the_gradient_of_a_convolution(fault)
+
+
+# ---- interpolation ----
+
+
+def test_interpolation_by_hand():
+    def resized(kind: Any, scale: Fraction) -> list[float]:
+        row: list[float] = run(Resize(name="r", kind=kind, scale=(Fraction(1), scale)), [[0, 4, 8]])[0].tolist()
+        return row
+
+    assert resized("nearest", Fraction(2)) == [0, 0, 4, 4, 8, 8]
+    assert resized("bilinear", Fraction(2)) == [0, 1, 3, 5, 7, 8]
+    # floor(3 * 2/3) pixels at 1/4 and 7/4; floor(3 / 2) pixels at 1/2
+    assert resized("bilinear", Fraction(2, 3)) == [1, 7]
+    assert resized("nearest", Fraction(2, 3)) == [0, 8]
+    assert resized("bilinear", Fraction(1, 2)) == [2]
+    assert resized("nearest", Fraction(1, 2)) == [4]
+
+
+def interpolates_like_jax(layer: Callable[..., jax.Array]) -> bool:
+    x = jax.random.normal(jax.random.key(0), (2, 6, 12, 3))
+    for kind, scale in itertools.product(
+        ("nearest", "bilinear"), (2, 3, Fraction(3, 2), Fraction(1, 2), Fraction(2, 3))
+    ):
+        node = Resize(name="r", scale=(Fraction(scale), Fraction(scale)), kind=kind)  # type: ignore[arg-type]
+        expected = jax.image.resize(x, (2, int(6 * scale), int(12 * scale), 3), kind, antialias=False)
+        made = layer(node, None, x)
+        if made.shape != expected.shape or not np.allclose(made, expected, atol=1e-5):
+            return False
+    return True
+
+
+def corner_aligned(node: Resize, learned: None, x: jax.Array) -> jax.Array:
+    """Planted fault: the first and last pixel stay where they are."""
+    for axis, scale in ((1, node.scale[0]), (2, node.scale[1])):
+        length = int(x.shape[axis] * scale)
+        place = jnp.linspace(0, x.shape[axis] - 1, length)
+        left = jnp.floor(place).astype(int).clip(0, x.shape[axis] - 2)
+        share = (place - left).reshape([-1 if a == axis else 1 for a in range(4)])
+        x = jnp.take(x, left, axis) * (1 - share) + jnp.take(x, left + 1, axis) * share
+    return x
+
+
+def test_interpolation_is_that_of_jax_and_its_gradient_scatters_nothing():
+    assert interpolates_like_jax(operate)
+    assert not interpolates_like_jax(corner_aligned)
+    node = Resize(name="r", scale=(Fraction(2), Fraction(2)), kind="nearest")
+    gradient = jax.grad(lambda x: operate(node, None, x).sum())
+    assert "scatter" not in str(jax.make_jaxpr(gradient)(jnp.ones((1, 3, 3, 1))))
 
 
 # ---- convolutions against a slow oracle ----

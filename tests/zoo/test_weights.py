@@ -1,6 +1,7 @@
 """Initial weights, what a module returns, batch norm's two modes, and gradients at layer outputs."""
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import jax
@@ -14,7 +15,16 @@ from cnnlab.geometry.cost import cost
 from cnnlab.geometry.sizes import maps
 from cnnlab.spec.invalid import Invalid
 from cnnlab.spec.net import ConvNet
-from cnnlab.spec.network import Dense, Flatten, Input, Network
+from cnnlab.spec.network import (
+    Dense,
+    Elementwise,
+    Flatten,
+    GlobalAveragePool,
+    Input,
+    Network,
+    Resize,
+    TransposedConv,
+)
 from cnnlab.zoo.initialisers import kernel
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.module import Net
@@ -180,6 +190,38 @@ def test_a_perturbation_gives_the_gradient_at_a_layers_output():
     assert not moved[1].any()
     with pytest.raises(Invalid, match="perturbations=act9 is not valid: choose of the layers image, conv1"):
         net(images, perturbations={"act9": nudges["act1"]})
+
+
+def upsampling() -> Network:
+    """A net with every kind of layer that the parametric net never has."""
+    nodes = (
+        Input(name="image", channels=2),
+        TransposedConv(name="up", inputs=("image",), filters=5, kernel=(4, 3), stride=(2, 2)),
+        Resize(name="half", inputs=("up",), scale=(Fraction(1, 2), Fraction(3, 2)), kind="bilinear"),
+        Elementwise(name="drop", inputs=("half",), kind="dropout"),
+        GlobalAveragePool(name="mean", inputs=("drop",)),
+        Dense(name="logits", inputs=("mean",), units=3),
+    )
+    return Network(nodes=nodes, output="logits", features="drop", size=(6, 7))
+
+
+def test_an_upsampling_net_has_the_parameters_and_maps_that_geometry_says():
+    graph = upsampling()
+    net = Net(graph, KEY)
+    _, outputs = net(jnp.ones((2, 6, 7, 2)))
+    assert outputs["up"].shape == (2, 12, 14, 5)
+    assert outputs["half"].shape == (2, 6, 21, 5)
+    trainable = sum(leaf.size for leaf in jax.tree.leaves(nnx.state(net, nnx.Param)))
+    assert trainable == cost(graph, (6, 7)).params == 4 * 3 * 2 * 5 + 5 + 5 * 3 + 3
+
+
+def test_dropout_passes_in_evaluation_and_refuses_to_train():
+    net = Net(upsampling(), KEY)
+    images = jnp.ones((1, 6, 7, 2))
+    _, outputs = net(images)
+    assert np.array_equal(outputs["drop"], outputs["half"])
+    with pytest.raises(Invalid, match=r"network\.drop\.kind=dropout is not valid: acts in training"):
+        net(images, mode="train")
 
 
 def test_a_net_that_needs_a_size_says_so():

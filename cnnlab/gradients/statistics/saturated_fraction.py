@@ -8,6 +8,8 @@ from cnnlab.spec.invalid import require_choice
 
 LIMITS: dict[str, tuple[float, float] | None] = {
     "relu": None,
+    "relu_half": None,
+    "relu_one": None,
     "leaky_relu": None,
     "tanh": (-0.99, 0.99),
     "scaled_tanh": (-0.99 * 1.7159, 0.99 * 1.7159),
