@@ -21,7 +21,7 @@ COLOURS = {
 }  # fmt: skip
 NAMES = {
     "Exact": "R-EXACT", "Survey": "R-SURVEY", "Cost": "R-COST", "Directional": "R-DIR", "Equivalence": "R-EQ",
-    "Exists": "R-EXISTS", "Always": "R-ALWAYS", "Within": "R-WITHIN", "Slope": "R-SLOPE",
+    "Exists": "R-EXISTS", "Always": "R-ALWAYS", "Within": "R-WITHIN", "Slope": "R-SLOPE", "PowersOfTwo": "R-POW2",
 }  # fmt: skip
 MOST_ROWS = 40
 

@@ -33,32 +33,32 @@ def decode(content: bytes, path: Path) -> Record:
     except ValueError:
         raise BadRecord(path, "is not JSON (cut off, or edited)") from None
     try:
-        record: Record = _build(Record, data, "record")
+        record: Record = build(Record, data, "record")
     except (TypeError, ValueError) as problem:
         raise BadRecord(path, f"is not a record of this code: {problem}") from None
     return record
 
 
-def _build(kind: Any, data: Any, where: str) -> Any:
-    """A value of the annotated type `kind` from plain data; TypeError or ValueError says where it does not fit."""
+def build(kind: Any, data: Any, where: str) -> Any:
+    """Give a value of the annotated type `kind` from plain data; TypeError or ValueError says where it does not fit."""
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind)
         if not isinstance(data, dict) or set(data) != set(hints):
             raise ValueError(f"{where} needs exactly the keys {', '.join(sorted(hints))}")
         return typing.cast(Any, kind)(
-            **{name: _build(hint, data[name], f"{where}.{name}") for name, hint in hints.items()}
+            **{name: build(hint, data[name], f"{where}.{name}") for name, hint in hints.items()}
         )
     if origin is types.UnionType:
-        return None if data is None else _build(inner[0], data, where)
+        return None if data is None else build(inner[0], data, where)
     if origin is tuple:
         if not isinstance(data, list):
             raise TypeError(f"{where} must be a list")
-        return tuple(_build(inner[0], item, f"{where}[{place}]") for place, item in enumerate(data))
+        return tuple(build(inner[0], item, f"{where}[{place}]") for place, item in enumerate(data))
     if origin is dict:
         if not isinstance(data, dict):
             raise TypeError(f"{where} must be an object")
-        return {key: _build(inner[1], item, f"{where}.{key}") for key, item in data.items()}
+        return {key: build(inner[1], item, f"{where}.{key}") for key, item in data.items()}
     return _scalar(kind, data, where)
 
 

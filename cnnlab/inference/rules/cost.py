@@ -149,7 +149,8 @@ def timing_table(cells: Mapping[str, Timings]) -> Table:
     for cell, timings in cells.items():
         found = ratio(timings)
         others = (_milliseconds(timings.beside[name]) if name in timings.beside else None for name in beside)
-        counted = (timings.counted, None if timings.counted is None else _short(found[0] / timings.counted))
+        known = timings.counted
+        counted = (None, None) if known is None else (_short(known), _short(found[0] / known))
         rows.append(
             (
                 cell, _milliseconds(timings.dear), _milliseconds(timings.cheap),

@@ -1,0 +1,1 @@
+"""Claims about activation functions, and about nets without any."""

@@ -1,0 +1,149 @@
+"""Time what the cost claims compare, on this machine: `python -m experiments.cost [claim ids]`."""
+
+import argparse
+import datetime
+import difflib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import Any
+
+from rich.markup import escape
+
+from cnnlab.inference.rules.cost import Timings
+from cnnlab.records import BadRecord
+from cnnlab.spec.invalid import Invalid
+from cnnlab.training.workers import ONE_THREAD, accelerator, environment
+from experiments import judging, timings
+from experiments.claim import Claim, Timed
+from experiments.config.grid import grid
+from experiments.config.mistakes import UserMistake
+from experiments.registry import claims
+from experiments.terminal import terminal
+
+MISTAKE, FAILED, INTERRUPTED = 2, 1, 130
+DESCRIPTION = """\
+Times what the claims about cost compare, and judges them.
+Both sides are timed in the same rounds (31 of them, warmed up, in an order shuffled anew each round), until the result
+is there. On a CPU everything runs on ONE thread, in a process of its own, and seconds are those in which it computed;
+on a GPU they are those of the wall clock. Verdicts hold for the device they name.
+The raw seconds of every round go to results/costs/<claim>/<device>.json, in place of earlier ones of the same device;
+`python -m experiments.judge` reads them from there, or else those that come with the suite. The machine should have
+little else to do: other work makes intervals wide, and verdicts inconclusive. All takes some four minutes on a CPU.
+Exit code: 0 if everything asked for was timed, 1 if not, 2 for a mistake on the command line."""
+Parts = Mapping[str, Mapping[str, Timings]]
+Stopwatch = Callable[[str, str], tuple[str, str, Parts]]
+"""(claim, platform) -> (name of the device, version of JAX, timings by part and cell)."""
+
+
+def main(stopwatch: Stopwatch | None = None) -> int:
+    """The door. Returns the exit code."""
+    asked = _parser().parse_args()
+    names = [word for word in asked.words if "=" not in word]
+    try:
+        chosen = choose(names)
+        overrides = [word for word in asked.words if "=" in word]
+        results = grid(["tracker=off", *overrides]).settings.results
+        on = platform(asked.device)
+    except (UserMistake, Invalid) as mistake:
+        print(f"error: {mistake}", file=sys.stderr)
+        return MISTAKE
+    console = terminal()
+    able = [name for name in chosen if timeable(claims()[name], on)]
+    for name in chosen:
+        if name not in able:
+            console.print(f"{name}: skipped, needs a {needs(claims()[name])}")
+    try:
+        for place, name in enumerate(able, start=1):
+            console.print(f"{name}: timing on the {on.upper()} ({place} of {len(able)})")
+            device, jax, parts = (stopwatch or apart)(name, on)
+            now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+            path = timings.write(timings.measurement(name, on, device, jax, now, parts), results)
+            console.print(f"  {escape(device)}: {escape(str(path))}")
+        for name, verdict in judging.verdicts(able, {}, results).items():
+            console.print(f"[bold]{name}[/bold] {verdict.printed}: {escape(verdict.reason)}")
+    except (BadRecord, BrokenProcessPool) as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("\nstopped; claims that were timed are kept", file=sys.stderr)
+        return INTERRUPTED
+    return FAILED if names and len(able) < len(chosen) else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.cost",
+        description=DESCRIPTION,
+        epilog=f"claims with something to time: {', '.join(timed_claims())}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("words", nargs="*", metavar="claim", help="ids (default: every one); results=FOLDER")
+    parser.add_argument("--device", choices=("cpu", "gpu"), help="where to time (default: the GPU if there is one)")
+    return parser
+
+
+def timed_claims() -> tuple[str, ...]:
+    """Ids of the claims that have a stopwatch in their evidence."""
+    return tuple(name for name, claim in claims().items() if timed(claim))
+
+
+def timed(claim: Claim) -> dict[str, Timed]:
+    """The parts of a claim's evidence that a stopwatch gives."""
+    return {part: source for part, source in claim.sources.items() if isinstance(source, Timed)}
+
+
+def timeable(claim: Claim, on: str) -> bool:
+    """Whether any part of a claim can be timed on this platform."""
+    return any(source.needs in (None, on) for source in timed(claim).values())
+
+
+def needs(claim: Claim) -> str:
+    """The platforms that a claim's parts ask for."""
+    return " or ".join(sorted({source.needs.upper() for source in timed(claim).values() if source.needs}))
+
+
+def choose(names: Sequence[str]) -> tuple[str, ...]:
+    """The claims to time; all there are if none is named. Raises UserMistake with the choices."""
+    valid = timed_claims()
+    for name in names:
+        if name not in valid:
+            close = difflib.get_close_matches(name, valid, n=1)
+            meant = f"did you mean {close[0]}? " if close else ""
+            what = "has nothing to time" if name in claims() else "is no claim"
+            raise UserMistake(f"{name} {what}: {meant}choose of {', '.join(valid)}")
+    return tuple(name for name in valid if name in names or not names)
+
+
+def platform(asked: str | None) -> str:
+    """Where to time. Raises UserMistake if that is a GPU and JAX sees none."""
+    if asked == "gpu" and accelerator() != "gpu":
+        raise UserMistake("--device gpu is not valid here: JAX finds no GPU; choose cpu")
+    return asked or accelerator()
+
+
+def apart(name: str, on: str) -> tuple[str, str, Parts]:
+    """Time a claim in a process of its own, so that nothing else is in its memory, nor on its thread."""
+    with (
+        environment(ONE_THREAD if on == "cpu" else {}),
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process,
+    ):
+        return process.submit(measure, name, on).result()
+
+
+def measure(name: str, on: str) -> tuple[str, str, Parts]:
+    """Time a claim here and now."""
+    import jax
+
+    settings: Any = jax.config
+    # on a CPU a call then computes in the calling thread, so that nothing is handed over inside what is timed
+    settings.update("jax_cpu_enable_async_dispatch", False)
+    sources = {part: source for part, source in timed(claims()[name]).items() if source.needs in (None, on)}
+    parts = {part: source.measure() for part, source in sources.items()}
+    return timings.device_name(on), jax.__version__, parts
+
+
+if __name__ == "__main__":
+    sys.exit(main())
