@@ -1,6 +1,7 @@
 """Judge claims from computation and from records: `python -m experiments.judge [claims, families or all]`."""
 
 import argparse
+import contextlib
 import difflib
 import json
 import sys
@@ -22,6 +23,7 @@ from experiments.config.grid import grid
 from experiments.config.mistakes import UserMistake
 from experiments.registry import Entry, claims, register
 from experiments.terminal import terminal
+from experiments.timings import NotTimed
 from experiments.view import View, view
 
 MISTAKE = 2
@@ -127,9 +129,14 @@ def best_view(sweep: str, overrides: Sequence[str]) -> View | None:
 
 
 def draw(chosen: Sequence[Entry], results: Path) -> dict[str, Path]:
-    """Draw the figures of these claims; returns their paths by id."""
-    figures = {entry.id: figure for entry in chosen if (figure := claims()[entry.id].figure) is not None}
-    return {name: save(figure(), results / "claims" / f"{name}.png") for name, figure in figures.items()}
+    """Draw the figures of these claims; returns their paths by id. What was never timed cannot be drawn."""
+    paths = {}
+    for entry in chosen:
+        figure = claims()[entry.id].figure
+        if figure is not None:
+            with contextlib.suppress(NotTimed):
+                paths[entry.id] = save(figure(), results / "claims" / f"{entry.id}.png")
+    return paths
 
 
 def as_data(entry: Entry, verdict: Verdict) -> dict[str, Any]:
