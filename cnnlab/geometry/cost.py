@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from cnnlab.geometry.sizes import Map, maps
 from cnnlab.spec.invalid import Invalid
-from cnnlab.spec.network import Conv, Dense, Input, Network, Node, Norm, Pair, TransposedConv
+from cnnlab.spec.network import Conv, Dense, Elementwise, Input, Network, Node, Norm, Pair, TransposedConv
 
 FLOAT32_BYTES = 4
 
@@ -92,6 +92,8 @@ def _node_cost(node: Node, found: Mapping[str, Map]) -> NodeCost:
             return _weighted(weights, node.bias * node.units, made.size, elements)
         case Norm():
             return NodeCost(params=_product(1 + node.scale, made.channels), macs=0, activation_elements=elements)
+        case Elementwise():
+            return NodeCost(params=node.params, macs=0, activation_elements=elements)
     return NodeCost(params=0, macs=0, activation_elements=elements)
 
 

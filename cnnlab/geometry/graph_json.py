@@ -9,7 +9,7 @@ from typing import Any
 
 from cnnlab.geometry.cost import cost
 from cnnlab.geometry.fields import Exact, Field, fields
-from cnnlab.geometry.layers import WHOLE_MAP
+from cnnlab.geometry.layers import last_map
 from cnnlab.geometry.sizes import sizes
 from cnnlab.spec.invalid import Invalid, require, require_choice
 from cnnlab.spec.network import (
@@ -35,6 +35,9 @@ from cnnlab.spec.network import (
 Json = Any
 """A value as `json.loads` gives it."""
 
+LARGEST = 10**9
+"""No size, count or padding of a graph may be larger."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Graph:
@@ -48,10 +51,20 @@ def load(path: Path) -> Graph:
     """Read a graph file. Raises `Invalid` if it is missing, is no JSON, or as `read`."""
     require(path.is_file(), "graph", path, "must be an existing JSON file")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
+    except Invalid:
+        raise
+    except (ValueError, OSError, RecursionError) as error:
         raise Invalid("graph", path, f"must be JSON text ({error})") from None
     return read(content)
+
+
+def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    """A JSON object; raises `Invalid` for a key that is given twice."""
+    found = dict(pairs)
+    for key in found:
+        require([name for name, _ in pairs].count(key) == 1, "graph", key, "this key is given twice in one object")
+    return found
 
 
 def read(content: Json) -> Graph:
@@ -73,7 +86,7 @@ def read(content: Json) -> Graph:
     given = {"input_size": None, **content}["input_size"]
     size = None if given is None else _pair(given, "graph.input_size", least=1)
     output = _text(content["output"], "graph.output")
-    network = Network(nodes=nodes, output=output, features=_features(nodes, output), size=size)
+    network = Network(nodes=nodes, output=output, features=last_map(nodes, output), size=size)
     return Graph(network=network, input_size=size)
 
 
@@ -119,19 +132,6 @@ def _total(values: list[int | None]) -> int | None:
     """Sum, null if a part is unknown."""
     known = [value for value in values if value is not None]
     return sum(known) if len(known) == len(values) else None
-
-
-def _features(nodes: tuple[Node, ...], output: str) -> str:
-    """Name the last spatial map that the output depends on."""
-    needed: set[str] = {output}
-    whole: set[str] = set()
-    for node in reversed(nodes):
-        if node.name in needed:
-            needed |= set(node.inputs)
-    for node in nodes:
-        if isinstance(node, WHOLE_MAP) or whole & set(node.inputs):
-            whole.add(node.name)
-    return next((node.name for node in reversed(nodes) if node.name in needed - whole), nodes[0].name)
 
 
 # ------------------------------------------------------------------------------------------------ one reader an op
@@ -252,12 +252,12 @@ def _sources(row: Row, name: str) -> tuple[str, ...]:
 
 
 def _whole(value: Json, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= LARGEST
 
 
 def _count(row: Row, name: str, key: str) -> int:
     value = row[key]
-    require(_whole(value, 1), f"graph.{name}.{key}", value, "must be a whole number from 1")
+    require(_whole(value, 1), f"graph.{name}.{key}", value, f"must be a whole number from 1 to {LARGEST}")
     return int(value)
 
 
@@ -269,7 +269,7 @@ def _switch(row: Row, name: str, key: str) -> bool:
 
 def _pair(value: Json, where: str, least: int) -> Pair:
     fits = isinstance(value, list) and len(value) == 2 and all(_whole(item, least) for item in value)
-    require(fits, where, value, f"must be [height, width], whole numbers from {least}")
+    require(fits, where, value, f"must be [height, width], whole numbers from {least} to {LARGEST}")
     return value[0], value[1]
 
 
@@ -285,7 +285,7 @@ def _padding(row: Row, name: str) -> Padding:
         return "valid"
     valid = 'must be "SAME", "VALID" or [[top, bottom], [left, right]] in whole pixels'
     pairs = isinstance(value, list) and len(value) == 2 and all(isinstance(p, list) and len(p) == 2 for p in value)
-    require(pairs and all(_whole(item, -(10**9)) for pair in value for item in pair), where, value, valid)
+    require(pairs and all(_whole(item, -LARGEST) for pair in value for item in pair), where, value, valid)
     return (value[0][0], value[0][1]), (value[1][0], value[1][1])
 
 

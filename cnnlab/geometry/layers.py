@@ -1,10 +1,13 @@
 """What each node of a network does along one axis: the only place that translates nodes into windows."""
 
+from collections.abc import Sequence
+
 from cnnlab.geometry.axis import Layer, Resample, Slide, Spread, same_low, same_padding
 from cnnlab.spec.network import (
     Activation,
     Add,
     Blur,
+    Combine,
     Concat,
     Conv,
     Dense,
@@ -25,7 +28,19 @@ from cnnlab.spec.network import (
 WHOLE_MAP = (GlobalAveragePool, Flatten, Dense)
 """Nodes whose one output position reads the whole map."""
 
-MERGES = (Add, Concat)
+MERGES = (Add, Combine, Concat)
+
+
+def last_map(nodes: Sequence[Node], output: str) -> str:
+    """Name the last spatial map that the output depends on."""
+    needed, whole = {output}, set[str]()
+    for node in reversed(nodes):
+        if node.name in needed:
+            needed |= set(node.inputs)
+    for node in nodes:
+        if isinstance(node, WHOLE_MAP) or whole & set(node.inputs):
+            whole.add(node.name)
+    return next((node.name for node in reversed(nodes) if node.name in needed - whole), nodes[0].name)
 
 
 def along(node: Node, axis: int, length: int | None, channels: int | None) -> Layer | None:
@@ -56,7 +71,7 @@ def along(node: Node, axis: int, length: int | None, channels: int | None) -> La
             return Slide(low=low, high=high, beyond=node.mode)
         case GroupPad():
             return _group_pad(node.total[axis], axis, channels)
-        case Norm() | Activation() | Elementwise() | Add() | Concat():
+        case Norm() | Activation() | Elementwise() | Add() | Combine() | Concat():
             return Slide()
         case GlobalAveragePool() | Flatten() | Dense():
             return None

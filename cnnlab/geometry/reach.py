@@ -11,6 +11,13 @@ from fractions import Fraction
 from math import gcd, lcm
 
 from cnnlab.geometry.axis import Layer, Slide
+from cnnlab.spec.invalid import Invalid
+
+LONGEST_PERIOD = 2**16
+"""Outputs after which windows must repeat; real nets need a few hundred at most."""
+
+FARTHEST = 10**100
+"""Pixels that no window or stride may exceed, so that all numbers can be written as JSON."""
 
 Window = tuple[int, int]
 """First and last pixel, inclusive, counting padding as pixels outside the map."""
@@ -65,14 +72,34 @@ class Reach:
 
 
 def through(reach: Reach, layer: Layer, name: str) -> Reach:
-    """Follow a reach through one more layer, which is called `name` if its padding is unknown."""
+    """Follow a reach through one more layer, which is called `name` if its padding is unknown.
+
+    Raises:
+        Invalid: the windows would repeat only after more than `LONGEST_PERIOD` outputs, or exceed `FARTHEST` pixels.
+    """
     turns = len(reach.windows) // gcd(len(reach.windows), layer.advance)
-    windows = tuple(hull([reach.window(i) for i in layer.reads(unit)]) for unit in range(layer.period * turns))
+    period, advance = layer.period * turns, len(reach.windows)
+    _bounded(period, name)
+    windows = tuple(hull([reach.window(i) for i in _ends(layer.reads(unit), advance)]) for unit in range(period))
     shift = reach.shift
     if isinstance(layer, Slide) and layer.unresolved:
         shift = (*shift, (name, reach.stride))
     moved = Fraction(layer.advance * turns) * reach.stride
-    return Reach(windows=windows, advance=int(moved), shift=shift)
+    made = Reach(windows=windows, advance=int(moved), shift=shift)
+    if max(made.extent, made.advance) > FARTHEST:
+        raise Invalid(f"network.{name}", "more than 10^100 pixels", "its receptive field and stride must be smaller")
+    return made
+
+
+def _ends(reads: Sequence[int], turns: int) -> Sequence[int]:
+    """The reads that bound a window: windows repeat after `turns` reads, moved on, so the first and last suffice."""
+    return reads if len(reads) <= 2 * turns else (*reads[:turns], *reads[-turns:])
+
+
+def _bounded(period: int, name: str) -> None:
+    """Raise `Invalid`, naming the node, if its windows repeat too late to be followed one by one."""
+    if period > LONGEST_PERIOD:
+        raise Invalid(f"network.{name}", period, f"its windows must repeat within {LONGEST_PERIOD} outputs")
 
 
 def hull(windows: Sequence[Window | None]) -> Window | None:
@@ -91,5 +118,6 @@ def merged(reaches: Sequence[Reach], name: str) -> Reach:
     if len({reach.shift for reach in reaches}) > 1:
         return Reach(windows=longest.windows, advance=longest.advance, shift=((name, Fraction(1)),))
     period = lcm(*(len(reach.windows) for reach in reaches))
+    _bounded(period, name)
     windows = tuple(hull([reach.window(unit) for reach in reaches]) for unit in range(period))
     return Reach(windows=windows, advance=int(longest.stride * period), shift=longest.shift)

@@ -6,9 +6,11 @@ from cnnlab.geometry.layers import MERGES, along
 from cnnlab.spec.invalid import Invalid, require
 from cnnlab.spec.network import (
     Add,
+    Combine,
     Concat,
     Conv,
     Dense,
+    Elementwise,
     Flatten,
     GlobalAveragePool,
     Input,
@@ -126,13 +128,15 @@ def _channels(node: Node, read: list[Map]) -> int | None:
             return node.units
         case Flatten():
             return read[0].elements
+        case Elementwise() if node.channels is not None:
+            return node.channels
         case SpaceToDepth():
             return None if first is None else first * node.block**2
         case Concat():
             return None if any(source.channels is None for source in read) else sum(s.channels or 0 for s in read)
-        case Add():
+        case Add() | Combine():
             known = {source.channels for source in read if source.channels is not None}
             together = " and ".join(map(str, sorted(known)))
-            require(len(known) == 1, f"network.{node.name}", f"{together} channels", "all must have the same number")
-            return known.pop()
+            require(len(known) <= 1, f"network.{node.name}", f"{together} channels", "all must have the same number")
+            return known.pop() if known else None
     return first

@@ -131,14 +131,27 @@ class Activation(Node):
 
 @dataclass(frozen=True, kw_only=True)
 class Elementwise(Node):
-    """Any other elementwise layer, such as dropout: it changes neither size nor channels and has no parameters."""
+    """Any other layer whose outputs read one pixel, such as dropout; it never changes the size.
+
+    `params` counts what it learns (a scale, a group norm). `channels` is what it leaves where it picks, repeats or
+    folds channels; None where it leaves as many as it reads.
+    """
 
     kind: str
+    params: int = 0
+    channels: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Add(Node):
     """Sum of two or more maps of one shape."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Combine(Node):
+    """Any other elementwise function of two or more maps of one shape, such as their product in a gate."""
+
+    kind: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,9 @@
 """The pre-flight: every point of the grid a command line means, composed and validated before the first job."""
 
+import contextlib
 import copy
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from cnnlab.spec.net import Net
+from cnnlab.spec.task import Task
 from experiments.config import resolve, schema
 from experiments.config.mistakes import UserMistake, explain, near
 from experiments.config.resolve import CHECKS, Point, Settings
@@ -45,12 +48,34 @@ def grid(arguments: list[str]) -> Grid:
         UserMistake: one line naming the key, the value and what is valid. Nothing was written.
         Invalid: the same, from a spec.
     """
+    with _composing():
+        return _grid(arguments)
+
+
+def net_and_task(arguments: list[str]) -> tuple[Net, Task]:
+    """Compose one net and one task, such as `model=lenet5 data=mnist`, whether or not they fit each other.
+
+    Raises:
+        UserMistake, Invalid: as `grid`; a list of values is refused.
+    """
+    with _composing():
+        overrides = OverridesParser.create().parse_overrides(list(arguments))
+        _reject_additions(overrides)
+        for override in overrides:
+            if override.is_sweep_override() or override.key_or_group == "sweep":
+                raise UserMistake(f"{override.input_line} names more than one net: give one value a key")
+        return resolve.net_and_task(compose("config", [str(override.input_line) for override in overrides]))
+
+
+@contextlib.contextmanager
+def _composing() -> Iterator[None]:
+    """Let Hydra compose from `conf/`; what it raises becomes one line."""
     schema.register()
     GlobalHydra.instance().clear()
     _compose_files.cache_clear()  # files may have changed, and so may the environment that they read
     with initialize_config_dir(str(CONF), version_base="1.3"):
         try:
-            return _grid(arguments)
+            yield
         except (HydraException, OmegaConfBaseException) as problem:
             raise explain(problem) from problem
 
@@ -156,7 +181,7 @@ def _point(job: tuple[str, ...], base: DictConfig) -> Point | None:
         resolve.reject_extra_keys(cfg)
         return None
     level = "" if base.sweep is None else _value(job, base.sweep.factor)
-    return resolve.point(cfg, level)
+    return resolve.point(cfg, level, _value(job, "data") or str(base.hydra.runtime.choices["data"]))
 
 
 def _check_jobs(jobs: tuple[tuple[str, ...], ...], base: DictConfig) -> tuple[tuple[str, ...], ...]:

@@ -37,6 +37,8 @@ class Settings:
     project: str
     scale: str
     looks: int
+    hours: float
+    cuts: tuple[str, ...]
     sweep_name: str
     sweep: schema.Sweep | None
 
@@ -57,6 +59,7 @@ class Point:
 
     Attributes:
         level: value of the sweep's factor, as written in the sweep; empty without a sweep.
+        data: the task's file in conf/data/, as written in the sweep; empty without one.
         match: `none`, `params` or `macs`; `matching` says in a sentence what that did.
         check: `none`, or which of the sweep's checks this point is.
         blocks: members of the first and of the second look.
@@ -64,6 +67,7 @@ class Point:
 
     arm: Arm
     level: str
+    data: str
     match: str
     matching: str
     check: str
@@ -89,6 +93,7 @@ def settings(cfg: DictConfig, sweep_name: str) -> Settings:
     """The settings of a run; `sweep_name` is the path of its sweep's file, or empty. Raises Invalid."""
     require_choice("tracker.mode", cfg.tracker.mode, MODES)
     require(cfg.workers >= 0, "workers", cfg.workers, "must be 0 (one per core) or more")
+    require(cfg.scale.hours >= 0, "scale.hours", cfg.scale.hours, "must be 0 (no limit) or more")
     require(cfg.scale.looks in (1, 2), "scale.looks", cfg.scale.looks, "must be 1 or 2: there is never a third look")
     if cfg.sweep is not None:
         require_choice("sweep.match_on", cfg.sweep.match_on, MATCH_ON)
@@ -103,12 +108,14 @@ def settings(cfg: DictConfig, sweep_name: str) -> Settings:
         project=cfg.tracker.project,
         scale=cfg.scale.name,
         looks=cfg.scale.looks,
+        hours=cfg.scale.hours,
+        cuts=tuple(cfg.scale.cuts),
         sweep_name=sweep_name,
         sweep=sweep if isinstance(sweep, schema.Sweep) else None,
     )
 
 
-def point(cfg: DictConfig, level: str = "") -> Point:
+def point(cfg: DictConfig, level: str = "", data: str = "") -> Point:
     """The point a composed config means.
 
     Raises:
@@ -128,8 +135,15 @@ def point(cfg: DictConfig, level: str = "") -> Point:
     require(min(blocks) >= 1, "scale.blocks", list(blocks), "every block needs at least one member")
     arm = Arm(net=net, recipe=recipe, task=task)
     return Point(
-        arm=arm, level=level, match=cfg.match, matching=matching, check=cfg.check.name, block=cfg.block, blocks=blocks
-    )
+        arm=arm, level=level, data=data, match=cfg.match, matching=matching, check=cfg.check.name, block=cfg.block,
+        blocks=blocks,
+    )  # fmt: skip
+
+
+def net_and_task(cfg: DictConfig) -> tuple[Net, Task]:
+    """The net and the task that a composed config names, whether or not they fit each other. Raises as `point`."""
+    reject_extra_keys(cfg)
+    return _net(cfg, cfg.arm), _task(cfg)
 
 
 def _require_fit(net: Net, task: Task) -> None:

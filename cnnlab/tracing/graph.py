@@ -1,0 +1,161 @@
+"""A network under construction from a trace: layers named after the module, each checked against JAX's shape."""
+
+import dataclasses
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from cnnlab.geometry.cost import cost
+from cnnlab.geometry.layers import last_map
+from cnnlab.geometry.sizes import Map, maps, shown
+from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.net import ACTIVATIONS
+from cnnlab.spec.network import (
+    Activation,
+    Conv,
+    Dense,
+    Elementwise,
+    GlobalAveragePool,
+    Input,
+    Network,
+    Node,
+    Pair,
+    Pool,
+    TransposedConv,
+)
+from cnnlab.tracing.values import Part, Seen, Untraced, whole
+
+IMAGE = "image"
+WEIGHTED = (Conv, TransposedConv, Dense)
+AVERAGES = (Pool, GlobalAveragePool)
+"""Layers behind which a factor is part of the average."""
+
+
+class Graph:
+    """Collects layers in the order in which the forward pass makes them."""
+
+    def __init__(self, size: Pair, channels: int) -> None:
+        """Begin with an image of (height, width) `size`."""
+        self.nodes: dict[str, Node] = {IMAGE: Input(name=IMAGE, channels=channels)}
+        self.maps: dict[str, Map] = {IMAGE: Map(size=size, channels=channels)}
+        self.settled: dict[Seen, Seen] = {}
+        self._owner: dict[Part, str] = {}
+        self._kinds: dict[str, str] = {}
+
+    def size(self, name: str) -> Pair:
+        """(height, width) of a layer's map."""
+        found = self.maps[name].size
+        assert found is not None, "the image's size is known, so every map's is"
+        return found
+
+    def current(self, value: Seen) -> Seen:
+        """The value itself, or the layer that it has become."""
+        return self.settled[value] if value in self.settled else value
+
+    def numbered(self, kind: str) -> str:
+        """A new name for a layer without a module of its own, such as `relu_2`."""
+        self._kinds[name := f"{kind}_{len(self._kinds) + 1}"] = kind
+        return self.numbered(kind) if name in self.nodes else name
+
+    def titled(self, path: str, kind: str) -> str:
+        """The module's path as a name, or a numbered one where that is taken or empty."""
+        name = re.sub(r"[^\w.\-]", "_", path)
+        return name if name and name not in self.nodes else self.numbered(name or kind)
+
+    def add(self, node: Node, size: Pair, channels: int, parts: Iterable[Part] = ()) -> str:
+        """Append a layer whose output JAX says to have this size and these channels; `parts` are what it learns.
+
+        Raises:
+            Untraced: geometry says otherwise, or an array of `parts` is another layer's already.
+        """
+        sources = [Input(name=name, channels=self.maps[name].channels or 0) for name in dict.fromkeys(node.inputs)]
+        alone = Network(nodes=(*sources, node), output=node.name, features=node.name)
+        here = self.size(node.inputs[0])
+        try:
+            found = maps(alone, here)[node.name]
+        except Invalid as problem:
+            raise Untraced(f"does not fit: {problem}") from problem
+        if found != Map(size=size, channels=channels):
+            says = f"{shown(found.size)} with {found.channels} channels"
+            raise Untraced(f"makes {shown(size)} with {channels} channels, where a {type(node).__name__} makes {says}")
+        owned, learned = sum(part.size for part in parts), cost(alone, here).nodes[node.name].params
+        if owned != learned:
+            raise Untraced(f"learns {owned} numbers ({_paths(parts)}), where a {type(node).__name__} has {learned}")
+        self.own(node.name, parts)
+        self.nodes[node.name] = node
+        self.maps[node.name] = found
+        return node.name
+
+    def own(self, name: str, parts: Iterable[Part]) -> None:
+        """Note which layer learns an array. Raises Untraced if another does: weights cannot be shared in a graph."""
+        for part in parts:
+            if part in self._owner:
+                raise Untraced(f"uses {part.path} a second time; layers of a network share no weights")
+            self._owner[part] = name
+
+    def value(self, name: str, like: Seen) -> Seen:
+        """A layer's map as an array laid out as `like`."""
+        return Seen(node=name, shape=like.shape, roles=like.roles, taps=whole(like.roles, like.shape))
+
+    def absorbs(self, name: str, parts: frozenset[Part]) -> bool:
+        """Give a layer its bias, if it has none and this is one: as many numbers as it has filters."""
+        node = self.nodes[name]
+        if not isinstance(node, WEIGHTED) or node.bias or len(parts) != 1:
+            return False
+        (part,) = parts
+        if part.size != (node.units if isinstance(node, Dense) else node.filters):
+            return False
+        self.own(name, parts)
+        self.nodes[name] = dataclasses.replace(node, bias=True)
+        return True
+
+    def averages(self, name: str) -> bool:
+        """Whether a layer is an average, whose divisor is no layer of its own."""
+        node = self.nodes[name]
+        return isinstance(node, AVERAGES) and (not isinstance(node, Pool) or node.kind == "avg")
+
+    def network(self, output: str) -> Network:
+        """The layers that the output needs."""
+        needed: set[str] = {output}
+        for node in reversed(self.nodes.values()):
+            if node.name in needed:
+                needed |= set(node.inputs)
+        kept = [node for node in self.nodes.values() if node.name in needed | {IMAGE}]
+        names = self._counted([node.name for node in kept])
+        nodes = tuple(
+            dataclasses.replace(node, name=names[node.name], inputs=tuple(names[source] for source in node.inputs))
+            for node in kept
+        )
+        features = last_map(nodes, names[output])
+        return Network(nodes=nodes, output=names[output], features=features, size=self.size(IMAGE))
+
+    def _counted(self, names: Sequence[str]) -> dict[str, str]:
+        """Number the layers without a module of their own from 1, kind by kind."""
+        taken = {name for name in names if name not in self._kinds}
+        found = {name: name for name in taken}
+        counts: Counter[str] = Counter()
+        for name in names:
+            while name not in found:
+                kind = self._kinds[name]
+                counts[kind] += 1
+                title = f"{kind}_{counts[kind]}"
+                if title not in taken:
+                    found[name] = title
+        return found
+
+
+def elementwise(
+    graph: Graph, source: str, kind: str, channels: int, parts: frozenset[Part] = frozenset(), title: str = ""
+) -> str:
+    """Append an elementwise layer that leaves `channels`; without a `title` it is numbered."""
+    params = sum(part.size for part in parts)
+    left = None if channels == graph.maps[source].channels else channels
+    name = title or graph.numbered(kind)
+    node: Node = Elementwise(name=name, inputs=(source,), kind=kind, params=params, channels=left)
+    if kind in ACTIVATIONS and not parts and left is None:
+        node = Activation(name=name, inputs=(source,), kind=kind)
+    return graph.add(node, graph.size(source), channels, parts)
+
+
+def _paths(parts: Iterable[Part]) -> str:
+    return ", ".join(sorted(part.path for part in parts)) or "none of the module's"

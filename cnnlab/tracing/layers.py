@@ -1,0 +1,135 @@
+"""Convolutions, transposed convolutions and pools, in whatever order their axes stand."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+from cnnlab.spec.network import Conv, Node, Pair, Pool, TransposedConv
+from cnnlab.tracing.graph import Graph
+from cnnlab.tracing.pointwise import spread
+from cnnlab.tracing.settle import settle
+from cnnlab.tracing.values import SPATIAL, Held, Known, Part, Role, Seen, Untraced, Value
+from cnnlab.tracing.views import Handler
+
+Shape = tuple[int, ...]
+
+KINDS: dict[str, Literal["max", "avg"]] = {"max": "max", "min": "max", "sum": "avg"}
+"""Pool that a reduction is; a minimum reads what a maximum reads."""
+
+
+def _convolution(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
+    """A convolution, transposed where the image is dilated, or a window with fixed weights."""
+    image, kernel = inputs
+    if not isinstance(image, Seen) or not isinstance(kernel, Known | Held):
+        raise Untraced("convolves with a kernel that depends on the image")
+    params = eqn.params
+    dims = params["dimension_numbers"]
+    if len(image.shape) != 4:
+        raise Untraced(f"convolves along {len(image.shape) - 2} axes; two are known, height and width")
+    if params["batch_group_count"] != 1:
+        raise Untraced("convolves groups of the batch")
+    value = _facing(graph, image, dims.lhs_spec)
+    order = [value.roles[axis] for axis in dims.lhs_spec[2:]]
+    flip = order == ["width", "height"]
+    pairs = {
+        key: tuple(params[key][::-1] if flip else params[key])
+        for key in ("window_strides", "padding", "lhs_dilation", "rhs_dilation")
+    }
+    pairs["padding"] = tuple(tuple(map(int, pad)) for pad in pairs["padding"])
+    taps = [kernel.shape[axis] for axis in dims.rhs_spec[2:]]
+    size: Pair = (taps[1], taps[0]) if flip else (taps[0], taps[1])
+    out: Shape = tuple(eqn.outvars[0].aval.shape)
+    roles: list[Role] = ["batch"] * 4
+    for axis, role in zip(dims.out_spec, ("batch", "channel", *order), strict=True):
+        roles[axis] = role
+    node = _conv_node(graph, value.node, kernel, size, pairs, params["feature_group_count"], out[dims.out_spec[1]])
+    made = tuple(out[roles.index(role)] for role in SPATIAL)
+    graph.add(node, (made[0], made[1]), out[dims.out_spec[1]], kernel.parts if isinstance(kernel, Held) else ())
+    return graph.value(node.name, replace(value, shape=out, roles=tuple(roles)))
+
+
+def _conv_node(
+    graph: Graph, source: str, kernel: Known | Held, size: Pair, pairs: dict[str, Any], groups: int, filters: int
+) -> Node:
+    """The layer that a convolution is; see `_convolution`."""
+    parts = kernel.parts if isinstance(kernel, Held) else frozenset[Part]()
+    stride, padding, dilation = pairs["window_strides"], pairs["padding"], pairs["rhs_dilation"]
+    if max(pairs["lhs_dilation"]) > 1:
+        if max(stride) > 1 or max(dilation) > 1 or groups > 1 or not parts:
+            raise Untraced("is a transposed convolution with groups, dilation, a second stride or fixed weights")
+        crop = tuple(tuple(taps - 1 - pad for pad in pads) for taps, pads in zip(size, padding, strict=True))
+        return TransposedConv(
+            name=graph.titled(module_of(parts), "transposed_conv"), inputs=(source,), filters=filters, kernel=size,
+            stride=pairs["lhs_dilation"], padding=crop, bias=False,  # type: ignore[arg-type]
+        )  # fmt: skip
+    if not parts:
+        if groups != filters or groups != graph.maps[source].channels or max(dilation) > 1:
+            raise Untraced("convolves with fixed weights across channels or with dilation")
+        return Pool(
+            name=graph.numbered("fixed_weights"), inputs=(source,), kind="avg", kernel=size, stride=stride,
+            padding=padding,
+        )  # fmt: skip
+    return Conv(
+        name=graph.titled(module_of(parts), "conv"), inputs=(source,), filters=filters, kernel=size, stride=stride,
+        padding=padding, dilation=dilation, groups=groups, bias=False,
+    )  # fmt: skip
+
+
+def _facing(graph: Graph, value: Seen, spec: tuple[int, ...]) -> Seen:
+    """Make a view a layer whose axes are batch, channels and the two of the map, as a convolution reads them."""
+    wanted: list[Role] = list(value.roles)
+    if wanted[spec[0]] != "batch":
+        raise Untraced("convolves along the batch")
+    if wanted[spec[1]] == "free":
+        wanted[spec[1]] = "channel"
+    missing = [role for role in SPATIAL if role not in wanted]
+    for axis in spec[2:]:
+        if wanted[axis] == "free" and missing:
+            wanted[axis] = missing.pop(0)
+    if wanted[spec[1]] != "channel" or {wanted[axis] for axis in spec[2:]} != set(SPATIAL):
+        raise Untraced(f"convolves over the axes {', '.join(value.roles)}, not over height and width")
+    return spread(graph, value, tuple(wanted), value.shape)
+
+
+def module_of(parts: frozenset[Part]) -> str:
+    """Dotted path of the module that holds the learned array, numbered within a scan."""
+    part = min(parts, key=lambda part: part.path)
+    path = part.path.rpartition(".")[0] or part.path
+    return path if part.place < 0 else f"{path}.{part.place}"
+
+
+def _pool(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
+    """`reduce_window`: a pool, or a window over channels, which reads one pixel."""
+    params, name = eqn.params, eqn.primitive.name
+    image = inputs[0]
+    assert isinstance(image, Seen), "the only array among the inputs"
+    window, strides, padding = (params[key] for key in ("window_dimensions", "window_strides", "padding"))
+    if max(params["base_dilation"]) > 1 or max(params["window_dilation"]) > 1:
+        raise Untraced("is a pool with dilation")
+    acts = [axis for axis, size in enumerate(window) if size > 1 or strides[axis] > 1 or any(padding[axis])]
+    value = settle(graph, image)
+    roles = {value.roles[axis] for axis in acts}
+    out: Shape = tuple(eqn.outvars[0].aval.shape)
+    if roles <= {"channel"}:
+        return replace(value, shape=out, ops=("channel_window",))
+    if not roles <= set(SPATIAL) or any(len(value.axes(role)) != 1 for role in SPATIAL):
+        raise Untraced(f"pools over the axes {', '.join(sorted(roles))}, not over height and width")
+    height, width = (value.axes(role)[0] for role in SPATIAL)
+    kind = KINDS[name.rpartition("_")[2]]
+    node = Pool(
+        name=graph.numbered(f"{name.rpartition('_')[2].replace('sum', 'avg')}_pool"), inputs=(value.node,), kind=kind,
+        kernel=(window[height], window[width]), stride=(strides[height], strides[width]),
+        padding=(_pads(padding[height]), _pads(padding[width])),
+    )  # fmt: skip
+    graph.add(node, (out[height], out[width]), value.channels)
+    return graph.value(node.name, replace(value, shape=out))
+
+
+def _pads(pads: Sequence[int]) -> Pair:
+    return int(pads[0]), int(pads[1])
+
+
+HANDLERS: dict[str, Handler] = {
+    "conv_general_dilated": _convolution,
+    "reduce_window_max": _pool, "reduce_window_min": _pool, "reduce_window_sum": _pool,
+}  # fmt: skip

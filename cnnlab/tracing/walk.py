@@ -1,0 +1,251 @@
+"""Follows a forward pass step by step and keeps, for each array, what is known of it."""
+
+import functools
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import flax
+import jax
+from jax import numpy as jnp
+from jax.extend import core
+
+from cnnlab.spec.network import Norm
+from cnnlab.tracing import layers, pointwise, products, reductions, views
+from cnnlab.tracing.graph import Graph, elementwise
+from cnnlab.tracing.layers import module_of
+from cnnlab.tracing.settle import NAMED, settle
+from cnnlab.tracing.values import Held, Known, Part, Refused, Seen, Untraced, Value
+
+HANDLERS: dict[str, views.Handler] = {**views.HANDLERS, **layers.HANDLERS, **reductions.HANDLERS, **products.HANDLERS}
+
+CALLS = (
+    "jit",
+    "pjit",
+    "closed_call",
+    "core_call",
+    "custom_jvp_call",
+    "custom_vjp_call",
+    "checkpoint",
+    "remat",
+    "remat2",
+)
+"""Steps that only group others."""
+
+PLAINER = {
+    "logistic": "sigmoid",
+    "max": "maximum",
+    "min": "minimum",
+    **dict.fromkeys(("ge", "gt", "le", "lt", "eq", "ne"), "select_n"),
+}
+"""Steps by the name of what they are for."""
+
+LIBRARIES = tuple(str(Path(place).parent) for place in (str(jax.__file__), str(flax.__file__), __file__))
+"""Folders whose lines are no user's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """A module that is followed as one layer: what it is, and where it sits."""
+
+    kind: str
+    path: str
+
+
+class Walker:
+    """Walks the steps of a forward pass; `graph` grows."""
+
+    def __init__(self, graph: Graph, marks: Sequence[Mark], parts: Iterable[Part]) -> None:
+        """Begin; the step `mark_name(place)` stands for the module `marks[place]`, `parts` is all that is learned."""
+        self.graph, self._parts = graph, {part.path: part for part in parts}
+        self.marks = {mark_name(place): mark for place, mark in enumerate(marks)}
+        self._calls: list[Any] = []
+
+    def run(
+        self, jaxpr: Any, consts: Sequence[Any], inputs: Sequence[Value], within: tuple[str, ...] = ()
+    ) -> list[Value]:
+        """Follow the steps of a jaxpr; `within` names the functions around it."""
+        found: dict[Any, Value] = dict(zip(jaxpr.invars, inputs, strict=True))
+        found.update(zip(jaxpr.constvars, map(_literal, consts), strict=True))
+        for eqn in jaxpr.eqns:
+            read = [_literal(atom.val) if isinstance(atom, core.Literal) else found[atom] for atom in eqn.invars]
+            found.update(zip(eqn.outvars, self._step(eqn, read, within), strict=True))
+        return [_literal(atom.val) if isinstance(atom, core.Literal) else found[atom] for atom in jaxpr.outvars]
+
+    def _step(self, eqn: Any, inputs: list[Value], within: tuple[str, ...]) -> list[Value]:
+        """Follow one step; what cannot be followed is noted, and is a mistake only if the output needs it."""
+        empty = eqn.primitive.name == "concatenate"  # an operand of no pixels is none
+        inputs = [value for value in inputs if not empty or value.shape[eqn.params["dimension"]]]
+        refused = next((value for value in inputs if isinstance(value, Refused)), None)
+        try:
+            if refused is None or eqn.primitive.name in CALLS:
+                return self._follow(eqn, inputs, within)
+        except Untraced as problem:
+            refused = Refused(shape=(), what=described(eqn, self._calls), why=str(problem))
+        assert refused is not None, "nothing else is left"
+        return [replace(refused, shape=_shape(var)) for var in eqn.outvars]
+
+    def _follow(self, eqn: Any, inputs: list[Value], within: tuple[str, ...]) -> list[Value]:
+        name = eqn.primitive.name
+        inner = next((eqn.params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in eqn.params), None)
+        if name in CALLS and inner is not None:
+            closed = inner if hasattr(inner, "consts") else core.ClosedJaxpr(inner, ())
+            label = eqn.params["name"] if "name" in eqn.params else ""
+            self._calls.append(eqn)
+            made = self.run(closed.jaxpr, closed.consts, inputs, (*within, str(label)))
+            self._calls.pop()
+            return made
+        if name == "scan":
+            return self._scan(eqn, inputs, within)
+        if not any(isinstance(value, Seen) for value in inputs):
+            return _constants(eqn, inputs)
+        inputs = [self.graph.current(value) if isinstance(value, Seen) else value for value in inputs]
+        if name == "name" and eqn.params["name"] in self.marks:
+            return [self._module(self.marks[eqn.params["name"]], inputs[0])]
+        if name in HANDLERS:
+            found = HANDLERS[name](self.graph, eqn, inputs)
+            return found if isinstance(found, list) else [found]
+        if name in pointwise.FUNCTIONS | pointwise.ARITHMETICS | pointwise.SILENT:
+            shape = _shape(eqn.outvars[0])
+            return [pointwise.pointwise(self.graph, name, _label(eqn, within), shape, inputs)]
+        raise Untraced("is no layer, window or elementwise function")
+
+    def _module(self, mark: Mark, value: Value) -> Value:
+        """Append the layer that a marked module is."""
+        if not isinstance(value, Seen):
+            return value
+        value = settle(self.graph, value)
+        parts = frozenset(part for path, part in self._parts.items() if path.startswith(f"{mark.path}."))
+        title, size, channels = (
+            self.graph.titled(module_of(parts) if parts else mark.path, mark.kind),
+            self.graph.size(value.node),
+            value.channels,
+        )
+        endings = sorted(part.path.rpartition(".")[2] for part in parts)
+        standard = mark.kind in ("batch", "layer") and {part.size for part in parts} == {channels}
+        if standard and endings in (["bias"], ["bias", "scale"]):
+            kind: Any = mark.kind
+            node = Norm(name=title, inputs=(value.node,), kind=kind, scale="scale" in endings)
+            self.graph.add(node, size, channels, parts)
+            return self.graph.value(node.name, value)
+        kind = f"{mark.kind}_norm" if mark.kind in ("batch", "layer") else mark.kind
+        return self.graph.value(elementwise(self.graph, value.node, kind, channels, parts, title), value)
+
+    def _scan(self, eqn: Any, inputs: list[Value], within: tuple[str, ...]) -> list[Value]:
+        """Follow a scan turn by turn; what it stacks must not depend on the image."""
+        params = eqn.params
+        consts, carried = params["num_consts"], params["num_carry"]
+        fixed, carry, rows = inputs[:consts], inputs[consts : consts + carried], inputs[consts + carried :]
+        turns = range(params["length"])
+        stacks: list[list[Value]] = []
+        for turn in reversed(turns) if params["reverse"] else turns:
+            row = [_row(value, turn) for value in rows]
+            self._parts.update({part.path: part for value in row if isinstance(value, Held) for part in value.parts})
+            made = self.run(params["jaxpr"].jaxpr, params["jaxpr"].consts, [*fixed, *carry, *row], within)
+            carry = made[:carried]
+            stacks.append(made[carried:])
+        return [
+            *carry,
+            *(
+                _stacked(values, _shape(var))
+                for values, var in zip(zip(*stacks, strict=True), eqn.outvars[carried:], strict=True)
+            ),
+        ]
+
+
+def mark_name(place: int) -> str:
+    """Name of the step that stands for a marked module."""
+    return f"cnnlab.tracing:{place}"
+
+
+def described(eqn: Any, calls: Sequence[Any]) -> str:
+    """A step, the shape it makes, and the line of the user's code that asks for it or for the calls around it."""
+    lines = (line for asking in (eqn, *reversed(calls)) for line in _lines(asking))
+    shape = "x".join(map(str, _shape(eqn.outvars[0])))
+    return f"{eqn.primitive.name} ({shape})" + "".join(f" at {line}" for line in itertools.islice(lines, 1))
+
+
+def _lines(eqn: Any) -> Iterator[str]:
+    """Lines of the user's code that led to a step, innermost first."""
+    if eqn.source_info.traceback is not None:
+        for frame in eqn.source_info.traceback.frames:
+            if not frame.file_name.startswith((*LIBRARIES, "<")):
+                yield f"{frame.file_name}:{frame.line_num}"
+
+
+def _shape(var: Any) -> tuple[int, ...]:
+    return tuple(getattr(var.aval, "shape", ()))
+
+
+def _literal(value: Any) -> Known:
+    return Known(shape=tuple(getattr(value, "shape", ())), make=lambda: value)
+
+
+def _label(eqn: Any, within: tuple[str, ...]) -> str:
+    """The function that a user would name: the outermost known one around the step, else the step."""
+    names = [name for name in within if name in NAMED]
+    if not names and eqn.source_info.traceback is not None:
+        frames = [f.function_name for f in eqn.source_info.traceback.frames if f.file_name.endswith("nn/functions.py")]
+        names = [name for name in reversed(frames) if name in NAMED]
+    name = eqn.primitive.name
+    return names[0] if names else PLAINER[name] if name in PLAINER else name
+
+
+def _constants(eqn: Any, inputs: list[Value]) -> list[Value]:
+    """Results of a step that does not read the image; their values are computed only if asked for."""
+    known = all(isinstance(value, Known) for value in inputs)
+    parts = frozenset[Part]().union(*(value.parts for value in inputs if isinstance(value, Held)))
+
+    @functools.cache
+    def results() -> Sequence[Any]:
+        arrays = [jnp.asarray(value.value) for value in inputs if isinstance(value, Known)]
+        made = eqn.primitive.bind(*arrays, **eqn.params)
+        return made if eqn.primitive.multiple_results else [made]
+
+    values: list[Value] = []
+    for place, var in enumerate(eqn.outvars):
+        shape = _shape(var)
+        if known:
+            values.append(Known(shape=shape, make=functools.partial(_nth, results, place)))
+        else:
+            values.append(Held(shape=shape, parts=parts, varying=_varying(eqn, inputs, shape)))
+    return values
+
+
+def _nth(results: Callable[[], Sequence[Any]], place: int) -> Any:
+    return results()[place]
+
+
+def _varying(eqn: Any, inputs: list[Value], shape: tuple[int, ...]) -> tuple[bool, ...]:
+    """Along which axes an array can change: those longer than one pixel that no broadcast made."""
+    if eqn.primitive.name != "broadcast_in_dim":
+        return tuple(size > 1 for size in shape)
+    kept = dict(zip(eqn.params["broadcast_dimensions"], inputs[0].shape, strict=True))
+    return tuple(axis in kept and kept[axis] > 1 for axis in range(len(shape)))
+
+
+def _row(value: Value, turn: int) -> Value:
+    """One turn's slice of what a scan runs over."""
+    shape = value.shape[1:]
+    match value:
+        case Known():
+            return Known(shape=shape, make=lambda: value.value[turn])
+        case Held():
+            split = {Part(path=p.path, size=p.size // value.shape[0], place=turn) for p in value.parts}
+            return Held(shape=shape, parts=frozenset(split), varying=value.varying[1:])
+        case Seen():
+            raise Untraced("scans over the image")
+    return value
+
+
+def _stacked(values: Sequence[Value], shape: tuple[int, ...]) -> Value:
+    """What a scan stacks over its turns."""
+    refused = next((value for value in values if isinstance(value, Refused)), None)
+    if refused is not None:
+        return replace(refused, shape=shape)
+    if any(isinstance(value, Seen) for value in values):
+        return Refused(shape=shape, what="scan", why="stacks arrays that depend on the image")
+    parts = frozenset[Part]().union(*(value.parts for value in values if isinstance(value, Held)))
+    return Held(shape=shape, parts=parts, varying=(True,) * len(shape))
