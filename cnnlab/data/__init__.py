@@ -1,10 +1,14 @@
 """Tasks as arrays: a fixed test set, and a pool from which a seed draws training and validation images.
 
 A task is found by its name: a module of that name in `cnnlab.data.tasks`, else a TFDS dataset of that name. Each
-offers `check(task, source)` and `load(task, source)`. Adding a task is adding one file.
+offers `check(task, source)` and `load(task, source)`; a module also its `DIALS` and, where there is something to tell
+test images apart by, `strata(task, source)`. Adding a task is adding one file.
 """
 
 from types import ModuleType
+
+import numpy as np
+import numpy.typing as npt
 
 from cnnlab.data import library
 from cnnlab.data.arrays import Dataset, Missing, Source, Split
@@ -12,7 +16,7 @@ from cnnlab.data.drawing import draw, epoch_orders
 from cnnlab.data.registry import family
 from cnnlab.spec.task import Task
 
-__all__ = ["Dataset", "Missing", "Source", "Split", "check", "draw", "epoch_orders", "load"]
+__all__ = ["Dataset", "Missing", "Source", "Split", "check", "draw", "epoch_orders", "load", "strata"]
 
 
 def _family(task: Task) -> ModuleType:
@@ -36,3 +40,17 @@ def load(task: Task, source: Source) -> Dataset:
     """
     dataset: Dataset = _family(task).load(task, source)
     return dataset
+
+
+def strata(task: Task, source: Source) -> dict[str, npt.NDArray[np.int64]]:
+    """What is known of every test image beside its label, such as a distance in pixels; empty for most real tasks.
+
+    Returns:
+        By name, one value for each image of `load(task, source).test`, in its order. Raises as `check` does.
+    """
+    found = _family(task)
+    if not hasattr(found, "strata"):
+        return {}
+    check(task, source)
+    facts: dict[str, npt.NDArray[np.int64]] = found.strata(task, source)
+    return facts

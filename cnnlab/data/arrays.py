@@ -1,12 +1,14 @@
 """What a task is made of: arrays, where they lie, and what must hold of them before anything is trained."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from cnnlab.data.dials import Dial, settings
 from cnnlab.spec.invalid import Invalid, require
 from cnnlab.spec.task import Task
 
@@ -76,7 +78,9 @@ class Source:
             object.__setattr__(self, "raw_dir", Path(self.raw_dir).expanduser())
 
 
-def require_fit(task: Task, *, side: int, channels: int, classes: int, pool: int, real: bool = True) -> None:
+def require_fit(
+    task: Task, *, side: int, channels: int, classes: int, pool: int, real: bool = True, dials: Sequence[Dial] = ()
+) -> None:
     """Raise `Invalid` unless the task asks for what its data has.
 
     Args:
@@ -86,6 +90,7 @@ def require_fit(task: Task, *, side: int, channels: int, classes: int, pool: int
         classes: number of labels.
         pool: number of images a seed can draw from.
         real: whether the data was collected; False for generated data.
+        dials: that real data has; generated tasks check theirs themselves.
     """
     for key, has in (("side", side), ("channels", channels), ("classes", classes), ("real", real)):
         require(getattr(task, key) == has, f"data.{key}", getattr(task, key), f"{task.name} has {key}={has}")
@@ -101,7 +106,7 @@ def require_fit(task: Task, *, side: int, channels: int, classes: int, pool: int
     )  # fmt: skip
     if real:
         require(task.test_images == 0, "data.test_images", task.test_images, "must be 0: a real test set is used whole")
-        require(not task.dials, "data.dials", dict(task.dials), f"{task.name} has no dials")
+        settings(task, dials)
 
 
 def moments(pool: Pixels) -> Moments:

@@ -4,10 +4,11 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnlab.data.arrays import Dataset, Split
+from cnnlab.data.dials import LABEL_NOISE
 from cnnlab.spec.task import Task
 
-DRAW, ORDER = 0xD4A3, 0x04DE
-"""Tags of the two random streams of a seed: neither shifts the other, nor any other use of the seed."""
+DRAW, ORDER, MISLABEL = 0xD4A3, 0x04DE, 0x315A
+"""Tags of the random streams of a seed: none shifts another, nor any other use of the seed."""
 
 
 def quotas(total: int, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -29,7 +30,7 @@ def draw(dataset: Dataset, task: Task, seed: int) -> tuple[Split, Split]:
     """Draw the training and the validation images of a seed: disjoint, each stratified by class.
 
     Depends on the pool, the two sizes and the seed; on nothing else. How many images of each class are drawn does
-    not depend on the seed either.
+    not depend on the seed either. Where the task has label noise, training labels are made wrong after the draw.
 
     Returns:
         (train, validation) with exactly `task.train_images` and `task.validation_images` images.
@@ -43,12 +44,28 @@ def draw(dataset: Dataset, task: Task, seed: int) -> tuple[Split, Split]:
     by_class = [shuffled[labels[shuffled] == label] for label in range(task.classes)]
     first = np.concatenate([part[:n] for part, n in zip(by_class, validation, strict=True)])
     then = np.concatenate([part[n:end] for part, n, end in zip(by_class, validation, both, strict=True)])
-    return _taken(dataset.pool, then), _taken(dataset.pool, first)
+    return mislabelled(_taken(dataset.pool, then), task, seed), _taken(dataset.pool, first)
 
 
 def _taken(pool: Split, places: npt.NDArray[np.int64]) -> Split:
     places = np.sort(places)
     return Split(pool.images[places], pool.labels[places])
+
+
+def mislabelled(split: Split, task: Task, seed: int) -> Split:
+    """Give the share of images that the task's `label_noise` says, rounded, another label, uniform over the others.
+
+    Images that are mislabelled at one share are so, with the same wrong label, at every larger one.
+    """
+    dials = dict(task.dials)
+    if LABEL_NOISE.name not in dials:
+        return split
+    random, n = np.random.default_rng([seed, MISLABEL]), len(split)
+    wrong = random.permutation(n)[: round(dials[LABEL_NOISE.name] * n)]
+    shift = random.integers(1, task.classes, size=n)
+    labels = split.labels.copy()
+    labels[wrong] = (labels[wrong] + shift[wrong]) % task.classes
+    return Split(split.images, labels)
 
 
 def epoch_orders(n: int, epochs: int, seed: int) -> npt.NDArray[np.int32]:

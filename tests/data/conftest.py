@@ -6,11 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from cnnlab.data import Source, raw
 from cnnlab.spec.task import Task
 
 TRAIN, TEST = 60, 20
+CONF = Path(__file__).parents[2] / "conf" / "data"
+UNSHIPPED = ("tfds",)
+"""Settings that a user completes."""
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -58,3 +62,36 @@ def small_known(small_contents: dict[str, str], monkeypatch: pytest.MonkeyPatch)
     """Let the small files pass for Fashion-MNIST's and MNIST's."""
     for name in ("fashion_mnist", "mnist"):
         monkeypatch.setitem(raw.CONTENT, name, small_contents)
+
+
+def read(name: str) -> dict:
+    """A file of conf/data/ with those that it builds on, as Hydra merges them."""
+    content = yaml.safe_load((CONF / f"{name}.yaml").read_text())
+    parent = content.pop("defaults")[0]
+    if parent == "data_schema":
+        return {"dials": {}} | content
+    base = read(parent)
+    return base | content | {"dials": base["dials"] | content.get("dials", {})}
+
+
+def as_task(content: dict) -> Task:
+    fields = {key: content[key] for key in content if key in Task.__dataclass_fields__}
+    return Task(**{**fields, "dials": tuple(sorted(content["dials"].items()))})
+
+
+@pytest.fixture
+def shipped() -> Callable[..., Task]:
+    """A setting of conf/data/ as a task, with changes; changed dials are merged."""
+
+    def make(name: str, **changes: object) -> Task:
+        content = read(name)
+        dials = content["dials"] | changes.pop("dials", {})
+        return as_task(content | changes | {"dials": dials})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def settings() -> dict[str, Task]:
+    """Every setting of conf/data/ that names its data."""
+    return {path.stem: as_task(read(path.stem)) for path in CONF.glob("*.yaml") if path.stem not in UNSHIPPED}

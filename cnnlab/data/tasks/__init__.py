@@ -1,1 +1,1 @@
-"""One module a task, found by its name; each offers `check(task, source)` and `load(task, source)`."""
+"""One module a task, found by its name; each offers `DIALS`, `check(task, source)` and `load(task, source)`."""

@@ -5,7 +5,10 @@ Each image has ONE place, drawn once and stored with it: the dataset is as fixed
 
 from cnnlab.data import digits
 from cnnlab.data.arrays import Dataset, Source, require_fit, verified
+from cnnlab.data.dials import Dial
 from cnnlab.spec.task import Task
+
+DIALS: tuple[Dial, ...] = ()
 
 
 def check(task: Task, source: Source) -> None:

@@ -2,7 +2,10 @@
 
 from cnnlab.data import digits
 from cnnlab.data.arrays import Dataset, Source, require_fit, verified
+from cnnlab.data.dials import Dial
 from cnnlab.spec.task import Task
+
+DIALS: tuple[Dial, ...] = ()
 
 
 def check(task: Task, source: Source) -> None:

@@ -5,9 +5,11 @@ import numpy.typing as npt
 
 from cnnlab.data import library
 from cnnlab.data.arrays import Dataset, Source, from_pixels, require_fit, verified
+from cnnlab.data.dials import Dial
 from cnnlab.spec.task import Task
 
 DATASET, BLOCK = "fashion_mnist", 2
+DIALS: tuple[Dial, ...] = ()
 
 
 def block_sums(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:

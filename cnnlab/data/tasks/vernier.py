@@ -20,13 +20,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from cnnlab.data import generated
 from cnnlab.data.arrays import Dataset, Source, Split, require_fit, verified
-from cnnlab.spec.invalid import Invalid, require
+from cnnlab.data.dials import positive, settings, whole
+from cnnlab.data.generated import Sample
+from cnnlab.spec.invalid import require
 from cnnlab.spec.task import Task
 
 POOL_IMAGES, TEST_IMAGES = 16_384, 4_096
-POOL_STREAM, TEST_STREAM = 1, 2
-DIALS = ("contrast", "noise", "offset_px")
+CLASSES = 2
+DIALS = (
+    positive("contrast", "grey level of the bars"),
+    positive("noise", "standard deviation of the noise"),
+    whole("offset_px", "columns between the two bars", 1, 100),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,18 +78,21 @@ class Vernier:
         images: npt.NDArray[np.float64] = (upper | lower).astype(np.float64)
         return images
 
-    def sample(self, n: int, stream: int) -> Split:
-        """Draw `n` images, labels alternating; pixels scaled by their exact mean and standard deviation."""
-        random = np.random.RandomState(stream)
-        label = np.arange(n) % 2
+    def sample(self, n: int, random: np.random.RandomState) -> Sample:
+        """Draw `n` images, labels alternating."""
+        label = generated.labels(n, CLASSES)
         row = random.randint(0, self.side - 2 * self.bar + 1, size=n)
         left = random.randint(0, self.side - self.offset_px, size=n)
         images = self.contrast * self.bars(row, left, label)
         images += self.noise * random.standard_normal(images.shape)
+        return Sample(images=images[..., None], labels=label)
+
+    def scaled(self, sample: Sample) -> Split:
+        """Scale pixels by their exact mean and standard deviation."""
         lit = 2 * self.bar / self.side**2
         deviation = math.sqrt(self.noise**2 + self.contrast**2 * lit * (1 - lit))
-        images = (images - self.contrast * lit) / deviation
-        return Split(images[..., None].astype(np.float32), label.astype(np.int32))
+        images = (sample.images - self.contrast * lit) / deviation
+        return Split(images.astype(np.float32), sample.labels.astype(np.int32))
 
     def likelihoods(self, images: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Answer as the ideal observer: log-likelihood of unscaled images under each label, up to a common term.
@@ -90,7 +100,7 @@ class Vernier:
         A matched filter at every place, summed over places as probabilities.
 
         Args:
-            images: (n, side, side), before scaling.
+            images: (n, side, side) or (n, side, side, 1), before scaling.
 
         Returns:
             (n, 2); the larger one is the best possible answer.
@@ -103,22 +113,16 @@ class Vernier:
 
 def stimulus(task: Task) -> Vernier:
     """Read the task's stimulus off its dials. Raises `Invalid` for a dial that is unknown, missing or out of range."""
-    dials = dict(task.dials)
-    if sorted(dials) != list(DIALS):
-        raise Invalid("data.dials", ", ".join(dials) or "none", f"vernier needs exactly {', '.join(DIALS)}")
-    offset = dials["offset_px"]
-    fits = offset == int(offset) and 1 <= offset < task.side
-    require(fits, "data.dials.offset_px", offset, f"must be a whole number from 1 to {task.side - 1}")
-    for key in ("contrast", "noise"):
-        positive = dials[key] > 0 and math.isfinite(dials[key])
-        require(positive, f"data.dials.{key}", dials[key], "must be positive and finite")
-    return Vernier(side=task.side, offset_px=int(offset), contrast=dials["contrast"], noise=dials["noise"])
+    dials = settings(task, DIALS)
+    offset, most = int(dials["offset_px"]), task.side - 1
+    require(offset <= most, "data.dials.offset_px", offset, f"must be at most {most} at side {task.side}")
+    return Vernier(side=task.side, offset_px=offset, contrast=dials["contrast"], noise=dials["noise"])
 
 
 def check(task: Task, source: Source) -> None:
     """Raise `Invalid` unless dials and sizes can be served; nothing needs to lie anywhere."""
     require(task.side >= 4, "data.side", task.side, "must be at least 4: a bar is a quarter of it")
-    require_fit(task, side=task.side, channels=1, classes=2, pool=POOL_IMAGES, real=False)
+    require_fit(task, side=task.side, channels=1, classes=CLASSES, pool=POOL_IMAGES, real=False)
     test = task.test_images
     require(test == 0 or 2 <= test <= TEST_IMAGES, "data.test_images", test, f"must be 0 (all) or 2..{TEST_IMAGES}")
     stimulus(task)
@@ -128,6 +132,9 @@ def load(task: Task, source: Source) -> Dataset:
     """Generate a pool of 16 384 images and the first `test_images` (0: all) of 4096 others."""
     check(task, source)
     vernier = stimulus(task)
-    pool, test = vernier.sample(POOL_IMAGES, POOL_STREAM), vernier.sample(TEST_IMAGES, TEST_STREAM)
+    pool, test = (
+        vernier.scaled(vernier.sample(n, np.random.RandomState(stream)))
+        for n, stream in ((POOL_IMAGES, generated.POOL_STREAM), (TEST_IMAGES, generated.TEST_STREAM))
+    )
     kept = task.test_images or TEST_IMAGES
     return verified(Dataset(pool, Split(test.images[:kept], test.labels[:kept])), task, imbalance=1.5)

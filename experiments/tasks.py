@@ -1,0 +1,241 @@
+"""Show the tasks, their dials, eligibility and samples: `python -m experiments.tasks [task ...]`."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table as RichTable
+
+from cnnlab import data
+from cnnlab.data import Missing, Source, generated, registry
+from cnnlab.data.dials import LABEL_NOISE, Dial
+from cnnlab.report.canvas import save
+from cnnlab.report.samples import Block, Panel, samples
+from cnnlab.spec.arm import Arm
+from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.task import Task
+from cnnlab.spec.verdict import HEADROOM
+from cnnlab.training import linear, members
+from cnnlab.training.run import LinearFit, Run, tuning_seeds
+from experiments.config.grid import CONF, grid
+from experiments.config.mistakes import UserMistake
+from experiments.terminal import terminal
+
+MISTAKE = 2
+SHOWN, SHOWN_MOSAICS = 5, 2
+"""Samples of every class in a picture: of images as such, and of mosaics of more than three channels."""
+SILENT = 1e-6
+"""Noise of a picture of the signal alone: the same samples, their noise invisible."""
+DESCRIPTION = """\
+Every task that is a module of the suite: what it asks, its dials with their valid values, and its settings, the files
+of conf/data/. With --eligibility also whether a setting leaves a net something to show: validation accuracy of the
+reference net at the recipe's own learning rate against logistic regression, and the ideal observer's, which nothing
+can exceed (known for generated tasks). With --pictures, samples of every class at every setting."""
+EXAMPLES = """\
+examples:
+  python -m experiments.tasks                                       all tasks and their dials
+  python -m experiments.tasks phase border --eligibility            can a net do better than logistic regression?
+  python -m experiments.tasks parts --eligibility model.kernel=1    the same with another reference net
+  python -m experiments.tasks --pictures results/published/tasks    one picture a task"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One file of conf/data/, with the arm that the rest of a command line makes of it."""
+
+    name: str
+    arm: Arm
+    source: Source
+
+    @property
+    def task(self) -> Task:
+        """The task it configures."""
+        return self.arm.task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Eligibility:
+    """Validation accuracy of the reference net and of logistic regression, by seed, and the ideal observer's.
+
+    Attributes:
+        ideal: on images as in the test set; None where it is not known.
+    """
+
+    net: tuple[float, ...]
+    linear: tuple[float, ...]
+    ideal: float | None
+
+    @property
+    def margin(self) -> float:
+        """How far the net is ahead, a fraction."""
+        return float(np.mean(self.net) - np.mean(self.linear))
+
+
+def main() -> int:
+    """The door. Returns the exit code."""
+    asked = _parser().parse_intermixed_args()
+    console = terminal()
+    names = [word for word in asked.words if "=" not in word]
+    overrides = [word for word in asked.words if "=" in word]
+    try:
+        chosen = settings(names or registry.names(), overrides)
+        show(chosen, console)
+        if not names:
+            chosen = at_hand(chosen, console)
+        if asked.eligibility:
+            show_eligibility(chosen, console)
+        if asked.pictures is not None:
+            for path in draw(chosen, asked.pictures):
+                console.print(f"picture: {path}")
+    except (UserMistake, Invalid, Missing) as mistake:
+        print(f"error: {mistake}", file=sys.stderr)
+        return MISTAKE
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.tasks",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("words", nargs="*", metavar="task", help="names; key=value as for experiments.run")
+    parser.add_argument("--eligibility", action="store_true", help="train the reference net on every setting")
+    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw samples into this folder")
+    return parser
+
+
+def settings(names: Sequence[str], overrides: Sequence[str]) -> tuple[Setting, ...]:
+    """The settings of tasks, in order. Raises UserMistake for an unknown name, for `data=`, and as composing does."""
+    for name in names:
+        if name not in registry.names():
+            raise UserMistake(f"{name} is no task of this suite: choose from {', '.join(registry.names())}")
+    for word in overrides:
+        if word.startswith("data="):
+            raise UserMistake(f"{word} is not valid here: every setting of a task is shown; name the task instead")
+    found: dict[str, list[Setting]] = {name: [] for name in names}
+    for path in sorted((CONF / "data").glob("*.yaml")):
+        if not path.stem.startswith(tuple(names)):
+            continue
+        plan = grid([f"data={path.stem}", "tracker=off", *overrides])
+        arm = plan.points[0].arm
+        if arm.task.name in found:
+            found[arm.task.name].append(Setting(name=path.stem, arm=arm, source=plan.settings.source))
+    return tuple(setting for group in found.values() for setting in group)
+
+
+def at_hand(chosen: Sequence[Setting], console: Console) -> tuple[Setting, ...]:
+    """The settings whose data can be had; says which ones cannot, and why."""
+    kept = []
+    for setting in chosen:
+        try:
+            data.check(setting.task, setting.source)
+            kept.append(setting)
+        except Missing as reason:
+            console.print(f"left out: {reason}", markup=False)
+    return tuple(kept)
+
+
+def dials(name: str) -> tuple[Dial, ...]:
+    """The dials of a task of this suite."""
+    declared: tuple[Dial, ...] = getattr(registry.family(name), "DIALS")  # noqa: B009
+    return declared
+
+
+def question(name: str) -> str:
+    """What a task of this suite asks: the first line of its module."""
+    return str(registry.family(name).__doc__).splitlines()[0]
+
+
+def show(chosen: Sequence[Setting], console: Console) -> None:
+    """Print every task: its question, its dials, its settings."""
+    for name in dict.fromkeys(setting.task.name for setting in chosen):
+        console.print(f"[bold]{name}[/bold]  {question(name)}")
+        for dial in dials(name):
+            console.print(f"  dial {dial.name}: {dial.meaning}; {dial.valid}", markup=False)
+        for setting in chosen:
+            if setting.task.name == name:
+                console.print(f"  setting {setting.name}: {described(setting.task)}", markup=False)
+        console.print()
+    console.print(f"every task: dial {LABEL_NOISE.name}: {LABEL_NOISE.meaning}; {LABEL_NOISE.valid}\n", markup=False)
+
+
+def described(task: Task) -> str:
+    """Sizes and dials of a task in a line."""
+    size = f"{task.side}x{task.side}" + (f"x{task.channels}" if task.channels > 1 else "")
+    values = ", ".join(f"{name} {value:g}" for name, value in task.dials)
+    return f"{size}, {task.classes} classes, {task.train_images} training images" + (f"; {values}" if values else "")
+
+
+def eligibility(setting: Setting) -> Eligibility:
+    """Train the reference net on the tuning seeds, and fit logistic regression and the ideal observer."""
+    recipe, seeds = setting.arm.recipe, tuning_seeds(setting.arm.recipe.tuning_seeds)
+    runs = [Run(arm=setting.arm, seed=seed, learning_rate=recipe.learning_rate, purpose="tune") for seed in seeds]
+    trained = members.train(runs, setting.source, "sequential")
+    stimulus = getattr(registry.family(setting.task.name), "stimulus", None)
+    return Eligibility(
+        net=tuple(result.validation_accuracy for result in trained),
+        linear=tuple(linear.fit(LinearFit(task=setting.task, seed=seed), setting.source) for seed in seeds),
+        ideal=None if stimulus is None else generated.ideal_accuracy(stimulus(setting.task)),
+    )
+
+
+def show_eligibility(chosen: Sequence[Setting], console: Console) -> None:
+    """Print a line a setting: logistic regression, reference net, ideal observer, eligible or not."""
+    table = RichTable(header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("setting", "logistic regression %", "reference net %", "ideal observer %", "eligible"):
+        table.add_column(column)
+    for setting in track(chosen, "training", console=console, transient=True):
+        found = eligibility(setting)
+        table.add_row(
+            setting.name, _percent(found.linear), _percent(found.net),
+            "not known" if found.ideal is None else _percent((found.ideal,)),
+            f"{'yes' if found.margin >= HEADROOM else 'no'} ({100 * found.margin:+.1f} points)",
+        )  # fmt: skip
+    console.print(table)
+
+
+def _percent(fractions: Iterable[float]) -> str:
+    return " ".join(f"{100 * value:.1f}" for value in fractions)
+
+
+def draw(chosen: Sequence[Setting], folder: Path) -> list[Path]:
+    """Draw one picture a task, every setting that shows other images a block of it."""
+    paths = []
+    for name in dict.fromkeys(setting.task.name for setting in chosen):
+        blocks: dict[tuple[object, ...], Block] = {}
+        for setting in chosen:
+            if setting.task.name == name:
+                shown = tuple(item for item in setting.task.dials if item[0] != LABEL_NOISE.name)
+                blocks.setdefault((setting.task.side, setting.task.classes, shown), block(setting))
+        figure = samples(tuple(blocks.values()), question(name).replace("`", ""))
+        paths.append(save(figure, folder / f"{name}.png"))
+    return paths
+
+
+def block(setting: Setting) -> Block:
+    """Samples of one setting: as a net sees them and, where there is a noise dial, the same ones without noise."""
+    task, values = setting.task, dict(setting.task.dials)
+    mosaic = f", channels 0 to {task.channels - 1} row by row" if task.channels > 3 else ""
+    panels = [Panel(heading=f"as the net sees them{mosaic}", images=first_samples(task, setting.source))]
+    if "noise" in values:
+        silent = replace(task, dials=tuple(sorted({**values, "noise": SILENT}.items())))
+        panels.insert(0, Panel(heading=f"signal alone{mosaic}", images=first_samples(silent, setting.source)))
+    classes = tuple(f"label {label}" for label in range(task.classes))
+    return Block(title=f"{setting.name}: {described(task)}", classes=classes, panels=tuple(panels))
+
+
+def first_samples(task: Task, source: Source) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """The first images of every class that a seed can draw, (classes, samples, side, side, channels)."""
+    pool, count = data.load(task, source).pool, SHOWN if task.channels <= 3 else SHOWN_MOSAICS
+    return np.stack([pool.images[pool.labels == label][:count] for label in range(task.classes)]).astype(np.float64)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
