@@ -12,14 +12,14 @@ from typing import Any
 from rich.progress import track
 
 from cnnlab.data import Missing
-from cnnlab.records import BadRecord
+from cnnlab.records import BadRecord, Store
 from cnnlab.report.canvas import save
 from cnnlab.spec.arm import plain
 from cnnlab.spec.invalid import Invalid
 from cnnlab.spec.verdict import WORDS, Verdict
-from experiments import closing, judging, page
+from experiments import closing, curve, judging, noise, page
 from experiments.claim import KINDS
-from experiments.config.grid import grid
+from experiments.config.grid import first_point, grid
 from experiments.config.mistakes import UserMistake
 from experiments.registry import Entry, claims, register
 from experiments.terminal import terminal
@@ -32,14 +32,18 @@ SCALES = ("full", "quick", "smoke")
 DESCRIPTION = """\
 One line a claim: what it says, its verdict, the number that decides with its interval, and the reason.
 Of a single claim the whole page: its place in the notes, its rule, the evidence, a counterexample, what is true
-instead, and its figure. Trains nothing: it computes, and reads the records and timings in results/."""
+instead, and its figure. Trains nothing: it computes, and reads the records and timings in results/.
+Two pages beside: `noise`, the noise floor that every sweep's A/A check measured, and `curve`, the specification curve
+of claims (five headlines if none is named). Both write to results/claims/; exit code 1 where there is no record."""
 EXAMPLES = """\
 examples:
   python -m experiments.judge                                all 57 claims
   python -m experiments.judge st2-coverage-counts            one claim's page, with its figure
   python -m experiments.judge strides --verdict refuted      what is refuted in a family
   python -m experiments.judge --kind survey --json           for machines
-  python -m experiments.judge mp-after-two-convs scale=full  from the records of another scale"""
+  python -m experiments.judge mp-after-two-convs scale=full  from the records of another scale
+  python -m experiments.judge noise                          how far two copies of the same net lie apart
+  python -m experiments.judge curve mp-after-two-convs       a claim's contrast under every choice with records"""
 
 
 def main() -> int:
@@ -48,8 +52,14 @@ def main() -> int:
     names = [word for word in asked.words if "=" not in word]
     overrides = [word for word in asked.words if "=" in word]
     try:
-        chosen = choose(names or ["all"], asked.family, asked.kind)
         settings = grid(["tracker=off", *(word for word in overrides if word.startswith("results="))]).settings
+        folder = settings.results / "claims"
+        if names[:1] == ["noise"]:
+            return noise.page(settings.runs, folder, terminal(), asked.json)
+        if names[:1] == ["curve"]:
+            wanted = [entry.id for entry in choose(names[1:] or curve.HEADLINES)]
+            return curve.page(wanted, fullest_views(wanted, overrides), folder, terminal(), asked.json)
+        chosen = choose(names or ["all"], asked.family, asked.kind)
         found = judge(chosen, overrides, settings.results)
         chosen = tuple(entry for entry in chosen if asked.verdict in (None, found[entry.id].word))
         one = bool(names) and len(chosen) == 1 and not asked.json
@@ -111,21 +121,42 @@ def judge(chosen: Sequence[Entry], overrides: Sequence[str], results: Path) -> d
     """Verdicts by id; `untested` where a claim has no record yet."""
     names = [entry.id for entry in chosen]
     sweeps = {trained.sweep for name in names for trained in claims()[name].trained}
-    views = {sweep: best for sweep in sorted(sweeps) if (best := best_view(sweep, overrides)) is not None}
+    store = Store(results / "runs")
+    found = {sweep: best_view(sweep, overrides, store) for sweep in sorted(sweeps) if store.root.is_dir()}
+    views = {sweep: best for sweep, best in found.items() if best is not None}
     shown = sys.stderr.isatty() and len(names) > 1
     return judging.verdicts(track(names, "judging", console=terminal(sys.stderr), disable=not shown), views, results)
 
 
-def best_view(sweep: str, overrides: Sequence[str]) -> View | None:
+def best_view(sweep: str, overrides: Sequence[str], store: Store) -> View | None:
     """The view at the highest scale whose every arm has a record; None where no scale is complete."""
     asked = [word.removeprefix("scale=") for word in overrides if word.startswith("scale=")]
     others = [word for word in overrides if not word.startswith("scale=")]
     for scale in asked or SCALES:
         words = [f"+sweep={sweep}", *others, f"scale={scale}"]
+        first = first_point(words)
+        if first is not None and not store.has(first.arm.key, 0):
+            continue
         found = view(grid(words))
         if all(cell.records for cell in (*found.cells, *found.checks)):
             return found
     return None
+
+
+def fullest_view(sweep: str, overrides: Sequence[str]) -> View | None:
+    """The view at the scale whose arms have most of their records; None where no arm has one."""
+    asked = [word.removeprefix("scale=") for word in overrides if word.startswith("scale=")]
+    others = [word for word in overrides if not word.startswith("scale=")]
+    found = [view(grid([f"+sweep={sweep}", *others, f"scale={scale}"])) for scale in asked or SCALES]
+    best = max(found, key=lambda one: sum(bool(cell.records) for cell in one.cells) / len(one.cells))
+    return best if any(cell.records for cell in best.cells) else None
+
+
+def fullest_views(names: Sequence[str], overrides: Sequence[str]) -> dict[str, View]:
+    """The fullest view of every sweep that these claims rest on, where there is one."""
+    sweeps = sorted({trained.sweep for name in names for trained in claims()[name].trained})
+    found = {sweep: fullest_view(sweep, overrides) for sweep in sweeps}
+    return {sweep: fullest for sweep, fullest in found.items() if fullest is not None}
 
 
 def draw(chosen: Sequence[Entry], results: Path) -> dict[str, Path]:

@@ -52,6 +52,19 @@ def grid(arguments: list[str]) -> Grid:
         return _grid(arguments)
 
 
+def first_point(arguments: list[str]) -> Point | None:
+    """The first point of a sweep, some ten times sooner than the whole grid; None if the sweep leaves it out.
+
+    Enough to see whether anything of a sweep has run. Raises as `grid`.
+    """
+    with _composing():
+        overrides = OverridesParser.create().parse_overrides(list(arguments))
+        _reject_additions(overrides)
+        fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
+        base = compose("config", fixed, return_hydra_config=True)
+        return _point(_jobs(base, overrides)[0], base)
+
+
 def net_and_task(arguments: list[str]) -> tuple[Net, Task]:
     """Compose one net and one task, such as `model=lenet5 data=mnist`, whether or not they fit each other.
 
