@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.spec.arm import plain
-from cnnlab.spec.record import Record
+from cnnlab.spec.record import PROTOCOL, Record
 
 
 class BadRecord(ValueError):
@@ -27,11 +27,15 @@ def encode(record: Record) -> bytes:
 
 
 def decode(content: bytes, path: Path) -> Record:
-    """Parse what `encode` wrote. Raises BadRecord, naming `path`, for anything else."""
+    """Parse what `encode` wrote. Raises BadRecord, naming `path`, for anything else, and for another protocol."""
     try:
         data = json.loads(content)
     except ValueError:
         raise BadRecord(path, "is not JSON (cut off, or edited)") from None
+    # before the structure, which may be another protocol's, too
+    protocol = data["protocol"] if isinstance(data, dict) and "protocol" in data else PROTOCOL
+    if protocol != PROTOCOL:
+        raise BadRecord(path, f"was made by protocol {protocol!r}, this code is protocol {PROTOCOL}")
     try:
         record: Record = build(Record, data, "record")
     except (TypeError, ValueError) as problem:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.records.coding import BadRecord, decode, encode
-from cnnlab.spec.record import PROTOCOL, Record
+from cnnlab.spec.record import Record
 
 RECORD, PROVENANCE, FAILURE = "record.json", "provenance.json", "failure.txt"
 
@@ -39,8 +39,6 @@ class Store:
         """
         path = self.folder(arm, block) / RECORD
         record = decode(path.read_bytes(), path)
-        if record.protocol != PROTOCOL:
-            raise BadRecord(path, f"was made by protocol {record.protocol}, this code is protocol {PROTOCOL}")
         if (record.arm, record.block) != (arm, block):
             raise BadRecord(path, f"is the record of {record.arm} block {record.block}")
         return record

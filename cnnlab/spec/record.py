@@ -1,12 +1,16 @@
 """What one block of an arm's members produced, as plain values: the content of `record.json`."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-PROTOCOL = 1
-"""Raised whenever recorded numbers may change; part of every record, and never pooled over."""
+PROTOCOL = 2
+"""Raised whenever recorded numbers may change; part of every record, and never pooled over.
 
-OWN, COMMON = "own", "common"
+1: finals, histories and tuning. 2: also probes of every trained member.
+"""
+
+OWN: Final = "own"
+COMMON: Final = "common"
 """The two learning rates an arm is evaluated at: its own tuned one, and the recipe's `learning_rate` for all."""
 
 
@@ -85,6 +89,8 @@ class Record:
         finals: results at the `own` and at the `common` learning rate.
         histories: per member, at its own learning rate: series by name, each as long as `images_seen`
             (`loss/...`, `accuracy/...`, and `<statistic>/<layer>/<parameter>`).
+        probes: per member, after training at its own learning rate: values by path (`linear_probe/pool_after4/drop`,
+            see `cnnlab.probes.final`). Empty for a diverged member; a value that is not finite has no path.
         geometry, tuning: see `Measured` and `Tuning`.
         claims: digest of every claim that was registered when the record was made, by id.
         status: always `complete`; an arm that failed has no record but a `failure.txt` that says why.
@@ -97,6 +103,7 @@ class Record:
     members: tuple[int, ...]
     finals: dict[str, Finals]
     histories: tuple[dict[str, Any], ...]
+    probes: tuple[dict[str, float], ...]
     geometry: Measured
     tuning: Tuning
     claims: dict[str, str] = field(default_factory=dict)

@@ -63,7 +63,7 @@ def rows(record: Record) -> list[Row]:
 
 
 def summary(record: Record) -> dict[str, int | float | bool | None]:
-    """The arm in single numbers: finals at both learning rates, geometry, and the last value of every series.
+    """The arm in single numbers: finals at both learning rates, geometry, probes, and the last value of every series.
 
     Standard deviations are over members with divisor n - 1, and absent with fewer than two members. A series whose
     last moment is finite for no member ends as None, whatever it was before.
@@ -73,6 +73,7 @@ def summary(record: Record) -> dict[str, int | float | bool | None]:
         | {name: value for rate, finals in record.finals.items() for name, value in _finals(rate, finals).items()}
         | _geometry(record)
         | {"tuning/capped": record.tuning.capped, "tuning/tried": len(record.tuning.tried)}
+        | _probes(record)
         | _last(record)
     )
 
@@ -110,6 +111,12 @@ def _geometry(record: Record) -> dict[str, int]:
         "geometry/output_height": measured.output_size[0],
         "geometry/output_width": measured.output_size[1],
     }
+
+
+def _probes(record: Record) -> dict[str, float]:
+    """Mean of every probe of the trained members, over those that have it: a diverged one has none."""
+    paths = dict.fromkeys(path for member in record.probes for path in member)
+    return {f"probe/{path}": statistics.fmean(m[path] for m in record.probes if path in m) for path in paths}
 
 
 def _last(record: Record) -> dict[str, float | None]:

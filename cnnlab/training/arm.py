@@ -35,7 +35,7 @@ def training(arm: Arm, block: int, seeds: tuple[int, ...], claims: dict[str, str
     net = network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
     return Record(
         protocol=PROTOCOL, arm=arm.key, block=block, config=plain(arm), members=seeds, finals=finals,
-        histories=tuple(result.history for result in own),
+        histories=tuple(result.history for result in own), probes=tuple(result.probes for result in own),
         geometry=measured(net, (arm.task.side, arm.task.side)), tuning=tuning, claims=claims,
     )  # fmt: skip
 

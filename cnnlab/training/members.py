@@ -6,6 +6,7 @@ with a member axis, many times slower than alone. On an accelerator members shar
 
 import functools
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from cnnlab.data import Dataset, Source, Split, draw, epoch_orders, load
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.invalid import require_choice
 from cnnlab.spec.task import Task
+from cnnlab.training.probing import probed
 from cnnlab.training.program import Program, State, program
 from cnnlab.training.run import Result, Run
 from cnnlab.training.schedule import factors, recorded
@@ -102,31 +104,36 @@ def _train_together(runs: Sequence[Run], source: Source, lone: bool) -> list[Res
             break
     for member, journal in enumerate(journals):
         journal["stats"] = _series(looks, member, lone)
-    return _finish(runs, data, validation, logits, state, journals, lone)
+    return _finish(runs, data, draws, logits, state, journals, lone)
 
 
 def _finish(
-    runs: Sequence[Run], data: Dataset, validation: list[Split], logits: Any, state: State,
+    runs: Sequence[Run], data: Dataset, draws: Sequence[tuple[Split, Split]], logits: Any, state: State,
     journals: list[Journal], lone: bool,
 ) -> list[Result]:  # fmt: skip
     """Score every member; the test set is read here, once, and not at all for a tuning run."""
     task = runs[0].arm.task
-    validation_accuracy, _ = _score(logits, state, validation, lone)
-    tuning = runs[0].purpose == "tune"
+    validation_accuracy, _ = _score(logits, state, [validation for _, validation in draws], lone)
+    test = None if runs[0].purpose == "tune" else data.test
     unseen: list[Any] = [None] * len(runs)
-    test_accuracy, test_loss = (unseen, unseen) if tuning else _score(logits, state, [data.test] * len(runs), lone)
+    test_accuracy, test_loss = (unseen, unseen) if test is None else _score(logits, state, [test] * len(runs), lone)
     results = []
     for member, run in enumerate(runs):
         train_loss = journals[member]["loss/train"][-1]
         diverged = train_loss is None or at_chance(validation_accuracy[member], task)
+        probes: dict[str, float] = {}
+        if test is not None and run.purpose == "own" and not diverged:
+            own = state if lone else jax.tree.map(operator.itemgetter(member), state)
+            probes = probed(run.arm, own, draws[member][0], test)
         results.append(
             Result(
                 validation_accuracy=task.chance if diverged else validation_accuracy[member],
-                test_accuracy=None if tuning else task.chance if diverged else test_accuracy[member],
+                test_accuracy=None if test is None else task.chance if diverged else test_accuracy[member],
                 test_loss=None if diverged else test_loss[member],
                 train_loss=None if diverged else train_loss,
                 diverged=diverged,
                 history=journals[member] if run.purpose == "own" else {},
+                probes=probes,
             )
         )
     return results

@@ -36,18 +36,20 @@ jax.tree_util.register_dataclass(State, ["params", "statistics", "moments"], [])
 
 @dataclass(frozen=True)
 class Program:
-    """Functions of one arm, compiled once a batch shape and shared by all its members and learning rates.
+    """Functions of one arm, to be compiled once a batch shape and shared by all its members and learning rates.
 
     Attributes:
         init: seed -> `State`. Draws each layer's weights from the seed and the layer's name alone.
         step: (state, images, labels, index, rate, watch) -> (state, loss, statistics). `images` and `labels` are the
             whole training draw, `index` (batch,) picks from it; `rate` is this step's learning rate; `watch` says
             whether the statistics are worth computing: the weights do not depend on it.
-        logits: (state, images) -> (batch, classes), with batch norm at its running statistics.
+        layers: (state, images) -> output of every layer by name, with batch norm at its running statistics.
+        logits: (state, images) -> (batch, classes), of the same.
     """
 
     init: Callable[[int], State]
     step: Callable[..., tuple[State, Array, dict[str, Array]]]
+    layers: Callable[[State, Array], dict[str, Array]]
     logits: Callable[[State, Array], Array]
 
 
@@ -100,12 +102,15 @@ def program(arm: Arm) -> Program:
         params, statistics = arrays(Net(net, key))
         return State(params, statistics, optimizer.init(params))
 
-    def logits(state: State, images: Array) -> Array:
+    def layers(state: State, images: Array) -> dict[str, Array]:
         with jax.default_matmul_precision(arm.recipe.precision):
-            scores: Array = frame.net(state.params, state.statistics)(images, mode="evaluate")[0]
-        return scores
+            outputs: dict[str, Array] = frame.net(state.params, state.statistics)(images, mode="evaluate")[1]
+        return outputs
 
-    return Program(init, make_step(frame, net, arm.recipe), jax.jit(logits))
+    def logits(state: State, images: Array) -> Array:
+        return layers(state, images)[net.output]
+
+    return Program(init, make_step(frame, net, arm.recipe), layers, logits)
 
 
 def direction(recipe: Recipe) -> optax.GradientTransformation:
@@ -125,7 +130,7 @@ def is_kernel(params: Tree) -> Tree:
 
 
 def make_step(frame: Frame, net: Network, recipe: Recipe) -> Callable[..., tuple[State, Array, dict[str, Array]]]:
-    """The one training step, jitted; its state is donated."""
+    """The one training step; to be compiled with its state donated."""
     optimizer = direction(recipe)
     sites = {node.name: node.kind for node in net.nodes if isinstance(node, Activation)}
 

@@ -19,7 +19,7 @@ class Run:
 
     Attributes:
         seed: fixes the train/validation draw, the data order and the initial weights, whatever the arm.
-        purpose: `tune` never sees the test set; `own` also records histories and statistics.
+        purpose: `tune` never sees the test set; `own` also records histories, statistics and probes.
     """
 
     arm: Arm
@@ -44,6 +44,8 @@ class Result:
         test_accuracy, test_loss: null for a tuning run. Losses are null where diverged; accuracies are then chance.
         diverged: a loss was not finite, or the validation accuracy was no better than a guess.
         history: series by name, see `cnnlab.spec.record.Record`; empty unless the purpose is `own`.
+        probes: what the trained net shows when it is looked into, by path (`cnnlab.probes.final`); empty unless the
+            purpose is `own`, and where diverged.
     """
 
     validation_accuracy: float
@@ -52,6 +54,7 @@ class Result:
     train_loss: float | None
     diverged: bool
     history: dict[str, Any]
+    probes: dict[str, float]
 
 
 def evaluation_seeds(blocks: tuple[int, ...], block: int) -> tuple[int, ...]:

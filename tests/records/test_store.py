@@ -31,6 +31,7 @@ RECORD = Record(
     members=(0, 1),
     finals={"own": FINALS, "common": FINALS},
     histories=({"images_seen": [1, 2], "loss/train": [1.5, None]}, {}),
+    probes=({"edge_index/share": 0.25, "linear_probe/pool_after2/drop": -0.125}, {}),
     geometry=Measured(params=10, macs=20, receptive_field=(3, 3), output_size=(6, 6), activation_elements=30),
     tuning=Tuning(
         seeds=(1_000_000,),
@@ -86,6 +87,9 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "a key too many": lambda content: content.replace(b'"block":0', b'"block":0,"extra":1'),
     "a number as text": lambda content: content.replace(b'"block":0', b'"block":"0"'),
     "a flag as a number": lambda content: content.replace(b'"capped":false', b'"capped":0'),
+    "a probe that is not a number": lambda content: content.replace(
+        b'"edge_index/share":0.25', b'"edge_index/share":null'
+    ),
     "not a number": lambda content: content.replace(b'"chosen":0.1', b'"chosen":NaN'),
     "another block": lambda content: content.replace(b'"block":0', b'"block":1'),
     "another protocol": lambda content: content.replace(b'"protocol":%d' % PROTOCOL, b'"protocol":999'),
@@ -103,6 +107,20 @@ def test_a_damaged_record_is_refused_by_name(tmp_path: Path, name: str) -> None:
         store.read(RECORD.arm, 0)
     assert str(place) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_record_of_protocol_1_is_refused_for_its_protocol_and_not_for_its_shape(tmp_path: Path) -> None:
+    """It has no probes; what the reader needs to hear is its age."""
+    store = Store(tmp_path)
+    place = store.write(RECORD, {}) / "record.json"
+    old = json.loads(place.read_bytes())
+    del old["probes"]
+    place.write_text(json.dumps(old | {"protocol": 1}))
+    with pytest.raises(BadRecord, match=f"was made by protocol 1, this code is protocol {PROTOCOL}"):
+        store.read(RECORD.arm, 0)
+    place.write_text(json.dumps(old))
+    with pytest.raises(BadRecord, match=r"record needs exactly the keys .*probes"):
+        store.read(RECORD.arm, 0)
 
 
 WRITER = """

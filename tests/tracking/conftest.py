@@ -172,6 +172,7 @@ def example(arm: str = "digits12-convnet-0123456789", offset: float = 0.0) -> Re
         members=(12, 13, 14),
         finals={"own": finals, "common": common},
         histories=histories,
+        probes=({}, {"edge_index/share": 0.25}, {"edge_index/share": 0.75, "pair_auc/auc": 0.5}),
         geometry=Measured(params=10, macs=20, receptive_field=(5, 7), output_size=(2, 3), activation_elements=9),
         tuning=Tuning(seeds=(1_000_000,), tried=(tried,), chosen=0.1, capped=True, linear_accuracy=(0.4,)),
     )

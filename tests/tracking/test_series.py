@@ -91,6 +91,8 @@ def test_summary_holds_finals_geometry_and_last_values(make: Callable[..., Recor
             "geometry/receptive_field_width": 7,
             "geometry/output_height": 2,
             "geometry/output_width": 3,
+            "probe/edge_index/share": 0.5,
+            "probe/pair_auc/auc": 0.5,
             "tuning/capped": True,
             "tuning/tried": 1,
             "loss/train": 0.75,

@@ -21,5 +21,13 @@ def arm() -> Arm:
 
 
 @pytest.fixture
+def learner() -> Arm:
+    """An arm that learns within a second: its members are not at chance, so that there is something to look into."""
+    task = Task(name="digits8", side=8, channels=1, classes=10, train_images=96, validation_images=50)
+    recipe = Recipe(epochs=6, batch_size=32, learning_rate=0.03, optimizer="adam", tuning="none", tuning_seeds=1)
+    return Arm(net=ConvNet(depth=2, width=4, pools=(1,), head="flatten"), recipe=recipe, task=task)
+
+
+@pytest.fixture
 def source(tmp_path: Path) -> Source:
     return Source(cache_dir=tmp_path)

@@ -21,6 +21,7 @@ def result(run: Run, accuracy: Accuracy) -> Result:
     return Result(
         validation_accuracy=value, test_accuracy=None if unseen else value, test_loss=None if unseen else 0.5,
         train_loss=0.1, diverged=False, history={"seed": run.seed} if run.purpose == "own" else {},
+        probes={"edge_index/share": float(run.seed)} if run.purpose == "own" else {},
     )  # fmt: skip
 
 
@@ -111,6 +112,7 @@ def test_the_record_says_what_made_it(arm: Arm) -> None:
     assert record.config["net"]["depth"] == 2
     assert record.claims == {"claim": "digest"}
     assert [history["seed"] for history in record.histories] == list(SEEDS)
+    assert [probes["edge_index/share"] for probes in record.probes] == list(SEEDS)
     assert record.geometry.receptive_field == (8, 8)  # 3x3, 2x2 pool, 3x3 at stride 2
     assert record.geometry.output_size == (6, 6)
     assert record.geometry.params == 4 * 9 + 4 + 4 * 4 * 9 + 4 + 4 * 10 + 10

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from cnnlab.data import Source
-from cnnlab.records.coding import encode
+from cnnlab.records.coding import decode, encode
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.record import Record
 from cnnlab.training import workers
@@ -41,11 +41,12 @@ def content(arm: Arm, workers: int, folder: Path, seeds: tuple[int, ...] = (0, 1
     return encode(outcome.record)
 
 
-def test_one_and_two_workers_write_the_same_bytes_and_other_seeds_others(arm: Arm, tmp_path: Path) -> None:
+def test_one_and_two_workers_write_the_same_bytes_and_other_seeds_others(learner: Arm, tmp_path: Path) -> None:
     """Three pools of fresh processes; the second finds the first's compiled programs, the third has its own cache."""
-    alone = content(arm, 1, tmp_path / "a")
-    assert content(arm, 2, tmp_path / "a") == alone
-    assert content(arm, 2, tmp_path / "b", seeds=(3, 4, 5)) != alone
+    alone = content(learner, 1, tmp_path / "a")
+    assert all(decode(alone, tmp_path).probes), "every member was looked into"
+    assert content(learner, 2, tmp_path / "a") == alone
+    assert content(learner, 2, tmp_path / "b", seeds=(3, 4, 5)) != alone
 
 
 def _broken(arm: Arm) -> Training:
