@@ -19,12 +19,24 @@ KINDS = ("exact", "structural", "survey", "cost", "empirical")
 class Contrast:
     """Two groups of levels of a sweep's factor; a group counts by the mean of its arms, seed by seed.
 
-    Without `worse` the quantity itself is meant, for rules that hold it against a fixed bound (`Within`).
+    A level that is named twice counts twice. A side without levels is the number `bound`: without `worse` and at bound
+    0 the quantity itself is meant, for rules that hold it against fixed limits (`Within`).
     """
 
     name: str
-    better: tuple[str, ...]
+    better: tuple[str, ...] = ()
     worse: tuple[str, ...] = ()
+    bound: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(bool(self.better or self.worse), "contrast.better", "none", "one side needs levels")
+        fixed = self.bound == 0 or not (self.better and self.worse)
+        require(fixed, "contrast.bound", self.bound, "0 unless it stands for the side without levels")
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The levels of both sides."""
+        return (*self.better, *self.worse)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,15 +51,32 @@ class Moderator:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A property of the nets on which the claim may depend: the contrast between arms of one kind, and of another.
+
+    Attributes:
+        name: of the property, such as `head`. The names of `low` and `high` are its two values.
+        task: the one task on which it is looked at, as the sweep names it.
+    """
+
+    name: str
+    task: str
+    low: Contrast
+    high: Contrast
+
+
+@dataclass(frozen=True, kw_only=True)
 class Trained:
     """Evidence from a sweep's records.
 
     Attributes:
         sweep: name of the sweep, its path in conf/sweep/.
-        contrasts: one for each part of the rule; all of them must hold.
-        metric: of `Finals`, or a file in experiments/metrics/; in a contrast, higher is better.
+        contrasts: one for each part of the rule; all of them must hold. For `Exists` and `Always`: the instances.
+        metric: of `Finals`, a file in experiments/metrics/, or a probe; in a contrast, higher is better.
         margin: smallest difference of the metric that matters; None for accuracies, whose margin the protocol fixes.
-        tasks: the sweep's tasks that the claim is about, by name; empty for all.
+        tasks: the sweep's tasks that the claim is about, as the sweep names them; empty for all.
+        along: dials along which the contrast is followed. Judged is then how it changes, at `low` minus at `high`: one
+            effect a dial, in place of those of the tasks.
         moderators: what may qualify the claim; without records of both values it stays inconclusive.
         needs: clauses of the rule whose evidence no sweep makes yet; while there are any the claim is inconclusive.
     """
@@ -57,15 +86,25 @@ class Trained:
     metric: str = "test_accuracy"
     margin: float | None = None
     tasks: tuple[str, ...] = ()
-    moderators: tuple[Moderator, ...] = ()
+    along: tuple[Moderator, ...] = ()
+    moderators: tuple[Moderator | Variant, ...] = ()
     needs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        require(bool(self.contrasts), "trained.contrasts", "none", "at least one contrast")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Computed:
-    """Evidence that a function computes, exactly and in seconds, as the rule wants it: no records needed."""
+    """Evidence that a function computes, exactly and in seconds, as the rule wants it: no records needed.
+
+    Attributes:
+        compute: gives the rule's evidence.
+        beside: name of a sweep that asks the same question; its run ends with this verdict too. Empty for none.
+    """
 
     compute: Callable[[], Any]
+    beside: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

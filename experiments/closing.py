@@ -22,10 +22,10 @@ from experiments import judging
 from experiments.claim import Computed
 from experiments.config.grid import Grid
 from experiments.config.resolve import Point
-from experiments.evidence import label, sweep_checks
-from experiments.registry import claims, claims_fed_by, register
+from experiments.evidence import sweep_checks
+from experiments.registry import claims, claims_fed_by
 from experiments.session import Summary
-from experiments.view import Cell, View, view
+from experiments.view import Cell, View, label, view
 
 LEFT = ("claim", "contrast", "task", "arm", "level", "match")
 NICE = {"model.pools": "max-pools stand after convolutions number (0 is the image)"}
@@ -76,25 +76,23 @@ def report(plan: Grid, summary: Summary, console: Console) -> None:
 
 
 def related(sweep: str) -> tuple[str, ...]:
-    """Claims of the same families that are judged by computation: they are part of the same answer."""
-    families = {register()[name].family for name in claims_fed_by(sweep)}
+    """Claims judged by computation that name the sweep: they are part of the same answer."""
     return tuple(
         name
         for name, claim in claims().items()
-        if all(isinstance(source, Computed) for source in claim.sources.values())
-        and register()[name].family in families
+        if any(isinstance(source, Computed) and source.beside == sweep for source in claim.sources.values())
     )
 
 
 def arm_table(now: View) -> pd.DataFrame:
     """One row an arm: factor level, members, accuracy with its interval, learning rates, and the net's exact sizes."""
-    return pd.DataFrame([_arm_row(cell) for cell in (*now.cells, *now.checks)])
+    return pd.DataFrame([_arm_row(cell, now.label(cell.point.arm.task)) for cell in (*now.cells, *now.checks)])
 
 
-def _arm_row(cell: Cell) -> dict[str, Any]:
+def _arm_row(cell: Cell, task: str) -> dict[str, Any]:
     point = cell.point
     row: dict[str, Any] = {
-        "task": label(point.arm.task), "level": point.level, "match": point.match, "check": point.check,
+        "task": task, "level": point.level, "match": point.match, "check": point.check,
         "n": cell.members,
     }  # fmt: skip
     if cell.records:
@@ -134,7 +132,8 @@ def effect_table(now: View, pairs: Sequence[tuple[Cell, Effect]]) -> pd.DataFram
                 "difference": effect.estimate, "low": effect.interval95.low, "high": effect.interval95.high,
                 "interval": effect.interval95.kind, "n": effect.n, "sd": effect.sd, "call": effect.call,
                 "reason": effect.reason, "diverged": effect.diverged_better,
-                "diverged_reference": effect.diverged_worse, "smallest_detectable": effect.smallest_detectable,
+                "diverged_reference": effect.diverged_worse, "diverged_p": effect.diverged_p,
+                "smallest_detectable": effect.smallest_detectable,
                 "headroom": at.headroom, "margin": at.margin, **differs,
             }
         )  # fmt: skip
@@ -150,7 +149,8 @@ def printed_arms(table: pd.DataFrame) -> pd.DataFrame:
         return shown
     spans = zip(table["accuracy"], table["low"], table["high"], strict=True)
     shown["accuracy"] = [_span(*values, signed=False) for values in spans]
-    shown["diverged"] = [_whole(value) for value in table["diverged"]]
+    pairs = zip(table["diverged"], table["n"], strict=True)
+    shown["diverged"] = ["" if lost != lost else f"{int(lost)}/{members}" for lost, members in pairs]
     shown["lr"] = [f"{value:g}" if value == value else "" for value in table["learning_rate"]]
     shown["params"] = [_whole(value) for value in table["params"]]
     shown["MACs"] = [_whole(value) for value in table["macs"]]
@@ -185,8 +185,7 @@ def printed_contrasts(rows: Sequence[tuple[str, str, Effect]]) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "claim": claim, "contrast": contrast, "task": effect.setting.task, "match": effect.setting.match,
-            "condition": effect.setting.condition, "n": effect.n,
-            "text": f"{_span(effect.estimate, effect.interval95.low, effect.interval95.high)} {effect.call}",
+            "condition": effect.setting.condition, "n": effect.n, "text": f"{_estimate(effect)} {effect.call}",
         }
         for claim, contrast, effect in rows
     )  # fmt: skip
@@ -197,7 +196,15 @@ def _by_condition(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     """Texts at own-best and at the common learning rate side by side."""
     shown = table.pivot_table(index=keys, columns="condition", values="text", aggfunc="first", sort=False)
     names = {"own": "at own-best learning rate", "common": "at common learning rate"}
-    return shown.rename(columns=names)[list(names.values())].reset_index()
+    return shown.rename(columns=names).reindex(columns=list(names.values())).astype(object).fillna("").reset_index()
+
+
+def _estimate(effect: Effect) -> str:
+    """An effect with its interval: accuracies in points, any other metric by its name, as it is."""
+    middle, span, metric = effect.estimate, effect.interval95, effect.setting.metric
+    if metric.endswith("accuracy"):
+        return _span(middle, span.low, span.high)
+    return f"{metric} {middle:+.3g} \\[{span.low:+.3g}, {span.high:+.3g}]"
 
 
 def _arm_name(row: dict[str, Any]) -> str:

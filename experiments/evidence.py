@@ -1,207 +1,110 @@
-"""What a view of a sweep says about a claim's contrasts: effects on every task, moderators, checks, and caps."""
+"""What a view of a sweep says about a claim's contrasts: effects, instances, moderators, checks, and caps."""
 
-import math
+import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from cnnlab.inference import checks as check_rules
 from cnnlab.inference.checks import Check
-from cnnlab.inference.effects import Sample, accuracy_margin, effect, with_printed_checks
-from cnnlab.inference.rules.contract import ModeratorContrast, difference_p
+from cnnlab.inference.effects import effect
 from cnnlab.inference.rules.contract import Trained as TrainedEvidence
-from cnnlab.spec.record import COMMON, OWN, Record
-from cnnlab.spec.task import Task
-from cnnlab.spec.verdict import Condition, Effect, Look, Match, Setting
-from experiments.claim import Contrast, Moderator, Trained
-from experiments.registry import claim_digests
-from experiments.view import Cell, View
+from cnnlab.inference.rules.instances import Instance, Instances
+from cnnlab.spec.record import COMMON
+from cnnlab.spec.verdict import Effect, Match
+from experiments.claim import Contrast, Trained
+from experiments.moderation import moderated
+from experiments.places import Place, Sides, places
+from experiments.reading import ACCURACY, caps, effects, setting
+from experiments.view import View, label
 
-CONDITIONS: tuple[Condition, ...] = ("own", "common")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sides:
-    """The arms of a contrast on one task at one match; `worse` is empty where a quantity stands for itself."""
-
-    task: Task
-    match: Match
-    better: tuple[Cell, ...]
-    worse: tuple[Cell, ...]
-
-    @property
-    def cells(self) -> tuple[Cell, ...]:
-        """Both sides' arms."""
-        return (*self.better, *self.worse)
-
-    def samples(self, condition: str, metric: str) -> tuple[Sample, Sample]:
-        """Each side's mean, seed by seed; nothing is 0."""
-        better = Sample.mean_of([cell.sample(condition, metric) for cell in self.better])
-        if not self.worse:
-            return better, Sample.constant(0.0, better.seeds)
-        return better, Sample.mean_of([cell.sample(condition, metric) for cell in self.worse])
+__all__ = ["evidence", "instances", "label", "sweep_checks"]
 
 
-def evidence(name: str, trained: Trained, contrast: Contrast, view: View | None) -> TrainedEvidence:
-    """Everything a view says about one contrast of a claim."""
+def evidence(
+    name: str, trained: Trained, contrast: Contrast, view: View | None, match: Match = "none"
+) -> TrainedEvidence:
+    """Everything a view says about one contrast of the claim `name`; moderators are taken at its primary `match`."""
     if view is None:
-        return TrainedEvidence(missing=(f"sweep {trained.sweep} has no records",))
-    found: list[Effect] = []
-    missing: list[str] = []
-    caps = [f"needs {need}" for need in trained.needs]
-    for task in tasks(trained, view):
-        reference = view.reference(task)
-        if reference is None or not reference.records:
-            missing.append(f"{label(task)}: the reference arm")
-            continue
-        for match in matches(view):
-            sides = both(view, task, contrast, match)
-            if sides is not None:
-                caps.extend(_caps(name, sides.cells))
-                found.extend(_effects(trained, view, reference, sides))
-            elif match == "none":
-                missing.append(f"{label(task)}: {', '.join((*contrast.better, *contrast.worse))}")
-    moderators = []
-    for moderator in trained.moderators:
-        contrasted = _moderated(moderator, trained, contrast, view)
-        if isinstance(contrasted, str):
-            caps.append(contrasted)
-        else:
-            moderators.append(contrasted)
+        return TrainedEvidence(missing=(f"the sweep {trained.sweep} has no records",))
+    found, missing = places(view, trained, contrast)
+    contrasts = [moderated(name, moderator, trained, contrast, view, match) for moderator in trained.moderators]
+    held = [cap for place in found for cap in caps(name, trained, place)]
     return TrainedEvidence(
-        effects=tuple(found), moderators=tuple(moderators), checks=sweep_checks(view),
-        caps=tuple(dict.fromkeys(caps)), missing=tuple(missing),
-    )  # fmt: skip
+        effects=tuple(_named(effect, contrast) for place in found for effect in effects(view, trained, place)),
+        moderators=tuple(one for several, _ in contrasts for one in several),
+        checks=gates(view, trained, contrast, found),
+        caps=_once(trained, *held, *(cap for _, why in contrasts for cap in why)),
+        missing=missing,
+    )
 
 
-def tasks(trained: Trained, view: View) -> tuple[Task, ...]:
-    """The view's tasks that the evidence is about: all, or those it names."""
-    return tuple(task for task in view.tasks() if not trained.tasks or task.name in trained.tasks)
+def _named(effect: Effect, contrast: Contrast) -> Effect:
+    """The effect, saying which contrast it is."""
+    return dataclasses.replace(effect, setting=dataclasses.replace(effect.setting, contrast=contrast.name))
 
 
-def matches(view: View) -> tuple[Match, ...]:
-    """The matches of a view's cells; the unmatched first."""
-    present = {cell.point.match for cell in view.cells}
-    every: tuple[Match, ...] = ("none", "macs", "params")
-    return tuple(match for match in every if match in present)
+def instances(name: str, trained: Trained, view: View | None) -> Instances:
+    """Every contrast on every task, unmatched, as an instance: its first block, and the second as a fresh one."""
+    if view is None:
+        return Instances(missing=(f"the sweep {trained.sweep} has no records",))
+    tried: list[Instance] = []
+    missing: list[str] = []
+    held: list[str] = []
+    checks: list[Check] = []
+    for contrast in trained.contrasts:
+        everywhere, lacks = places(view, trained, contrast)
+        found = tuple(place for place in everywhere if place.match == "none")
+        missing.extend(lacks)
+        checks.extend(gates(view, trained, contrast, found))
+        held.extend(cap for place in found for cap in caps(name, trained, place))
+        for place in found:
+            first, fresh = (_of_block(view, trained, place, block) for block in (0, 1))
+            if first is None:
+                missing.append(f"{place.label}: the first block of {', '.join(contrast.levels)}")
+            else:
+                tried.append(Instance(name=f"{contrast.name} on {place.label}", first=first, fresh=fresh))
+    return Instances(
+        tried=tuple(tried), checks=tuple(dict.fromkeys(checks)), caps=_once(trained, *held), missing=tuple(missing)
+    )
 
 
-def both(view: View, task: Task, contrast: Contrast, match: Match) -> Sides | None:
-    """Both sides of a contrast; None unless every arm has a record. The reference stands for itself at every match."""
-    better, worse = (group(view, task, levels, match) for levels in (contrast.better, contrast.worse))
-    if better is None or worse is None:
-        return None
-    if match != "none" and all(cell.point.match == "none" for cell in (*better, *worse)):
-        return None
-    return Sides(task=task, match=match, better=better, worse=worse)
+def _of_block(view: View, trained: Trained, place: Place, block: int) -> Effect | None:
+    """The effect in the members of one block, at the arms' own learning rates; None unless every arm has that block."""
+    narrowed = place.in_block(block)
+    return None if narrowed is None else effects(view, trained, narrowed)[0]
 
 
-def group(view: View, task: Task, levels: tuple[str, ...], match: Match) -> tuple[Cell, ...] | None:
-    """The arms of a group of levels; None unless every one has a record."""
-    cells = [_at(view, task, level, match) for level in levels]
-    found = tuple(cell for cell in cells if cell is not None and cell.records)
-    return found if len(found) == len(levels) else None
+def _once(trained: Trained, *held: str) -> tuple[str, ...]:
+    """All caps, what the claim still needs among them; each once."""
+    return tuple(dict.fromkeys((*(f"needs {need}" for need in trained.needs), *held)))
 
 
-def _at(view: View, task: Task, level: str, match: Match) -> Cell | None:
-    """The arm of a level; the reference, to which others are matched, needs no matched twin."""
-    cell = view.cell(task, level, match)
-    return view.reference(task) if cell is None and view.is_reference(level) else cell
+def gates(view: View, trained: Trained, contrast: Contrast, found: Sequence[Place]) -> tuple[Check, ...]:
+    """The checks that must have passed before these places are read.
 
-
-def _effects(trained: Trained, view: View, reference: Cell, sides: Sides) -> list[Effect]:
-    """The contrast on one task, at both learning rates."""
-    effects = []
-    for condition in CONDITIONS:
-        ours, theirs = sides.samples(condition, trained.metric)
-        at = setting(view, reference, sides, condition, trained)
-        effects.append(with_printed_checks(effect(ours, theirs, at), ours, theirs))
-    return effects
-
-
-def _moderated(moderator: Moderator, trained: Trained, contrast: Contrast, view: View) -> ModeratorContrast | str:
-    """The contrast at both values of a moderator, and whether they differ; a string where a value has no records."""
-    found = [_moderator_level(view, moderator, value, trained, contrast) for value in (moderator.low, moderator.high)]
-    low, high = found
-    if low is None or high is None:
-        absent = moderator.low if low is None else moderator.high
-        return f"needs the moderator {moderator.name}: {moderator.task} with {moderator.dial} {absent:g}"
-    return ModeratorContrast(
-        moderator=moderator.dial, level_a=f"{moderator.low:g}", level_b=f"{moderator.high:g}",
-        effect_a=low[0], effect_b=high[0], p=difference_p(low, high),
-    )  # fmt: skip
-
-
-def _moderator_level(
-    view: View, moderator: Moderator, value: float, trained: Trained, contrast: Contrast
-) -> tuple[Effect, Sample, Sample] | None:
-    """The contrast on the task whose dial has this value: effect, better and worse; None without records."""
-    for task in view.tasks():
-        if task.name != moderator.task or task.dial(moderator.dial) != value:
-            continue
-        reference, sides = view.reference(task), both(view, task, contrast, "none")
-        if reference is None or not reference.records or sides is None:
-            return None
-        ours, theirs = sides.samples(OWN, trained.metric)
-        return effect(ours, theirs, setting(view, reference, sides, "own", trained)), ours, theirs
-    return None
-
-
-def setting(view: View, reference: Cell, sides: Sides, condition: Condition, trained: Trained | None = None) -> Setting:
-    """Where and how a contrast was measured: accuracies by default, else what the claim's evidence says.
-
-    A quantity other than accuracy needs no headroom over a linear classifier to be read.
+    All of a sweep's where accuracies of arms are compared. None where a quantity stands for itself, or is no accuracy:
+    that width 16 is told from width 8 says nothing of a gradient at initialisation or of a share of weights. A contrast
+    that is followed along a dial answers for the checks on both of its tasks.
     """
-    task, metric = sides.task, "test_accuracy" if trained is None else trained.metric
-    margin = accuracy_margin(scale=view.settings.scale, real=task.real)
-    if trained is not None and trained.margin is not None:
-        margin = trained.margin
-    return Setting(
-        task=label(task), real=task.real, construction=task.name, margin=margin,
-        headroom=headroom(reference.records[0]) if metric.endswith("accuracy") else math.inf,
-        metric=metric, condition=condition, match=sides.match, look=look(sides.cells),
-    )  # fmt: skip
-
-
-def look(cells: Sequence[Cell]) -> Look:
-    """Which look the cells' blocks make: the second only where every arm has both blocks."""
-    planned = min(len(cell.point.blocks) for cell in cells)
-    if planned == 1:
-        return "only"
-    return "second" if all(len(cell.records) == 2 for cell in cells) else "first"
-
-
-def label(task: Task) -> str:
-    """A task's name with its dials."""
-    dials = ", ".join(f"{name} {value:g}" for name, value in task.dials)
-    return f"{task.name} ({dials})" if dials else task.name
-
-
-def headroom(record: Record) -> float:
-    """Validation accuracy of the tuned reference over logistic regression, on the tuning seeds."""
-    chosen = [tried for tried in record.tuning.tried if tried.learning_rate == record.tuning.chosen]
-    accuracy = chosen[0].validation_accuracy if chosen else record.finals[OWN].validation_accuracy
-    linear = record.tuning.linear_accuracy
-    return sum(accuracy) / len(accuracy) - sum(linear) / len(linear)
-
-
-def _caps(name: str, cells: Sequence[Cell]) -> list[str]:
-    """Why these cells can carry no verdict: a rule younger than the data, a learning rate at the grid's end."""
-    digest = claim_digests()[name]
-    found = []
-    for cell in cells:
-        for record in cell.records:
-            if name not in record.claims or record.claims[name] != digest:
-                found.append(f"rule changed after data (record {record.arm})")
-            if record.tuning.capped:
-                found.append(f"learning rate capped at the grid's end in {record.arm}")
-    return found
+    compares = bool(contrast.better and contrast.worse) and trained.metric.endswith(ACCURACY)
+    if not compares:
+        return ()
+    checks = sweep_checks(view)
+    return tuple(
+        dict.fromkeys(
+            dataclasses.replace(check, task=place.label)
+            for place in found
+            for sides in place.sides
+            for check in checks
+            if check.task == view.label(sides.task)
+        )
+    )
 
 
 def sweep_checks(view: View) -> tuple[Check, ...]:
     """The three checks on every task that has them, compared with the reference at the common learning rate."""
     found = []
     for task in view.tasks():
-        reference = view.reference(task)
+        reference, where = view.reference(task), view.label(task)
         if reference is None or not reference.records:
             continue
         for name, rule, better_is_reference in (
@@ -211,10 +114,10 @@ def sweep_checks(view: View) -> tuple[Check, ...]:
         ):
             cell = view.check(task, name)
             if cell is None or not cell.records:
-                found.append(Check(name=name, task=label(task), passed=False, line=f"{name} not run on {label(task)}"))
+                found.append(Check(name=name, task=where, passed=False, line=f"{name} not run on {where}"))
                 continue
             better, worse = (reference, cell) if better_is_reference else (cell, reference)
-            sides = Sides(task=task, match="none", better=(better,), worse=(worse,))
-            at = setting(view, reference, sides, "common")
+            place = Place(label=where, sides=(Sides(task=task, match="none", better=(better,), worse=(worse,)),))
+            at = setting(view, place, "common")
             found.append(rule(effect(better.sample(COMMON), worse.sample(COMMON), at)))
     return tuple(found)

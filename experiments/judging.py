@@ -11,14 +11,22 @@ from cnnlab.inference.family import undecided as undecided_settings
 from cnnlab.inference.rules.all_of import AllOf, Senses
 from cnnlab.inference.rules.contract import Rule
 from cnnlab.inference.rules.cost import Cost, Everywhere
+from cnnlab.inference.rules.directional import Directional
+from cnnlab.inference.rules.equivalence import Equivalence
 from cnnlab.inference.rules.given import Given
-from cnnlab.spec.verdict import Effect, Setting, Verdict, Word
+from cnnlab.inference.rules.instances import Always, Exists
+from cnnlab.inference.rules.within import Within
+from cnnlab.spec.verdict import Condition, Effect, Match, Setting, Verdict, Word
 from experiments.claim import Awaited, Claim, Computed, Contrast, Source, Timed, Trained, Untestable
-from experiments.evidence import CONDITIONS, Sides, both, evidence, label, setting, sweep_checks, tasks
+from experiments.evidence import evidence, instances, sweep_checks
+from experiments.places import Place, Sides, places
+from experiments.reading import setting
 from experiments.registry import claims, register
+from experiments.scope import scope
 from experiments.timings import kept, not_timed
 from experiments.view import Cell, View
 
+CONDITIONS: tuple[Condition, ...] = ("own", "common")
 MODERATOR_CONTRASTS = 40
 """Moderator contrasts registered over all claims (claims.md names their moderators; two levels a contrast)."""
 
@@ -31,7 +39,13 @@ def family() -> Family:
 def verdicts(names: Iterable[str], views: Mapping[str, View], results: Path) -> dict[str, Verdict]:
     """Judge claims by id, from computation, from views of the sweeps they need, and from timings in `results`."""
     written = claims()
-    return judge({name: case(name, written[name], views, results) for name in names}, family())
+    found = judge({name: case(name, written[name], views, results) for name in names}, family())
+    return {name: _scoped(verdict, scope(written[name], views)) for name, verdict in found.items()}
+
+
+def _scoped(verdict: Verdict, reach: str | None) -> Verdict:
+    """A verdict that says how far its trained evidence reaches."""
+    return verdict if reach is None else dataclasses.replace(verdict, evidence={**verdict.evidence, "scope": reach})
 
 
 def case(name: str, claim: Claim, views: Mapping[str, View], results: Path) -> Case:
@@ -67,16 +81,18 @@ def _trained(name: str, trained: Trained, rule: Rule[Any], views: Mapping[str, V
     if view is not None and view.settings.scale == "smoke":
         members = max((cell.members for cell in view.cells), default=0)
         return _given("inconclusive", f"scale smoke only shows that everything runs ({members} members an arm)")
-    found = _each(rule, {contrast.name: evidence(name, trained, contrast, view) for contrast in trained.contrasts})
-    assert found is not None, "trained evidence has at least one contrast"
-    return found
-
-
-def _each(rule: Rule[Any], cells: Mapping[str, Any]) -> Case | None:
-    """One rule for several cells of evidence, all of which must pass; None without any."""
-    if len(cells) < 2:
-        return next((Case(rule=rule, evidence=only) for only in cells.values()), None)
+    if isinstance(rule, (Exists, Always)):
+        return Case(rule=rule, evidence=instances(name, trained, view))
+    match = primary(rule)
+    cells = {contrast.name: evidence(name, trained, contrast, view, match) for contrast in trained.contrasts}
+    if len(cells) == 1:
+        return Case(rule=rule, evidence=cells[trained.contrasts[0].name])
     return Case(rule=AllOf(parts=tuple((cell, rule) for cell in cells)), evidence=cells)
+
+
+def primary(rule: Rule[Any]) -> Match:
+    """The match whose effects a rule reads."""
+    return rule.match if isinstance(rule, (Directional, Equivalence, Within)) else "none"
 
 
 def _given(word: Word, reason: str) -> Case:
@@ -91,10 +107,12 @@ def pairwise(view: View) -> list[tuple[Cell, Effect]]:
         if reference is None or not reference.records or not cell.records or cell.point.arm == reference.point.arm:
             continue
         match: Any = cell.point.match
-        sides = Sides(task=cell.point.arm.task, match=match, better=(cell,), worse=(reference,))
+        task = cell.point.arm.task
+        sides = Sides(task=task, match=match, better=(cell,), worse=(reference,))
+        place = Place(label=view.label(task), sides=(sides,))
         for condition in CONDITIONS:
-            ours, theirs = sides.samples(condition, "test_accuracy")
-            rows.append((cell, effect(ours, theirs, setting(view, reference, sides, condition))))
+            ours, theirs = place.samples(condition, "test_accuracy")
+            rows.append((cell, effect(ours, theirs, setting(view, place, condition))))
     return rows
 
 
@@ -123,19 +141,17 @@ def undecided(view: View, names: Sequence[str]) -> tuple[Cell, ...]:
         rests = [(trained, one) for trained in written[name].trained for one in trained.contrasts]
         for trained, contrast in rests if settings else ():
             if trained.sweep == sweep:
-                wanted.extend(cell for sides in _open(view, trained, contrast, settings) for cell in sides.cells)
+                wanted.extend(cell for place in _open(view, trained, contrast, settings) for cell in place.cells)
     for task in view.tasks():
-        if any(check.task == label(task) and check.name == "A/A" and not check.passed for check in sweep_checks(view)):
+        if any(
+            check.task == view.label(task) and check.name == "A/A" and not check.passed for check in sweep_checks(view)
+        ):
             wanted.extend(cell for cell in (view.reference(task), view.check(task, "a_a")) if cell is not None)
     once = {cell.point.arm.key: cell for cell in wanted if len(cell.records) == 1 and len(cell.point.blocks) > 1}
     return tuple(once.values())
 
 
-def _open(view: View, trained: Trained, contrast: Contrast, settings: Sequence[Setting]) -> list[Sides]:
-    """The sides of a contrast on the tasks and at the matches that are still open."""
-    places = [
-        (task, match)
-        for task in tasks(trained, view)
-        for match in dict.fromkeys(at.match for at in settings if at.task == label(task))
-    ]
-    return [sides for task, match in places if (sides := both(view, task, contrast, match)) is not None]
+def _open(view: View, trained: Trained, contrast: Contrast, settings: Sequence[Setting]) -> list[Place]:
+    """The places of a contrast that are still open."""
+    still = {(at.task, at.match) for at in settings}
+    return [place for place in places(view, trained, contrast)[0] if (place.label, place.match) in still]

@@ -3,13 +3,14 @@
 import csv
 import functools
 import importlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cnnlab.inference.rules.all_of import AllOf, Senses
 from cnnlab.inference.rules.contract import Rule
-from cnnlab.spec.arm import digest
+from cnnlab.spec.arm import digest, plain
 from experiments.claim import Claim, Trained
 
 FOLDER = Path(__file__).parent / "claims"
@@ -75,7 +76,14 @@ def _named(rule: Rule[Any]) -> dict[str, Any]:
     """A rule as data with its name, and so the rules of its parts."""
     if isinstance(rule, (AllOf, Senses)):
         return {"name": type(rule).__name__, "parts": [[part, _named(inner)] for part, inner in rule.parts]}
-    return {"name": type(rule).__name__, "parameters": rule}
+    return {"name": type(rule).__name__, "parameters": _writable(plain(rule))}
+
+
+def _writable(value: Any) -> Any:
+    """The same with an unbounded number by its name: JSON has no infinity."""
+    if isinstance(value, dict):
+        return {key: _writable(item) for key, item in value.items()}
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def claims_fed_by(sweep: str) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """A sweep as a view on arms: its points, composed afresh, with whatever records there are."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -24,17 +25,28 @@ class Cell:
         """Members over all blocks."""
         return sum(len(record.members) for record in self.records)
 
+    def in_block(self, block: int) -> "Cell":
+        """The same arm with the record of one block alone."""
+        return Cell(point=self.point, records=tuple(record for record in self.records if record.block == block))
+
     def sample(self, condition: str, metric: str = "test_accuracy") -> Sample:
-        """Every member's metric at the `own` or the `common` learning rate."""
+        """The metric of every member that has it, at the `own` or the `common` learning rate; see `lacking`."""
         seeds: list[int] = []
         values: list[float] = []
         diverged: list[bool] = []
         for record in self.records:
-            finals = record.finals[condition]
-            seeds.extend(record.members)
-            values.extend(measured(record, condition, metric))
-            diverged.extend(finals.diverged)
+            for seed, value, bad in zip(
+                record.members, measured(record, condition, metric), record.finals[condition].diverged, strict=True
+            ):
+                if math.isfinite(value):
+                    seeds.append(seed)
+                    values.append(value)
+                    diverged.append(bad)
         return Sample(seeds=tuple(seeds), values=tuple(values), diverged=tuple(diverged))
+
+    def lacking(self, condition: str, metric: str) -> int:
+        """Members without a value of the metric, such as a diverged one's probes: accuracies always have one."""
+        return self.members - len(self.sample(condition, metric).seeds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +60,15 @@ class View:
     def tasks(self) -> tuple[Task, ...]:
         """The tasks, in the order of the grid."""
         return tuple(dict.fromkeys(cell.point.arm.task for cell in self.cells))
+
+    def named(self, task: Task) -> str:
+        """A task as the sweep names it: its file in conf/data/."""
+        return next(cell.point.data for cell in self.cells if cell.point.arm.task == task)
+
+    def label(self, task: Task) -> str:
+        """A task's name with its dials; its training images too, where nothing else tells it from another."""
+        alike = [other for other in self.tasks() if label(other) == label(task)]
+        return label(task) if len(alike) < 2 else f"{label(task)}, {task.train_images} images"
 
     def is_reference(self, level: str) -> bool:
         """Whether this is the level that others are compared with and matched to."""
@@ -71,6 +92,12 @@ class View:
             if (cell.point.arm.task, cell.point.check) == (task, name):
                 return cell
         return None
+
+
+def label(task: Task) -> str:
+    """A task's name with its dials."""
+    dials = ", ".join(f"{name} {value:g}" for name, value in task.dials)
+    return f"{task.name} ({dials})" if dials else task.name
 
 
 def view(grid: Grid) -> View:

@@ -15,7 +15,13 @@ from cnnlab.spec.task import Task
 
 @dataclass
 class Scale:
-    """How much is run; see conf/scale/."""
+    """How much is run; see conf/scale/.
+
+    Attributes:
+        hours: what the whole suite may take; 0 for however long it takes.
+        cuts: what the suite leaves out, one after the other, while its estimate exceeds `hours`: a sweep and what it is
+            narrowed to (`difficulty data=digits12`), or a sweep alone, which then goes.
+    """
 
     name: str = "quick"
     tasks: str = "digits12"
@@ -25,6 +31,8 @@ class Scale:
     looks: int = 1
     max_train_images: int = 0
     max_epochs: int = 0
+    hours: float = 0.0
+    cuts: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -65,6 +73,7 @@ class Sweep:
     """A view on arms; see conf/sweep/.
 
     Attributes:
+        bank: the group of sweeps that it belongs to; `suite only=` takes its name.
         factor: the key that is varied; `arm` where arms differ in several keys and have names.
         reference, levels: its values as a user would type them, levels by scale.
         match_on: `real` matches arms on real tasks only, `all` on generated tasks too.
@@ -72,6 +81,7 @@ class Sweep:
         tasks, matches: the sweep's own by scale, where they are not the scale's.
     """
 
+    bank: str
     question: str
     held: str
     factor: str

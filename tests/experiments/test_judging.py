@@ -8,11 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cnnlab.inference.rules.contract import Decisions
+from cnnlab.inference.rules.within import Within
 from cnnlab.spec.arm import plain
 from cnnlab.spec.record import PROTOCOL, Finals, Measured, Record, Tried, Tuning
 from cnnlab.spec.verdict import Verdict
 from cnnlab.training.run import evaluation_seeds
-from experiments import judging
+from experiments import evidence as desk
+from experiments import judging, reading
+from experiments.claim import Contrast, Moderator, Trained
 from experiments.config.grid import Grid, grid
 from experiments.config.resolve import Point
 from experiments.evidence import label
@@ -45,7 +49,7 @@ def record(point: Point, mean: float, block: int, noise: float = 0.003, seed: in
     )  # fmt: skip
     return Record(
         protocol=PROTOCOL, arm=point.arm.key, block=block, config=plain(point.arm), members=seeds,
-        finals={"own": finals, "common": finals}, histories=(), tuning=tuning, claims=dict(claim_digests()),
+        finals={"own": finals, "common": finals}, histories=(), probes=(), tuning=tuning, claims=dict(claim_digests()),
         geometry=Measured(params=1, macs=1, receptive_field=(1, 1), output_size=(1, 1), activation_elements=1),
     )  # fmt: skip
 
@@ -236,7 +240,8 @@ def test_the_family_is_fixed_whatever_has_run() -> None:
     """M counts registered claims with a trained half, not those whose files or records exist."""
     size = judging.family().claims
     assert size == sum("empirical" in entry.kind for entry in register().values())
-    assert size > len(claims())
+    fed = {name for name, claim in claims().items() if claim.trained}
+    assert size > len(fed)
 
 
 def test_early_pooling_is_judged_over_all_fifteen_placements() -> None:
@@ -259,3 +264,59 @@ def test_a_tie_in_cost_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mp_early_smallest, "sizes", lambda *arguments: blind)
     found = judging.verdicts(["mp-early-smallest"], {}, Path("none"))["mp-early-smallest"]
     assert found.word == "refuted"
+
+
+DROP = Trained(
+    sweep="pool_position", metric="probe:linear_probe/last/drop", margin=0.01,
+    contrasts=(Contrast(name="late", better=("[2,4]",), worse=("[0,4]",)),),
+)  # fmt: skip
+
+
+def probed(lost: str = "") -> View:
+    """Late pools lose five points of probe accuracy more than early ones; in one arm a member diverged."""
+
+    def with_probes(cell: Cell) -> Cell:
+        height = 0.05 if cell.point.level == "[2,4]" else 0.0
+
+        def values(one: Record) -> tuple[dict[str, float], ...]:
+            made = [{"linear_probe/last/drop": height + accuracy - 0.9} for accuracy in one.finals["own"].test_accuracy]
+            return ({}, *made[1:]) if cell.point.level == lost else tuple(made)
+
+        records = tuple(dataclasses.replace(one, probes=values(one)) for one in cell.records)
+        return dataclasses.replace(cell, records=records)
+
+    return edit(planted(usual), with_probes)
+
+
+def held_back(view: View, trained: Trained = DROP) -> bool:
+    """Whether missing values stop a rule that would support the claim by the numbers, and are said at every effect."""
+    found = desk.evidence(CLAIM, trained, trained.contrasts[0], view)
+    everything = Decisions(greater=1.0, less=1.0, moderators=1.0, registered=1)
+    said = all(effect.call == "open" and "has no value for 1 of " in effect.reason for effect in found.effects)
+    return said and Within(low=0.01).conclude(found, everything).word == "inconclusive"
+
+
+def test_a_probe_is_compared_at_the_own_learning_rate_alone() -> None:
+    found = desk.evidence(CLAIM, DROP, DROP.contrasts[0], probed())
+    assert {effect.setting.condition for effect in found.effects} == {"own"}
+    assert {effect.call for effect in found.effects} == {"pos"}
+    assert not held_back(probed())
+
+
+@pytest.mark.parametrize("level", ["[2,4]", "[0,4]"])
+def test_a_member_without_the_probe_holds_its_contrast_back_and_is_named(level: str) -> None:
+    assert held_back(probed(lost=level))
+
+
+def test_a_member_that_is_dropped_in_silence_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "lacking", lambda trained, place: ())
+    assert not held_back(probed(lost="[2,4]"))
+
+
+def test_a_moderator_some_members_of_which_lack_the_probe_holds_back_too() -> None:
+    offset = Moderator(name="detail scale", task="vernier", dial="offset_px", low=1.0, high=3.0)
+    trained = dataclasses.replace(DROP, tasks=("digits12",), moderators=(offset,))
+    whole, torn = (desk.evidence(CLAIM, trained, trained.contrasts[0], view) for view in (probed(), probed("[2,4]")))
+    assert len(whole.moderators) == 1
+    assert torn.moderators == ()
+    assert any("has no value" in cap and "vernier" in cap for cap in torn.caps)

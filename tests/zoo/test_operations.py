@@ -152,7 +152,8 @@ def test_heads_and_concat():
 def test_activations_by_hand():
     x = jnp.array([-2.0, 0.0, 1.0])
     by_hand = {
-        "relu": [0, 0, 1], "relu_half": [0, 0, 1], "relu_one": [0, 0, 1], "leaky_relu": [-0.02, 0, 1], "identity": [-2, 0, 1], "tanh": np.tanh([-2, 0, 1]),
+        "relu": [0, 0, 1], "relu_half": [0, 0, 1], "relu_one": [0, 0, 1], "leaky_relu": [-0.02, 0, 1],
+        "identity": [-2, 0, 1], "tanh": np.tanh([-2, 0, 1]),
         "scaled_tanh": 1.7159 * np.tanh(np.array([-4, 0, 2]) / 3), "sigmoid": 1 / (1 + np.exp([2, 0, -1])),
         "gelu": [-2 * 0.02275013, 0, 0.84134475],
     }  # fmt: skip

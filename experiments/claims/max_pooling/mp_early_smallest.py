@@ -99,7 +99,7 @@ CLAIM = Claim(
     says="Of two nets that differ only in where their pools stand, the one that pools earlier is the smaller.",
     notes='Max Pooling, first point: "as small as possible ... as early as possible"',
     kind="structural+cost",
-    evidence=Computed(compute=compute),
+    evidence=Computed(compute=compute, beside="pool_position"),
     rule=Exact(),
     figure=figure,
 )

@@ -4,6 +4,9 @@ Practice, as said before counting: of the frozen list of architectures, one vote
 convolutions behind the last layer that makes the map smaller by a stride, be it a max-pool, an average pool or a
 strided convolution; the pool over the whole map, which global average heads end in, does not count. Convolutions are
 counted as the forward pass meets them (parallel ones each), dense layers are not. The table shows max-pools alone too.
+
+Accuracy: the last pool two or three convolutions before the head against none, at equal width; at equal cost a reversal
+qualifies, and so may the head (global average or flatten), which decides what is left of the last map.
 """
 
 from collections.abc import Sequence
@@ -14,7 +17,7 @@ from cnnlab.inference.rules.directional import Directional
 from cnnlab.inference.rules.survey import Counted, Survey
 from cnnlab.report import canvas
 from cnnlab.spec.verdict import Scalar, Table
-from experiments.claim import Claim, Computed, Contrast, Trained
+from experiments.claim import Claim, Computed, Contrast, Trained, Variant
 from experiments.surveys.counting import Architecture, architectures, convs_after_reduction, votes
 
 if TYPE_CHECKING:
@@ -89,9 +92,16 @@ CLAIM = Claim(
     kind="survey+empirical",
     evidence={
         "accuracy": Trained(
-            sweep="pool_position",
-            contrasts=(Contrast(name="two or three before against none", better=("[2,4]", "[2,3]"), worse=("[2,6]",)),),
-            needs=("the moderator `head` (arms with a flatten head)",),
+            sweep="pool_distance",
+            contrasts=(Contrast(name="two or three before against none", better=("two", "three"), worse=("none",)),),
+            moderators=(
+                Variant(
+                    name="head",
+                    task="digits12",
+                    low=Contrast(name="global average", better=("two",), worse=("none",)),
+                    high=Contrast(name="flatten", better=("flat_two",), worse=("flat_none",)),
+                ),
+            ),
         ),
         "practice": Computed(compute=practice),
     },

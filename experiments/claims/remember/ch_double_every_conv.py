@@ -9,7 +9,8 @@ Left out, which favours the notes: the convolution that reads the image, and dep
 width. A convolution is judged by its own channels in and out, so that branches need no path to be chosen; of a net
 without branches these are exactly its steps from one convolution to the next. Pooled counts are description only.
 
-Whether doubling in every convolution is also better than other schedules is the second part, by training.
+Whether doubling in every convolution is also better than other schedules (their mean) is the second part, by training,
+at equal multiply-accumulates; at equal parameters a reversal qualifies.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from cnnlab.inference.rules.directional import Directional
 from cnnlab.inference.rules.survey import MOSTLY, Counted, Survey
 from cnnlab.report import canvas
 from cnnlab.spec.verdict import Scalar, Table
-from experiments.claim import Awaited, Claim, Computed
+from experiments.claim import Claim, Computed, Contrast, Trained
 from experiments.surveys.counting import (
     Architecture,
     architectures,
@@ -118,7 +119,16 @@ CLAIM = Claim(
     kind="survey+empirical",
     evidence={
         "practice": Computed(compute=compute),
-        "accuracy": Awaited(what="the sweep width_schedule: doubling in every convolution against other schedules"),
+        "accuracy": Trained(
+            sweep="width_schedule",
+            contrasts=(
+                Contrast(
+                    name="doubling in every convolution against other schedules",
+                    better=("double_per_conv",),
+                    worse=("constant", "double_per_stage", "linear", "inverted"),
+                ),
+            ),
+        ),
     },
     rule=AllOf(
         parts=(

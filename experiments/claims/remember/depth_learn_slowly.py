@@ -2,13 +2,16 @@
 
 The sentence has no unique test: "slowly" may speak of how much each layer adds, or of the learning rate. Two readings
 are judged, each by its own direction: many thin layers against few wide ones at equal multiply-accumulates, and a small
-learning rate against the tuned one (read off the stored tuning curves; no run of its own). Where they disagree the
-claim is qualified by the reading.
+learning rate, a quarter of the usual one, against the tuned one. Where they disagree the claim is qualified by the
+reading.
+
+Amended before any run: the second was to be read off the stored tuning curves. These have two members a rate, too few
+for any verdict, so that the small rate is an arm of its own.
 """
 
 from cnnlab.inference.rules.all_of import Senses
 from cnnlab.inference.rules.directional import Directional
-from experiments.claim import Awaited, Claim
+from experiments.claim import Claim, Contrast, Trained
 
 CLAIM = Claim(
     says="A net should learn slowly: better many layers that each do little than few that each do much, or better a "
@@ -16,12 +19,13 @@ CLAIM = Claim(
     notes='Few things to remember, seventh point: "not push the layers to learn more ... learn slowly"',
     kind="empirical",
     evidence={
-        "as many thin layers": Awaited(
-            what="the sweep learn_slowly: accuracy of deep, thin nets against shallow, wide ones at equal "
-            "multiply-accumulates"
+        "as many thin layers": Trained(
+            sweep="learn_slowly",
+            contrasts=(Contrast(name="deep and thin against shallow", better=("deep_thin",), worse=("shallow_wide",)),),
         ),
-        "as a small learning rate": Awaited(
-            what="the sweep learn_slowly: accuracy at a small learning rate against the tuned one"
+        "as a small learning rate": Trained(
+            sweep="learn_slowly",
+            contrasts=(Contrast(name="a small rate against the tuned one", better=("slow",), worse=("middle",)),),
         ),
     },
     rule=Senses(

@@ -4,7 +4,8 @@ Three parts. What it sees: the receptive field of two 3x3 layers of stride 1 is 
 an activation between them two layers are one 5x5 kernel; whether they can be ANY 5x5 kernel is decided by the dimension
 of the set of kernels they make (the rank of its derivatives by the weights; below 25 a dimension a pair of channels,
 almost no 5x5 kernel is among them) and by seeking the nearest stack of random 5x5 kernels. With an activation between
-them the stack is no linear layer at all and makes another family. What it is worth: trained, against one 5x5 layer.
+them the stack is no linear layer at all and makes another family. What it is worth: trained, against one 5x5 layer
+at equal parameters; whether a ReLU stands between the two 3x3 layers is the moderator.
 """
 
 import itertools
@@ -22,7 +23,7 @@ from cnnlab.report import canvas
 from cnnlab.spec.net import ConvNet
 from cnnlab.spec.verdict import Number, Table
 from cnnlab.zoo.lowering import network
-from experiments.claim import Awaited, Claim, Computed
+from experiments.claim import Claim, Computed, Contrast, Trained, Variant
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -167,6 +168,8 @@ def figure() -> "Figure":
     return drawn
 
 
+PAIRS = Contrast(name="two 3x3 layers against one 5x5", better=("pairs",), worse=("k5",))
+
 CLAIM = Claim(
     says="Two stacked 3x3 layers do what one 5x5 layer does.",
     notes='Few things to remember, second point: "combine 3x3 with another 3x3 which can then become 5x5"',
@@ -174,8 +177,17 @@ CLAIM = Claim(
     evidence={
         "what it sees": Computed(compute=what_it_sees),
         "what it can be": Computed(compute=what_it_can_be),
-        "what it is worth": Awaited(
-            what="the sweep stacked_kernels: accuracy of two 3x3 layers, linear or with a ReLU between, against one 5x5"
+        "what it is worth": Trained(
+            sweep="stacked_kernels",
+            contrasts=(PAIRS,),
+            moderators=(
+                Variant(
+                    name="between the two",
+                    task="digits12",
+                    low=Contrast(name="a ReLU", better=("pairs",), worse=("k5",)),
+                    high=Contrast(name="nothing", better=("linear_pairs",), worse=("k5",)),
+                ),
+            ),
         ),
     },
     rule=AllOf(

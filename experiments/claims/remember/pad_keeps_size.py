@@ -14,7 +14,7 @@ from cnnlab.inference.rules.directional import Directional
 from cnnlab.inference.rules.exact import Enumerated, Exact, Restricted
 from cnnlab.report import canvas
 from cnnlab.spec.verdict import Table
-from experiments.claim import Awaited, Claim, Computed
+from experiments.claim import Claim, Computed, Contrast, Trained
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,7 +93,11 @@ CLAIM = Claim(
     kind="exact+empirical",
     evidence={
         "size": Computed(compute=compute),
-        "accuracy": Awaited(what="the sweep coverage_padding: accuracy with and without padding at equal depth"),
+        "accuracy": Trained(
+            sweep="coverage_padding",
+            contrasts=(Contrast(name="padded against not padded", better=("same",), worse=("valid",)),),
+            tasks=("digits12", "border", "fashion14", "cifar10"),
+        ),
     },
     rule=AllOf(parts=(("size", Exact()), ("accuracy", Directional(match="none")))),
     figure=figure,

@@ -1,29 +1,33 @@
 """The notes: stride 2 "is not useful where we want to preserve lot of information".
 
-Rule, before any run. On the tasks with a detail dial (vernier offsets of 1 to 3 pixels, the phase task, the aliasing
-pair) at matched multiply-accumulates: at the finest setting a net without down-sampling beats the strided one, a net
-that pools beats it too, and the penalty is larger at the finest than at the coarsest setting (its difference above 0:
-claims.md asks for a slope whose interval excludes 0, without a margin). Synthetic by nature: a mechanism.
+Rule, before any run. At matched multiply-accumulates, where fine detail decides (a vernier offset of 1 pixel, the
+parity of a pixel's place, a grating against its alias, digits of half the size): a net without down-sampling beats the
+strided one, a net that pools beats it too, and the penalty shrinks along a dial of detail (its difference above 0:
+claims.md asks for a slope whose interval excludes 0, without a margin). The dials are the vernier offset, 1 against 3
+pixels, and the size of a digit, 4 against 8 pixels. Synthetic by nature: a mechanism.
 """
 
 from cnnlab.inference.rules.all_of import AllOf
 from cnnlab.inference.rules.directional import Directional
-from experiments.claim import Awaited, Claim
+from experiments.claim import Claim, Contrast, Moderator, Trained
+
+SWEEP = "detail_needed"
+FINE = ("vernier", "phase", "aliasing_pair", "digits_scaled_half")
+DIALS = (
+    Moderator(name="offset", task="vernier", dial="offset_px", low=1.0, high=3.0),
+    Moderator(name="size of the digit", task="digits_scaled", dial="scale", low=0.5, high=1.0),
+)
+PENALTY = Contrast(name="no down-sampling against stride 2", better=("none",), worse=("stride",))
+POOLED = Contrast(name="max-pools against stride 2", better=("max",), worse=("stride",))
 
 CLAIM = Claim(
     says="Where fine detail decides, convolutions of stride 2 cost accuracy, more than where coarse shape decides.",
     notes='Convolution with strides, third disadvantage: "not useful where we want to preserve lot of information"',
     kind="empirical",
     evidence={
-        "penalty at the finest detail": Awaited(
-            what="the sweep detail_needed: accuracy without down-sampling minus with stride 2, offset of 1 pixel"
-        ),
-        "worse than a pool there": Awaited(
-            what="the sweep detail_needed: accuracy with max-pools minus with stride 2, offset of 1 pixel"
-        ),
-        "penalty grows with detail": Awaited(
-            what="the sweep detail_needed: the penalty at the finest setting minus that at the coarsest"
-        ),
+        "penalty at the finest detail": Trained(sweep=SWEEP, contrasts=(PENALTY,), tasks=FINE),
+        "worse than a pool there": Trained(sweep=SWEEP, contrasts=(POOLED,), tasks=FINE),
+        "penalty grows with detail": Trained(sweep=SWEEP, contrasts=(PENALTY,), along=DIALS, margin=0.0),
     },
     rule=AllOf(
         parts=(

@@ -1,11 +1,11 @@
 """The notes: stride "throws away lot of information".
 
 As amended in the protocol the claim is about what can be learned from what is left, against stride 1 AND against a
-max-pool, so no computation decides it alone: it waits for accuracies (multiply-accumulates matched, with an added
-strided convolution as the pre-named moderator) and for a small non-linear decoder beside the linear one, which is
-unfair to max-pools and ReLU. Computed here is what bounds them: the rank of a strided convolution as a matrix, and how
-much of an image a linear decoder reads off its output. Padding is JAX's SAME, (0, 1) for a 3x3 kernel of stride 2 on an
-even side. Kernels are random, He-scaled.
+max-pool, so no computation decides it alone: it waits for accuracies (against a max-pool at equal multiply-accumulates
+and at equal parameters, with an added strided convolution as the pre-named moderator) and for a small non-linear
+decoder beside the linear one, which is unfair to max-pools and ReLU. Computed here is what bounds them: the rank of a
+strided convolution as a matrix, and how much of an image a linear decoder reads off its output. Padding is JAX's SAME,
+(0, 1) for a 3x3 kernel of stride 2 on an even side. Kernels are random, He-scaled.
 """
 
 import functools
@@ -23,7 +23,7 @@ from cnnlab.probes.convolution_matrix import convolution_matrix, kept
 from cnnlab.probes.reconstruction import linear_r2, noise_images
 from cnnlab.report import canvas
 from cnnlab.spec.verdict import Number, Scalar, Table
-from experiments.claim import Awaited, Claim, Computed
+from experiments.claim import Claim, Computed, Contrast, Trained, Variant
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -207,24 +207,35 @@ def figure() -> "Figure":
     return drawn
 
 
+POOL = Contrast(name="max-pool against stride 2", better=("max",), worse=("stride",))
+ADDED = Variant(
+    name="the strided convolution",
+    task="digits12",
+    low=Contrast(name="in place of another", better=("max",), worse=("stride",)),
+    high=Contrast(name="added", better=("max",), worse=("all_cnn",)),
+)
+
 CLAIM = Claim(
     says="A convolution with a stride of 2 loses information that stride 1, or a max-pool behind it, would keep.",
     notes='Convolution with strides, second disadvantage: "it throws away lot of information"',
     kind="exact+empirical",
     evidence={
         "it cannot be undone": Computed(compute=compute),
-        "accuracy against a max-pool": Awaited(
-            what="the sweep stride_vs_pool: convolution and max-pool against a convolution of stride 2, MACs matched"
+        "accuracy against a max-pool at equal cost": Trained(
+            sweep="stride_vs_pool", contrasts=(POOL,), moderators=(ADDED,)
         ),
-        "accuracy against stride 1": Awaited(
-            what="the sweep stride_vs_pool: no down-sampling against a convolution of stride 2, MACs matched, "
-            "and a small non-linear decoder beside the linear one"
+        "accuracy against a max-pool at equal parameters": Trained(sweep="stride_vs_pool", contrasts=(POOL,)),
+        "accuracy against stride 1": Trained(
+            sweep="stride_vs_pool",
+            contrasts=(Contrast(name="stride 1 against stride 2", better=("none",), worse=("stride",)),),
+            needs=("a small non-linear decoder of the image, beside the linear one",),
         ),
     },
     rule=AllOf(
         parts=(
             ("it cannot be undone", Exact()),
-            ("accuracy against a max-pool", Directional(match="macs")),
+            ("accuracy against a max-pool at equal cost", Directional(match="macs")),
+            ("accuracy against a max-pool at equal parameters", Directional(match="params")),
             ("accuracy against stride 1", Directional(match="macs")),
         ),
         together=True,

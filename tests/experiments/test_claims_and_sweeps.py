@@ -1,0 +1,525 @@
+"""Claims and sweeps fit: what a claim asks for, a sweep has; and what a sweep finds, the claim's rule reads."""
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+import yaml
+
+from cnnlab.data import Split
+from cnnlab.inference.rules.all_of import AllOf, Senses
+from cnnlab.inference.rules.contract import Rule
+from cnnlab.inference.rules.directional import Directional
+from cnnlab.probes import measuring
+from cnnlab.spec.arm import plain
+from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.record import PROTOCOL, Finals, Measured, Record, Tried, Tuning
+from cnnlab.spec.task import Task
+from cnnlab.spec.verdict import Verdict
+from cnnlab.training import probing
+from cnnlab.training.program import program
+from cnnlab.training.run import evaluation_seeds
+from experiments import judging
+from experiments.claim import Claim, Contrast, Moderator, Trained, Untestable, Variant
+from experiments.closing import printed_contrasts
+from experiments.config.grid import CONF, Grid, grid
+from experiments.config.resolve import Point
+from experiments.metrics import PROBE, conditions
+from experiments.places import places
+from experiments.registry import claim_digests, claims, register
+from experiments.view import Cell, View
+
+# ----------------------------------------------------------------------------------- what a claim asks for, a sweep has
+
+SETTLED = {
+    "sig-all-grads-zero": "the last layer's gradient is a counterexample, exactly",
+    "fft-before-cnn": "history",
+    "depth-by-hardware": "memory does not bind at these sizes",
+    "relu-derivative-values": "the derivative is what programs say; training (relu_at_zero) is extra",
+    "rf-plus-two": "the field is computed; training (receptive_field_reach) is extra",
+}
+"""Registered as partly empirical, fed by no sweep, and why."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A sweep's file, read without Hydra: matches by level, and tasks (name and dials) by what the sweep calls them."""
+
+    reference: str
+    levels: dict[str, tuple[str, ...]]
+    tasks: dict[str, tuple[str, dict[str, float]]]
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The values of a Hydra list: commas inside brackets part nothing."""
+    return tuple(re.split(r",(?![^\[]*\])", text))
+
+
+@cache
+def read(name: str) -> dict[str, Any]:
+    """A file of conf/data/ with those that it builds on."""
+    content = yaml.safe_load((CONF / "data" / f"{name}.yaml").read_text())
+    parent = content.pop("defaults")[0]
+    base = {"dials": {}} if parent == "data_schema" else read(parent)
+    return base | content | {"dials": base["dials"] | (content["dials"] if "dials" in content else {})}
+
+
+@cache
+def planned(sweep: str) -> Planned | None:
+    path = CONF / "sweep" / f"{sweep}.yaml"
+    if not path.is_file():
+        return None
+    content = yaml.safe_load(path.read_text())["sweep"]
+    scales = {scale: yaml.safe_load((CONF / "scale" / f"{scale}.yaml").read_text())["scale"] for scale in SCALES}
+
+    def of(key: str, scale: str) -> tuple[str, ...]:
+        return listed(content[key][scale] if key in content else scales[scale][key])
+
+    arms = content["arms"] if "arms" in content else {}
+    levels = {
+        level: of("matches", "quick")
+        if not arms
+        else tuple(arms[level]["matches"])
+        if "matches" in arms[level]
+        else ("none",)
+        for level in listed(content["levels"]["quick"])
+    }
+    names = dict.fromkeys(name for scale in SCALES for name in of("tasks", scale))
+    return Planned(
+        reference=content["reference"], levels=levels,
+        tasks={name: (read(name)["name"], read(name)["dials"]) for name in names},
+    )  # fmt: skip
+
+
+SCALES = ("quick", "full")
+
+
+def rules(claim: Claim) -> Iterator[tuple[str, Rule[Any]]]:
+    yield from claim.rule.parts if isinstance(claim.rule, (AllOf, Senses)) else (("", claim.rule),)
+
+
+def mistakes(claim: Claim) -> list[str]:
+    """One line for everything a claim asks for and no sweep has."""
+    found = []
+    for part, rule in rules(claim):
+        source = claim.sources[part]
+        if isinstance(source, Trained):
+            found += [f"{part}: {line}" for line in (*_of_evidence(source), *_of_rule(source, rule))]
+    return found
+
+
+def _of_evidence(trained: Trained) -> Iterator[str]:
+    sweep = planned(trained.sweep)
+    if sweep is None:
+        yield f"no sweep {trained.sweep}"
+        return
+    variants = [one for one in trained.moderators if isinstance(one, Variant)]
+    contrasts = (*trained.contrasts, *(one for variant in variants for one in (variant.low, variant.high)))
+    for level in (level for contrast in contrasts for level in contrast.levels):
+        if level not in sweep.levels:
+            yield f"{trained.sweep} has no level {level}"
+    for task in (*trained.tasks, *(variant.task for variant in variants)):
+        if task not in sweep.tasks:
+            yield f"{trained.sweep} has no task {task}"
+    for dial in (*trained.along, *(one for one in trained.moderators if isinstance(one, Moderator))):
+        for value in (dial.low, dial.high):
+            if not any(
+                name == dial.task and (dial.dial, value) in dials.items() for name, dials in sweep.tasks.values()
+            ):
+                yield f"{trained.sweep} has no {dial.task} with {dial.dial} {value:g}"
+    yield from _of_metric(trained.metric)
+
+
+def _of_metric(metric: str) -> Iterator[str]:
+    try:
+        conditions(metric)
+    except Invalid as problem:
+        yield str(problem)
+    if metric.startswith(PROBE) and metric.removeprefix(PROBE).split("/")[0] not in measuring.probes():
+        yield f"no probe {metric}"
+
+
+def _of_rule(trained: Trained, rule: Rule[Any]) -> Iterator[str]:
+    """The rule's margin is the effects', and at its primary match the sweep has every contrast."""
+    if isinstance(rule, Directional) and rule.margin is not None and rule.margin != trained.margin:
+        yield f"margin {trained.margin}, but the rule's is {rule.margin}"
+    sweep, match = planned(trained.sweep), judging.primary(rule)
+    for contrast in trained.contrasts if sweep is not None else ():
+        for level in contrast.levels:
+            if level in sweep.levels and level != sweep.reference and match not in sweep.levels[level]:
+                yield f"{trained.sweep} has {level} not at match {match}"
+
+
+@pytest.mark.parametrize("name", [name for name, claim in claims().items() if claim.trained])
+def test_every_claim_asks_for_what_its_sweeps_have(name: str) -> None:
+    assert mistakes(claims()[name]) == []
+
+
+FAULTS: Mapping[str, Callable[[Trained], Trained]] = {
+    "no sweep": lambda good: dataclasses.replace(good, sweep="pool_positoin"),
+    "no level": lambda good: dataclasses.replace(good, contrasts=(Contrast(name="x", better=("strdie",)),)),
+    "no task": lambda good: dataclasses.replace(good, tasks=("vernir",)),
+    "metric": lambda good: dataclasses.replace(good, metric="test_acuracy"),
+    "no probe": lambda good: dataclasses.replace(good, metric="probe:linear_prob/last/drop"),
+    "with offset_px 2": lambda good: dataclasses.replace(
+        good, moderators=(Moderator(name="x", task="vernier", dial="offset_px", low=1.0, high=2.0),)
+    ),
+    "with offset 1": lambda good: dataclasses.replace(
+        good, along=(Moderator(name="x", task="vernier", dial="offset", low=1.0, high=3.0),)
+    ),
+    "no level flat": lambda good: dataclasses.replace(
+        good,
+        moderators=(
+            Variant(name="x", task="vernier", low=good.contrasts[0], high=Contrast(name="y", worse=("flat",))),
+        ),
+    ),
+    "not at match params": lambda good: dataclasses.replace(good, contrasts=(Contrast(name="x", better=("none",)),)),
+    "margin": lambda good: dataclasses.replace(good, margin=0.5),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("line", FAULTS)
+def test_a_planted_fault_is_found(line: str) -> None:
+    """The twin: a claim that is right, and the same one with a slip in it."""
+    contrast = Contrast(name="max-pool against stride 2", better=("max",), worse=("stride",))
+    good = Trained(sweep="stride_vs_pool", contrasts=(contrast,), tasks=("vernier",))
+    claim = Claim(says="x.", notes='"x"', kind="empirical", evidence=good, rule=Directional(match="params"))
+    assert mistakes(claim) == []
+    margin = None if line != "margin" else 0.1
+    bad = dataclasses.replace(claim, evidence=FAULTS[line](good), rule=Directional(match="params", margin=margin))
+    assert any(line in found for found in mistakes(bad)), mistakes(bad)
+
+
+def test_every_empirical_claim_is_fed_by_a_sweep_or_says_why_not() -> None:
+    assert {name for name, entry in register().items() if entry.trained and not claims()[name].trained} == set(SETTLED)
+    for name in SETTLED:
+        sources = claims()[name].sources.values()
+        assert all(
+            isinstance(source, Untestable) or not isinstance(claims()[name].rule, Directional) for source in sources
+        )
+
+
+def test_claims_and_moderators_stay_within_the_registered_family() -> None:
+    """Else the judge would have to refuse them all."""
+    family = judging.family()
+    directional = [
+        name
+        for name, claim in claims().items()
+        if any(
+            isinstance(rule, Directional) and isinstance(claim.sources[part], Trained) for part, rule in rules(claim)
+        )
+    ]
+    assert len(directional) <= family.claims
+    asked = sum(len(one.moderators) * len(one.contrasts) for claim in claims().values() for one in claim.trained)
+    assert 0 < asked <= family.moderator_contrasts
+
+
+@cache
+def plan(sweep: str, data: str, matches: str = "none") -> Grid:
+    """A sweep on these tasks: composed for the first, and its points taken over to the others, which is quicker."""
+    names = data.split(",")
+    found = grid([f"+sweep={sweep}", f"data={names[0]}", f"match={matches}"])
+    points, checks = (
+        tuple(moved(point, name) for name in names for point in several) for several in (found.points, found.checks)
+    )
+    return dataclasses.replace(found, points=points, checks=checks)
+
+
+def moved(point: Point, name: str) -> Point:
+    content = read(name)
+    fields = {key: content[key] for key in content if key in Task.__dataclass_fields__}
+    task = Task(**{**fields, "dials": tuple(sorted(content["dials"].items()))})
+    return dataclasses.replace(point, data=name, arm=dataclasses.replace(point.arm, task=task))
+
+
+def probe_metrics() -> dict[str, tuple[Trained, Contrast]]:
+    every = [one for claim in claims().values() for one in claim.trained if one.metric.startswith(PROBE)]
+    return {f"{one.metric} of {contrast.levels[0]}": (one, contrast) for one in every for contrast in one.contrasts}
+
+
+@pytest.mark.parametrize("what", probe_metrics())
+def test_a_probe_that_a_claim_reads_exists_in_its_arms(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained, contrast = probe_metrics()[what]
+    path = trained.metric.removeprefix(PROBE)
+    monkeypatch.setattr(probing, "measure", lambda member: measuring.measure(member, [path.split("/")[0]]))
+    task = trained.tasks[0] if trained.tasks else "parts" if trained.along else "digits12"
+    for arm in {point.arm for point in plan(trained.sweep, task).points if point.level in contrast.levels}:
+        draw = np.random.default_rng(0)
+        images = draw.normal(size=(80, arm.task.side, arm.task.side, arm.task.channels)).astype(np.float32)
+        split = Split(images, np.arange(80, dtype=np.int32) % arm.task.classes)
+        found = probing.probed(arm, jax.device_get(program(arm).init(0)), split, split)
+        assert path in found, sorted(found)
+
+
+# --------------------------------------------------------------------------- what a sweep finds, the claim's rule reads
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plant:
+    """What a point's members have: their mean accuracy, and probes."""
+
+    accuracy: float
+    probes: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+
+def record(point: Point, plant: Plant, block: int) -> Record:
+    """A record whose members scatter by .3 points; logistic regression has 30 %."""
+    seeds = evaluation_seeds(point.blocks, block)
+    draw = np.random.default_rng([block, int(point.arm.key[-8:], 16)])
+    noise = 0.003 * draw.standard_normal(len(seeds))
+    values, rate = tuple(float(plant.accuracy + one) for one in noise), point.arm.recipe.learning_rate
+    finals = Finals(
+        learning_rate=rate, test_accuracy=values, test_loss=(0.5,) * len(seeds), validation_accuracy=values,
+        train_loss=(0.1,) * len(seeds), diverged=(False,) * len(seeds),
+    )  # fmt: skip
+    tuning = Tuning(
+        seeds=(1_000_000,), tried=(Tried(learning_rate=rate, validation_accuracy=(0.9,), diverged=(False,)),),
+        chosen=rate, capped=False, linear_accuracy=(0.3,),
+    )  # fmt: skip
+    probes = tuple({path: float(value + one) for path, value in plant.probes.items()} for one in noise)
+    return Record(
+        protocol=PROTOCOL, arm=point.arm.key, block=block, config=plain(point.arm), members=seeds,
+        finals={"own": finals, "common": finals}, histories=(), probes=probes, tuning=tuning,
+        geometry=Measured(params=1, macs=1, receptive_field=(1, 1), output_size=(1, 1), activation_elements=1),
+        claims=dict(claim_digests()),
+    )  # fmt: skip
+
+
+def planted(found: Grid, plant: Callable[[Point], Plant], blocks: int = 1) -> View:
+    """The view of a sweep whose arms have what is planted; the checks pass."""
+    reference = found.settings.sweep.reference if found.settings.sweep is not None else ""
+
+    def cell(point: Point) -> Cell:
+        given = (
+            plant(dataclasses.replace(point, check="none", level=reference)) if point.check != "none" else plant(point)
+        )
+        worse = {"positive": 0.4, "sensitivity": 0.05}
+        lower = worse[point.check] if point.check in worse else 0.0
+        one = dataclasses.replace(given, accuracy=given.accuracy - lower)
+        return Cell(point=point, records=tuple(record(point, one, block) for block in range(blocks)))
+
+    return View(settings=found.settings, cells=tuple(map(cell, found.points)), checks=tuple(map(cell, found.checks)))
+
+
+def judged(name: str, **views: View) -> Verdict:
+    return judging.verdicts([name], views, Path("none"))[name]
+
+
+def word(verdict: Verdict, part: str) -> str:
+    """The word of one part of a claim."""
+    return str(verdict.evidence[part]["word"])
+
+
+def by_level(**accuracy: float) -> Callable[[Point], Plant]:
+    return lambda point: Plant(accuracy=accuracy[point.level] if point.level in accuracy else 0.9)
+
+
+FINE = ("digits_scaled_half", "vernier", "phase")
+
+
+def detail(matches: str = "none,macs") -> Grid:
+    return plan("detail_needed", "vernier,vernier_coarse,digits_scaled_half,digits_scaled,phase", matches)
+
+
+def test_a_penalty_that_grows_with_detail_is_supported() -> None:
+    def fine_only(point: Point) -> Plant:
+        return Plant(accuracy=0.82 if point.level == "stride" and point.data in FINE else 0.9)
+
+    found = judged("st-bad-when-detail-needed", detail_needed=planted(detail(), fine_only))
+    assert found.word == "supported", found.reason
+    followed = {effect.setting.task for effect in found.effects if " minus " in effect.setting.task}
+    assert followed == {"vernier, offset_px 1 minus 3", "digits_scaled, scale 0.5 minus 1"}
+
+
+def test_a_penalty_that_is_the_same_everywhere_does_not_grow() -> None:
+    """The twin: without the change along the dials this would be supported as well."""
+    view = planted(detail(), by_level(stride=0.82))
+    found = judged("st-bad-when-detail-needed", detail_needed=view)
+    assert word(found, "penalty at the finest detail") == word(found, "worse than a pool there") == "supported"
+    assert word(found, "penalty grows with detail") == "inconclusive"
+    assert found.word == "inconclusive"
+    wanted = {cell.point.data for cell in judging.undecided(view, ["st-bad-when-detail-needed"])}
+    assert {"vernier_coarse", "digits_scaled"} <= wanted
+
+
+def test_no_penalty_refutes_and_a_failed_check_holds_back_also_along_a_dial() -> None:
+    even = planted(detail(), by_level())
+    found = judged("st-bad-when-detail-needed", detail_needed=even)
+    assert found.word == "refuted"
+    assert "negligible" in found.reason
+    unchecked = dataclasses.replace(even, checks=())
+    held = judged("st-bad-when-detail-needed", detail_needed=unchecked)
+    for part in ("penalty at the finest detail", "penalty grows with detail"):
+        assert word(held, part) == "inconclusive"
+        assert any("not run" in line for line in held.capped)
+
+
+def test_a_matched_arm_without_records_is_missed_and_one_never_planned_is_not() -> None:
+    full = planted(detail(), by_level(stride=0.82))
+    trained = claims()["st-bad-when-detail-needed"].trained[0]
+    assert places(full, trained, trained.contrasts[0])[1] == ()
+    gone = [(cell.point.level, cell.point.match) == ("stride", "macs") for cell in full.cells]
+    cells = (dataclasses.replace(c, records=()) if lost else c for c, lost in zip(full.cells, gone, strict=True))
+    lost = dataclasses.replace(full, cells=tuple(cells))
+    lines = places(lost, trained, trained.contrasts[0])[1]
+    assert len(lines) == len(FINE)
+    assert all("stride at macs" in line for line in lines)
+    assert "stride at macs" in judged("st-bad-when-detail-needed", detail_needed=lost).reason
+    unmatched = planted(detail("none"), by_level(stride=0.82))
+    assert places(unmatched, trained, trained.contrasts[0])[1] == ()
+
+
+def filtering() -> Grid:
+    return plan("pointwise_filtering", "distractor_channels,distractor_channels_spurious")
+
+
+def background(weight: float, zeroed: float = 0.0) -> Callable[[Point], Plant]:
+    probes = {"nuisance_share/weight": weight, "nuisance_share/zeroed": zeroed}
+    return lambda point: Plant(accuracy=0.9, probes=probes)
+
+
+@pytest.mark.parametrize(
+    ("plant", "blocks", "expected", "reason"),
+    [
+        (background(0.3), 2, "supported", "again in a fresh block"),
+        (background(0.3), 1, "inconclusive", "awaits a fresh block"),
+        (background(1.0), 2, "inconclusive", "no instance among the 1 tried"),
+        (background(0.3, zeroed=-0.1), 2, "refuted", "apart by more than"),
+    ],
+)
+def test_one_instance_seen_twice_is_what_can_happen_asks_for(
+    plant: Callable[[Point], Plant], blocks: int, expected: str, reason: str
+) -> None:
+    found = judged("pw-filters-background", pointwise_filtering=planted(filtering(), plant, blocks))
+    assert found.word == expected, found.reason
+    assert reason in found.reason
+
+
+def test_an_instance_that_the_fresh_block_does_not_repeat_is_none() -> None:
+    """The twin: blocks are kept apart, so that a first one far below the bound cannot carry the second."""
+    first, second = (planted(filtering(), background(weight), 2) for weight in (0.1, 0.6))
+    mixed = dataclasses.replace(
+        first,
+        cells=tuple(
+            dataclasses.replace(one, records=(one.records[0], other.records[1]))
+            for one, other in zip(first.cells, second.cells, strict=True)
+        ),
+    )
+    assert judged("pw-filters-background", pointwise_filtering=mixed).word == "inconclusive"
+
+
+def test_contrasts_of_probes_print_at_the_one_learning_rate_they_have() -> None:
+    rows = judging.contrasts(planted(filtering(), background(0.3)), ["pw-filters-background"])
+    table = printed_contrasts(rows)
+    assert list(table["at common learning rate"]) == ["", ""]
+    assert table["at own-best learning rate"].str.startswith("probe:nuisance_share/").all()
+    assert "+0.2" in table["at own-best learning rate"][0]
+
+
+def test_a_member_without_the_probe_holds_the_instance_back() -> None:
+    def bare(cell: Cell) -> Cell:
+        records = tuple(dataclasses.replace(one, probes=({}, *one.probes[1:])) for one in cell.records)
+        return dataclasses.replace(cell, records=records)
+
+    view = planted(filtering(), background(0.3), 2)
+    found = judged(
+        "pw-filters-background", pointwise_filtering=dataclasses.replace(view, cells=tuple(map(bare, view.cells)))
+    )
+    assert found.word == "inconclusive"
+    assert "has no value for 2 of 24 members" in found.reason
+
+
+def linear() -> Grid:
+    return plan("linear_depth", "digits8,linear_xor_linear")
+
+
+NO_BACKPROP = "lin-no-backprop"
+
+
+def without_checks(view: View) -> View:
+    return dataclasses.replace(view, checks=())
+
+
+def test_linear_nets_that_reach_the_optimum_refute_whatever_the_checks_say() -> None:
+    """Logistic regression has 30 % in these records; so a bound on chance would fail at two classes but not at ten."""
+
+    def as_good(point: Point) -> Plant:
+        return Plant(accuracy=0.9)
+
+    found = judged(NO_BACKPROP, linear_depth=without_checks(planted(linear(), as_good)))
+    assert found.word == "refuted"
+    assert found.capped == ()
+    assert {effect.setting.task for effect in found.effects} == {"digits8", label_of("linear_xor_linear")}
+
+
+def label_of(data: str) -> str:
+    view = planted(linear(), by_level())
+    return next(view.label(task) for task in view.tasks() if view.named(task) == data)
+
+
+def test_linear_nets_at_chance_support_and_deep_ones_alone_qualify() -> None:
+    def at_chance(point: Point) -> Plant:
+        return Plant(accuracy=0.2)
+
+    def only_shallow(point: Point) -> Plant:
+        return Plant(accuracy=0.2 if point.level == "d8" else 0.9)
+
+    assert judged(NO_BACKPROP, linear_depth=planted(linear(), at_chance)).word == "supported"
+    found = judged(NO_BACKPROP, linear_depth=planted(linear(), only_shallow))
+    assert found.word == "qualified"
+    assert "with 8 layers" in (found.condition or "")
+
+
+def test_accuracies_are_held_back_by_their_checks() -> None:
+    """The twin: the same sweep without checks, read as a comparison of accuracies."""
+    trained = dataclasses.replace(
+        claims()[NO_BACKPROP].trained[0],
+        contrasts=(Contrast(name="x", better=("d1",), worse=("d2",)),), metric="test_accuracy",
+    )  # fmt: skip
+    from experiments.evidence import evidence
+
+    view = without_checks(planted(linear(), by_level()))
+    compared = evidence(NO_BACKPROP, trained, trained.contrasts[0], view)
+    alone = evidence(NO_BACKPROP, trained, Contrast(name="x", better=("d1",)), view)
+    assert [check.passed for check in compared.checks] == [False] * 6
+    assert alone.checks == ()
+
+
+def distance() -> Grid:
+    return plan("pool_distance", "digits12,vernier")
+
+
+def test_the_head_qualifies_the_distance_of_the_last_pool() -> None:
+    name, part = "mp-not-near-output", "accuracy"
+    found = judged(name, pool_distance=planted(distance(), by_level(none=0.8)))
+    assert word(found, part) == "qualified"
+    assert "head=global average, not head=flatten" in found.reason or "head=global average" in (found.condition or "")
+    both = judged(name, pool_distance=planted(distance(), by_level(none=0.8, flat_none=0.8)))
+    assert word(both, part) == "supported"
+
+
+def kernels() -> Grid:
+    return plan("even_kernels", "digits12,vernier,phase", "none,params")
+
+
+def test_symmetry_is_not_why_where_repaired_padding_closes_the_gap() -> None:
+    repaired = by_level(k4=0.8, k4_symmetric=0.9, k4_alternating=0.88)
+    found = judged("k3-symmetry-finer", even_kernels=planted(kernels(), repaired))
+    assert word(found, "accuracy") == word(found, "finer detail") == "supported"
+    assert word(found, "symmetry is why") == found.word == "refuted"
+    kept = by_level(k4=0.8, k4_symmetric=0.8, k4_alternating=0.82)
+    assert word(judged("k3-symmetry-finer", even_kernels=planted(kernels(), kept)), "symmetry is why") == "supported"
+
+
+def test_tasks_that_differ_in_their_images_alone_have_labels_of_their_own() -> None:
+    view = planted(plan("difficulty", "digits12,digits12_few"), by_level())
+    assert {view.label(task) for task in view.tasks()} == {"digits12, 960 images", "digits12, 240 images"}
+    assert len({effect.setting.task for _, effect in judging.pairwise(view)}) == 2
+    found = judged("st-ok-simple-problem", difficulty=view)
+    assert {effect.setting.task for effect in found.effects} == {"digits12, 960 images"}
