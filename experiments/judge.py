@@ -147,9 +147,14 @@ def fullest_view(sweep: str, overrides: Sequence[str]) -> View | None:
     """The view at the scale whose arms have most of their records; None where no arm has one."""
     asked = [word.removeprefix("scale=") for word in overrides if word.startswith("scale=")]
     others = [word for word in overrides if not word.startswith("scale=")]
-    found = [view(grid([f"+sweep={sweep}", *others, f"scale={scale}"])) for scale in asked or SCALES]
-    best = max(found, key=lambda one: sum(bool(cell.records) for cell in one.cells) / len(one.cells))
-    return best if any(cell.records for cell in best.cells) else None
+    found: list[tuple[float, View]] = []
+    for scale in asked or SCALES:
+        now = view(grid([f"+sweep={sweep}", *others, f"scale={scale}"]))
+        found.append((sum(bool(cell.records) for cell in now.cells) / len(now.cells), now))
+        if found[-1][0] == 1:
+            break
+    share, fullest = max(found, key=lambda pair: pair[0])
+    return fullest if share else None
 
 
 def fullest_views(names: Sequence[str], overrides: Sequence[str]) -> dict[str, View]:

@@ -1,7 +1,7 @@
 """How verdicts are shown on a terminal: one line a claim, or the whole page of one."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from rich.table import Table as RichTable
 
 from cnnlab.inference.rules.all_of import AllOf, Senses
 from cnnlab.inference.rules.contract import Rule
-from cnnlab.spec.verdict import Number, Scalar, Table, Verdict
+from cnnlab.inference.wording import CALLS, amount
+from cnnlab.spec.verdict import Effect, Interval, Number, Scalar, Setting, Table, Verdict
 from experiments.registry import Entry, claims
 
 COLOURS = {
@@ -59,14 +60,57 @@ def claim(entry: Entry, verdict: Verdict, figure: Path | None, console: Console)
     console.print(f"\n[bold]verdict[/bold]  {_coloured(verdict)}: {escape(verdict.reason)}")
     if number is not None:
         _line(console, number.name, number.printed + ("" if n is None else f" (n = {n})"))
+    for line in family_lines(verdict.evidence):
+        _line(console, "Holm", line)
+    _line(console, "scope", verdict.evidence["scope"] if "scope" in verdict.evidence else None)
     _line(console, "condition", verdict.condition)
     _line(console, "counterexample", verdict.counterexample)
     _line(console, "nearest true statement", verdict.nearest_true)
+    if verdict.effects:
+        console.print(Padding(_evidence(effect_table(verdict.effects)), (1, 0, 0, 0)))
     for table in verdict.tables:
         console.print(Padding(_evidence(table), (1, 0, 0, 0)))
     console.print()
     _line(console, "figure", None if figure is None else str(figure))
     _line(console, "stated in", str(source_file(entry)))
+
+
+def family_lines(evidence: Mapping[str, Any], part: str = "") -> list[str]:
+    """What a directional verdict, or each directional part of one, brought to the family and how large that is."""
+    if "holm_registered" in evidence:
+        p, m = evidence["p_greater"], evidence["holm_registered"]
+        before = f"{part}: " if part else ""
+        return [
+            f"{before}p {p:.2g} for it, {evidence['p_less']:.2g} against it; at .025 over m = {m} registered claims"
+        ]
+    inner = ((name, value) for name, value in evidence.items() if isinstance(value, Mapping))
+    return [line for name, value in inner for line in family_lines(value, name)]
+
+
+def effect_table(effects: Sequence[Effect]) -> Table:
+    """Every contrast a verdict rests on: what calls it, what is printed beside, and what its n could have found."""
+    rows = []
+    for effect in effects:
+        at, checks = effect.setting, (effect.sign_flip_p, effect.bca95)
+        lost = f"{effect.diverged_better} against {effect.diverged_worse}, p {effect.diverged_p:.2g}"
+        beside = None if checks[1] is None else span_of(checks[1], at)
+        diverged = effect.diverged_better or effect.diverged_worse
+        rows.append((
+            at.contrast, at.task, at.match, at.condition, effect.n, amount(effect.estimate, at),
+            span_of(effect.interval95, at), effect.interval95.kind, CALLS[effect.call], lost if diverged else "",
+            None if checks[0] is None else float(f"{checks[0]:.2g}"), beside,
+            amount(effect.smallest_detectable, at, signed=False),
+        ))  # fmt: skip
+    columns = (
+        "contrast", "task", "match", "learning rate", "n", "difference", "95 % interval", "kind", "call",
+        "diverged, Fisher", "sign-flip p", "BCa 95 %", "found with power .8",
+    )  # fmt: skip
+    return Table(title="Contrasts (sign-flip and BCa decide nothing)", columns=columns, rows=tuple(rows))
+
+
+def span_of(interval: Interval, at: Setting) -> str:
+    """An interval in the unit of its metric."""
+    return f"{amount(interval.low, at).removesuffix(' pp')} to {amount(interval.high, at)}"
 
 
 def source_file(entry: Entry) -> Path:

@@ -64,13 +64,23 @@ def signed_rank(differences: Floats, level: float) -> Interval:
     Conservative: the true coverage is at least `level` for symmetric differences. Unbounded where n is too small for
     the level to exist at all (2**-n above half of 1 - level).
     """
-    n = len(differences)
-    lower_tail = np.cumsum(_signed_rank_counts(tuple(range(2, 2 * n + 1, 2)))[::2]) / 2.0**n
-    cut = int(np.searchsorted(lower_tail, (1 - level) / 2 + 1e-12, side="right"))
+    cut = signed_rank_cut(len(differences), level)
     if cut == 0:
         return Interval(low=-math.inf, high=math.inf, level=level, kind="signed rank")
     averages = walsh_averages(differences)
     return Interval(low=float(averages[cut - 1]), high=float(averages[-cut]), level=level, kind="signed rank")
+
+
+@lru_cache(maxsize=256)
+def signed_rank_cut(n: int, level: float) -> int:
+    """How many Walsh averages lie outside the interval on either side, the end included; 0 where it is unbounded."""
+    return int(np.searchsorted(signed_rank_tail(n), (1 - level) / 2 + 1e-12, side="right"))
+
+
+def signed_rank_tail(n: int) -> Floats:
+    """Chance that the signed-rank sum of n differences without ties is at most 0, 1, 2, ... [n (n + 1) / 2 + 1]."""
+    tail: Floats = np.cumsum(_signed_rank_counts(tuple(range(2, 2 * n + 1, 2)))[::2]) / 2.0**n
+    return tail
 
 
 def signed_rank_p(differences: Floats) -> OneSided:

@@ -1,6 +1,7 @@
 """How numbers read in a reason line."""
 
 import math
+from collections.abc import Iterable
 
 from cnnlab.spec.verdict import Effect, Setting
 
@@ -24,6 +25,15 @@ def describe(effect: Effect) -> str:
     span = f"{100 * interval.level:.0f} % {interval.kind} [{low}, {high}]"
     few = f", {effect.reason}" if effect.reason.startswith("too few") else ""
     return f"{at.task} {amount(effect.estimate, at)} {span} {CALLS[effect.call]}, n={effect.n}{few}"
+
+
+def smallest(found: Iterable[tuple[Effect, float]], what: str = "effect") -> str:
+    """Write what each task could have shown: (effect, the smallest that its n finds with power .8)."""
+    sizes = ", ".join(
+        f"{effect.setting.task} {amount(size, effect.setting, signed=False) if math.isfinite(size) else 'none'}"
+        for effect, size in found
+    )
+    return f"smallest {what} found with power .8: {sizes}"
 
 
 def listed(effects: tuple[Effect, ...]) -> str:

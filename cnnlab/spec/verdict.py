@@ -52,6 +52,7 @@ class Setting:
         condition: `own` tuned or `common` learning rate.
         match: what the arms were re-widthed to share.
         look: `first` block, `second` (both blocks), or `only` when no second block was ever planned.
+        contrast: which of the claim's contrasts it is; empty where that has no name.
     """
 
     task: str
@@ -63,6 +64,7 @@ class Setting:
     condition: Condition = "own"
     match: Match = "none"
     look: Look = "first"
+    contrast: str = ""
 
     @property
     def eligible(self) -> bool:

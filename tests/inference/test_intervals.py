@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from scipy import special, stats
 from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.weightstats import DescrStatsW
 
 from cnnlab.inference import intervals
+from cnnlab.inference.equivalence import is_null
 from cnnlab.inference.intervals import Floats
-from cnnlab.inference.simulate import coverage
+from cnnlab.inference.simulation.rates import coverage
 from cnnlab.spec.invalid import Invalid
 from cnnlab.spec.verdict import Interval
 
@@ -34,6 +36,21 @@ def test_t_interval_is_that_of_scipy(level: float) -> None:
     ours = intervals.paired_t(differences, level)
     theirs = stats.ttest_1samp(differences, 0).confidence_interval(level)
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), rel=1e-12)
+
+
+@pytest.mark.parametrize("n", [6, 12, 24])
+def test_t_interval_tests_and_equivalence_are_those_of_statsmodels(n: int) -> None:
+    differences = drawn(n)
+    theirs = DescrStatsW(differences)
+    for level in (0.9, 0.95, 0.97, 0.98):
+        found = intervals.paired_t(differences, level)
+        assert (found.low, found.high) == pytest.approx(theirs.tconfint_mean(alpha=1 - level), rel=1e-9)
+    p = intervals.paired_t_p(differences)
+    assert p.greater == pytest.approx(theirs.ttest_mean(0, alternative="larger")[1], rel=1e-9)
+    assert p.less == pytest.approx(theirs.ttest_mean(0, alternative="smaller")[1], rel=1e-9)
+    for margin in np.linspace(0.001, 0.06, 40):
+        twice = theirs.ttost_mean(-margin, margin)[0]
+        assert is_null(intervals.paired_t(differences, 0.90), float(margin)) is bool(twice < 0.05)
 
 
 def test_t_p_is_that_of_scipy_in_both_directions() -> None:

@@ -3,6 +3,7 @@
 import functools
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from cnnlab.inference.effects import Sample, effect
 from cnnlab.inference.family import Case, Family, judge
+from cnnlab.inference.intervals import paired_t
 from cnnlab.inference.rules.all_of import AllOf, Senses
 from cnnlab.inference.rules.contract import Rule, Trained, difference_p
 from cnnlab.inference.rules.cost import Cost, Timings
@@ -18,6 +20,7 @@ from cnnlab.inference.rules.equivalence import Equivalence
 from cnnlab.inference.rules.exact import Enumerated, Exact, Restricted
 from cnnlab.inference.rules.given import Given
 from cnnlab.inference.rules.instances import Always, Exists, Instance, Instances
+from cnnlab.inference.rules.slope import Slope, Slopes
 from cnnlab.inference.rules.survey import ALL, MOSTLY, NEARLY_ALL, Counted, Survey
 from cnnlab.inference.rules.within import Within
 from cnnlab.spec.invalid import Invalid
@@ -63,7 +66,7 @@ def test_equivalence_needs_intervals_wholly_in_or_out(
 
 def test_equivalence_needs_its_tasks_and_a_real_one(shown: Shown) -> None:
     one = Trained(effects=(spanning(shown, "digits12", -0.005, 0.005),))
-    assert verdict_of(Equivalence(rho=0.01), one).reason == "1 of 2 tasks count"
+    assert verdict_of(Equivalence(rho=0.01), one).reason.startswith("1 of 2 tasks count")
     assert verdict_of(Equivalence(rho=0.01, tasks=1), one).word == "supported"
     synthetic = Trained(effects=(spanning(shown, "vernier", -0.005, 0.005, real=False),))
     assert verdict_of(Equivalence(rho=0.01, tasks=1), synthetic).word == "inconclusive"
@@ -122,7 +125,7 @@ def test_existence_needs_one_repeated_instance(shown: Shown, first: str, fresh: 
     verdict = verdict_of(Exists(), Instances(tried=tried))
     assert verdict.word == word
     if first == "pos" and fresh is None:
-        assert verdict.reason == "awaits a fresh block: k5"
+        assert verdict.reason.startswith("awaits a fresh block: k5;")
 
 
 @pytest.mark.parametrize(
@@ -408,3 +411,51 @@ def test_difference_of_effects_is_tested_by_seed(
     assert difference_p(levels[0], levels[0]) == 1.0
     first = (effect(high, worse, setting(look="first")), high, worse)
     assert difference_p(first, levels[1]) == pytest.approx(2.5 * difference_p(levels[0], levels[1]))
+
+
+# What n could have shown stands beside every inconclusive verdict that members, rounds or entries left open.
+
+
+def inconclusive(shown: Shown, name: str) -> Verdict:
+    """One verdict of each rule that noise alone leaves open."""
+    wide = spanning(shown, "digits12", -0.02, 0.03, interval95=Interval(low=-0.02, high=0.03, level=0.95, kind="t"))
+    tried = (Instance(name="k5", first=wide),)
+    steps = np.random.default_rng(0).lognormal(0, 0.3, (2, 31)).tolist()
+    other = replace(wide, setting=replace(wide.setting, task="fashion14"))
+    rule, evidence = {
+        "R-DIR": (Directional(), Trained(effects=(wide, other))),
+        "R-EQ": (Equivalence(rho=0.01, tasks=1), Trained(effects=(wide,))),
+        "R-WITHIN": (Within(low=0.0), Trained(effects=(wide,))),
+        "R-EXISTS": (Exists(), Instances(tried=tried)),
+        "R-ALWAYS": (Always(), Instances(tried=tried)),
+        "R-COST": (Cost(), Timings(dear=tuple(steps[0]), cheap=tuple(steps[1]), what="a over b")),
+        "R-SLOPE": (Slope(), Slopes(values=(-0.2, 0.3, -0.1, 0.2, 0.1, -0.1), what="slope")),
+    }[name]  # fmt: skip
+    found = verdict_of(rule, evidence)
+    assert found.word == "inconclusive"
+    return found
+
+
+@pytest.mark.parametrize("name", ["R-DIR", "R-EQ", "R-WITHIN", "R-EXISTS", "R-ALWAYS", "R-COST", "R-SLOPE"])
+def test_every_inconclusive_says_what_it_could_have_found(shown: Shown, name: str) -> None:
+    assert "found with power .8" in inconclusive(shown, name).reason
+
+
+def test_an_inconclusive_survey_says_how_many_would_support() -> None:
+    reason = verdict_of(Survey(bar=MOSTLY), Counted(having=22, total=40, list_name="classics")).reason
+    assert reason.endswith("27 of 40 would support")
+    assert verdict_of(Survey(bar=MOSTLY), Counted(having=27, total=40, list_name="classics")).word == "supported"
+    assert verdict_of(Survey(bar=MOSTLY), Counted(having=26, total=40, list_name="classics")).word == "inconclusive"
+
+
+def test_the_smallest_difference_of_equivalence_is_found_four_times_in_five(setting: Callable[..., Setting]) -> None:
+    """Equal nets to 1 point: a difference as large as the verdict names is called apart with power .8."""
+    random, rho = np.random.default_rng(3), 0.01
+    sample = Sample(seeds=tuple(range(12)), values=tuple((0.004 * random.standard_normal(12)).tolist()),
+                    diverged=(False,) * 12)  # fmt: skip
+    one = effect(sample, Sample.constant(0.0, range(12)), setting())
+    spread = float(np.std(sample.values, ddof=1))
+    size = Equivalence(rho=rho)._detectable(one)
+    draws = size + spread * random.standard_normal((1500, 12))
+    apart = [paired_t(row, 0.95).low > rho for row in draws]
+    assert np.mean(apart) == pytest.approx(0.8, abs=3.3 * (0.16 / 1500) ** 0.5)

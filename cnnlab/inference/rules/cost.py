@@ -1,10 +1,13 @@
 """R-COST: one way is slower than another by a stated ratio."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import special
 
+from cnnlab.inference.effects import POWER
 from cnnlab.inference.intervals import ratio_of_medians
 from cnnlab.inference.rules.contract import Decisions, PValues, held_back
 from cnnlab.spec.verdict import Number, Scalar, Table, Verdict, Word
@@ -62,10 +65,11 @@ class Cost:
         middle, low, high = ratio(evidence)
         word, how = self._word(low, high)
         where = f" on {evidence.device}" if evidence.device else ""
+        finds = f"; smallest ratio found with power .8: {self._detectable(low, high):.3f}" * (word == "inconclusive")
         span = f"ratio of medians {middle:.3f}, 95 % [{low:.3f}, {high:.3f}]"
         return Verdict(
             word=word,
-            reason=f"{how}{evidence.what}: {span}, {rounds} rounds{where}",
+            reason=f"{how}{evidence.what}: {span}, {rounds} rounds{where}{finds}",
             number=Number(name="ratio of medians", value=middle, low=low, high=high, unit="x"),
             n=rounds,
             tables=(timing_table({evidence.what: evidence}),),
@@ -74,6 +78,11 @@ class Cost:
                 "device": evidence.device,
             },
         )  # fmt: skip
+
+    def _detectable(self, low: float, high: float) -> float:
+        """Smallest true ratio whose interval, this wide on a log scale, lies above the bar with power .8."""
+        error = math.log(high / low) / 2 / float(special.ndtri(0.975))
+        return self.ratio * math.exp(float(special.ndtri(0.975) + special.ndtri(POWER)) * error)
 
     def _word(self, low: float, high: float) -> tuple[Word, str]:
         """Say the word, and how the reason begins."""

@@ -1,6 +1,5 @@
 """R-DIR v2: one kind of design beats another, on at least two tasks of which one is real."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ from cnnlab.inference.rules.contract import (
     trained_caps,
     untested,
 )
-from cnnlab.inference.wording import CALLS, amount, describe, listed
+from cnnlab.inference.wording import CALLS, describe, listed, smallest
 from cnnlab.spec.invalid import require
 from cnnlab.spec.verdict import Effect, Match, Verdict
 
@@ -130,18 +129,14 @@ class Directional:
             leads = ", ".join(f"{e.setting.task} {100 * e.setting.headroom:+.1f} pp" for e in self._primary(evidence))
             return f"no task counts: the reference leads logistic regression by too little ({leads})"
         pos, neg = called(counted, "pos"), called(counted, "neg")
-        finds = ", ".join(
-            f"{e.setting.task} {amount(found, e.setting, signed=False) if math.isfinite(found) else 'none'}"
-            for e, found in zip(counted, _detectable(counted, decisions.registered), strict=True)
-        )
-        smallest = f"smallest effect found with power .8: {finds}"
+        finds = smallest(zip(counted, _detectable(counted, decisions.registered), strict=True))
         if pos and neg:
-            return f"tasks disagree: {listed(pos + neg)}; {smallest}"
+            return f"tasks disagree: {listed(pos + neg)}; {finds}"
         if self._carries(pos or neg):
             p = self.p_values(evidence)
             value = p.greater if pos else p.less
-            return f"p {value:.2g} fails Holm over {decisions.registered} claims: {listed(pos or neg)}; {smallest}"
-        return f"{listed(counted)}; {smallest}"
+            return f"p {value:.2g} fails Holm over {decisions.registered} claims: {listed(pos or neg)}; {finds}"
+        return f"{listed(counted)}; {finds}"
 
     def _numbers(self, evidence: Trained, counted: Effects, decisions: Decisions) -> dict[str, Any]:
         p = self.p_values(evidence)

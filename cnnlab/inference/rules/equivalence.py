@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from cnnlab.inference.effects import smallest_detectable
 from cnnlab.inference.equivalence import is_different, is_equivalent
 from cnnlab.inference.rules.contract import Decisions, PValues, Trained, held_back, trained_caps, untested
-from cnnlab.inference.wording import amount, listed
+from cnnlab.inference.wording import amount, listed, smallest
 from cnnlab.spec.verdict import Effect, Match, Verdict
 
 
@@ -55,4 +56,10 @@ class Equivalence:
             reason = f"within {amount(self.rho, counted[0].setting, signed=False)} at 90 %: {listed(counted)}"
             return Verdict(word="supported", reason=reason, effects=effects, evidence=numbers, mechanism=not real)
         reason = listed(counted) if len(counted) >= self.tasks else f"{len(counted)} of {self.tasks} tasks count"
+        if counted:
+            reason += "; " + smallest(((effect, self._detectable(effect)) for effect in counted), "difference")
         return Verdict(word="inconclusive", reason=reason, effects=effects, evidence=numbers)
+
+    def _detectable(self, effect: Effect) -> float:
+        """Smallest true difference whose interval lies wholly outside +-rho with power .8."""
+        return self.rho + smallest_detectable(effect.decision, n=effect.n, margin=0.0)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from cnnlab.inference.checks import Check
 from cnnlab.inference.rules.contract import Decisions, PValues, Trained, held_back, trained_caps, untested
-from cnnlab.inference.wording import describe, listed
+from cnnlab.inference.wording import describe, listed, smallest
 from cnnlab.spec.invalid import require
 from cnnlab.spec.verdict import Effect, Verdict
 
@@ -83,6 +83,7 @@ class Exists:
         reason = f"no instance among the {len(evidence.counted)} tried"
         if waiting:
             reason = f"awaits a fresh block: {', '.join(waiting)}"
+        reason += _finds(evidence.counted)
         return Verdict(word="inconclusive", reason=reason, effects=evidence.effects, evidence=numbers)
 
 
@@ -127,4 +128,12 @@ class Always:
         reason = f"no confirmed counterexample; Pos in {holding} of {len(counted)}"
         if waiting:
             reason = f"counterexample awaits a fresh block: {', '.join(waiting)}"
+        reason += _finds(counted)
         return Verdict(word="inconclusive", reason=reason, effects=evidence.effects, evidence=numbers)
+
+
+def _finds(counted: tuple[Instance, ...]) -> str:
+    """What the least and the most precise instance could have shown; nothing where none counts."""
+    ordered = sorted((instance.first for instance in counted), key=lambda effect: effect.smallest_detectable)
+    ends = dict.fromkeys((*ordered[:1], *ordered[-1:]))
+    return "; " + smallest((effect, effect.smallest_detectable) for effect in ends) if ends else ""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnlab.inference.effects import FEWEST
+from cnnlab.inference.effects import FEWEST, smallest_detectable
 from cnnlab.inference.intervals import paired_t
 from cnnlab.inference.rules.contract import Decisions, PValues, held_back
 from cnnlab.spec.verdict import Number, Table, Verdict, Word
@@ -54,10 +54,14 @@ class Slope:
             word = "supported"
         elif interval.high < self.above:
             word = "refuted"
+        finds = ""
+        if word == "inconclusive":
+            distance = smallest_detectable(interval, n=nets, margin=0.0)
+            finds = f"; smallest distance from it found with power .8: {distance:.3g}"
         span = f"{mean:.3f}, 95 % t [{interval.low:.3f}, {interval.high:.3f}], {nets} nets"
         return Verdict(
             word=word,
-            reason=f"{evidence.what} {span} (bar {self.above:g})",
+            reason=f"{evidence.what} {span} (bar {self.above:g}){finds}",
             number=Number(name=evidence.what, value=mean, low=interval.low, high=interval.high),
             n=nets,
             tables=evidence.tables,

@@ -68,4 +68,7 @@ class Survey:
         every = evidence.having == evidence.total
         if every if self.bar == ALL else interval.low >= self.bar:
             return "supported", ""
-        return ("refuted", "") if interval.high < self.bar else ("inconclusive", "")
+        if interval.high < self.bar:
+            return "refuted", ""
+        enough = next((k for k in range(evidence.total + 1) if wilson(k, evidence.total).low >= self.bar), None)
+        return "inconclusive", "" if enough is None else f"; {enough} of {evidence.total} would support"

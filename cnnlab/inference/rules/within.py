@@ -3,15 +3,16 @@
 import math
 from dataclasses import dataclass
 
-from cnnlab.inference.effects import FEWEST
+from cnnlab.inference.effects import FEWEST, smallest_detectable
 from cnnlab.inference.rules.contract import Decisions, PValues, Trained, held_back, trained_caps, untested
+from cnnlab.inference.wording import smallest
 from cnnlab.spec.invalid import require
-from cnnlab.spec.verdict import Effect, Match, Number, Verdict
+from cnnlab.spec.verdict import Effect, Match, Number, Verdict, Word
 
 
 @dataclass(frozen=True, kw_only=True)
 class Within:
-    """R-WITHIN: supported where the members' mean, with its 95 % interval, lies inside [low, high] on every counted task.
+    """R-WITHIN: supported where the members' mean, with its 95 % interval, is inside [low, high] on every counted task.
 
     Refuted where it lies wholly outside on one of them. For quantities of one arm against a fixed bound, such as a
     gradient's decay per layer or a share of weight energy; fewer than 6 members are inconclusive. The evidence's
@@ -47,16 +48,25 @@ class Within:
             return Verdict(word="inconclusive", reason=reason, effects=evidence.effects)
         outside = tuple(effect for effect in counted if effect.interval95.outside(self.low, self.high))
         inside = all(effect.interval95.inside(self.low, self.high) for effect in counted)
+        word: Word = "refuted" if outside else "supported" if inside else "inconclusive"
+        reason = f"{'; '.join(map(_shown, outside or counted))}; bounds [{self.low:g}, {self.high:g}]"
+        if word == "inconclusive":
+            reason += "; " + smallest(((e, _detectable(e)) for e in counted), "distance from a bound")
         first = (outside or counted)[0]
         span = first.interval95
         return Verdict(
-            word="refuted" if outside else "supported" if inside else "inconclusive",
-            reason=f"{'; '.join(map(_shown, outside or counted))}; bounds [{self.low:g}, {self.high:g}]",
+            word=word,
+            reason=reason,
             effects=evidence.effects,
             number=Number(name=first.setting.metric, value=first.estimate, low=span.low, high=span.high),
             n=first.n,
             evidence={"rule": "R-WITHIN", "low": self.low, "high": self.high},
         )
+
+
+def _detectable(effect: Effect) -> float:
+    """Smallest true distance from a bound that leaves the 95 % interval wholly on its side with power .8."""
+    return smallest_detectable(effect.interval95, n=effect.n, margin=0.0)
 
 
 def _shown(effect: Effect) -> str:

@@ -1,0 +1,45 @@
+"""Planted records: arms whose members scatter around an accuracy that a test chooses."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from cnnlab.spec.arm import plain
+from cnnlab.spec.record import PROTOCOL, Finals, Measured, Record, Tried, Tuning
+from cnnlab.training.run import evaluation_seeds
+from experiments.config.resolve import Point
+from experiments.registry import claim_digests
+
+Plant = Callable[..., Record]
+
+
+def planted_record(
+    point: Point, mean: float, block: int = 0, noise: float = 0.003, lost: tuple[int, ...] = ()
+) -> Record:
+    """A record of an arm: members around a mean, those in `lost` at chance, well above logistic regression."""
+    seeds = evaluation_seeds(point.blocks, block)
+    draw = np.random.default_rng([block, int(point.arm.key[-8:], 16)])
+    values = mean + noise * draw.standard_normal(len(seeds))
+    flags = tuple(place in lost for place in range(len(seeds)))
+    shown = tuple(float(v) for v in np.where(flags, point.arm.task.chance, values))
+    rate = point.arm.recipe.learning_rate
+    finals = Finals(
+        learning_rate=rate, test_accuracy=shown, test_loss=(0.5,) * len(seeds), validation_accuracy=shown,
+        train_loss=(0.1,) * len(seeds), diverged=flags,
+    )  # fmt: skip
+    tuning = Tuning(
+        seeds=(1_000_000,), tried=(Tried(learning_rate=rate, validation_accuracy=(0.9,), diverged=(False,)),),
+        chosen=rate, capped=False, linear_accuracy=(0.3,),
+    )  # fmt: skip
+    return Record(
+        protocol=PROTOCOL, arm=point.arm.key, block=block, config=plain(point.arm), members=seeds,
+        finals={"own": finals, "common": finals}, histories=(), probes=(), tuning=tuning, claims=dict(claim_digests()),
+        geometry=Measured(params=1, macs=1, receptive_field=(1, 1), output_size=(1, 1), activation_elements=1),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def plant() -> Plant:
+    """Make a record of a point: `plant(point, mean, block, noise, lost)`."""
+    return planted_record

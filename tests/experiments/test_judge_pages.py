@@ -1,0 +1,285 @@
+"""The judge's other pages: noise floor, specification curve, scope; and what every row and page of a claim shows."""
+
+import csv
+import dataclasses
+import io
+import json
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cnnlab.records import Store
+from cnnlab.spec.record import PROTOCOL, Record
+from cnnlab.spec.verdict import Verdict
+from experiments import curve, judge, judging, noise, page, scope
+from experiments.config.grid import Grid, grid
+from experiments.config.resolve import Point
+from experiments.registry import claims, register
+from experiments.view import View, view
+
+CLAIM = "mp-after-two-convs"
+COUNT = 16
+"""Specifications of the claim in the plan."""
+Plant = Callable[..., Record]
+KEYS = {
+    "id", "kind", "family", "verdict", "statement", "rule", "reason", "effect", "n", "evidence", "nearest_true",
+}  # fmt: skip
+
+
+@cache
+def plan() -> Grid:
+    return grid(["+sweep=pool_position", "data=digits12,vernier,vernier_coarse", "model.pools=[0,4],[1,4],[2,4],[3,4]"])
+
+
+def accuracy(point: Point) -> float:
+    """Two or three convolutions before the first pool are worth five points."""
+    known = {"positive": 0.4, "sensitivity": 0.85}
+    if point.check in known:
+        return known[point.check]
+    return 0.92 - (0.05 if point.level in ("[0,4]", "[1,4]") and point.check == "none" else 0.0)
+
+
+def stored(root: Path, plant: Plant, **changes: object) -> Store:
+    """A store with a record of every arm of the plan."""
+    store = Store(root / "runs")
+    for point in (*plan().points, *plan().checks):
+        store.write(plant(point, accuracy(point), **changes), {})
+    return store
+
+
+def seen(store: Store) -> View:
+    settings = dataclasses.replace(plan().settings, results=store.root.parent)
+    return view(dataclasses.replace(plan(), settings=settings))
+
+
+def printed(call: Callable[[Console], object]) -> str:
+    console = Console(file=io.StringIO(), width=200, highlight=False)
+    call(console)
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+# The noise floor.
+
+
+def test_noise_page_finds_every_copy_and_says_how_far_it_lies(tmp_path: Path, plant: Plant) -> None:
+    store = stored(tmp_path, plant, noise=0.012)
+    said = printed(lambda console: noise.page(store.root, tmp_path / "claims", console, as_json=False))
+    assert said.count("d6w16-max2_4-relu") >= 2
+    for task in ("digits12", "offset_px 1", "offset_px 3"):
+        assert task in said
+    assert f"{judging.family().claims} claims" in said
+    assert "McNemar" in said
+    assert (tmp_path / "claims" / "noise.png").is_file()
+
+
+def test_noise_numbers_are_those_of_the_pairs(tmp_path: Path, plant: Plant, capsys: pytest.CaptureFixture[str]) -> None:
+    store = stored(tmp_path, plant, noise=0.012)
+    assert noise.page(store.root, tmp_path, Console(file=io.StringIO()), as_json=True) == 0
+    found = {row["name"].split(",")[0]: row for row in json.loads(capsys.readouterr().out)}
+    reference = next(p for p in plan().points if p.level == "[2,4]" and p.arm.task.name == "digits12")
+    copy = next(p for p in plan().checks if p.check == "a_a" and p.arm.task.name == "digits12")
+    records = [store.read(point.arm.key, 0).finals["common"].test_accuracy for point in (reference, copy)]
+    apart = [abs(one - other) > 0.01 for one, other in zip(*records, strict=True)]
+    assert found["digits12"]["apart"] == sum(apart)
+    assert found["digits12"]["wrong_way"] == sum(apart) / 24
+    assert found["digits12"]["seeds_family"] > found["digits12"]["seeds_alone"] > 6
+
+
+def test_a_pair_of_which_one_diverged_is_counted_and_left_out_of_the_spread(tmp_path: Path, plant: Plant) -> None:
+    store = Store(tmp_path / "runs")
+    for point in (*plan().points, *plan().checks):
+        lost = (3,) if point.check == "a_a" else ()
+        store.write(plant(point, accuracy(point), lost=lost), {})
+    said = printed(lambda console: noise.page(store.root, tmp_path, console, as_json=False))
+    assert "11 (1 diverged)" in said
+
+
+@pytest.mark.parametrize("kept", ["nothing", "no copy", "no original"])
+def test_without_copies_one_line_says_how_to_make_some(tmp_path: Path, plant: Plant, kept: str) -> None:
+    store = Store(tmp_path / "runs")
+    for point in {"nothing": (), "no copy": plan().points, "no original": plan().checks}[kept]:
+        store.write(plant(point, accuracy(point)), {})
+    said = printed(lambda console: noise.page(store.root, tmp_path, console, as_json=False))
+    assert len(said.strip().splitlines()) == 1
+    assert "experiments.run +sweep=" in said
+
+
+def pairs_by_seed(pairing: Callable[..., list[tuple[float, float, bool]]], plant: Plant) -> bool:
+    point = plan().points[0]
+    first = plant(point, 0.9)
+    late = dataclasses.replace(first, members=tuple(seed + 3 for seed in first.members))
+    found = pairing([first], [late])
+    values = first.finals["common"].test_accuracy
+    return [one for one, _, _ in found] == list(values[3:])
+
+
+def by_position(first: list[Record], again: list[Record]) -> list[tuple[float, float, bool]]:
+    """Fault: the order of the members, not their seeds."""
+    ours, theirs = (records[0].finals["common"].test_accuracy for records in (first, again))
+    return [(one, other, False) for one, other in zip(ours, theirs, strict=True)]
+
+
+def test_copies_are_paired_by_seed(plant: Plant) -> None:
+    assert pairs_by_seed(noise.paired, plant)
+    assert not pairs_by_seed(by_position, plant)
+
+
+# The specification curve.
+
+
+def with_other_heads(store: Store, plant: Plant) -> Store:
+    """The same arms with a flatten head, where nothing helps."""
+    for point in plan().points:
+        net = dataclasses.replace(point.arm.net, head="flatten")  # type: ignore[call-arg]
+        other = dataclasses.replace(point, arm=dataclasses.replace(point.arm, net=net))
+        if point.match == "none":
+            store.write(plant(other, 0.9), {})
+    return store
+
+
+def specified(store: Store) -> tuple[curve.Specification, ...]:
+    return curve.specifications(CLAIM, {"pool_position": seen(store)})
+
+
+def test_every_choice_with_records_is_a_specification_in_order(tmp_path: Path, plant: Plant) -> None:
+    """Two contrasts x (digits12 at both matches, two generated tasks at one) x two learning rates."""
+    found = specified(stored(tmp_path, plant))
+    assert len(found) == COUNT == 2 * 4 * 2
+    assert len({one.choices for one in found}) == len(found)
+    estimates = [one.effect.estimate for one in found]
+    assert estimates == sorted(estimates)
+    assert curve.summary(found).startswith("16 specifications: 16 (100 %) have the claim's sign")
+
+
+def test_another_head_is_a_specification_where_all_its_arms_have_records(tmp_path: Path, plant: Plant) -> None:
+    found = specified(with_other_heads(stored(tmp_path, plant), plant))
+    flat = [one for one in found if ("net", "head flatten") in one.choices]
+    assert len(found) == COUNT + len(flat) == COUNT + 2 * 3 * 2
+    assert {one.effect.call for one in flat} == {"null"}
+    assert {one.effect.call for one in found if one not in flat} == {"pos"}
+    assert "12 negligible" in curve.summary(found)
+
+
+def test_an_arm_without_a_record_takes_its_specifications_away(tmp_path: Path, plant: Plant) -> None:
+    """Two learning rates of one contrast on one task."""
+    store, gone = stored(tmp_path, plant), next(p for p in plan().points if p.level == "[1,4]" and p.match == "none")
+    store.set_aside(gone.arm.key, 0)
+    assert len(specified(store)) == COUNT - 2
+
+
+def test_the_curve_is_written_drawn_and_printed(tmp_path: Path, plant: Plant) -> None:
+    there = {"pool_position": seen(stored(tmp_path, plant))}
+    said = printed(lambda console: curve.page([CLAIM], there, tmp_path, console, as_json=False))
+    with (tmp_path / f"{CLAIM}-curve.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == COUNT
+    assert {"contrast", "task", "matched", "learning rate", "net", "difference", "low", "high", "call"} <= set(rows[0])
+    assert all(float(row["low"]) <= float(row["difference"]) <= float(row["high"]) for row in rows)
+    assert (tmp_path / f"{CLAIM}-curve.png").stat().st_size > 10_000
+    assert "no test is made of their number" in said
+
+
+def test_a_claim_without_records_is_a_line_that_says_what_makes_them(tmp_path: Path) -> None:
+    said = printed(lambda console: curve.page([CLAIM, "mp-early-smallest"], {}, tmp_path, console, as_json=False))
+    assert "experiments.run +sweep=pool_position" in said
+    assert "no part of it rests on training" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_headlines_are_claims_that_rest_on_training() -> None:
+    assert len(curve.HEADLINES) == 5
+    assert all(register()[name].trained for name in curve.HEADLINES)
+
+
+# Scope, the page of a claim, its row for machines, and the door.
+
+
+def reach(store: Store) -> str:
+    found = scope.scope(claims()[CLAIM], {"pool_position": seen(store)})
+    assert found is not None
+    return found
+
+
+def test_the_scope_is_computed_from_the_arms(tmp_path: Path, plant: Plant) -> None:
+    found = reach(stored(tmp_path, plant))
+    widest = max(max(p.arm.net.widths or (16,)) for p in plan().points)  # type: ignore[union-attr]
+    for part in ("at most 12x12 px", f"6 convolutions of {widest} channels", "no normalisation", "Adam", "12 members"):
+        assert part in found
+    assert "digits12, vernier" in found
+    assert scope.scope(claims()[CLAIM], {}) is None
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "says"),
+    [
+        ("net", {"width": 64}, "of 64 channels"),
+        ("net", {"norm": "batch"}, "batch and no normalisation"),
+        ("recipe", {"optimizer": "sgd"}, "Adam and SGD"),
+        ("task", {"side": 28}, "at most 28x28 px"),
+    ],
+)
+def test_another_arm_widens_the_scope(
+    tmp_path: Path, plant: Plant, part: str, change: dict[str, object], says: str
+) -> None:
+    """The twin of a scope that is written instead of computed."""
+    cells = seen(stored(tmp_path, plant)).cells
+    assert says not in scope.line(cells)
+    arm = cells[0].point.arm
+    other = dataclasses.replace(arm, **{part: dataclasses.replace(getattr(arm, part), **change)})  # type: ignore[arg-type]
+    changed = dataclasses.replace(cells[0], point=dataclasses.replace(cells[0].point, arm=other))
+    assert says in scope.line((changed, *cells[1:]))
+
+
+def judged(store: Store) -> Verdict:
+    return judging.verdicts([CLAIM], {"pool_position": seen(store)}, store.root.parent)[CLAIM]
+
+
+def test_a_row_for_machines_has_its_keys_and_the_scope(tmp_path: Path, plant: Plant) -> None:
+    row = judge.as_data(register()[CLAIM], judged(stored(tmp_path, plant)))
+    assert set(row) == KEYS
+    assert row["evidence"]["scope"] == reach(Store(tmp_path / "runs"))
+    assert json.loads(json.dumps(row, allow_nan=False)) == row
+    bare = judge.as_data(register()[CLAIM], judging.verdicts([CLAIM], {}, tmp_path)[CLAIM])
+    assert set(bare) == KEYS
+    assert "scope" not in bare["evidence"]
+
+
+def test_the_page_prints_scope_family_contrasts_and_what_decides_nothing(tmp_path: Path, plant: Plant) -> None:
+    verdict = judged(stored(tmp_path, plant))
+    said = printed(lambda console: page.claim(register()[CLAIM], verdict, None, console))
+    assert verdict.word == "supported"
+    for part in ("scope", f"m = {judging.family().claims}", "sign-flip", "BCa", "found with", "two or three against"):
+        assert part in said
+
+
+def door(monkeypatch: pytest.MonkeyPatch, root: Path, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["judge", *words, f"results={root}"])
+    return judge.main()
+
+
+def test_the_door_opens_both_pages(
+    tmp_path: Path, plant: Plant, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert door(monkeypatch, tmp_path, "noise") == 1
+    assert "no A/A check" in capsys.readouterr().out
+    stored(tmp_path, plant)
+    assert door(monkeypatch, tmp_path, "noise") == 0
+    assert door(monkeypatch, tmp_path, "curve", CLAIM, "scale=quick") == 0
+    assert "specifications" in capsys.readouterr().out
+    assert door(monkeypatch, tmp_path, "curve", "mp-nothing") == 2
+
+
+def test_another_protocol_is_refused_by_name(
+    tmp_path: Path, plant: Plant, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Mixed protocols are never pooled: one record of another protocol stops the page that would read it."""
+    store = stored(tmp_path, plant)
+    copy = next(point for point in plan().checks if point.check == "a_a")
+    path = store.folder(copy.arm.key, 0) / "record.json"
+    path.write_bytes(path.read_bytes().replace(b'"protocol":%d' % PROTOCOL, b'"protocol":%d' % (PROTOCOL - 1)))
+    assert door(monkeypatch, tmp_path, "noise") == 2
+    assert f"protocol {PROTOCOL - 1}, this code is protocol {PROTOCOL}" in capsys.readouterr().err
