@@ -1,0 +1,258 @@
+"""Every sweep, then the judge, then a summary: `python -m experiments.suite [scale=smoke|quick|full] [only=...]`."""
+
+import argparse
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from cnnlab.data import Missing, check
+from cnnlab.records import BadRecord
+from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.verdict import WORDS, Verdict
+from experiments import ending, price, staged
+from experiments.config.grid import Grid
+from experiments.config.mistakes import UserMistake
+from experiments.config.resolve import Point
+from experiments.plan import CONTROL, Name, Plan, choose, compose, cut, make, named, stages
+from experiments.price import Pace, spoken
+from experiments.session import Session, Summary, expected_runs
+from experiments.terminal import terminal
+
+MISTAKE, FAILED, INTERRUPTED = 2, 1, 130
+DESCRIPTION = """\
+Trains what every sweep of conf/sweep/ asks for, judges all 57 claims, and writes tables, figures, verdicts and a
+summary. An arm that several sweeps ask for is trained once. What has its record is not trained again: stopped at any
+moment, the same command goes on. References and checks that several sweeps share (the bank CONTROL) come first. An arm
+or a sweep that fails stops no other. The plan and an estimate of the time are printed before anything is trained; where
+it exceeds scale.hours, the cuts of conf/scale/ are made in their order, but never CONTROL."""
+EXAMPLES = """\
+examples:
+  python -m experiments.suite scale=smoke                    does everything run? two members an arm
+  python -m experiments.suite                                scale quick: two CPU cores, three hours at most
+  python -m experiments.suite only=CONTROL,PLACE,ACT         some banks (groups of sweeps, see conf/sweep/)
+  python -m experiments.suite only=pool_position --dry-run   the plan and the estimate for one sweep
+  python -m experiments.suite scale.hours=0 tracker=off      without cuts, without W&B
+
+Other keys are those of experiments.run and hold for every sweep. Arms are trained by worker processes on this machine;
+to use another launcher of Hydra's, run sweep by sweep (python -m experiments.run +sweep=... hydra/launcher=...), then
+this command, which finds their records. Exit code: 0; 1 if anything failed; 2 for a wrong argument."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """All that is known before anything is trained.
+
+    Attributes:
+        overrides: the command line without what chooses sweeps.
+        todo: what has no record. pace: what is known of this machine's.
+    """
+
+    plan: Plan
+    overrides: tuple[str, ...]
+    todo: tuple[Point, ...]
+    pace: Pace
+
+    @property
+    def seconds(self) -> float:
+        """The estimate: training, judging, and drawing."""
+        return self.pace.seconds(self.todo) + besides(self.plan)
+
+
+def main() -> int:
+    """The door. Returns the exit code: 0 only if every arm has its record and everything was written."""
+    asked, console = _parser().parse_intermixed_args(), terminal()
+    began = time.perf_counter()
+    try:
+        only, overrides = understood(asked.words)
+        plan = planned(only, overrides, console)
+        with Session(plan.settings, console) as session:
+            ready = prepared(plan, overrides, session)
+            show(ready, console)
+            return 0 if asked.dry_run else run(ready, session, console, began)
+    except (UserMistake, Invalid, Missing, BadRecord) as mistake:
+        print(f"error: {mistake}", file=sys.stderr)
+        return MISTAKE
+    except KeyboardInterrupt:
+        print("\nstopped; finished arms are kept. The same command goes on from here.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.suite",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "words", nargs="*", metavar="key=value", help="only=BANK,SWEEP,... chooses; others as for experiments.run"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and the estimate, and train nothing")
+    return parser
+
+
+def understood(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What `only=` chooses, and the other overrides. Raises UserMistake for a word that is neither."""
+    only: tuple[str, ...] = ()
+    others = []
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or key.lstrip("+") == "sweep":
+            meant = value or key
+            raise UserMistake(
+                f"{word} is not valid: sweeps and banks are chosen by only={meant}, all else is key=value"
+            )
+        if key == "only":
+            only = tuple(name.strip() for name in value.split(",") if name.strip())
+            if not only:
+                raise UserMistake("only= is empty: name sweeps or banks, or leave it out for all")
+        else:
+            others.append(word)
+    return only, tuple(others)
+
+
+def planned(only: Sequence[str], overrides: Sequence[str], console: Console) -> Plan:
+    """Compose what was chosen, with whatever decides what CONTROL is."""
+    chosen, with_control = choose(only)
+    every = choose(())[0] if with_control else chosen
+    console.print(f"composing {len(every)} sweeps", style="dim")
+    shown = track(every, "composing", console=console, disable=not console.is_terminal, transient=True)
+    return make(compose(shown, overrides), chosen, with_control)
+
+
+def prepared(plan: Plan, overrides: Sequence[str], session: Session) -> Prepared:
+    """Look at data, records and this machine's pace, and cut what takes too long.
+
+    Raises:
+        BadRecord: a record that is there cannot be used.
+    """
+    plan = replace(plan, missing=_missing(plan))
+    done = set[Name]() if plan.settings.force else _recorded(plan, session)
+    workers, backend = session.pool.plan.workers, session.pool.plan.backend
+    pace = price.pace(plan.settings.runs, plan.points, workers, backend)
+    plan = cut(plan, overrides, pace.seconds, done, besides(plan))
+    todo = tuple(point for point in plan.points if named(point) not in done)
+    return Prepared(plan=plan, overrides=tuple(overrides), todo=todo, pace=pace)
+
+
+def besides(plan: Plan) -> float:
+    """Seconds that judging every claim and drawing every sweep take."""
+    return price.ENDING + price.SWEEP * len(plan.sweeps)
+
+
+def _missing(plan: Plan) -> dict[str, str]:
+    """Why the data of tasks cannot be had, by the task's name."""
+    found = {}
+    for task in dict.fromkeys(point.arm.task for point in plan.points):
+        try:
+            check(task, plan.settings.source)
+        except Missing as reason:
+            found[task.name] = str(reason)
+    return found
+
+
+def _recorded(plan: Plan, session: Session) -> set[Name]:
+    """Which of the plan's points have a record that can be used."""
+    done = {named(point) for point in plan.points if session.store.has(*named(point))}
+    for name in done:
+        session.store.read(*name)
+    return done
+
+
+def show(ready: Prepared, console: Console) -> None:
+    """Print the plan: stages, cuts, what is shared, and the estimate."""
+    plan, todo = ready.plan, {named(point) for point in ready.todo}
+    table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("stage", "bank", "arms", "shared with stages above", "to train", "members", "estimate"):
+        table.add_column(column, justify="left" if column in ("stage", "bank") else "right")
+    for stage in stages(plan):
+        sweep = plan.sweeps[stage.name] if stage.name in plan.sweeps else None
+        own = [point for point in stage.points if named(point) in todo]
+        wanted = len(stage.points) if sweep is None else len(plan.asked(sweep))
+        bank = CONTROL if sweep is None else _bank(sweep)
+        cells = (wanted, wanted - len(stage.points), len(own), expected_runs(own))
+        table.add_row(stage.name, bank, *map(str, cells), spoken(ready.pace.seconds(own)) if own else "")
+    console.print(table)
+    for one in plan.cuts:
+        console.print(f"cut: {one.what}: {one.arms} arms, {spoken(one.seconds)}", markup=False)
+    for task, reason in plan.missing.items():
+        console.print(f"left out: every arm on {task}: {reason}", markup=False)
+    console.print("\n".join(estimate(ready)), markup=False)
+
+
+def estimate(ready: Prepared) -> list[str]:
+    """How much there is to train, how long it will take, and how that is known."""
+    plan, pace = ready.plan, ready.pace
+    known = f"as {pace.arms} arms took on this machine before" if pace.arms else "not yet measured on this machine"
+    lines = [
+        f"{len(plan.points)} arms at scale {plan.settings.scale}, {plan.shared} of them shared by several sweeps; "
+        f"{len(ready.todo)} to train, some {expected_runs(ready.todo)} members with tuning",
+        f"estimate: {spoken(ready.seconds)} on {pace.workers} worker{'s' if pace.workers > 1 else ''} ({known}); "
+        "from layers, multiply-accumulates, images, epochs and members of every arm",
+    ]
+    hours = plan.settings.hours
+    if hours and pace.seconds(plan.points) + besides(plan) > 3600 * hours:
+        lines.append(f"more than scale.hours={hours:g} even after every cut; scale.hours=0 makes none")
+    return lines
+
+
+def _bank(sweep: Grid) -> str:
+    return sweep.settings.sweep.bank if sweep.settings.sweep is not None else ""
+
+
+def run(ready: Prepared, session: Session, console: Console, began: float) -> int:
+    """Train, judge, write. Returns the exit code."""
+    plan = ready.plan
+    folder = plan.settings.results / "suite" / plan.settings.scale
+    clock = staged.Clock(pace=ready.pace, left=list(ready.todo))
+    total = staged.train(plan, session, clock, folder, console)
+    total.failures.extend(plan.missing.items())
+    trained = time.perf_counter()
+    there = ending.views(plan, ready.overrides, session.store, total, folder)
+    found = ending.verdicts(there, plan.settings.results, console)
+    ending.write_verdicts(found, folder)
+    for name, one in plan.sweeps.items():
+        with staged.going_on(name, total, folder):
+            if name in there:
+                console.print(ending.write_sweep(one, there[name], found), markup=False)
+    ending.show(found, there, plan.settings.scale, console)
+    ended = time.perf_counter()
+    took = {"training": clock.seconds, "judging and drawing": ended - trained, "in all": ended - began}
+    path = ending.write_summary(summary(ready, total, found, took), folder)
+    console.print(
+        f"trained {total.trained} arms, found {total.skipped} done, {len(total.failures)} failures; "
+        f"{spoken(ended - began)}, {spoken(ready.seconds)} were estimated"
+    )
+    console.print(f"verdicts and summary: {path.parent}", markup=False)
+    for what, reason in total.failures:
+        print(f"failed: {what}: {reason}", file=sys.stderr)
+    return FAILED if total.failures else 0
+
+
+def summary(
+    ready: Prepared, total: Summary, found: Mapping[str, Verdict], seconds: Mapping[str, float]
+) -> dict[str, object]:
+    """What the suite did, as plain data."""
+    words = [verdict.word for verdict in found.values()]
+    return {
+        "scale": ready.plan.settings.scale,
+        "overrides": list(ready.overrides),
+        "sweeps": list(ready.plan.sweeps),
+        "arms": {
+            "planned": len(ready.plan.points), "shared": ready.plan.shared, "trained": total.trained,
+            "found done": total.skipped,
+        },
+        "cuts": [vars(one) for one in ready.plan.cuts],
+        "failures": [{"what": what, "reason": reason} for what, reason in total.failures],
+        "seconds": {"estimated": round(ready.seconds), **{name: round(value) for name, value in seconds.items()}},
+        "verdicts": {word: words.count(word) for word in WORDS if word in words},
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())
