@@ -1,0 +1,153 @@
+"""Gates: what the compiled step of the engine must not contain, read from XLA's text, without timing anything.
+
+Each is a function of the text of a compiled module; it lists what offends, so that an empty list passes.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from experiments.bench.contract import Kind
+
+CANONICAL = "b01f_01io->b01f"
+"""Batch, rows, columns, features; the one order in which XLA:CPU runs a convolution inside a loop at full speed."""
+WIDEST_WINDOW = 7
+"""Pixels. A larger window is a weight gradient that was taken for a convolution with an image-sized kernel."""
+KERNELS = {"W1": 60, "W2": 45, "W3": 110, "W3b": 170}
+"""Most kernels a step on a GPU launches."""
+
+Gate = Callable[[str], list[str]]
+
+_HEAD = re.compile(r"^(ENTRY )?%?([\w.-]+) \(.*\) -> .* \{$")
+_CALLED = re.compile(r"(?:calls|to_apply|body|condition|true_computation|false_computation)=%?([\w.-]+)")
+_BRANCHES = re.compile(r"branch_computations=\{([^}]*)\}")
+_LABELS = re.compile(r"dim_labels=(\w+->\w+)")
+_INSTRUCTION = re.compile(r"^\s*(?:ROOT )?%?[\w.-]+ = .*?\)?\}?\s([a-z][\w-]*)\(")
+
+
+def computations(text: str) -> dict[str, list[str]]:
+    """Lines of every computation of a module, by name; the entry's name is `ENTRY`."""
+    found: dict[str, list[str]] = {}
+    lines: list[str] = []
+    for line in text.splitlines():
+        if head := _HEAD.match(line):
+            lines = found.setdefault("ENTRY" if head[1] else head[2], [])
+        elif line.startswith("}"):
+            lines = []
+        else:
+            lines.append(line)
+    return found
+
+
+def reached(text: str, start: Sequence[str]) -> Iterator[str]:
+    """Lines of the named computations and of all that they call."""
+    every, waiting, seen = computations(text), list(start), set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in seen or name not in every:
+            continue
+        seen.add(name)
+        for line in every[name]:
+            yield line
+            waiting += _CALLED.findall(line)
+            waiting += [word.strip(" %") for group in _BRANCHES.findall(line) for word in group.split(",")]
+
+
+def scatters(text: str) -> list[str]:
+    """Scatters, which are serial loops on a CPU, among them the gradient of a max-pool by `reduce_window`."""
+    return _containing(text, " scatter(", " select-and-scatter(")
+
+
+def convolutions_in_loops(text: str) -> list[str]:
+    """Convolutions in a loop whose axes are not in canonical order: a scalar loop on a CPU."""
+    bodies = re.findall(r" while\(.*\bbody=%?([\w.-]+)", text)
+    inside = [line.strip() for line in reached(text, bodies) if " convolution(" in line]
+    return [line for line in inside if _labels(line) != CANONICAL]
+
+
+def batch_groups(text: str) -> list[str]:
+    """Convolutions grouped over the batch, for which XLA:CPU has no kernel."""
+    return [line for line in _containing(text, "batch_group_count=") if "batch_group_count=1," not in line]
+
+
+def grouped(text: str) -> list[str]:
+    """Convolutions in feature groups, which nets of dense convolutions have only under `vmap`."""
+    return _containing(text, "feature_group_count=")
+
+
+def ynn(text: str) -> list[str]:
+    """Work given to YNNPACK, which has silent wrong results on record in jaxlib 0.10 and 0.11."""
+    return _containing(text, '"__ynn')
+
+
+def spare_convolutions(text: str, convolutions: int) -> list[str]:
+    """Convolutions beyond three for each of the net's: value, gradient at the kernel, gradient at what it reads.
+
+    The first needs but two: nothing asks for the gradient at the image.
+    """
+    return _containing(text, " convolution(")[3 * convolutions - 1 :]
+
+
+def image_sized_windows(text: str) -> list[str]:
+    """Forward convolutions with a window larger than any layer's: a weight gradient that no library routine runs."""
+    lines = _containing(text, " convolution(", "__cudnn$convForward")
+    return [line for line in lines if max(_window(line), default=0) > WIDEST_WINDOW]
+
+
+def weight_gradients_elsewhere(text: str, convolutions: int) -> list[str]:
+    """One entry for every weight gradient that is neither cuDNN's backward filter nor a matrix product."""
+    there = len(_containing(text, "__cudnn$convBackwardFilter", "__cublas$gemm", "__cublas$lt$matmul", "__triton_gemm"))
+    return [f"a weight gradient of {convolutions} is missing"] * max(0, convolutions - there)
+
+
+def kernels(text: str) -> int:
+    """Kernels that the entry computation launches, at most: everything that is not a mere view or parameter."""
+    views = ("parameter", "constant", "bitcast", "tuple", "get-tuple-element", "reshape")
+    found = [match[1] for line in reached_entry(text) if (match := _INSTRUCTION.match(line))]
+    return sum(name not in views for name in found)
+
+
+def reached_entry(text: str) -> list[str]:
+    """Lines of the entry computation."""
+    every = computations(text)
+    return every["ENTRY"] if "ENTRY" in every else []
+
+
+CPU: dict[str, Gate] = {
+    "no_scatter": scatters,
+    "no_convolution_in_loop": convolutions_in_loops,
+    "no_batch_group": batch_groups,
+    "no_feature_group": grouped,
+    "no_ynnpack": ynn,
+}
+GPU: dict[str, Gate] = {"no_scatter": scatters, "no_image_sized_window": image_sized_windows}
+
+
+def inspect(text: str, programs: int, kind: Kind, convolutions: int, budget: int) -> dict[str, bool]:
+    """Whether each gate passes.
+
+    Args:
+        text: of the compiled step.
+        programs: how many were compiled for the steps of one architecture and batch size.
+        kind: of device. convolutions: in the net. budget: kernels that a step may launch on a GPU.
+    """
+    passed = {name: not gate(text) for name, gate in (CPU if kind == "cpu" else GPU).items()}
+    if kind == "cpu":
+        passed["no_spare_convolution"] = not spare_convolutions(text, convolutions)
+    if kind == "gpu":
+        passed["weight_gradients_by_library"] = not weight_gradients_elsewhere(text, convolutions)
+        passed["few_kernels"] = kernels(text) <= budget
+    return {**passed, "one_program": programs == 1}
+
+
+def _containing(text: str, *words: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if any(word in line for word in words)]
+
+
+def _labels(line: str) -> str:
+    found = _LABELS.search(line)
+    return found[1] if found else ""
+
+
+def _window(line: str) -> list[int]:
+    found = re.search(r"window=\{size=([\dx]+)", line)
+    return [int(size) for size in found[1].split("x")] if found else []
