@@ -19,12 +19,14 @@ from cnnlab.records import Store
 from cnnlab.spec.arm import Arm, plain
 from cnnlab.spec.record import COMMON, OWN, PROTOCOL, Finals, Record, Tuning
 from cnnlab.zoo.lowering import network
-from experiments import ending, plan, price, session, staged, suite
+from experiments import ending, judging, plan, price, session, staged, suite
+from experiments.claim import Trained
 from experiments.config.grid import CONF, Grid, grid
 from experiments.config.mistakes import UserMistake
 from experiments.config.resolve import Point
 from experiments.plan import CONTROL, Plan, Stage, named
 from experiments.price import Pace
+from experiments.registry import claims
 
 TINY = ("scale=smoke", "model.width=2", "scale.max_train_images=64", "scale.max_epochs=1", "tracker=off")
 SOME = ("pool_position", "relu_at_zero", "linear_depth")
@@ -176,14 +178,28 @@ WRITTEN = [
 ]
 
 
+def decided_matched(sweep: str) -> bool:
+    """Whether a claim that a sweep feeds has equal compute or parameters as its own match."""
+    found = {
+        judging.primary(dict(claim.rule.parts)[part] if part else claim.rule)
+        for claim in claims().values()
+        for part, source in claim.sources.items()
+        if isinstance(source, Trained) and source.sweep == sweep
+    }
+    return bool(found - {"none"})
+
+
 def narrows(line: str, scale: str) -> bool:
-    """Whether a cut goes without the whole sweep, or keeps some but not all of what its file asks for at a scale."""
+    """Whether a cut keeps some but not all of what its sweep's file asks for at a scale.
+
+    Matched arms of generated tasks may go only where no claim is decided at a match.
+    """
     name, *words = line.split()
     sweep = yaml.safe_load((CONF / "sweep" / f"{name}.yaml").read_text())["sweep"]
     for key, value in (word.split("=") for word in words):
         if key == "data" and not set(value.split(",")) < set(sweep["tasks"][scale].split(",")):
             return False
-        if key == "sweep.match_on" and ("match_on" in sweep or value != "real" or sweep["matches"][scale] == "none"):
+        if key == "sweep.match_on" and (value != "real" or sweep["matches"][scale] == "none" or decided_matched(name)):
             return False
         if key not in ("data", "sweep.match_on"):
             return False
@@ -194,6 +210,7 @@ def narrows(line: str, scale: str) -> bool:
 def test_every_cut_of_a_scale_narrows_its_sweep(scale: str, line: str) -> None:
     assert narrows(line, scale)
     assert not narrows(f"{line.split()[0]} data=no_such_task", scale)
+    assert not narrows("even_kernels sweep.match_on=real", scale)
 
 
 def test_a_cut_written_for_quick_is_composed_as_it_says() -> None:
