@@ -21,7 +21,7 @@ from experiments.terminal import terminal
 
 MISTAKE, FAILED, INTERRUPTED = 2, 1, 130
 PARTS = ("speed", "sweep", "growth")
-QUICK = ("engine", "engine_watched", "torch_eager", "nnx_loop", "naive_scan")
+QUICK = ("engine", "torch_eager", "nnx_loop", "naive_scan")
 QUICK_WORKLOADS = ("W1", "W2", "W3")
 ROUNDS = 5
 SWEEPS = 3
