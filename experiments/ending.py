@@ -64,7 +64,7 @@ def write_verdicts(found: Mapping[str, Verdict], folder: Path) -> None:
     rows = [
         {**one, **({} if one["effect"] is None else one["effect"] | {"number": one["effect"]["name"]})} for one in data
     ]
-    pd.DataFrame(rows, columns=COLUMNS).to_csv(folder / "verdicts.csv", index=False)
+    pd.DataFrame(rows, columns=COLUMNS).astype({"n": "Int64"}).to_csv(folder / "verdicts.csv", index=False)
 
 
 def show(found: Mapping[str, Verdict], there: Mapping[str, View], scale: str, console: Console) -> None:

@@ -21,7 +21,7 @@ STEP, PER_MAC = 0.8e-3, 1.5e-10
 """Seconds of a training step, and of a multiply-accumulate of one image in it, forward and backward."""
 PROBES = 1.2
 """Seconds that looking into one trained member takes."""
-ENDING, SWEEP = 60.0, 4.0
+ENDING, SWEEP = 40.0, 1.5
 """Seconds that judging every claim takes, and the tables and the figure of a sweep."""
 COMMON = 0.5
 """Share of the tuned arms whose own learning rate is not the common one, so that they are trained at both."""
