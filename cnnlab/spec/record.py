@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Raised whenever recorded numbers may change; part of every record, and never pooled over.
 
-1: finals, histories and tuning. 2: also probes of every trained member.
+1: finals, histories and tuning. 2: also probes of every trained member. 3: convolutions of grey images are computed
+as a matrix product, statistics apart from the step: other roundings.
 """
 
 OWN: Final = "own"

@@ -8,6 +8,7 @@ import functools
 import math
 import operator
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -21,7 +22,7 @@ from cnnlab.spec.arm import Arm
 from cnnlab.spec.invalid import require_choice
 from cnnlab.spec.task import Task
 from cnnlab.training.probing import probed
-from cnnlab.training.program import Program, State, program
+from cnnlab.training.program import State, program
 from cnnlab.training.run import Result, Run
 from cnnlab.training.schedule import factors, recorded
 
@@ -53,14 +54,24 @@ def dataset(task: Task, source: Source) -> Dataset:
     return load(task, source)
 
 
+@dataclass(frozen=True)
+class Compiled:
+    """The functions of a `Program`, jitted: for a lone member, or along a leading member axis."""
+
+    init: Callable[[int], State]
+    step: Callable[..., Any]
+    look: Callable[..., Any]
+    logits: Callable[..., Any]
+
+
 @functools.lru_cache(maxsize=4)
-def compiled(arm: Arm, lone: bool) -> tuple[Program, Callable[..., Any], Callable[..., Any]]:
-    """Program, step and logits of an arm, for a lone member or along a leading member axis."""
+def compiled(arm: Arm, lone: bool) -> Compiled:
+    """The functions of an arm; each is compiled when it is called first."""
     built = program(arm)
-    if lone:
-        return built, jax.jit(built.step, donate_argnums=0), jax.jit(built.logits)
-    step = jax.vmap(built.step, in_axes=(0, 0, 0, 0, 0, None))
-    return built, jax.jit(step, donate_argnums=0), jax.jit(jax.vmap(built.logits, in_axes=(0, 0)))
+    step, look, logits = built.step, built.look, built.logits
+    if not lone:
+        step, look, logits = jax.vmap(step), jax.vmap(look), jax.vmap(logits)
+    return Compiled(built.init, jax.jit(step, donate_argnums=0), jax.jit(look), jax.jit(logits))
 
 
 def _train_together(runs: Sequence[Run], source: Source, lone: bool) -> list[Result]:
@@ -68,9 +79,9 @@ def _train_together(runs: Sequence[Run], source: Source, lone: bool) -> list[Res
     arm, seeds = runs[0].arm, [run.seed for run in runs]
     data = dataset(arm.task, source)
     draws = [draw(data, arm.task, seed) for seed in seeds]
-    built, step, logits = compiled(arm, lone)
+    run = compiled(arm, lone)
     join: Callable[[Sequence[Any]], Any] = _first if lone else _stack
-    state = join([built.init(seed) for seed in seeds])
+    state = join([run.init(seed) for seed in seeds])
     train_images = join([jnp.asarray(train.images) for train, _ in draws])
     train_labels = join([jnp.asarray(train.labels) for train, _ in draws])
     orders = join([epoch_orders(arm.task.train_images, arm.recipe.epochs, seed) for seed in seeds])
@@ -88,14 +99,15 @@ def _train_together(runs: Sequence[Run], source: Source, lone: bool) -> list[Res
         for index in range(steps_per_epoch):
             place, first = epoch * steps_per_epoch + index, index * arm.recipe.batch_size
             batch = orders[..., epoch, first : first + arm.recipe.batch_size]
-            state, loss, seen = step(
-                state, train_images, train_labels, batch, rates * factor[place], np.bool_(place in watched)
-            )
-            losses.append(loss)
+            given = (train_images, train_labels, batch, rates * factor[place])
             if place in watched:
-                looks.append((epoch * arm.task.train_images + first, seen))
+                looks.append((epoch * arm.task.train_images + first, run.look(state, *given)))
+            state, loss = run.step(state, *given)
+            losses.append(loss)
         by_member = np.asarray(jax.device_get(losses)).reshape(len(losses), -1).mean(0)
-        accuracy = _score(logits, state, validation, lone)[0] if epoch in checked and watched else [None] * len(runs)
+        accuracy = (
+            _score(run.logits, state, validation, lone)[0] if epoch in checked and watched else [None] * len(runs)
+        )
         for member, journal in enumerate(journals):
             journal["images_seen"].append((epoch + 1) * arm.task.train_images)
             journal["loss/train"].append(_finite(by_member[member]))
@@ -104,7 +116,7 @@ def _train_together(runs: Sequence[Run], source: Source, lone: bool) -> list[Res
             break
     for member, journal in enumerate(journals):
         journal["stats"] = _series(looks, member, lone)
-    return _finish(runs, data, draws, logits, state, journals, lone)
+    return _finish(runs, data, draws, run.logits, state, journals, lone)
 
 
 def _finish(

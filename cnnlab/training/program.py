@@ -1,6 +1,5 @@
 """The compiled part of an arm: how weights begin, ONE training step, and the logits of a batch."""
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -40,15 +39,17 @@ class Program:
 
     Attributes:
         init: seed -> `State`. Draws each layer's weights from the seed and the layer's name alone.
-        step: (state, images, labels, index, rate, watch) -> (state, loss, statistics). `images` and `labels` are the
-            whole training draw, `index` (batch,) picks from it; `rate` is this step's learning rate; `watch` says
-            whether the statistics are worth computing: the weights do not depend on it.
+        step: (state, images, labels, index, rate) -> (state, loss). `images` and `labels` are the whole training draw,
+            `index` (batch,) picks from it; `rate` is this step's learning rate.
+        look: the same arguments -> statistics of the step that would be taken. It changes nothing, so that no run can
+            depend on what is measured.
         layers: (state, images) -> output of every layer by name, with batch norm at its running statistics.
         logits: (state, images) -> (batch, classes), of the same.
     """
 
     init: Callable[[int], State]
-    step: Callable[..., tuple[State, Array, dict[str, Array]]]
+    step: Callable[..., tuple[State, Array]]
+    look: Callable[..., dict[str, Array]]
     layers: Callable[[State, Array], dict[str, Array]]
     logits: Callable[[State, Array], Array]
 
@@ -110,7 +111,8 @@ def program(arm: Arm) -> Program:
     def logits(state: State, images: Array) -> Array:
         return layers(state, images)[net.output]
 
-    return Program(init, make_step(frame, net, arm.recipe), layers, logits)
+    step, look = make_step(frame, net, arm.recipe)
+    return Program(init, step, look, layers, logits)
 
 
 def direction(recipe: Recipe) -> optax.GradientTransformation:
@@ -129,8 +131,14 @@ def is_kernel(params: Tree) -> Tree:
     return jax.tree_util.tree_map_with_path(lambda path, _: "kernel" in jax.tree_util.keystr(path), params)
 
 
-def make_step(frame: Frame, net: Network, recipe: Recipe) -> Callable[..., tuple[State, Array, dict[str, Array]]]:
-    """The one training step; to be compiled with its state donated."""
+def make_step(
+    frame: Frame, net: Network, recipe: Recipe
+) -> tuple[Callable[..., tuple[State, Array]], Callable[..., dict[str, Array]]]:
+    """The one training step, to be compiled with its state donated, and a look at it.
+
+    They are two programs: statistics in the step itself, though under a condition, kept XLA from fusing the backward
+    pass of every step, 3 to 13 % of it, for the sake of the few that are looked at (`results/bench/NOTES.md`).
+    """
     optimizer = direction(recipe)
     sites = {node.name: node.kind for node in net.nodes if isinstance(node, Activation)}
 
@@ -141,32 +149,33 @@ def make_step(frame: Frame, net: Network, recipe: Recipe) -> Callable[..., tuple
         value = optax.softmax_cross_entropy(logits, jax.nn.one_hot(labels, logits.shape[-1])).mean()
         return value, (layers, arrays(model)[1])
 
-    def step(
-        state: State, images: Array, labels: Array, index: Array, rate: Array, watch: Array
-    ) -> tuple[State, Array, dict[str, Array]]:
-        batch, target = images[index], labels[index]
-        nudges = {name: jnp.zeros(shape) for name, shape in site_shapes(frame, state, batch, sites).items()}
-        differentiate = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)
-        (value, (layers, statistics)), (grads, nudge_grads) = differentiate(
-            state.params, nudges, state.statistics, batch, target
-        )
+    def updated(state: State, grads: Tree, rate: Array) -> tuple[Tree, Tree]:
         updates, moments = optimizer.update(grads, state.moments, state.params)
-        updates = jax.tree.map(lambda update: -rate * update, updates)
-        snapshot = Snapshot(
-            params=state.params["layers"], grads=grads["layers"], updates=updates["layers"],
-            activations={name: layers[name] for name in sites}, activation_grads=nudge_grads,
-            activation_name=net.activation,
-        )  # fmt: skip
-        shapes = jax.eval_shape(measure, snapshot)
-        blank = functools.partial(jax.tree.map, lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-        seen = jax.lax.cond(watch, lambda: measure(snapshot), blank)
-        return State(optax.apply_updates(state.params, updates), statistics, moments), value, seen
+        return jax.tree.map(lambda update: -rate * update, updates), moments
 
-    def precise(*arguments: Any) -> tuple[State, Array, dict[str, Array]]:
+    def step(state: State, images: Array, labels: Array, index: Array, rate: Array) -> tuple[State, Array]:
         with jax.default_matmul_precision(recipe.precision):
-            return step(*arguments)
+            differentiate = jax.value_and_grad(loss, has_aux=True)
+            (value, (_, statistics)), grads = differentiate(
+                state.params, {}, state.statistics, images[index], labels[index]
+            )
+            updates, moments = updated(state, grads, rate)
+            return State(optax.apply_updates(state.params, updates), statistics, moments), value
 
-    return precise
+    def look(state: State, images: Array, labels: Array, index: Array, rate: Array) -> dict[str, Array]:
+        with jax.default_matmul_precision(recipe.precision):
+            batch, target = images[index], labels[index]
+            nudges = {name: jnp.zeros(shape) for name, shape in site_shapes(frame, state, batch, sites).items()}
+            differentiate = jax.grad(loss, argnums=(0, 1), has_aux=True)
+            (grads, nudge_grads), (layers, _) = differentiate(state.params, nudges, state.statistics, batch, target)
+            snapshot = Snapshot(
+                params=state.params["layers"], grads=grads["layers"], updates=updated(state, grads, rate)[0]["layers"],
+                activations={name: layers[name] for name in sites}, activation_grads=nudge_grads,
+                activation_name=net.activation,
+            )  # fmt: skip
+            return measure(snapshot)
+
+    return step, look
 
 
 def site_shapes(frame: Frame, state: State, batch: Array, sites: dict[str, str]) -> dict[str, tuple[int, ...]]:

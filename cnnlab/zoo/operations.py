@@ -65,12 +65,33 @@ def operate(node: Node, weights: Any, *inputs: Array) -> Array:
 
 @operate.register
 def _(node: Conv, weights: Any, x: Array) -> Array:
+    if x.shape[-1] == 1 and node.dilation == (1, 1):
+        return _grey_conv(node, weights, x)
     padding = node.padding.upper() if isinstance(node.padding, str) else node.padding
     value = lax.conv_general_dilated(
         x, weights.kernel[...], node.stride, padding, rhs_dilation=node.dilation,
         dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=node.groups,
     )  # fmt: skip
     return _with_bias(value, weights)
+
+
+def _grey_conv(node: Conv, weights: Any, x: Array) -> Array:
+    """Convolve a grey image as one matrix product, its windows as rows and the bias as one more column.
+
+    XLA:CPU takes four times as long for its own convolution of one channel; of three it is the quicker.
+    """
+    kernel = weights.kernel[...]
+    height, width, _, filters = kernel.shape
+    x = _padded(x, node.padding, (height, width), node.stride, 0.0)
+    rows = _taps(x, HEIGHT, height, node.stride[0])
+    windows = [tap for row in rows for tap in _taps(row, WIDTH, width, node.stride[1])]
+    matrix = kernel.reshape(-1, filters)
+    if weights.bias is not None:
+        windows.append(jnp.ones((*windows[0].shape[:-1], 1), x.dtype))
+        matrix = jnp.concatenate([matrix, weights.bias[...][None]])
+    patches = jnp.concatenate(windows, axis=-1)
+    value = jnp.dot(patches.reshape(-1, len(matrix)), matrix)
+    return value.reshape(*patches.shape[:-1], filters)
 
 
 @operate.register

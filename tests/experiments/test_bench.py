@@ -133,7 +133,7 @@ def test_a_contender_that_trains_something_else_is_found(fault: Callable[[Any], 
 
 
 def test_weights_that_do_not_fit_are_refused() -> None:
-    built, *_ = engine.engine.compiled(TINY.arm, True)
+    built = engine.engine.compiled(TINY.arm, True)
     with pytest.raises(ValueError, match="do not fit"):
         engine.placed(built.init(0), given.weights(WORKLOADS["W1"], 0))
 
@@ -202,14 +202,14 @@ def test_the_engines_step_passes_every_gate_and_a_second_process_finds_it_compil
 
 def with_image_gradient(trainer: engine.Engine) -> str:
     """The fault: a step that also finds out how the logits depend on the image."""
-    built, *_ = engine.engine.compiled(TINY.arm, True)
+    built = engine.engine.compiled(TINY.arm, True)
 
     def step(*arguments: Any) -> Any:
         state, images = arguments[:2]
         return built.step(*arguments), jax.grad(lambda shown: built.logits(state, shown).sum())(images[:4])
 
-    places, watch = np.zeros(TINY.batch, np.int32), np.bool_(False)
-    lowered = jax.jit(step).lower(trainer.state, trainer.images, trainer.labels, places, trainer.rates, watch)
+    places = np.zeros(TINY.batch, np.int32)
+    lowered = jax.jit(step).lower(trainer.state, trainer.images, trainer.labels, places, trainer.rates)
     return lowered.compile(compiler_options={"xla_backend_optimization_level": 0}).as_text() or ""
 
 

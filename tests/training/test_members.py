@@ -24,19 +24,12 @@ def train(source: Source, *runs: Run, strategy: str = "sequential") -> list[Resu
     return members.train(runs, source, strategy)
 
 
-def weights_with_and_without_statistics(built: Program, arm: Arm, source: Source) -> tuple[Any, Any]:
-    """Parameters after three steps, watched and unwatched."""
-    data = members.dataset(arm.task, source)
-    images, labels = jnp.asarray(data.pool.images), jnp.asarray(data.pool.labels)
-    step = jax.jit(built.step)
-    ends = []
-    for watch in (True, False):
-        state = built.init(0)
-        for place in range(3):
-            index = np.arange(32) + 32 * place
-            state, _, _ = step(state, images, labels, index, np.float32(0.05), np.bool_(watch))
-        ends.append(jax.device_get(state.params))
-    return ends[0], ends[1]
+def finals_with_and_without_statistics(arm: Arm, source: Source) -> tuple[Result, Result]:
+    """What a run ends with, looked at and not; histories and probes aside."""
+    ends = train(source, run(arm, rate=0.03, purpose="own")) + train(source, run(arm, rate=0.03, purpose="common"))
+    assert not any(end.diverged for end in ends)
+    one, other = (dataclasses.replace(end, history={}, probes={}) for end in ends)
+    return one, other
 
 
 def same(one: Any, other: Any) -> bool:
@@ -44,20 +37,24 @@ def same(one: Any, other: Any) -> bool:
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
-def test_measuring_leaves_the_weights_as_they_are(arm: Arm, source: Source) -> None:
-    assert same(*weights_with_and_without_statistics(program(arm), arm, source))
+def test_measuring_leaves_the_run_as_it_is(learner: Arm, source: Source) -> None:
+    one, other = finals_with_and_without_statistics(learner, source)
+    assert one == other
 
 
-def test_a_statistic_that_touches_the_state_is_found(arm: Arm, source: Source) -> None:
-    honest = program(arm)
+def test_a_look_that_touches_the_weights_is_found(
+    learner: Arm, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = members.compiled(learner, True)
 
-    def touching(state: State, *rest: Any) -> tuple[State, Any, Any]:
-        after, loss, seen = honest.step(state, *rest)
-        push = 1e-6 * next(iter(seen.values())).sum()  # zero where nothing is watched
-        return dataclasses.replace(after, params=jax.tree.map(lambda leaf: leaf + push, after.params)), loss, seen
+    def touching(state: State, *rest: Any) -> Any:
+        layer = state.params["layers"]["conv1"]
+        layer["bias"] = layer["bias"] + 1e-3
+        return honest.look(state, *rest)
 
-    faulty = dataclasses.replace(honest, step=touching)
-    assert not same(*weights_with_and_without_statistics(faulty, arm, source))
+    monkeypatch.setattr(members, "compiled", lambda *_: dataclasses.replace(honest, look=touching))
+    one, other = finals_with_and_without_statistics(learner, source)
+    assert one != other
 
 
 def test_the_same_run_gives_the_same_result_and_another_seed_another(arm: Arm, source: Source) -> None:
@@ -178,7 +175,6 @@ def test_precision_reaches_every_product(arm: Arm, source: Source, precision: st
         jnp.asarray(data.pool.labels),
         np.arange(4),
         np.float32(0.1),
-        np.bool_(False),
     )
     text = str(jax.make_jaxpr(built.step)(built.init(0), *args))
     products = [line for line in text.splitlines() if "precision=" in line]
@@ -197,7 +193,6 @@ def compiled_text(built: Program, arm: Arm, source: Source) -> str:
         jnp.asarray(data.pool.labels),
         np.arange(32),
         np.float32(0.1),
-        np.bool_(True),
     )
     return jax.jit(built.step).lower(built.init(0), *args).compile().as_text() or ""
 
@@ -214,10 +209,10 @@ def test_the_compiled_step_has_nothing_slow_on_cpu(arm: Arm, source: Source) -> 
 def test_a_step_that_scatters_is_found(arm: Arm, source: Source) -> None:
     honest = program(arm)
 
-    def scattering(state: State, *rest: Any) -> tuple[State, Any, Any]:
-        after, loss, seen = honest.step(state, *rest)
+    def scattering(state: State, *rest: Any) -> tuple[State, Any]:
+        after, loss = honest.step(state, *rest)
         count = jnp.zeros(10).at[rest[1][rest[2]]].add(1.0)
-        return after, loss + 0 * count.max(), seen
+        return after, loss + 0 * count.max()
 
     assert slow_on_cpu(compiled_text(dataclasses.replace(honest, step=scattering), arm, source))
 
@@ -234,9 +229,8 @@ def test_nets_with_state_and_branches_train(arm: Arm, source: Source, change: di
         jnp.asarray(data.pool.labels),
         np.arange(32),
         np.float32(0.1),
-        np.bool_(True),
     )
-    after, loss, _ = jax.jit(built.step)(before, *args)
+    after, loss = jax.jit(built.step)(before, *args)
     assert np.isfinite(loss)
     assert not same(before.params, after.params)
     if "norm" in change and change["norm"] == "batch":

@@ -37,9 +37,10 @@ class Engine:
 
     def __init__(self, workload: Workload, members: Sequence[int], *, lone: bool, watched: bool) -> None:
         self.compiling = watch()
-        self.lone, self.watched, self.arm = lone, np.bool_(watched), workload.arm
-        built, step, self.score = engine.compiled(self.arm, lone)
-        self.step: Any = step
+        self.lone, self.watched, self.arm = lone, watched, workload.arm
+        built = engine.compiled(self.arm, lone)
+        self.step: Any = built.step
+        self.look, self.score = built.look, built.logits
         start = [given(workload, member) for member in members]
         states = [placed(built.init(member), own.weights) for member, own in zip(members, start, strict=True)]
         self.state = self._joined(states)
@@ -57,12 +58,11 @@ class Engine:
         steps = batches[0] if self.lone else batches.swapaxes(0, 1)
         losses, looks = [], []
         for batch in steps:
-            self.state, loss, seen = self.step(
-                self.state, self.images, self.labels, batch, self.rates * np.float32(1), self.watched
-            )
-            losses.append(loss)
+            shown = (self.images, self.labels, batch, self.rates * np.float32(1))
             if self.watched:
-                looks.append(seen)
+                looks.append(self.look(self.state, *shown))
+            self.state, loss = self.step(self.state, *shown)
+            losses.append(loss)
         jax.device_get(looks)
         return np.asarray(jax.device_get(losses)).reshape(len(losses), -1).T
 
@@ -80,7 +80,7 @@ class Engine:
     def hlo(self) -> str:
         """What XLA makes of one step: the same text, sooner, without the machine code that follows it."""
         batch = np.zeros((*self.labels.shape[:-1], self.arm.recipe.batch_size), np.int32)
-        lowered = self.step.lower(self.state, self.images, self.labels, batch, self.rates, self.watched)
+        lowered = self.step.lower(self.state, self.images, self.labels, batch, self.rates)
         return lowered.compile(compiler_options={"xla_backend_optimization_level": 0}).as_text() or ""
 
     def _joined(self, values: Sequence[Any]) -> Any:
