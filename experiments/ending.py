@@ -9,7 +9,6 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
-from cnnlab.records import Store
 from cnnlab.spec.verdict import WORDS, Verdict
 from experiments import closing, judge, judging, page
 from experiments.config.grid import Grid
@@ -22,17 +21,17 @@ from experiments.view import View, view
 COLUMNS = ("id", "family", "kind", "verdict", "number", "value", "low", "high", "unit", "n", "reason", "statement")
 
 
-def views(plan: Plan, overrides: Sequence[str], store: Store, total: Summary, folder: Path) -> dict[str, View]:
+def views(plan: Plan, overrides: Sequence[str], total: Summary, folder: Path) -> dict[str, View]:
     """What each sweep has of records: those of the plan as far as they were not cut, others where they are complete.
 
-    Other sweeps count at the suite's own scale: scales are never mixed.
+    Other sweeps count at the suite's own scale, and from its own results: neither is ever mixed.
     """
-    words = merged(overrides, [f"scale={plan.settings.scale}"])
+    words, own = merged(overrides, [f"scale={plan.settings.scale}"]), (plan.settings.results,)
     found: dict[str, View] = {}
     wanted = {source.sweep for name in register() for source in claims()[name].trained}
     for name in sorted({*wanted, *plan.sweeps}):
         with going_on(name, total, folder):
-            best = view(plan.sweeps[name]) if name in plan.sweeps else judge.best_view(name, words, store)
+            best = view(plan.sweeps[name]) if name in plan.sweeps else judge.best_view(name, words, own)
             if best is not None and any(cell.records for cell in best.cells):
                 found[name] = best
     return found

@@ -5,7 +5,7 @@ import contextlib
 import difflib
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from cnnlab.report.canvas import save
 from cnnlab.spec.arm import plain
 from cnnlab.spec.invalid import Invalid
 from cnnlab.spec.verdict import WORDS, Verdict
-from experiments import closing, curve, judging, noise, page
+from experiments import closing, curve, judging, literature, noise, page, published
 from experiments.claim import KINDS
 from experiments.config.grid import first_point, grid
 from experiments.config.mistakes import UserMistake
@@ -32,9 +32,11 @@ SCALES = ("full", "quick", "smoke")
 DESCRIPTION = """\
 One line a claim: what it says, its verdict, the number that decides with its interval, and the reason.
 Of a single claim the whole page: its place in the notes, its rule, the evidence, a counterexample, what is true
-instead, and its figure. Trains nothing: it computes, and reads the records and timings in results/.
-Two pages beside: `noise`, the noise floor that every sweep's A/A check measured, and `curve`, the specification curve
-of claims (five headlines if none is named). Both write to results/claims/; exit code 1 where there is no record."""
+instead, and its figure. Trains nothing: it computes, and reads the records and timings in results/, and where those
+hold no complete sweep, the ones that come with the suite, in results/published/.
+Three pages beside: `noise`, the noise floor that every sweep's A/A check measured; `curve`, the specification curve of
+claims (five headlines if none is named); `literature`, the same contrasts as published elsewhere. They write to
+results/claims/; exit code 1 where there is no record."""
 EXAMPLES = """\
 examples:
   python -m experiments.judge                                all 57 claims
@@ -43,7 +45,8 @@ examples:
   python -m experiments.judge --kind survey --json           for machines
   python -m experiments.judge mp-after-two-convs scale=full  from the records of another scale
   python -m experiments.judge noise                          how far two copies of the same net lie apart
-  python -m experiments.judge curve mp-after-two-convs       a claim's contrast under every choice with records"""
+  python -m experiments.judge curve mp-after-two-convs       a claim's contrast under every choice with records
+  python -m experiments.judge literature                     the same contrasts in the literature, and whether they agree"""
 
 
 def main() -> int:
@@ -55,12 +58,18 @@ def main() -> int:
         settings = grid(["tracker=off", *(word for word in overrides if word.startswith("results="))]).settings
         folder = settings.results / "claims"
         if names[:1] == ["noise"]:
-            return noise.page(settings.runs, folder, terminal(), asked.json)
+            runs = noise.fullest([one / "runs" for one in published.folders(settings.results)])
+            return noise.page(runs, folder, terminal(), asked.json)
+        if names == ["literature"]:
+            there = best_views(literature.sweeps(), overrides, settings.results)
+            return literature.page(there, folder, terminal(), asked.json)
         if names[:1] == ["curve"]:
             wanted = [entry.id for entry in choose(names[1:] or curve.HEADLINES)]
-            return curve.page(wanted, fullest_views(wanted, overrides), folder, terminal(), asked.json)
+            there = fullest_views(wanted, overrides, settings.results)
+            return curve.page(wanted, there, folder, terminal(), asked.json)
         chosen = choose(names or ["all"], asked.family, asked.kind)
-        found = judge(chosen, overrides, settings.results)
+        views = best_views(fed_by(entry.id for entry in chosen), overrides, settings.results)
+        found = judge(chosen, views, settings.results)
         chosen = tuple(entry for entry in chosen if asked.verdict in (None, found[entry.id].word))
         one = bool(names) and len(chosen) == 1 and not asked.json
         drawn = draw(chosen, settings.results) if asked.figures or one else {}
@@ -76,6 +85,8 @@ def main() -> int:
         page.overview([(entry, found[entry.id]) for entry in chosen], terminal())
         for path in drawn.values():
             print(f"figure: {path}")
+    for line in () if asked.json else sources(views):
+        print(line)
     return 0
 
 
@@ -117,51 +128,81 @@ def choose(names: Sequence[str], family: str | None = None, kind: str | None = N
     )
 
 
-def judge(chosen: Sequence[Entry], overrides: Sequence[str], results: Path) -> dict[str, Verdict]:
+def judge(chosen: Sequence[Entry], views: Mapping[str, View], results: Path) -> dict[str, Verdict]:
     """Verdicts by id; `untested` where a claim has no record yet."""
     names = [entry.id for entry in chosen]
-    sweeps = {trained.sweep for name in names for trained in claims()[name].trained}
-    store = Store(results / "runs")
-    found = {sweep: best_view(sweep, overrides, store) for sweep in sorted(sweeps) if store.root.is_dir()}
-    views = {sweep: best for sweep, best in found.items() if best is not None}
     shown = sys.stderr.isatty() and len(names) > 1
     return judging.verdicts(track(names, "judging", console=terminal(sys.stderr), disable=not shown), views, results)
 
 
-def best_view(sweep: str, overrides: Sequence[str], store: Store) -> View | None:
-    """The view at the highest scale whose every arm has a record; None where no scale is complete."""
-    asked = [word.removeprefix("scale=") for word in overrides if word.startswith("scale=")]
-    others = [word for word in overrides if not word.startswith("scale=")]
+def fed_by(names: Iterable[str]) -> tuple[str, ...]:
+    """The sweeps that claims rest on, in alphabetical order."""
+    return tuple(sorted({trained.sweep for name in names for trained in claims()[name].trained}))
+
+
+def best_views(sweeps: Iterable[str], overrides: Sequence[str], results: Path) -> dict[str, View]:
+    """The best view of every sweep that has one, from a user's own results or as published."""
+    found = {sweep: best_view(sweep, overrides, published.folders(results)) for sweep in sweeps}
+    return {sweep: best for sweep, best in found.items() if best is not None}
+
+
+def best_view(sweep: str, overrides: Sequence[str], folders: Sequence[Path]) -> View | None:
+    """The view at the highest scale whose every arm has a record in one of the folders, the first such folder.
+
+    None where no scale is complete. Records of two folders are never mixed.
+    """
+    asked, others = split(overrides)
     for scale in asked or SCALES:
-        words = [f"+sweep={sweep}", *others, f"scale={scale}"]
-        first = first_point(words)
-        if first is not None and not store.has(first.arm.key, 0):
-            continue
-        found = view(grid(words))
-        if all(cell.records for cell in (*found.cells, *found.checks)):
-            return found
+        for folder in folders:
+            found = complete_view(published.words(folder, sweep, scale, others), folder)
+            if found is not None:
+                return found
     return None
 
 
-def fullest_view(sweep: str, overrides: Sequence[str]) -> View | None:
-    """The view at the scale whose arms have most of their records; None where no arm has one."""
-    asked = [word.removeprefix("scale=") for word in overrides if word.startswith("scale=")]
-    others = [word for word in overrides if not word.startswith("scale=")]
+def complete_view(words: list[str] | None, folder: Path) -> View | None:
+    """The view that a command line composes, of the records in a results folder; None unless every arm has one."""
+    first = None if words is None else first_point(words)
+    if words is None or (first is not None and not Store(folder / "runs").has(first.arm.key, 0)):
+        return None
+    found = view(published.lying_in(grid(words), folder))
+    return found if all(cell.records for cell in (*found.cells, *found.checks)) else None
+
+
+def split(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The scales that a command line asks for, and everything else that bears on arms."""
+    scales = [word.removeprefix("scale=") for word in overrides if word.startswith("scale=")]
+    return scales, [word for word in overrides if not word.startswith(("scale=", "results="))]
+
+
+def fullest_view(sweep: str, overrides: Sequence[str], folders: Sequence[Path]) -> View | None:
+    """The view at the scale, and from the folder, with most records of its arms; None where no arm has one."""
+    asked, others = split(overrides)
     found: list[tuple[float, View]] = []
     for scale in asked or SCALES:
-        now = view(grid([f"+sweep={sweep}", *others, f"scale={scale}"]))
-        found.append((sum(bool(cell.records) for cell in now.cells) / len(now.cells), now))
-        if found[-1][0] == 1:
-            break
-    share, fullest = max(found, key=lambda pair: pair[0])
+        for folder in folders:
+            words = published.words(folder, sweep, scale, others)
+            if words is not None:
+                now = view(published.lying_in(grid(words), folder))
+                found.append((sum(bool(cell.records) for cell in now.cells) / len(now.cells), now))
+                if found[-1][0] == 1:
+                    return now
+    share, fullest = max(found, key=lambda pair: pair[0], default=(0.0, None))
     return fullest if share else None
 
 
-def fullest_views(names: Sequence[str], overrides: Sequence[str]) -> dict[str, View]:
+def fullest_views(names: Sequence[str], overrides: Sequence[str], results: Path) -> dict[str, View]:
     """The fullest view of every sweep that these claims rest on, where there is one."""
-    sweeps = sorted({trained.sweep for name in names for trained in claims()[name].trained})
-    found = {sweep: fullest_view(sweep, overrides) for sweep in sweeps}
+    found = {sweep: fullest_view(sweep, overrides, published.folders(results)) for sweep in fed_by(names)}
     return {sweep: fullest for sweep, fullest in found.items() if fullest is not None}
+
+
+def sources(views: Mapping[str, View]) -> list[str]:
+    """Where the records that were judged lie, a line for each folder and scale."""
+    places: dict[tuple[Path, str], list[str]] = {}
+    for sweep, one in views.items():
+        places.setdefault((one.settings.runs, one.settings.scale), []).append(sweep)
+    return [f"records: {runs}, scale {scale}: {', '.join(sweeps)}" for (runs, scale), sweeps in places.items()]
 
 
 def draw(chosen: Sequence[Entry], results: Path) -> dict[str, Path]:

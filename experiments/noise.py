@@ -55,15 +55,7 @@ class Copies:
 
 def page(runs: Path, folder: Path, console: Console, as_json: bool) -> int:
     """Print the page and draw its figure; returns the exit code. Raises BadRecord."""
-    found, few = [], []
-    for (task, net), first, again in copies(Store(runs)):
-        pairs = paired(first, again)
-        trained = [(one, other) for one, other, bad in pairs if not bad]
-        if len(trained) < FEWEST:
-            few.append(f"{task}, {net}: {len(trained)} pairs, at least {FEWEST} needed")
-            continue
-        floor = Floor(first=tuple(one for one, _ in trained), again=tuple(other for _, other in trained))
-        found.append(Copies(task=task, net=net, floor=floor, diverged=len(pairs) - len(trained)))
+    found, few = measured(runs)
     if not found:
         console.print("; ".join(few) or NONE.format(runs=runs), markup=False)
         return 1
@@ -74,16 +66,35 @@ def page(runs: Path, folder: Path, console: Console, as_json: bool) -> int:
     show(found, console)
     for line in few:
         console.print(f"left out: {line}", markup=False)
-    console.print(f"figure: {path}", markup=False)
+    console.print(f"records: {runs}\nfigure: {path}", markup=False)
     return 0
+
+
+def fullest(places: Sequence[Path]) -> Path:
+    """The first of these stores with copies of which enough pairs trained; the first of all if none has. Never two."""
+    return next((runs for runs in places if measured(runs)[0]), places[0])
+
+
+def measured(runs: Path) -> tuple[list[Copies], list[str]]:
+    """The copies in a store, and a line for each of which too few pairs trained. Raises BadRecord."""
+    found, few = [], []
+    for (task, net), first, again in copies(Store(runs)):
+        pairs = paired(first, again)
+        trained = [(one, other) for one, other, bad in pairs if not bad]
+        if len(trained) < FEWEST:
+            few.append(f"{task}, {net}: {len(trained)} pairs, at least {FEWEST} needed")
+            continue
+        floor = Floor(first=tuple(one for one, _ in trained), again=tuple(other for _, other in trained))
+        found.append(Copies(task=task, net=net, floor=floor, diverged=len(pairs) - len(trained)))
+    return found, few
 
 
 def copies(store: Store) -> Iterator[tuple[tuple[str, str], list[Record], list[Record]]]:
     """Name, records of the original and of the copy: of every arm that stands beside one with other initial weights."""
-    for again in sorted(path.parent for path in store.root.glob("*/0/record.json")):
-        if ORIGINAL in (again / "record.json").read_bytes():
+    for arm in [arm for arm, block in store.names() if block == 0]:
+        if ORIGINAL in store.content(arm, 0):
             continue
-        copy = read(store, again.parent.name)
+        copy = read(store, arm)
         first = next((found for key in originals(copy[0]) if (found := read(store, key))), None)
         if first is not None:
             yield named(copy[0]), first, copy

@@ -213,7 +213,7 @@ def run(ready: Prepared, session: Session, console: Console, began: float) -> in
     total = staged.train(plan, session, clock, folder, console)
     total.failures.extend(plan.missing.items())
     trained = time.perf_counter()
-    there = ending.views(plan, ready.overrides, session.store, total, folder)
+    there = ending.views(plan, ready.overrides, total, folder)
     found = ending.verdicts(there, plan.settings.results, console)
     ending.write_verdicts(found, folder)
     for name, one in plan.sweeps.items():

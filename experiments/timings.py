@@ -14,13 +14,12 @@ from cnnlab.records import BadRecord
 from cnnlab.records.coding import build
 from cnnlab.spec.arm import digest, plain
 from cnnlab.training.workers import accelerator
+from experiments import published
 from experiments.claim import Timed
 from experiments.stopwatch import clock_for
 
 PROTOCOL = 1
 """Raised whenever what is timed, or how, changes; timings of another protocol are refused."""
-PUBLISHED = Path(__file__).parents[1] / "results" / "published"
-"""Timings that come with the suite; read where the working folder has none of this machine."""
 FOLDER, DIGEST = "costs", "digest"
 
 
@@ -160,7 +159,7 @@ def slug(device: str) -> str:
 
 def _candidates(name: str, results: Path) -> Iterator[Path]:
     """Files with timings of a claim, best first: of this machine before others, working folder before published."""
-    found = [path for root in (results, PUBLISHED) for path in sorted((root / FOLDER / name).glob("[!.]*.json"))]
+    found = [path for root in published.folders(results) for path in sorted((root / FOLDER / name).glob("[!.]*.json"))]
     if len(found) > 1:
         mine = [f"{slug(device_name(on))}.json" for on in dict.fromkeys((accelerator(), "cpu"))]
         found.sort(key=lambda path: mine.index(path.name) if path.name in mine else len(mine))

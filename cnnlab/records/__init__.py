@@ -1,6 +1,7 @@
-"""Records on disk: read, written once, and never edited; provenance lies beside them."""
+"""Records on disk: read, written once, and never edited; provenance lies beside them. Published, they are compact."""
 
 from cnnlab.records.coding import BadRecord
+from cnnlab.records.compact import thinned
 from cnnlab.records.store import Store
 
-__all__ = ["BadRecord", "Store"]
+__all__ = ["BadRecord", "Store", "thinned"]

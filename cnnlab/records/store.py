@@ -1,18 +1,24 @@
-"""The store: `<root>/<arm>/<block>/record.json` and `provenance.json`, put in place by one rename."""
+"""The store: `<root>/<arm>/<block>/record.json` and `provenance.json`, put in place by one rename.
+
+A store that is published holds compact records instead, `record.json.gz` (see `cnnlab.records.compact`), and is read in
+the same way.
+"""
 
 import json
 import os
 import shutil
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cnnlab.records.coding import BadRecord, decode, encode
+from cnnlab.records.compact import pack, unpack
 from cnnlab.spec.record import Record
 
-RECORD, PROVENANCE, FAILURE = "record.json", "provenance.json", "failure.txt"
+RECORD, COMPACT, PROVENANCE, FAILURE = "record.json", "record.json.gz", "provenance.json", "failure.txt"
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,17 @@ class Store:
 
     def has(self, arm: str, block: int) -> bool:
         """Whether a record is there, of whatever protocol."""
-        return (self.folder(arm, block) / RECORD).is_file()
+        return self._file(arm, block).is_file()
+
+    def names(self) -> Iterator[tuple[str, int]]:
+        """Arm and block of every record, in alphabetical order."""
+        folders = sorted({path.parent for name in (RECORD, COMPACT) for path in self.root.glob(f"*/[0-9]/{name}")})
+        return ((folder.parent.name, int(folder.name)) for folder in folders)
+
+    def content(self, arm: str, block: int) -> bytes:
+        """The JSON bytes of one record, not looked into. Raises FileNotFoundError, and BadRecord if it is cut off."""
+        path = self._file(arm, block)
+        return unpack(path.read_bytes(), path) if path.name == COMPACT else path.read_bytes()
 
     def read(self, arm: str, block: int) -> Record:
         """Read one record.
@@ -37,11 +53,28 @@ class Store:
             BadRecord: if it cannot be read, is of another protocol, or lies in the wrong place; says which file and
                 what is wrong.
         """
-        path = self.folder(arm, block) / RECORD
-        record = decode(path.read_bytes(), path)
+        path = self._file(arm, block)
+        record = decode(self.content(arm, block), path)
         if (record.arm, record.block) != (arm, block):
             raise BadRecord(path, f"is the record of {record.arm} block {record.block}")
         return record
+
+    def _file(self, arm: str, block: int) -> Path:
+        """The file of a record: the whole one, or else the compact one, whether or not that is there."""
+        whole = self.folder(arm, block) / RECORD
+        return whole if whole.is_file() else whole.with_name(COMPACT)
+
+    def publish(self, record: Record) -> Path:
+        """Put a record in place in compact form, instead of an earlier one; equal records give equal bytes."""
+        path = self.folder(record.arm, record.block) / COMPACT
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+        try:
+            _write_flushed(draft, pack(encode(record)))
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+        return path
 
     def write(self, record: Record, provenance: dict[str, Any]) -> Path:
         """Write a record and its provenance at once; an existing record stays as it is.

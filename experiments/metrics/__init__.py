@@ -1,7 +1,9 @@
 """What a claim can compare beyond accuracy: one file a metric, found by its path, that reads records and nothing else.
 
 A metric's file has `values(record, condition)`: one number a member, in the order of `record.members`, NaN for a member
-that has none. Where the metric exists at the arms' own learning rates alone, the file says `CONDITIONS = (OWN,)`.
+that has none. Where the metric exists at the arms' own learning rates alone, the file says `CONDITIONS = (OWN,)`; where
+it reads gradient statistics of a record's histories, `STATISTICS = ("activation_grad_norm",)`: published records keep
+those and no others.
 
 Every probe of the trained members is a metric, too: `probe:` and its path, such as
 `probe:linear_probe/pool_after4/drop`. Probes are taken at the own rate alone, and a diverged member has none.
@@ -38,6 +40,12 @@ def conditions(metric: str) -> tuple[Condition, ...]:
         own: tuple[Condition, ...] = _file(metric).CONDITIONS
         return own
     return OWN, COMMON
+
+
+def statistics() -> tuple[str, ...]:
+    """The statistics in a record's histories that some metric reads, each once."""
+    files = [vars(_file(name)) for name in names() if name not in FIELDS]
+    return tuple(sorted({one for file in files if "STATISTICS" in file for one in file["STATISTICS"]}))
 
 
 def measured(record: Record, condition: str, metric: str) -> tuple[float, ...]:

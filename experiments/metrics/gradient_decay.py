@@ -10,6 +10,8 @@ from cnnlab.spec.verdict import Condition
 from cnnlab.zoo.lowering import network
 
 CONDITIONS: tuple[Condition, ...] = (OWN,)
+STATISTIC = "activation_grad_norm"
+STATISTICS = (STATISTIC,)
 
 
 def values(record: Record, condition: str) -> tuple[float, ...]:
@@ -32,7 +34,7 @@ def activations(record: Record) -> tuple[str, ...]:
 
 def _decay(stats: dict[str, list[float | None]], sites: tuple[str, ...]) -> float:
     """The log10 factor of one member, from what was recorded at the first look."""
-    first, last = (stats[f"activation_grad_norm/{site}"][0] for site in (sites[0], sites[-1]))
+    first, last = (stats[f"{STATISTIC}/{site}"][0] for site in (sites[0], sites[-1]))
     if not first or not last or len(sites) < 2:
         return math.nan
     return (math.log10(first) - math.log10(last)) / (len(sites) - 1)

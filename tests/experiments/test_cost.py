@@ -24,7 +24,7 @@ from cnnlab.inference.rules.powers_of_two import PowersOfTwo
 from cnnlab.records import BadRecord
 from cnnlab.spec.invalid import Invalid
 from cnnlab.spec.verdict import Verdict
-from experiments import cost, judging, timings
+from experiments import cost, judging, published, timings
 from experiments.claim import Claim, Timed
 from experiments.claims.activations import relu_cheap
 from experiments.claims.pointwise import pw_cheaper
@@ -242,7 +242,7 @@ def made(name: str = "pw-cheaper", device: str = "CPU one, 1 thread", dear: floa
 
 @pytest.fixture(autouse=True)
 def nothing_published(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(timings, "PUBLISHED", tmp_path / "published")
+    monkeypatch.setenv("CNNLAB_PUBLISHED", str(tmp_path / "published"))
 
 
 def test_timings_come_back_as_they_were_written_in_their_order(tmp_path: Path) -> None:
@@ -312,7 +312,7 @@ def test_devices_are_never_pooled_and_this_one_comes_first(tmp_path: Path) -> No
 
 def test_the_working_folder_comes_before_what_is_published_but_not_before_this_device(tmp_path: Path) -> None:
     work = tmp_path / "work"
-    timings.write(made(device=here(), dear=3.0), timings.PUBLISHED)
+    timings.write(made(device=here(), dear=3.0), published.root())
     assert timings.kept("pw-cheaper", work, "time")["a"].dear == around(3.0, 1)
     timings.write(made(device="GPU a stranger", dear=2.0), work)
     assert timings.kept("pw-cheaper", work, "time")["a"].device == here()

@@ -1,0 +1,39 @@
+"""Records small enough to be kept in git: histories thinned to what is read again, and gzip that is always the same."""
+
+import dataclasses
+import gzip
+import zlib
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from cnnlab.records.coding import BadRecord
+from cnnlab.spec.record import Record
+
+STATS = "stats"
+"""Where a member's history has its statistics: `<statistic>/<layer>[/<parameter>]`, most of a record's size."""
+
+
+def thinned(record: Record, statistics: Collection[str]) -> Record:
+    """The same record with the named statistics alone in its histories; losses and accuracies stay."""
+
+    def kept(history: dict[str, Any]) -> dict[str, Any]:
+        if STATS not in history:
+            return history
+        stats = {path: values for path, values in history[STATS].items() if path.partition("/")[0] in statistics}
+        return {**history, STATS: stats}
+
+    return dataclasses.replace(record, histories=tuple(map(kept, record.histories)))
+
+
+def pack(content: bytes) -> bytes:
+    """Compress without name or time: the same content gives the same bytes."""
+    return gzip.compress(content, compresslevel=9, mtime=0)
+
+
+def unpack(packed: bytes, path: Path) -> bytes:
+    """What `pack` was given. Raises BadRecord, naming `path`, for anything else."""
+    try:
+        return gzip.decompress(packed)
+    except (OSError, EOFError, zlib.error):
+        raise BadRecord(path, "is not gzip (cut off, or edited)") from None

@@ -1,0 +1,222 @@
+"""What publishing does: records made compact and looked at again, and all else made from the compact ones alone."""
+
+import json
+import math
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from cnnlab.records import Store, thinned
+from cnnlab.records.store import PROVENANCE
+from cnnlab.spec.record import PROTOCOL, Record
+from cnnlab.spec.verdict import Verdict
+from experiments import curve, ending, judge, literature, metrics, noise, published
+from experiments.config.grid import Grid
+from experiments.config.mistakes import UserMistake
+from experiments.plan import CONTROL, Name, choose, compose, control, merged, named
+from experiments.view import view
+
+PRIVATE = ("host", "pid", "seconds", "started", "workers")
+"""What provenance says of the run rather than of what made the numbers."""
+SILENT = ("results=", "scale=", "scale.hours=", "cache=", "workers=", "tracker", "force=", "data.raw_dir=")
+"""Overrides that bear on where and how fast a sweep ran, not on what it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What is to be published.
+
+    Attributes:
+        results: the folder that has it. scale: of all of it.
+        overrides: of each sweep, cuts among them. sweeps: each composed with its overrides.
+        control: arms of CONTROL beside those of the sweeps.
+    """
+
+    results: Path
+    scale: str
+    overrides: Mapping[str, tuple[str, ...]]
+    sweeps: Mapping[str, Grid]
+    control: tuple[Name, ...]
+
+
+def chosen(only: Sequence[str], overrides: Sequence[str], console: Console) -> Choice:
+    """The sweeps that are meant, each cut as the suite has cut it.
+
+    Raises:
+        UserMistake: a sweep that is named lacks records, or no sweep has all; one line.
+        BadRecord: a record cannot be used.
+    """
+    names, with_control = choose(only)
+    every = choose(())[0] if with_control and only else names
+    grids = compose(track(every, "composing", console=console, disable=not console.is_terminal), overrides)
+    if not grids:
+        raise UserMistake(f"only={CONTROL} alone is no sweep: it is published with those that use it")
+    settings = next(iter(grids.values())).settings
+    words = _cut(names, overrides, settings.results / "suite" / settings.scale / "summary.json")
+    sweeps = {
+        name: grids[name] if list(overrides) == line else compose([name], line)[name] for name, line in words.items()
+    }
+    lacking = {name: lack for name, one in sweeps.items() if (lack := _lacking(one))}
+    if not sweeps or (lacking and only) or len(lacking) == len(sweeps):
+        raise UserMistake(_incomplete(lacking, settings.scale, settings.results))
+    for name, lack in lacking.items():
+        console.print(f"left out: {name}: {lack}", markup=False)
+    store = Store(settings.runs)
+    beside = [named(point) for point in (control(grids.values()) if with_control else ())]
+    return Choice(
+        results=settings.results,
+        scale=settings.scale,
+        overrides={name: tuple(line) for name, line in words.items() if name not in lacking},
+        sweeps={name: one for name, one in sweeps.items() if name not in lacking},
+        control=tuple(name for name in beside if store.has(*name)),
+    )
+
+
+def _cut(names: Iterable[str], overrides: Sequence[str], summary: Path) -> dict[str, list[str]]:
+    """Every sweep's overrides; those of the cuts that the suite says it made on top. A sweep that it cut is gone."""
+    words = {name: list(overrides) for name in names}
+    for one in json.loads(summary.read_text())["cuts"] if summary.is_file() else ():
+        name, *narrower = one["what"].split()
+        if name in words and narrower:
+            words[name] = merged(words[name], narrower)
+        elif name in words:
+            del words[name]
+    return words
+
+
+def _lacking(one: Grid) -> str:
+    """Which records a sweep lacks; empty if it has all of them."""
+    now = view(one)
+    arms = [cell.point.arm.key for cell in (*now.cells, *now.checks)]
+    bare = [cell.point.arm.key for cell in (*now.cells, *now.checks) if not cell.records]
+    return f"{len(bare)} of {len(arms)} arms have no record, such as {bare[0]}" if bare else ""
+
+
+def _incomplete(lacking: Mapping[str, str], scale: str, results: Path) -> str:
+    what = "; ".join(f"{name}: {lack}" for name, lack in list(lacking.items())[:3])
+    more = f"; and {len(lacking) - 3} more sweeps" if len(lacking) > 3 else ""
+    run = f"python -m experiments.suite scale={scale}"
+    return f"not complete at scale {scale} in {results}: {what or 'no sweep'}{more}; {run} goes on from there"
+
+
+def publish(choice: Choice, console: Console) -> None:
+    """Write all of it.
+
+    Raises:
+        BadRecord: a record that is to be published, or was before, cannot be used. Nothing is written.
+        UserMistake: a sweep is published at a higher scale already. Nothing is written.
+    """
+    root, source = published.root(), Store(choice.results / "runs")
+    records = {name: compact(source.read(*name)) for name in wanted(choice, source)}
+    target = Store(root / "runs")
+    for name in target.names():
+        if name not in records:
+            target.read(*name)  # it would be judged beside the new ones
+    _refuse_lower(choice)
+    for record in records.values():
+        target.publish(record)
+    for sweep in choice.sweeps:
+        write_made(sweep, choice)
+    summary = Path("suite") / choice.scale / "summary.json"
+    if (choice.results / summary).is_file():
+        (root / summary).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(choice.results / summary, root / summary)
+    found = write_pages(choice, console)
+    for line in differing(choice, found):
+        console.print(line, markup=False)
+    size = sum(path.stat().st_size for path in target.root.rglob("*") if path.is_file())
+    console.print(f"{len(records)} records, {size / 1e6:.1f} MB of records in all: {root}", markup=False)
+
+
+def _refuse_lower(choice: Choice) -> None:
+    """Raise UserMistake where what is published already would come before what is to be published."""
+    higher = judge.SCALES[: judge.SCALES.index(choice.scale)] if choice.scale in judge.SCALES else ()
+    for sweep in choice.sweeps:
+        for scale in higher:
+            place = published.sweep_folder(sweep, scale)
+            if (place / published.MADE).is_file():
+                raise UserMistake(
+                    f"{sweep} is published at scale {scale}, which is judged before {choice.scale}: {place}"
+                )
+
+
+def wanted(choice: Choice, source: Store) -> list[Name]:
+    """Every record to be published, each block that is there; once."""
+    points = [point for one in choice.sweeps.values() for point in (*one.points, *one.checks)]
+    blocks = [(point.arm.key, block) for point in points for block in range(len(point.blocks))]
+    return [name for name in dict.fromkeys((*blocks, *choice.control)) if source.has(*name)]
+
+
+def compact(record: Record) -> Record:
+    """A record thinned to what is read of it.
+
+    Raises:
+        RuntimeError: a metric reads more of histories than is kept: its file lacks it in `STATISTICS`.
+    """
+    less = thinned(record, metrics.statistics())
+    for metric in set(metrics.names()) - set(metrics.FIELDS):
+        for condition in metrics.conditions(metric):
+            if shown(record, condition, metric) != shown(less, condition, metric):
+                raise RuntimeError(f"{metric} reads what a compact record lacks: name it in its file's STATISTICS")
+    return less
+
+
+def shown(record: Record, condition: str, metric: str) -> tuple[str, ...]:
+    """A metric's values as text, in which NaN equals NaN; empty where the record lacks what the metric reads."""
+    try:
+        return tuple(map(repr, metrics.measured(record, condition, metric)))
+    except KeyError:
+        return ()
+
+
+def write_made(sweep: str, choice: Choice) -> None:
+    """Say beside a sweep's tables with which overrides it ran, and what made how many of its records."""
+    source, one = Store(choice.results / "runs"), choice.sweeps[sweep]
+    names = {named(point) for point in (*one.points, *one.checks)}
+    made = Counter(_maker(source.folder(*name) / PROVENANCE) for name in names)
+    content = {
+        "overrides": [word for word in choice.overrides[sweep] if not word.startswith(SILENT)],
+        "protocol": PROTOCOL,
+        "made by": [{**json.loads(maker), "arms": count} for maker, count in sorted(made.items())],
+    }
+    path = published.sweep_folder(sweep, choice.scale) / published.MADE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def _maker(provenance: Path) -> str:
+    """Device, versions and commit of a record, as text that is equal where they are."""
+    facts = json.loads(provenance.read_text()) if provenance.is_file() else {}
+    return json.dumps({key: value for key, value in facts.items() if key not in PRIVATE}, sort_keys=True)
+
+
+def write_pages(choice: Choice, console: Console) -> dict[str, Verdict]:
+    """Judge every claim from the published folder alone; write verdicts, tables, figures and pages into it."""
+    root = published.root()
+    every = sorted({path.parent.parent.name for path in root.glob(f"sweeps/*/*/{published.MADE}")})
+    views = judge.best_views(every, (), root)
+    found = ending.verdicts(views, root, console)
+    ending.write_verdicts(found, root / "claims")
+    for sweep, one in choice.sweeps.items():
+        console.print(ending.write_sweep(published.lying_in(one, root), views[sweep], found), markup=False)
+    quiet = Console(quiet=True)
+    noise.page(root / "runs", root / "claims", quiet, as_json=False)
+    curve.page(curve.HEADLINES, views, root / "claims", quiet, as_json=False)
+    literature.page(views, root / "claims", quiet, as_json=False)
+    return found
+
+
+def differing(choice: Choice, found: Mapping[str, Verdict]) -> list[str]:
+    """A line for each claim whose verdict is not the one that the run left beside its tables."""
+    lines = []
+    for sweep in choice.sweeps:
+        left = published.sweep_folder(sweep, choice.scale, choice.results) / "verdicts.json"
+        for claim, was in json.loads(left.read_text()).items() if left.is_file() else ():
+            if claim in found and (was["word"], was["reason"]) != (found[claim].word, found[claim].reason):
+                lines.append(f"{claim}: {found[claim].word}, where {left} has {was['word']}: {found[claim].reason}")
+    return list(dict.fromkeys(lines))
