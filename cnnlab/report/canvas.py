@@ -65,7 +65,10 @@ def count_map(axes: "Axes", counts: Sequence[Sequence[float]], *, title: str = "
 
 def save(figure: "Figure", path: Path) -> Path:
     """Write a figure, as the suffix says, with the same bytes whenever it is the same figure; returns the path."""
+    import matplotlib
+
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"Date": None} if path.suffix == ".svg" else {}
-    figure.savefig(path, dpi=DPI, metadata=metadata)
+    with matplotlib.rc_context({"svg.hashsalt": "cnnlab"}):  # else an SVG's ids are drawn anew each time
+        figure.savefig(path, dpi=DPI, metadata=metadata)
     return path

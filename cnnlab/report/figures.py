@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cnnlab.report import canvas
 from cnnlab.spec.verdict import Effect
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 COLOURS = {"none": "#0072b2", "macs": "#d55e00", "params": "#009e73"}
 """Okabe and Ito's palette, told apart by colour-blind readers; markers differ too."""
 MARKERS = {"none": "o", "macs": "D", "params": "s"}
+CROWDED = 48
+"""Letters that fit side by side below a panel."""
 NAMES = {"none": "same width", "macs": "same compute (multiply-accumulates)", "params": "same parameters"}
 
 
@@ -62,8 +65,7 @@ def sweep(panels: Sequence[Panel], *, title: str, factor: str, reference: str, p
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
     figure.suptitle(title, fontsize=12, fontweight="bold")
-    metadata = {"Date": None} if path.suffix == ".svg" else {}
-    figure.savefig(path, dpi=130, metadata=metadata)
+    canvas.save(figure, path)
 
 
 def _places(panel: Panel) -> tuple[list[str], dict[str, float]]:
@@ -122,7 +124,9 @@ def _effects(axes: "Axes", panel: Panel, reference: str) -> None:
 
 
 def _finish(axes: "Axes", levels: Sequence[str]) -> None:
-    axes.set_xticks(range(len(levels)), [level.strip("[]").replace(",", ", ") for level in levels])
+    shown = [level.strip("[]").replace(",", ", ") for level in levels]
+    crowded = sum(map(len, shown)) > CROWDED
+    axes.set_xticks(range(len(levels)), shown, rotation=35 if crowded else 0, ha="right" if crowded else "center")
     axes.grid(axis="y", color="0.92")
     axes.set_axisbelow(True)
     for side in ("top", "right"):

@@ -1,6 +1,6 @@
 """Planted records: arms whose members scatter around an accuracy that a test chooses."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -37,6 +37,14 @@ def planted_record(
         finals={"own": finals, "common": finals}, histories=(), probes=(), tuning=tuning, claims=dict(claim_digests()),
         geometry=Measured(params=1, macs=1, receptive_field=(1, 1), output_size=(1, 1), activation_elements=1),
     )  # fmt: skip
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What comes with the suite decides no test, unless it says so."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CNNLAB_PUBLISHED", str(tmp_path_factory.mktemp("none") / "published"))
+        yield
 
 
 @pytest.fixture

@@ -241,7 +241,7 @@ def made(name: str = "pw-cheaper", device: str = "CPU one, 1 thread", dear: floa
 
 
 @pytest.fixture(autouse=True)
-def nothing_published(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def an_empty_published_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CNNLAB_PUBLISHED", str(tmp_path / "published"))
 
 
