@@ -46,7 +46,7 @@ examples:
   python -m experiments.judge mp-after-two-convs scale=full  from the records of another scale
   python -m experiments.judge noise                          how far two copies of the same net lie apart
   python -m experiments.judge curve mp-after-two-convs       a claim's contrast under every choice with records
-  python -m experiments.judge literature                     the same contrasts in the literature, and whether they agree"""
+  python -m experiments.judge literature                     the same contrasts in the literature: do they agree?"""
 
 
 def main() -> int:

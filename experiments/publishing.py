@@ -1,7 +1,6 @@
 """What publishing does: records made compact and looked at again, and all else made from the compact ones alone."""
 
 import json
-import math
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -52,10 +51,10 @@ def chosen(only: Sequence[str], overrides: Sequence[str], console: Console) -> C
         BadRecord: a record cannot be used.
     """
     names, with_control = choose(only)
+    if not names:
+        raise UserMistake(f"only={CONTROL} alone is no sweep: it is published with those that use it")
     every = choose(())[0] if with_control and only else names
     grids = compose(track(every, "composing", console=console, disable=not console.is_terminal), overrides)
-    if not grids:
-        raise UserMistake(f"only={CONTROL} alone is no sweep: it is published with those that use it")
     settings = next(iter(grids.values())).settings
     words = _cut(names, overrides, settings.results / "suite" / settings.scale / "summary.json")
     sweeps = {

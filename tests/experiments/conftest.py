@@ -47,7 +47,7 @@ def nothing_published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def plant() -> Plant:
     """Make a record of a point: `plant(point, mean, block, noise, lost)`."""
     return planted_record

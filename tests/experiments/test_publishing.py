@@ -1,0 +1,423 @@
+"""Publishing: from the compact records alone the same verdicts, and never a mixture; the literature beside them."""
+
+import csv
+import dataclasses
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from cnnlab.records import Store, thinned
+from cnnlab.spec.record import PROTOCOL, Record
+from experiments import ending, judge, judging, literature, metrics, noise, publish, published, publishing
+from experiments.config.grid import Grid, grid
+from experiments.config.mistakes import UserMistake
+from experiments.config.resolve import Point
+from experiments.metrics import gradient_decay
+from experiments.published import lying_in
+from experiments.registry import register
+from experiments.view import View, view
+
+SWEEP, POOLS, CLAIM = "gradient_norms", "pooling_is_activation", "tanh-same"
+WORDS = ("data=digits12", "tracker=off")
+QUIET = Console(quiet=True)
+Plant = Callable[..., Record]
+DECADES = {"sigmoid": -0.6, "tanh": -0.02, "relu": 0.0}
+"""What a layer is planted to leave of the gradient."""
+
+
+@cache
+def plan(sweep: str = SWEEP) -> Grid:
+    return grid([f"+sweep={sweep}", *WORDS])
+
+
+def accuracy(point: Point) -> float:
+    """Caffenet's order, and checks that pass."""
+    known = {"positive": 0.4, "sensitivity": 0.8, "a_a": 0.92}
+    named = {"linear_max": 0.85, "linear_average": 0.7, "linear_stride": 0.6, "linear_none": 0.6, "tanh": 0.9}
+    if point.check in known:
+        return known[point.check]
+    return named[point.level] if point.level in named else 0.92
+
+
+def with_histories(record: Record, kind: str) -> Record:
+    """The record with gradients that decay as planted, and a statistic that nothing reads."""
+    draw = np.random.default_rng(len(record.arm))
+    sites = gradient_decay.activations(record)
+    histories = []
+    for _ in record.members:
+        rate = (DECADES[kind] if kind in DECADES else 0.0) + 0.01 * draw.standard_normal()
+        stats: dict[str, Any] = {
+            f"activation_grad_norm/{site}": [10 ** (rate * (len(sites) - place))] for place, site in enumerate(sites)
+        }
+        stats["log2_histogram/conv1/kernel"] = [draw.integers(0, 99, 2000).tolist()]
+        histories.append({"images_seen": [0], "loss/train": [2.3], "stats": stats})
+    return dataclasses.replace(record, histories=tuple(histories))
+
+
+def stored(results: Path, plant: Plant, sweep: str = SWEEP, level: Callable[[Point], float] = accuracy) -> Path:
+    """A results folder with a record of every arm of a sweep."""
+    store = Store(results / "runs")
+    for point in (*plan(sweep).points, *plan(sweep).checks):
+        kind = "" if point.check != "none" else point.level.split("_")[0]
+        record = with_histories(plant(point, level(point)), kind)
+        store.write(record, {"host": "here", "pid": 7, "backend": "cpu", "python": "3"})
+    return results
+
+
+def word(view: View | None) -> str:
+    return "" if view is None else judging.verdicts([CLAIM], {SWEEP: view}, Path("none"))[CLAIM].word
+
+
+def best(results: Path) -> View | None:
+    return judge.best_view(SWEEP, (), published.folders(results))
+
+
+def publish_from(results: Path, *only: str) -> None:
+    words = (*WORDS, f"results={results}")
+    publishing.publish(publishing.chosen(only or (SWEEP,), words, QUIET), QUIET)
+
+
+def one_claim(patch: pytest.MonkeyPatch, root: Path) -> pytest.MonkeyPatch:
+    """Publish into a folder of the test's own, and judge one claim alone."""
+    patch.setenv("CNNLAB_PUBLISHED", str(root))
+    entries = {CLAIM: register()[CLAIM]}
+    patch.setattr(ending, "register", lambda: entries)
+    patch.setattr(ending, "claims_fed_by", lambda sweep: (CLAIM,) if sweep == SWEEP else ())
+    patch.setattr(ending.closing, "related", lambda sweep: ())
+    return patch
+
+
+@pytest.fixture
+def patched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    return one_claim(monkeypatch, tmp_path / "published")
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory, plant: Plant) -> Path:
+    """What a run has left; tests do not write to it."""
+    return stored(tmp_path_factory.mktemp("ran") / "results", plant)
+
+
+@pytest.fixture(scope="module")
+def made(ran: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run, published once for all tests."""
+    root = tmp_path_factory.mktemp("made") / "published"
+    with pytest.MonkeyPatch.context() as patch:
+        one_claim(patch, root)
+        publish_from(ran)
+    return root
+
+
+@pytest.fixture
+def there(made: Path, patched: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A copy of the published folder, with the sweep in it."""
+    return Path(shutil.copytree(made, tmp_path / "published"))
+
+
+# The same verdicts.
+
+
+def test_without_any_records_of_its_own_the_judge_gives_the_verdicts_of_the_run(
+    ran: Path, there: Path, tmp_path: Path
+) -> None:
+    ours, theirs = view(lying_in(plan(), ran)), best(tmp_path / "fresh clone")
+    assert theirs is not None
+    assert theirs.settings.runs == there / "runs"
+    found, again = (judging.verdicts([CLAIM], {SWEEP: one}, tmp_path)[CLAIM] for one in (ours, theirs))
+    assert found.word == "refuted"
+    entry = register()[CLAIM]
+    as_data = json.dumps(judge.as_data(entry, found), sort_keys=True)
+    assert json.dumps(judge.as_data(entry, again), sort_keys=True) == as_data
+    assert json.dumps(json.loads((there / "claims" / "verdicts.json").read_text())[0], sort_keys=True) == as_data
+
+
+def test_a_record_that_lost_what_a_metric_reads_is_not_published(
+    ran: Path, patched: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The fault: every statistic is thinned away. Publishing stops before it writes; unchecked, the verdict is lost."""
+    patched.setattr(metrics, "statistics", lambda: ())
+    with pytest.raises(RuntimeError, match="gradient_decay reads what a compact record lacks"):
+        publish_from(ran)
+    assert not (tmp_path / "published").exists()
+    patched.setattr(publishing, "compact", lambda record: thinned(record, ()))
+    with pytest.raises(KeyError):
+        publish_from(ran)
+
+
+def test_compact_records_are_a_fraction_and_lose_no_value_of_any_metric(ran: Path, there: Path) -> None:
+    whole, less = Store(ran / "runs"), Store(there / "runs")
+    assert list(less.names()) == list(whole.names())
+    for name in whole.names():
+        full, thin = whole.read(*name), less.read(*name)
+        assert dataclasses.replace(thin, histories=full.histories) == full
+        assert gradient_decay.values(thin, "own") == gradient_decay.values(full, "own")
+    sizes = [sum(path.stat().st_size for path in root.rglob("record*")) for root in (ran, there)]
+    assert sizes[1] < sizes[0] / 5
+
+
+def test_tables_verdicts_figure_and_what_made_them_lie_beside(there: Path) -> None:
+    folder = there / "sweeps" / SWEEP / "quick"
+    kinds = ("arms.csv", "arms.parquet", "effects.csv", "effects.parquet", "verdicts.json", f"{SWEEP}.png")
+    assert all((folder / name).stat().st_size > 100 for name in kinds)
+    made = json.loads((folder / published.MADE).read_text())
+    assert made["overrides"] == ["data=digits12"]
+    assert made["protocol"] == PROTOCOL
+    assert made["made by"] == [{"arms": 18, "backend": "cpu", "python": "3"}]
+    assert {path.name for path in (there / "claims").iterdir()} >= {
+        "noise.png",
+        "literature.md",
+        "sig-vanishes-curve.csv",
+    }
+
+
+def test_published_twice_every_file_has_the_same_bytes(ran: Path, there: Path) -> None:
+    def content() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in there.rglob("*") if path.is_file()}
+
+    before = content()
+    publish_from(ran)
+    assert content() == before
+
+
+# Which records are judged.
+
+
+def test_runs_come_before_what_is_published_and_the_two_are_never_mixed(
+    plant: Plant, there: Path, tmp_path: Path
+) -> None:
+    """A run of one's own in which everything reaches ten points less."""
+    mine = stored(tmp_path / "mine", plant, level=lambda point: accuracy(point) - 0.1)
+    own = best(mine)
+    assert own is not None
+    assert own.settings.results == mine
+    gone = plan().points[3].arm.key
+    Store(mine / "runs").set_aside(gone, 0)
+    other = best(mine)
+    assert other is not None
+    assert other.settings.results == there
+    kept = Store(there / "runs")
+    assert all(cell.records[0] == kept.read(cell.point.arm.key, 0) for cell in (*other.cells, *other.checks))
+
+
+def mixed(results: Path, there: Path) -> bool:
+    """The fault: arm by arm, from wherever there is a record."""
+    stores = [Store(root / "runs") for root in (results, there)]
+    found = [next(store for store in stores if store.has(point.arm.key, 0)) for point in plan().points]
+    return len({store.root for store in found}) > 1
+
+
+def test_arm_by_arm_two_folders_would_be_mixed(plant: Plant, there: Path, tmp_path: Path) -> None:
+    mine = stored(tmp_path / "mine", plant)
+    Store(mine / "runs").set_aside(plan().points[3].arm.key, 0)
+    assert mixed(mine, there)
+
+
+def test_a_higher_scale_that_is_published_comes_before_a_lower_one_that_was_run(
+    plant: Plant, there: Path, tmp_path: Path
+) -> None:
+    smoke = grid([f"+sweep={SWEEP}", "scale=smoke", "tracker=off"])
+    store = Store(tmp_path / "mine" / "runs")
+    for point in (*smoke.points, *smoke.checks):
+        store.write(with_histories(plant(point, 0.9), ""), {})
+    found = best(tmp_path / "mine")
+    assert found is not None
+    assert found.settings.scale == "quick"
+    asked = judge.best_view(SWEEP, ["scale=smoke"], published.folders(tmp_path / "mine"))
+    assert asked is not None
+    assert asked.settings.results == tmp_path / "mine"
+
+
+def test_a_sweep_is_judged_as_it_was_cut_and_without_that_it_is_not_complete(there: Path, tmp_path: Path) -> None:
+    """Only digits12 was run. The twin: what is composed without the published overrides lacks the other task."""
+    assert best(tmp_path) is not None
+    made = there / "sweeps" / SWEEP / "quick" / published.MADE
+    made.write_text(json.dumps({"overrides": []}))
+    assert best(tmp_path) is None
+
+
+def test_the_cuts_of_the_suite_are_read_from_its_summary(
+    ran: Path, patched: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def chosen() -> publishing.Choice:
+        return publishing.chosen((SWEEP,), ("tracker=off", f"results={ran}"), QUIET)
+
+    with pytest.raises(UserMistake, match="15 of 36 arms have no record"):
+        chosen()
+    summary = ran / "suite" / "quick" / "summary.json"
+    summary.parent.mkdir(parents=True)
+    summary.write_text(json.dumps({"cuts": [{"what": f"{SWEEP} data=digits12"}, {"what": "pool_position"}]}))
+    try:
+        assert chosen().overrides[SWEEP][-1] == "data=digits12"
+    finally:
+        summary.unlink()
+
+
+# Mistakes.
+
+
+def door(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["publish", *words])
+    return publish.main()
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("only=gradient_norm",), "neither a bank nor a sweep"),
+        ((f"only={SWEEP}",), "no record"),
+        (("only=CONTROL",), "published with those that use it"),
+        ((f"only={SWEEP}", "model.widht=8"), "widht"),
+        ((SWEEP,), "only="),
+    ],
+)
+def test_a_mistake_is_one_line_and_nothing_is_written(
+    words: tuple[str, ...], says: str, patched: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert door(patched, *words, f"results={tmp_path / 'empty'}") == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert len(said.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_protocol_is_refused_by_name_wherever_it_lies(
+    there: Path, patched: pytest.MonkeyPatch, tmp_path: Path, ran: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(there / "runs")
+    old = dataclasses.replace(store.read(plan().points[0].arm.key, 0), protocol=PROTOCOL - 1)
+    path = store.publish(old)
+    patched.setattr(sys, "argv", ["judge", CLAIM, f"results={tmp_path / 'mine'}"])
+    assert judge.main() == 2
+    assert f"{path} was made by protocol {PROTOCOL - 1}" in capsys.readouterr().err
+    stranger = path.parents[1].with_name("stranger") / "0" / path.name
+    stranger.parent.mkdir(parents=True)
+    path.rename(stranger)
+    assert door(patched, f"only={SWEEP}", *WORDS, f"results={ran}") == 2
+    assert str(stranger) in capsys.readouterr().err
+
+
+def test_a_lower_scale_is_not_published_over_a_higher_one(there: Path, ran: Path) -> None:
+    choice = publishing.chosen((SWEEP,), (*WORDS, f"results={ran}"), QUIET)
+    with pytest.raises(UserMistake, match="published at scale quick, which is judged before smoke"):
+        publishing.publish(dataclasses.replace(choice, scale="smoke"), QUIET)
+
+
+# The pages read what is published, too.
+
+
+def test_the_noise_page_falls_back_on_what_is_published(there: Path, tmp_path: Path, ran: Path) -> None:
+    runs = [root / "runs" for root in published.folders(tmp_path / "empty")]
+    assert noise.fullest(runs) == there / "runs"
+    assert noise.fullest([ran / "runs", there / "runs"]) == ran / "runs"
+    whole, thin = (noise.measured(root / "runs")[0] for root in (ran, there))
+    assert whole == thin
+    assert len(whole) == 1
+
+
+# The literature.
+
+
+def lines(views: dict[str, View]) -> dict[str, str]:
+    found = literature.findings(views)
+    return {one.line.says: one.word for one in found if one.condition == "own"}
+
+
+def pools(results: Path, plant: Plant, level: Callable[[Point], float] = accuracy) -> dict[str, View]:
+    return {POOLS: view(lying_in(plan(POOLS), stored(results, plant, POOLS, level)))}
+
+
+def neither_wins(point: Point) -> float:
+    return 0.9 if point.level == "linear_stride" else accuracy(point)
+
+
+def neither_is_as_good(point: Point) -> float:
+    return (
+        accuracy(dataclasses.replace(point, level="linear_max")) if point.level == "linear_stride" else accuracy(point)
+    )
+
+
+@pytest.mark.parametrize(
+    ("level", "said"), [(accuracy, "agree"), (neither_wins, "disagree"), (neither_is_as_good, "cannot tell")]
+)
+def test_the_order_of_three_nets_is_told_from_records(
+    plant: Plant, level: Callable[[Point], float], said: str, tmp_path: Path
+) -> None:
+    found = literature.findings(pools(tmp_path, plant, level))
+    assert literature.orders(found)["caffenet's order on digits12"] == said
+    words = {one.line.says: one.word for one in found}
+    assert words["ReLU and max-pools above max-pools alone"] == "agree"
+    assert words["without activation max-pools above average pools"] == "no number"
+
+
+def test_without_records_it_says_not_run(plant: Plant, tmp_path: Path) -> None:
+    assert set(lines({}).values()) == {"not run"}
+    gone = next(point for point in plan(POOLS).points if point.level == "linear_max")
+    stored(tmp_path, plant, POOLS)
+    Store(tmp_path / "runs").set_aside(gone.arm.key, 0)
+    found = literature.findings({POOLS: view(lying_in(plan(POOLS), tmp_path))})
+    assert literature.orders(found) == {"caffenet's order on digits12": "not run"}
+    assert {one.word for one in found if one.line.better == "relu_max" and not one.line.worse.startswith("linear")} == {
+        "agree"
+    }
+
+
+def test_the_decay_of_gradients_is_told_from_histories(
+    plant: Plant, ran: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    found = lines({SWEEP: view(lying_in(plan(), ran))})
+    decays = {says: word for says, word in found.items() if "gradient" in says or "keeps" in says}
+    assert len(decays) == 6
+    assert set(decays.values()) == {"agree"}
+    monkeypatch.setitem(DECADES, "tanh", -0.6)
+    faulty = lines({SWEEP: view(lying_in(plan(), stored(tmp_path, plant)))})
+    assert faulty["tanh: the gradient is kept"] == "disagree"
+    assert faulty["ReLU keeps as much as tanh"] == "disagree"
+    assert faulty["sigmoid: the gradient shrinks from layer to layer"] == "agree"
+
+
+def test_a_task_on_which_a_linear_model_does_as_well_decides_nothing(plant: Plant, tmp_path: Path) -> None:
+    (there,) = pools(tmp_path, plant).values()
+    found = next(one for one in literature.findings({POOLS: there}) if one.word == "agree")
+    assert found.effect is not None
+    blunt = dataclasses.replace(found.effect, setting=dataclasses.replace(found.effect.setting, headroom=0.01))
+    assert literature.says(found.line, blunt) == ("cannot tell", "a linear model does as well on this task")
+    few = dataclasses.replace(found.effect, seeds=found.effect.seeds[:5])
+    assert literature.says(found.line, few)[0] == "cannot tell"
+
+
+def test_the_table_is_written_with_its_sources_and_every_number_has_one(
+    plant: Plant, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert literature.page(pools(tmp_path / "results", plant), tmp_path, QUIET, as_json=True) == 0
+    rows = json.loads(capsys.readouterr().out)["lines"]
+    with (tmp_path / "literature.csv").open() as file:
+        assert [row["verdict"] for row in csv.DictReader(file)] == [row["verdict"] for row in rows]
+    text = (tmp_path / "literature.md").read_text()
+    known, sources = literature.literature()
+    for line in known:
+        assert (line.number is None) == (line.source == "")
+        assert line.number is None or line.source in sources
+        if line.number is not None:
+            low, high = line.region
+            assert low <= line.number <= high
+        assert line.metric in metrics.names()
+    assert all(source in text for source in sources.values())
+    assert literature.page({}, tmp_path, QUIET, as_json=False) == 1
+
+
+def test_the_door_prints_the_table(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["judge", "literature", f"results={tmp_path}"])
+    assert judge.main() == 1
+    said = capsys.readouterr().out
+    assert "not run" in said
+    assert "caffenet" in said
