@@ -41,7 +41,14 @@ def plan(sweep: str = SWEEP) -> Grid:
 def accuracy(point: Point) -> float:
     """Caffenet's order, and checks that pass."""
     known = {"positive": 0.4, "sensitivity": 0.8, "a_a": 0.92}
-    named = {"relu_average": 0.88, "linear_max": 0.85, "linear_average": 0.7, "linear_stride": 0.6, "linear_none": 0.6, "tanh": 0.9}
+    named = {
+        "relu_average": 0.88,
+        "linear_max": 0.85,
+        "linear_average": 0.7,
+        "linear_stride": 0.6,
+        "linear_none": 0.6,
+        "tanh": 0.9,
+    }
     if point.check in known:
         return known[point.check]
     return named[point.level] if point.level in named else 0.92
