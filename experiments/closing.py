@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,17 @@ LEFT = ("claim", "contrast", "task", "arm", "level", "match")
 NICE = {"model.pools": "max-pools stand after convolutions number (0 is the image)"}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """How a sweep ended: what it has of records, the tables and verdicts made of them, and where they were written."""
+
+    view: View
+    arms: pd.DataFrame
+    effects: pd.DataFrame
+    verdicts: dict[str, Verdict]
+    folder: Path
+
+
 def headline(plan: Grid, arms: int) -> str:
     """The first lines of a run: the question, and how much there is to do."""
     sweep = plan.settings.sweep
@@ -46,8 +58,8 @@ def undecided(plan: Grid) -> tuple[Point, ...]:
     return tuple(dataclasses.replace(cell.point, block=1) for cell in cells)
 
 
-def report(plan: Grid, summary: Summary, console: Console) -> None:
-    """Print and write everything; nothing is read but records."""
+def report(plan: Grid, summary: Summary, console: Console) -> Written | None:
+    """Print and write everything; nothing is read but records. Returns what was written of a sweep."""
     now = view(plan)
     arms = arm_table(now)
     console.print(f"\ntrained {summary.trained} arms, found {summary.skipped} done, {len(summary.failures)} failed")
@@ -58,7 +70,7 @@ def report(plan: Grid, summary: Summary, console: Console) -> None:
         if not line.endswith(": "):
             console.print(f"match: {line}")
     if plan.settings.sweep is None:
-        return
+        return None
     name = plan.settings.sweep_name
     pairs = judging.pairwise(now)
     effects = effect_table(now, pairs)
@@ -71,8 +83,9 @@ def report(plan: Grid, summary: Summary, console: Console) -> None:
     for check in sweep_checks(now):
         console.print(f"check: {check.line}")
     console.print(_verdict_table({**exact, **found}))
-    folder = write(plan, now, arms, effects, {**exact, **found}, pairs)
-    console.print(f"table, effects, verdicts and figure: {folder}{os.sep}")
+    written = write(plan, now, arms, effects, {**exact, **found}, pairs)
+    console.print(f"table, effects, verdicts and figure: {written.folder}{os.sep}")
+    return written
 
 
 def related(sweep: str) -> tuple[str, ...]:
@@ -251,8 +264,8 @@ def _verdict_table(found: dict[str, Verdict]) -> Table:
 def write(
     plan: Grid, now: View, arms: pd.DataFrame, effects: pd.DataFrame, found: dict[str, Verdict],
     pairs: Sequence[tuple[Cell, Effect]],
-) -> Path:  # fmt: skip
-    """Write tables (CSV and parquet), verdicts (JSON) and the figure (PNG and SVG); returns their folder."""
+) -> Written:  # fmt: skip
+    """Write tables (CSV and parquet), verdicts (JSON) and the figure (PNG and SVG) to the sweep's folder."""
     folder = plan.settings.results / "sweeps" / plan.settings.sweep_name / plan.settings.scale
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in (("arms", arms), ("effects", effects)):
@@ -261,7 +274,7 @@ def write(
     content = {name: {"says": claims()[name].says, **plain(verdict)} for name, verdict in found.items()}
     (folder / "verdicts.json").write_text(json.dumps(finite(content), indent=1, sort_keys=True) + "\n")
     draw(plan, now, pairs, folder)
-    return folder
+    return Written(view=now, arms=arms, effects=effects, verdicts=found, folder=folder)
 
 
 def finite(value: Any) -> Any:

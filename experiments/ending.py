@@ -11,6 +11,7 @@ from rich.progress import track
 
 from cnnlab.spec.verdict import WORDS, Verdict
 from experiments import closing, judge, judging, page
+from experiments.closing import Written
 from experiments.config.grid import Grid
 from experiments.plan import Plan, merged
 from experiments.registry import claims, claims_fed_by, register
@@ -43,16 +44,21 @@ def verdicts(there: Mapping[str, View], results: Path, console: Console) -> dict
     return judging.verdicts(names, there, results)
 
 
-def write_sweep(plan: Grid, now: View, found: Mapping[str, Verdict]) -> str:
-    """Write what `experiments.run` writes of a sweep, in the same place; returns a line about it."""
+def write_sweep(plan: Grid, now: View, found: Mapping[str, Verdict]) -> Written:
+    """Write what `experiments.run` writes of a sweep, in the same place."""
     name = plan.settings.sweep_name
     arms, pairs = closing.arm_table(now), judging.pairwise(now)
     own = {claim: found[claim] for claim in (*closing.related(name), *claims_fed_by(name))}
-    folder = closing.write(plan, now, arms, closing.effect_table(now, pairs), own, pairs)
-    fed = [found[claim].word for claim in claims_fed_by(name)]
+    return closing.write(plan, now, arms, closing.effect_table(now, pairs), own, pairs)
+
+
+def line(written: Written) -> str:
+    """A sweep's end in a line."""
+    now, name = written.view, written.view.settings.sweep_name
+    fed = [written.verdicts[claim].word for claim in claims_fed_by(name)]
     words = ", ".join(f"{fed.count(word)} {word}" for word in WORDS if word in fed) or "feeds no claim"
     cells = (*now.cells, *now.checks)
-    return f"{name}: {sum(bool(cell.records) for cell in cells)} of {len(cells)} arms, {words}; {folder}"
+    return f"{name}: {sum(bool(cell.records) for cell in cells)} of {len(cells)} arms, {words}; {written.folder}"
 
 
 def write_verdicts(found: Mapping[str, Verdict], folder: Path) -> None:

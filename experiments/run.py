@@ -15,6 +15,7 @@ from experiments.config.grid import CONF, Grid, grid, is_question, words
 from experiments.config.mistakes import UserMistake
 from experiments.config.resolve import Point
 from experiments.session import Session, Summary
+from experiments.sweep_run import of_sweep
 from experiments.terminal import terminal
 
 MISTAKE, FAILED, INTERRUPTED = 2, 1, 130
@@ -72,7 +73,9 @@ def _run(plan: Grid, arguments: list[str], console: Console) -> int:
         if second:
             console.print(f"second look: another block of members for {len(second)} arms that are still undecided")
             _add(summary, session.train(second))
-    closing.report(plan, summary, console)
+        written = closing.report(plan, summary, console)
+        if written is not None:
+            session.show(of_sweep(written))
     for arm, reason in summary.failures:
         print(f"failed: {arm}: {reason}", file=sys.stderr)
     return FAILED if summary.failures else 0

@@ -9,14 +9,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from cnnlab.records import Store
-from cnnlab.spec.record import Record
-from cnnlab.tracking import Tracker, arm_run, tracker
+from cnnlab.tracking import Run, Tracker, tracker
 from cnnlab.training.arm import training
 from cnnlab.training.run import evaluation_seeds
 from cnnlab.training.workers import Outcome, Plan, Pool, accelerator, cores
+from experiments.arm_run import of_arm
 from experiments.config.resolve import Point, Settings
 from experiments.provenance import provenance
-from experiments.registry import claim_digests, claims_fed_by
+from experiments.registry import claim_digests
 
 LOG_EVERY_SECONDS = 15.0
 
@@ -93,7 +93,7 @@ class Session:
                         started, time.perf_counter() - clock, self.pool.plan.backend, self.pool.plan.workers
                     )
                     self.store.write(outcome.record, facts)
-                    self._mirror(point, outcome.record)
+                    self.show(*of_arm(point, outcome.record, self.settings))
                     summary.trained += 1
                 progress.arm_done(outcome)
 
@@ -103,26 +103,12 @@ class Session:
         path = self.store.write_failure(point.arm.key, point.block, reason)
         summary.failures.append((point.arm.key, f"{reason.strip().splitlines()[-1]} (all of it: {path})"))
 
-    def _mirror(self, point: Point, record: Record) -> None:
-        """Show a record in W&B; whatever goes wrong there costs one warning line."""
+    def show(self, *runs: Run) -> None:
+        """Show runs in W&B; whatever goes wrong there costs one warning line."""
         if self._tracker is None:
             self._tracker = tracker(self.settings.tracker, self.settings.runs, self.settings.project)
-        sweep, name = self.settings.sweep, self.settings.sweep_name
-        self._tracker.log(
-            arm_run(
-                record,
-                name=" ".join(part for part in (point.arm.task.name, point.level, *_unusual(point)) if part),
-                group=name or "single",
-                tags=(self.settings.scale, point.arm.task.name, *claims_fed_by(name)),
-                notes="" if sweep is None else sweep.question,
-                config={"sweep": name, "scale": self.settings.scale, "level": point.level, "match": point.match},
-            )
-        )
-
-
-def _unusual(point: Point) -> tuple[str, ...]:
-    """Match and check of a point, where it has any."""
-    return tuple(value for value in (point.match, point.check) if value != "none")
+        for run in runs:
+            self._tracker.log(run)
 
 
 def expected_runs(points: Iterable[Point]) -> int:

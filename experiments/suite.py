@@ -21,6 +21,7 @@ from experiments.config.resolve import Point
 from experiments.plan import CONTROL, Name, Plan, choose, compose, cut, make, named, stages
 from experiments.price import Pace, spoken
 from experiments.session import Session, Summary, expected_runs
+from experiments.sweep_run import of_sweep
 from experiments.terminal import terminal
 
 MISTAKE, FAILED, INTERRUPTED = 2, 1, 130
@@ -219,7 +220,9 @@ def run(ready: Prepared, session: Session, console: Console, began: float) -> in
     for name, one in plan.sweeps.items():
         with staged.going_on(name, total, folder):
             if name in there:
-                console.print(ending.write_sweep(one, there[name], found), markup=False)
+                written = ending.write_sweep(one, there[name], found)
+                console.print(ending.line(written), markup=False)
+                session.show(of_sweep(written))
     ending.show(found, there, plan.settings.scale, console)
     ended = time.perf_counter()
     took = {"training": clock.seconds, "judging and drawing": ended - trained, "in all": ended - began}

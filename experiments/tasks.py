@@ -24,11 +24,10 @@ from cnnlab.training import linear, members
 from cnnlab.training.run import LinearFit, Run, tuning_seeds
 from experiments.config.grid import CONF, grid
 from experiments.config.mistakes import UserMistake
+from experiments.pictures import first_samples
 from experiments.terminal import terminal
 
 MISTAKE = 2
-SHOWN, SHOWN_MOSAICS = 5, 2
-"""Samples of every class in a picture: of images as such, and of mosaics of more than three channels."""
 SILENT = 1e-6
 """Noise of a picture of the signal alone: the same samples, their noise invisible."""
 DESCRIPTION = """\
@@ -229,12 +228,6 @@ def block(setting: Setting) -> Block:
         panels.insert(0, Panel(heading=f"signal alone{mosaic}", images=first_samples(silent, setting.source)))
     classes = tuple(f"label {label}" for label in range(task.classes))
     return Block(title=f"{setting.name}: {described(task)}", classes=classes, panels=tuple(panels))
-
-
-def first_samples(task: Task, source: Source) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """The first images of every class that a seed can draw, (classes, samples, side, side, channels)."""
-    pool, count = data.load(task, source).pool, SHOWN if task.channels <= 3 else SHOWN_MOSAICS
-    return np.stack([pool.images[pool.labels == label][:count] for label in range(task.classes)]).astype(np.float64)
 
 
 if __name__ == "__main__":

@@ -31,9 +31,14 @@ class Store:
         """Where one block of an arm lies, whether or not it is there."""
         return self.root / arm / str(block)
 
+    def record(self, arm: str, block: int) -> Path:
+        """The file of one block's record: the whole one, or else the compact one, whether or not that is there."""
+        whole = self.folder(arm, block) / RECORD
+        return whole if whole.is_file() else whole.with_name(COMPACT)
+
     def has(self, arm: str, block: int) -> bool:
         """Whether a record is there, of whatever protocol."""
-        return self._file(arm, block).is_file()
+        return self.record(arm, block).is_file()
 
     def names(self) -> Iterator[tuple[str, int]]:
         """Arm and block of every record, in alphabetical order."""
@@ -42,7 +47,7 @@ class Store:
 
     def content(self, arm: str, block: int) -> bytes:
         """The JSON bytes of one record, not looked into. Raises FileNotFoundError, and BadRecord if it is cut off."""
-        path = self._file(arm, block)
+        path = self.record(arm, block)
         return unpack(path.read_bytes(), path) if path.name == COMPACT else path.read_bytes()
 
     def read(self, arm: str, block: int) -> Record:
@@ -53,16 +58,11 @@ class Store:
             BadRecord: if it cannot be read, is of another protocol, or lies in the wrong place; says which file and
                 what is wrong.
         """
-        path = self._file(arm, block)
+        path = self.record(arm, block)
         record = decode(self.content(arm, block), path)
         if (record.arm, record.block) != (arm, block):
             raise BadRecord(path, f"is the record of {record.arm} block {record.block}")
         return record
-
-    def _file(self, arm: str, block: int) -> Path:
-        """The file of a record: the whole one, or else the compact one, whether or not that is there."""
-        whole = self.folder(arm, block) / RECORD
-        return whole if whole.is_file() else whole.with_name(COMPACT)
 
     def publish(self, record: Record) -> Path:
         """Put a record in place in compact form, instead of an earlier one; equal records give equal bytes."""

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Floats = npt.NDArray[np.float64]
-GREYS = "gray"
+GREYS, BETWEEN = "gray", "#cfe3f3"
+"""Colour map of grey images, and the colour that parts them."""
 CHANNELS_ACROSS = 4
 INCHES, HEAD, CHARACTERS = 0.034, 0.75, 10
 """Inches a pixel and for the titles of a block; characters of a title an inch."""
@@ -98,7 +99,7 @@ def _show(axes: "Axes", image: Floats, heading: str, classes: Sequence[str]) -> 
     if image.ndim == 3:
         axes.imshow(np.nan_to_num(shown, nan=1.0), interpolation="nearest")
     else:
-        axes.imshow(shown, cmap=colormaps[GREYS].with_extremes(bad="#cfe3f3"), interpolation="nearest")
+        axes.imshow(shown, cmap=colormaps[GREYS].with_extremes(bad=BETWEEN), interpolation="nearest")
     height = image.shape[0] / max(1, len(classes))
     axes.set_yticks([height * (place + 0.5) - 0.5 for place in range(len(classes))], list(classes), fontsize=8)
     axes.set_xticks([])

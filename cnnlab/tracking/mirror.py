@@ -1,4 +1,4 @@
-"""Sends runs to W&B, one W&B run each. A failure is one line of warning, and after a few of them nothing more is tried.
+"""Sends runs to W&B, one W&B run each. Trouble with W&B, disk or network is one line of warning, and the end of it.
 
 Each setting below avoids a trap that was met: a shared `Settings` object carries its run id into the next run, and
 without `finish_previous` a run that was left open swallows the next one.
@@ -9,18 +9,19 @@ import logging
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cnnlab.tracking.run import Run, Table
-from cnnlab.tracking.series import AXIS, Histogram, Row, rows, summary
+from cnnlab.tracking import service
+from cnnlab.tracking.run import Artifact, Picture, Run, Table
+from cnnlab.tracking.series import AXIS, Histogram, Row, best, rows, summary
 
 if TYPE_CHECKING:
     import wandb
 
 PATIENCE = 2
-"""Failures in a row after which no further run is tried: each may cost `SECONDS` or two of waiting."""
+"""Runs in a row that cannot be shown for what they hold, after which no further one is tried."""
 
 SECONDS = 20.0
 """How long W&B may take to start a run, and again to finish one."""
@@ -33,10 +34,14 @@ LONGEST_TAG, LONGEST_REASON = 64, 200
 log = logging.getLogger(__name__)
 
 
+class Unfit(Exception):
+    """What a run holds cannot be shown: the next one may well be."""
+
+
 class Mirror:
     """A tracker that W&B stands behind."""
 
-    def __init__(self, *, mode: Literal["offline", "online"], directory: Path, project: str) -> None:
+    def __init__(self, *, mode: service.Mode, directory: Path, project: str) -> None:
         self.mode, self.directory, self.project = mode, directory, project
         self._failures = 0
         self._opened = False
@@ -47,14 +52,20 @@ class Mirror:
             return
         try:
             self._send(run)
-        except Exception as error:
+        except Unfit as error:
             self._failures += 1
-            end = "; no further run is tried" if self._failures >= PATIENCE else ""
-            log.warning(
-                "W&B %s: run %s is not mirrored, its record is safe (%s)%s", self.mode, run.id, _line(error), end
-            )
+            self._warn(run, error)
+        except Exception as error:
+            # disk, network or server: each further try may cost `SECONDS` or two of waiting
+            self._failures = PATIENCE
+            self._warn(run, error)
         else:
             self._failures = 0
+
+    def _warn(self, run: Run, error: Exception) -> None:
+        """Say in one line what is missing in W&B, and why."""
+        end = "; no further run is tried" if self._failures >= PATIENCE else ""
+        log.warning("W&B %s: run %s is not mirrored, its record is safe (%s)%s", self.mode, run.id, _line(error), end)
 
     def close(self) -> None:
         """Stop the W&B service of this process, if this tracker used it."""
@@ -69,13 +80,10 @@ class Mirror:
             log.warning("W&B %s: the service did not stop (%s)", self.mode, _line(error))
 
     def _send(self, run: Run) -> None:
-        """Open a W&B run, fill it and finish it. Raises whatever goes wrong."""
-        # without it, W&B looks up its own server to report its errors to, also when offline
-        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+        """Open a W&B run, fill it and finish it. Raises Unfit, or whatever else goes wrong."""
+        self._prepare()
         import wandb
 
-        self._opened = True
-        self._prepare()
         opened = wandb.init(
             project=self.project,
             dir=str(self.directory),
@@ -92,27 +100,26 @@ class Mirror:
         )
         try:
             fill(opened, run)
-        except BaseException:
+        except BaseException as error:
             # as `with` would, but without its printed traceback, and no trouble here may hide an interrupt
             with contextlib.suppress(Exception):
                 opened.finish(exit_code=1)
+            if isinstance(error, Exception):
+                raise Unfit(_line(error)) from error
             raise
         opened.finish()
         if not Path(opened.settings.sync_file).stat().st_size:
             raise OSError(f"nothing was written below {self.directory}")
 
     def _prepare(self) -> None:
-        """Fail early where W&B would ask a question at the terminal, or quietly write elsewhere."""
-        import wandb
-
+        """Fail early where W&B would quietly write elsewhere, or nothing."""
         self.directory.mkdir(parents=True, exist_ok=True)
         if not os.access(self.directory, os.W_OK):
             raise PermissionError(f"{self.directory} is not writable")
         if shutil.disk_usage(self.directory).free < SPACE:
             raise OSError(f"less than {SPACE} bytes are free at {self.directory}")
-        wandb.setup(wandb.Settings(mode=self.mode, silent=True))
-        if self.mode == "online" and not wandb.login(prompt=False, verify=False):
-            raise PermissionError("no API key: run `wandb login` or set WANDB_API_KEY")
+        self._opened = True
+        service.start(self.mode)
 
     def _settings(self) -> "wandb.Settings":
         """Settings of one run, made anew for each: W&B writes into them. Lean, and silent about this machine."""
@@ -140,12 +147,21 @@ def fill(opened: "wandb.Run", run: Run) -> None:
     """Log what a run holds. Every series is drawn over images seen."""
     if run.record is not None:
         opened.define_metric(AXIS, hidden=True)
+        # one by one: W&B ignores the summary of a pattern
+        for name, extreme in best(run.record).items():
+            opened.define_metric(name, step_metric=AXIS, summary=extreme)
         opened.define_metric("*", step_metric=AXIS)
         for row in rows(run.record):
             opened.log(_shown(row))
         opened.summary.update(summary(run.record))
-    if run.tables:
-        opened.log({name: _table(table) for name, table in run.tables.items()})
+    if run.numbers:
+        opened.summary.update(dict(run.numbers))
+    beside: dict[str, Any] = {name: _table(table) for name, table in run.tables.items()}
+    beside |= {name: _image(picture) for name, picture in run.pictures.items()}
+    if beside:
+        opened.log(beside)
+    if run.artifact is not None:
+        opened.log_artifact(_artifact(run.artifact))
 
 
 def _shown(row: Row) -> dict[str, Any]:
@@ -167,6 +183,24 @@ def _table(table: Table) -> "wandb.Table":
     return wandb.Table(columns=columns, data=[[row[str(column)] for column in columns] for row in table])
 
 
+def _image(picture: Picture) -> "wandb.Image":
+    """A file's image, or one drawn now."""
+    import wandb
+
+    return wandb.Image(str(picture) if isinstance(picture, Path) else picture())
+
+
+def _artifact(artifact: Artifact) -> "wandb.Artifact":
+    """Files by reference: W&B neither copies them here nor keeps them in a cache once they are sent."""
+    import wandb
+
+    made = wandb.Artifact(artifact.name, type=artifact.kind)
+    for name, path in artifact.files.items():
+        made.add_file(str(path), name=name, policy="immutable", skip_cache=True)
+    return made
+
+
 def _line(error: Exception) -> str:
     """An exception as one short line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
+    text = str(error) if isinstance(error, Unfit) else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())[:LONGEST_REASON]

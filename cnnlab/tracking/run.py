@@ -1,21 +1,43 @@
 """What is tracked, and by whom: a run, the tracker's interface, and the choice of one."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cnnlab.spec.invalid import require_choice
 from cnnlab.spec.record import Record
+from cnnlab.tracking.members import each
 
 MODES = ("off", "offline", "online")
+
+UNITS = ("arm", "seed")
+"""What a run is: a block of an arm, its members summed up; or each member, for a dashboard that groups them itself."""
 
 LONGEST_ID = 128
 """W&B refuses longer run ids."""
 
 Table = tuple[Mapping[str, Any], ...]
 """Rows of a table; all have the keys of the first."""
+
+Pixels = NDArray[np.uint8]
+"""[height, width, 3]."""
+
+Picture = Path | Callable[[], Pixels]
+"""The file of an image, or what draws it: called only if the run is really tracked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """Files that are kept together: a name, what kind of thing they are, and the files by their path within it."""
+
+    name: str
+    kind: str
+    files: Mapping[str, Path]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +49,9 @@ class Run:
         name: what a person reads. group: runs shown as one, such as a sweep. job_type: what kind of run it is.
         config: plain values that say what was run.
         record: the arm's block whose series and summary are shown; None for a run of tables alone.
-        tables: by name, such as the verdicts that a sweep feeds.
+        numbers: further entries of the summary.
+        tables: by name, such as the verdicts that a sweep feeds. pictures: by name.
+        artifact: what is kept beside the run.
     """
 
     id: str
@@ -38,7 +62,10 @@ class Run:
     notes: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     record: Record | None = None
+    numbers: Mapping[str, float] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)
+    pictures: Mapping[str, Picture] = field(default_factory=dict)
+    artifact: Artifact | None = None
 
 
 class Tracker(Protocol):
@@ -81,27 +108,45 @@ def tracker(mode: str, directory: Path, project: str = "cnnlab") -> Tracker:
     return Mirror(mode="online" if mode == "online" else "offline", directory=directory, project=project)
 
 
-def arm_run(
-    record: Record, *, name: str, group: str, tags: tuple[str, ...] = (), notes: str = "",
-    config: Mapping[str, Any] | None = None,
-) -> Run:  # fmt: skip
-    """The run of one block of an arm.
+def arm_runs(
+    record: Record, *, unit: str, name: str, group: str, tags: tuple[str, ...] = (), notes: str = "",
+    config: Mapping[str, Any] | None = None, pictures: Mapping[str, Picture] | None = None,
+) -> tuple[Run, ...]:  # fmt: skip
+    """The runs of one block of an arm: one, or one a member.
 
     Args:
+        unit: `arm` or `seed`. Of several runs the first alone has the pictures.
         config: what stands beside the record's own config (net, recipe, task), protocol, block and members,
             such as the sweep, the scale and the levels of its factors. The record's own keys win.
+
+    Raises:
+        Invalid: another unit.
     """
-    own = {"protocol": record.protocol, "arm": record.arm, "block": record.block, "members": list(record.members)}
-    return Run(
-        id=run_id(f"{record.arm}-b{record.block}"), name=name, group=group, job_type="arm", tags=tags, notes=notes,
-        config={**(config or {}), **record.config, **own}, record=record,
+    require_choice("tracker.unit", unit, UNITS)
+    own = {"protocol": record.protocol, "arm": record.arm, "block": record.block}
+    known = {**(config or {}), **record.config, **own}
+    block = f"{record.arm}-b{record.block}"
+    if unit == "arm":
+        return (
+            Run(
+                id=run_id(block), name=name, group=group, job_type=unit, tags=tags, notes=notes, record=record,
+                config={**known, "members": list(record.members)}, pictures=pictures or {},
+            ),
+        )  # fmt: skip
+    return tuple(
+        Run(
+            id=run_id(f"{block}-s{one.members[0]}"), name=f"{name} seed {one.members[0]}", group=group, job_type=unit,
+            tags=tags, notes=notes, record=one, config={**known, "seed": one.members[0]},
+            pictures=(pictures or {}) if place == 0 else {},
+        )
+        for place, one in enumerate(each(record))
     )  # fmt: skip
 
 
 def run_id(name: str) -> str:
     """A name as a W&B run id: other characters than letters, digits, dot, dash and underscore become underscores.
 
-    A long name keeps its end, where an arm's hash and block stand.
+    A long name keeps its end, where an arm's hash, block and seed stand.
 
     >>> run_id("digits12-convnet/2:4-0123456789-b0")
     'digits12-convnet_2_4-0123456789-b0'

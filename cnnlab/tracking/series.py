@@ -11,6 +11,9 @@ from cnnlab.spec.record import Finals, Record
 AXIS = "images_seen"
 """The x-axis of every series, in training images a member has seen."""
 
+BEST = {"accuracy/": "max", "loss/": "min"}
+"""Which value of a series is its best, by the prefix of its name."""
+
 HISTOGRAMS = "log2_histogram/"
 """Series of this prefix hold counts of log2 |g|, one list a moment, and not numbers."""
 
@@ -43,17 +46,20 @@ Row = dict[str, int | float | Histogram]
 def rows(record: Record) -> list[Row]:
     """What to log at each recorded moment, by ascending images seen, which stand in the row as `AXIS`.
 
-    A series appears as the mean over members under its own name. Series of whole epochs also appear as
-    `lowest/<series>` and `highest/<series>`, the extreme members, and `counted/<series>`, the number of members that
-    had a finite value: the mean of a partly diverged arm is a mean of the rest. Histograms are summed over members.
+    A series appears as the mean over members under its own name. Where there are several, series of whole epochs also
+    appear as `lowest/<series>` and `highest/<series>`, the extreme members, and `counted/<series>`, the number of
+    members that had a finite value: the mean of a partly diverged arm is a mean of the rest. Histograms are summed.
     """
     moments: dict[int, Row] = {}
+    several = len(record.members) > 1
     for name, values in _epochs(record).items():
         for seen, members in values.items():
             row = moments.setdefault(seen, {AXIS: seen})
             if members:
-                row |= {name: statistics.fmean(members), f"counted/{name}": len(members)}
+                row[name] = statistics.fmean(members)
+            if members and several:
                 row |= {f"lowest/{name}": min(members), f"highest/{name}": max(members)}
+                row[f"counted/{name}"] = len(members)
     for name, values in _stats(record).items():
         for seen, members in values.items():
             row = moments.setdefault(seen, {AXIS: seen})
@@ -62,11 +68,22 @@ def rows(record: Record) -> list[Row]:
     return [moments[seen] for seen in sorted(moments)]
 
 
+def best(record: Record) -> dict[str, str]:
+    """Series that are summed up by their best moment, and which that is: `max` or `min`."""
+    return {
+        name: extreme
+        for name, values in sorted(_epochs(record).items())
+        for prefix, extreme in BEST.items()
+        if name.startswith(prefix) and any(values.values())
+    }
+
+
 def summary(record: Record) -> dict[str, int | float | bool | None]:
     """The arm in single numbers: finals at both learning rates, geometry, probes, and the last value of every series.
 
-    Standard deviations are over members with divisor n - 1, and absent with fewer than two members. A series whose
-    last moment is finite for no member ends as None, whatever it was before.
+    Series of which `best` names the moment that counts are not among them. Standard deviations are over members with
+    divisor n - 1, and absent with fewer than two members. A series whose last moment is finite for no member ends as
+    None, whatever it was before.
     """
     return (
         {"members": len(record.members), "block": record.block}
@@ -122,8 +139,9 @@ def _probes(record: Record) -> dict[str, float]:
 def _last(record: Record) -> dict[str, float | None]:
     """Mean over members of every series of numbers, at the last moment that any member recorded."""
     last: dict[str, float | None] = {}
+    otherwise = best(record)
     for name, values in (_epochs(record) | _stats(record)).items():
-        if not name.startswith(HISTOGRAMS):
+        if name not in otherwise and not name.startswith(HISTOGRAMS):
             members = values[max(values)]
             last[name] = statistics.fmean(members) if members else None
     return last

@@ -13,7 +13,7 @@ from cnnlab.spec.invalid import Invalid, require, require_choice
 from cnnlab.spec.net import Classic, ConvNet, Net
 from cnnlab.spec.recipe import Recipe
 from cnnlab.spec.task import Task
-from cnnlab.tracking.run import MODES
+from cnnlab.tracking.run import MODES, UNITS
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.match import matched
 from experiments.config import schema
@@ -35,6 +35,7 @@ class Settings:
     force: bool
     tracker: str
     project: str
+    unit: str
     scale: str
     looks: int
     hours: float
@@ -92,6 +93,7 @@ def wanted(cfg: DictConfig) -> bool:
 def settings(cfg: DictConfig, sweep_name: str) -> Settings:
     """The settings of a run; `sweep_name` is the path of its sweep's file, or empty. Raises Invalid."""
     require_choice("tracker.mode", cfg.tracker.mode, MODES)
+    require_choice("tracker.unit", cfg.tracker.unit, UNITS)
     require(cfg.workers >= 0, "workers", cfg.workers, "must be 0 (one per core) or more")
     require(cfg.scale.hours >= 0, "scale.hours", cfg.scale.hours, "must be 0 (no limit) or more")
     require(cfg.scale.looks in (1, 2), "scale.looks", cfg.scale.looks, "must be 1 or 2: there is never a third look")
@@ -106,6 +108,7 @@ def settings(cfg: DictConfig, sweep_name: str) -> Settings:
         force=cfg.force,
         tracker=cfg.tracker.mode,
         project=cfg.tracker.project,
+        unit=cfg.tracker.unit,
         scale=cfg.scale.name,
         looks=cfg.scale.looks,
         hours=cfg.scale.hours,

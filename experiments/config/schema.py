@@ -50,6 +50,7 @@ class Tracker:
 
     mode: str = "offline"
     project: str = "cnnlab"
+    unit: str = "arm"
 
 
 @dataclass

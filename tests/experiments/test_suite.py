@@ -395,7 +395,7 @@ def test_an_arm_or_a_sweep_that_fails_stops_no_other_and_is_told(door: Door, mon
     monkeypatch.setattr(session, "training", failing)
     honest = ending.write_sweep
 
-    def writing(one: Grid, *rest: Any) -> str:
+    def writing(one: Grid, *rest: Any) -> Any:
         if one.settings.sweep_name == "pool_position":
             raise ZeroDivisionError("planted in a sweep")
         return honest(one, *rest)

@@ -1,15 +1,10 @@
-"""A W&B server on loopback, records to track, and a way to read back what was tracked."""
+"""Records to track, and a way to read back what was tracked."""
 
-import gzip
 import json
-import os
 import subprocess
 import sys
-import threading
-from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,124 +13,9 @@ import pytest
 from cnnlab.spec.record import Finals, Measured, Record, Tried, Tuning
 
 
-class StandIn(ThreadingHTTPServer):
-    """Answers what W&B's client asks while it starts and fills a run, and keeps what it was sent.
-
-    Attributes:
-        runs: what each run was created with, by id.
-        streamed: what each run's file stream was sent, by id.
-        refuse_queries, refuse_streams: an HTTP status to answer with instead.
-        hits: number of requests of any kind.
-    """
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Answer)
-        self.runs: dict[str, dict[str, Any]] = {}
-        self.streamed: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        self.refuse_queries: int | None = None
-        self.refuse_streams: int | None = None
-        self.hits = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def history(self, run: str) -> list[dict[str, Any]]:
-        """Rows that a run logged, in order."""
-        chunks = [chunk["files"] for chunk in self.streamed[run] if "files" in chunk]
-        lines = [line for files in chunks if (part := files.get("wandb-history.jsonl")) for line in part["content"]]
-        return [json.loads(line) for line in lines]
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no error of the server."""
-
-
-class Answer(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: StandIn
-
-    def log_message(self, format: str, *args: Any) -> None:  # the name is http.server's
-        """Nothing on the terminal."""
-
-    def do_GET(self) -> None:
-        self.answer({})
-
-    def do_PUT(self) -> None:
-        self.body()
-        self.answer({})
-
-    def do_POST(self) -> None:
-        body = self.body()
-        if "/file_stream" in self.path:
-            if self.server.refuse_streams:
-                return self.answer({}, self.server.refuse_streams)
-            self.server.streamed[self.path.split("/")[-2]].append(json.loads(body))
-            return self.answer({"exitcode": None, "limits": {}})
-        if self.server.refuse_queries:
-            return self.answer({"errors": [{"message": "refused"}]}, self.server.refuse_queries)
-        if not self.path.endswith("/graphql"):
-            return self.answer({})
-        query = json.loads(body)
-        operation = query["operationName"] if "operationName" in query else query["query"].split("(")[0].split()[1]
-        return self.answer({"data": self.queried(operation, query.get("variables", {}))})
-
-    def queried(self, operation: str, variables: dict[str, Any]) -> dict[str, Any]:
-        """Data of one GraphQL operation."""
-        project = {"id": "P", "name": "cnnlab", "entity": {"id": "E", "name": "me"}}
-        if operation == "Viewer":
-            return {"viewer": {"id": "u", "entity": "me", "username": "me", "flags": "{}", "teams": {"edges": []}}}
-        if operation == "UpsertBucket":
-            self.server.runs.setdefault(variables["name"], variables)
-            bucket = {"id": "B", "name": variables["name"], "config": "{}", "project": project}
-            return {"upsertBucket": {"bucket": bucket, "inserted": True}}
-        if operation == "RunResumeStatus":
-            return {"model": project | {"bucket": None}}
-        if operation == "CreateRunFiles":
-            files = [{"name": name, "uploadUrl": f"{self.server.url}/{name}"} for name in variables["files"]]
-            return {"createRunFiles": {"runID": "R", "uploadHeaders": [], "files": files}}
-        return {}
-
-    def body(self) -> bytes:
-        content = self.rfile.read(int(self.headers["Content-Length"] or 0))
-        return gzip.decompress(content) if self.headers["Content-Encoding"] == "gzip" else content
-
-    def answer(self, content: dict[str, Any], status: int = 200) -> None:
-        self.server.hits += 1
-        text = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
-    """A running stand-in that W&B takes for its server, and a key for it."""
-    with StandIn() as stand_in:
-        thread = threading.Thread(target=stand_in.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
-        monkeypatch.setenv("WANDB_BASE_URL", stand_in.url)
-        monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
-        yield stand_in
-        stand_in.shutdown()
-        thread.join()
-
-
 @pytest.fixture(autouse=True)
-def _home_of_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Keep W&B away from this user's settings, keys and folders, and stop its service afterwards."""
-    for name in [name for name in os.environ if name.startswith("WANDB_")]:
-        monkeypatch.delenv(name)
-    for place in ("CONFIG", "CACHE", "DATA", "ARTIFACT"):
-        monkeypatch.setenv(f"WANDB_{place}_DIR", str(tmp_path / "home"))
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
-    yield
-    if "wandb" in sys.modules:
-        sys.modules["wandb"].teardown()
+def _at_home(home_of_wandb: None) -> None:
+    """Every test here may start W&B."""
 
 
 def example(arm: str = "digits12-convnet-0123456789", offset: float = 0.0) -> Record:
@@ -192,6 +72,7 @@ class Seen:
     exit_code: int
     history: list[dict[str, Any]]
     metrics: list[dict[str, Any]]
+    artifacts: list[dict[str, Any]]
     summary: dict[str, Any] = field(default_factory=dict)
 
 
@@ -211,6 +92,7 @@ def read(folder: Path) -> Seen:
         exit_code=end["exit_code"],
         history=[entry["history"]["item"] for entry in entries if entry["type"] == "history"],
         metrics=[entry["metric"] for entry in entries if entry["type"] == "metric"],
+        artifacts=[entry["artifact"] for entry in entries if entry["type"] == "artifact"],
     )
     for entry in entries:
         if entry["type"] == "summary":

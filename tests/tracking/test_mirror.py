@@ -2,19 +2,23 @@ import os
 import pty
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from cnnlab.spec.invalid import Invalid
 from cnnlab.spec.record import Record
-from cnnlab.tracking import Off, Run, Tracker, arm_run, mirror, run_id, tracker
+from cnnlab.tracking import Artifact, Off, Run, Tracker, arm_runs, mirror, run_id, tracker
+from cnnlab.tracking.members import each
 from cnnlab.tracking.mirror import Mirror, fill
 from cnnlab.tracking.series import AXIS, Histogram, rows, summary
 
@@ -23,10 +27,14 @@ Inspect = Callable[[Path], list[Any]]
 
 
 def run_of(record: Record, **fields: Any) -> Run:
-    made = arm_run(
-        record, name="two pools", group="pool_position", tags=("smoke",), notes="n", config={"sweep": "pool_position"}
-    )
-    return replace(made, **fields)
+    return replace(runs_of(record, "arm")[0], **fields)
+
+
+def runs_of(record: Record, unit: str, **fields: Any) -> tuple[Run, ...]:
+    return arm_runs(
+        record, unit=unit, name="two pools", group="pool_position", tags=("smoke",), notes="n",
+        config={"sweep": "pool_position"}, **fields,
+    )  # fmt: skip
 
 
 def logged(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -48,11 +56,11 @@ def wanted(record: Record) -> list[dict[str, Any]]:
     return flat
 
 
-def holds(seen: Any, record: Record) -> bool:
-    """Whether an offline run, read back, is exactly this record."""
+def holds(seen: Any, record: Record, end: str = "") -> bool:
+    """Whether an offline run, read back, is exactly this record, under an id with this end."""
     promised = summary(record)
     return (
-        seen.run["run_id"] == f"{record.arm}-b{record.block}"
+        seen.run["run_id"] == f"{record.arm}-b{record.block}{end}"
         and seen.run["config"]["update"]["arm"] == record.arm
         and logged(seen.history) == wanted(record)
         and {name: seen.summary[name] for name in promised} == pytest.approx(promised)
@@ -93,6 +101,8 @@ def test_an_offline_run_holds_the_record_whatever_the_environment_says(
     }
     assert whole["state"] == "finished"
     assert whole["summary"]["own/test_accuracy/mean"] == pytest.approx(1.6 / 3)
+    assert whole["summary"]["accuracy/validation"] == {"max": 0.25}
+    assert whole["summary"]["loss/train"] == {"min": 0.75}
     assert "grad_norm/conv1/kernel" not in whole["summary"], "it was finite before, but not at the end"
     told = {name: seen.run[name] for name in ("display_name", "run_group", "job_type", "tags", "notes", "project")}
     assert told == {
@@ -162,6 +172,73 @@ def test_an_arm_logged_again_lands_in_the_same_run(tmp_path: Path, make: Make, i
     assert all(holds(run, make()) for run in seen)
 
 
+def one_run_a_member(runs: list[Any], record: Record) -> bool:
+    """Whether offline runs, read back, are exactly the members of a record."""
+    return len(runs) == len(record.members) and all(
+        holds(seen, one, f"-s{one.members[0]}") and seen.run["job_type"] == "seed"
+        for seen, one in zip(runs, each(record), strict=True)
+    )
+
+
+def test_an_arm_may_be_one_run_a_member(tmp_path: Path, make: Make, inspect: Inspect) -> None:
+    mirrored = tracker("offline", tmp_path)
+    for run in runs_of(make(), "seed"):
+        mirrored.log(run)
+    mirrored.close()
+    seen = inspect(tmp_path)
+    assert one_run_a_member(seen, make())
+    assert not one_run_a_member(seen[:2], make())
+    assert not one_run_a_member([seen[1], seen[0], seen[2]], make())
+    assert [run.run["config"]["update"]["seed"] for run in seen] == [12, 13, 14]
+    assert {run.run["run_group"] for run in seen} == {"pool_position"}
+
+
+def test_pictures_of_an_arm_stand_in_the_run_of_its_first_member(make: Make, tmp_path: Path) -> None:
+    pictures = {"map": tmp_path / "map.png"}
+    assert [run.pictures for run in runs_of(make(), "seed", pictures=pictures)] == [pictures, {}, {}]
+    assert [run.pictures for run in runs_of(make(), "arm", pictures=pictures)] == [pictures]
+
+
+def test_an_unknown_unit_lists_the_choices(make: Make) -> None:
+    with pytest.raises(Invalid, match="arm, seed"):
+        runs_of(make(), "member")
+
+
+def test_pictures_numbers_and_files_are_kept_as_they_are(tmp_path: Path, inspect: Inspect) -> None:
+    figure, kept = tmp_path / "figure.png", tmp_path / "record.json"
+    pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    Image.fromarray(255 - pixels).save(figure)
+    kept.write_text("{}")
+    mirrored = tracker("offline", tmp_path / "tracked")
+    mirrored.log(
+        Run(
+            id="s", name="summary", group="g", job_type="sweep", numbers={"arms": 6},
+            pictures={"figure": figure, "map": lambda: pixels},
+            artifact=Artifact(name="records-of-g", kind="records", files={"arm/0/record.json": kept}),
+        )
+    )  # fmt: skip
+    mirrored.close()
+    (seen,) = inspect(tmp_path / "tracked")
+    assert seen.summary["arms"] == 6
+    (folder,) = (tmp_path / "tracked" / "wandb").glob("offline-run-*")
+    shown = {
+        name: np.asarray(Image.open(folder / "files" / seen.summary[f"{name}.path"])) for name in ("figure", "map")
+    }
+    np.testing.assert_array_equal(shown["map"], pixels)
+    np.testing.assert_array_equal(shown["figure"], 255 - pixels)
+    (artifact,) = seen.artifacts
+    assert (artifact["name"], artifact["type"]) == ("records-of-g", "records")
+    (content,) = artifact["manifest"]["contents"]
+    assert (content["path"], content["local_path"]) == ("arm/0/record.json", str(kept))
+
+
+def test_what_is_not_tracked_is_not_drawn(tmp_path: Path) -> None:
+    def drawn() -> Any:
+        raise AssertionError
+
+    tracker("off", tmp_path).log(Run(id="a", name="a", group="a", job_type="a", pictures={"map": drawn}))
+
+
 def test_tables_are_shown_with_all_their_rows(tmp_path: Path, inspect: Inspect) -> None:
     verdicts = ({"claim": "pool/first", "verdict": "supported"}, {"claim": "pool/second", "verdict": "refuted"})
     mirrored = tracker("offline", tmp_path)
@@ -214,12 +291,8 @@ def broken_init(**_: Any) -> None:
     raise RuntimeError("W&B\nis\nbroken")
 
 
-@pytest.mark.parametrize("fault", ["directory", "disk", "wandb", "missing", "record"])
-def test_a_broken_tracker_costs_one_line_a_run_and_then_gives_up(
-    fault: str, tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
-    capfd: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    directory, run = tmp_path / "tracked", run_of(make())
+def broken(fault: str, directory: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Break something for all runs, or the run itself; returns the run to log."""
     if fault == "directory":
         directory.write_text("a file")
     elif fault == "disk":
@@ -230,16 +303,26 @@ def test_a_broken_tracker_costs_one_line_a_run_and_then_gives_up(
         monkeypatch.setattr(wandb, "init", broken_init)
     elif fault == "missing":
         monkeypatch.setitem(sys.modules, "wandb", None)
+    elif fault == "record":
+        assert run.record is not None
+        return replace(run, record=replace(run.record, histories=({"images_seen": [1, 2], "loss/train": [1.0]},)))
     else:
-        run = replace(run, record=replace(make(), histories=({"images_seen": [1, 2], "loss/train": [1.0]},)))
+        return replace(run, pictures={"map": directory / "no such picture.png"})
+    return run
+
+
+@pytest.mark.parametrize("fault", ["directory", "disk", "wandb", "missing", "record", "picture"])
+def test_trouble_costs_one_line_and_a_run_that_cannot_be_shown_costs_only_itself(
+    fault: str, tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    directory = tmp_path / "tracked"
+    run = broken(fault, directory, run_of(make()), monkeypatch)
     mirrored = tracker("offline", directory)
-    mirrored.log(run)
-    assert len(warnings_of(caplog)) == 1
     for _ in range(4):
         mirrored.log(run)
-    lines = warnings_of(caplog)
-    assert len(lines) == mirror.PATIENCE
-    assert [line.endswith("no further run is tried") for line in lines] == [False, True]
+    ends = [line.endswith("no further run is tried") for line in warnings_of(caplog)]
+    assert ends == ([False, True] if fault in ("record", "picture") else [True])
     monkeypatch.undo()
     mirrored.close()
     assert capfd.readouterr().err == ""
@@ -283,28 +366,47 @@ def test_an_online_run_sends_every_row(tmp_path: Path, make: Make, server: Any) 
         assert [row.get("loss/train") for row in got] == [row.get("loss/train") for row in rows(record)]
 
 
-@pytest.mark.parametrize("trouble", ["refused key", "dies in the middle", "unreachable"])
+@pytest.mark.parametrize("trouble", ["refused key", "malformed key", "fails in the middle", "is gone", "says nothing"])
 def test_a_server_in_trouble_costs_one_line_and_is_then_left_alone(
     trouble: str, tmp_path: Path, make: Make, server: Any, monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.setattr(mirror, "SECONDS", 1.0)
     if trouble == "refused key":
         server.refuse_queries = 401
-    elif trouble == "dies in the middle":
+    elif trouble == "malformed key":
+        monkeypatch.setenv("WANDB_API_KEY", "short")
+    elif trouble == "fails in the middle":
         server.refuse_streams = 500
-    else:
+    elif trouble == "is gone":
         monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    else:
+        server.delay = 60.0
     mirrored = tracker("online", tmp_path)
-    for place in range(mirror.PATIENCE):
+    began = time.monotonic()
+    for place in range(3):
         mirrored.log(run_of(make(f"arm{place}")))
-        assert len(warnings_of(caplog)) == place + 1
-    before = server.hits
-    mirrored.log(run_of(make("late")))
     mirrored.close()
-    assert len(warnings_of(caplog)) == mirror.PATIENCE
-    assert server.hits == before
-    assert "late-b1" not in server.runs
+    assert len(warnings_of(caplog)) == 1
+    assert time.monotonic() - began < 30
+    assert not {"arm1-b1", "arm2-b1"} & set(server.runs)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_server_that_dies_in_mid_sweep_costs_one_line(
+    tmp_path: Path, make: Make, server: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(mirror, "SECONDS", 1.0)
+    mirrored = tracker("online", tmp_path)
+    mirrored.log(run_of(make("before")))
+    assert not warnings_of(caplog)
+    server.die()
+    for place in range(3):
+        mirrored.log(run_of(make(f"arm{place}")))
+    mirrored.close()
+    assert len(warnings_of(caplog)) == 1
+    assert server.history("before-b1")
+    assert list(server.runs) == ["before-b1"]
 
 
 def test_without_a_key_nobody_is_asked_at_the_terminal(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from cnnlab.gradients.snapshot import Snapshot
 from cnnlab.gradients.statistics import log2_histogram
 from cnnlab.spec.record import Record
 from cnnlab.tracking import series
-from cnnlab.tracking.series import AXIS, Histogram, Row, rows, summary
+from cnnlab.tracking.members import each
+from cnnlab.tracking.series import AXIS, Histogram, Row, best, rows, summary
 
 HISTOGRAM = "log2_histogram/conv1/kernel"
 
@@ -95,11 +96,33 @@ def test_summary_holds_finals_geometry_and_last_values(make: Callable[..., Recor
             "probe/pair_auc/auc": 0.5,
             "tuning/capped": True,
             "tuning/tried": 1,
-            "loss/train": 0.75,
-            "accuracy/validation": 0.25,
             "grad_norm/conv1/kernel": None,
         }
     )
+
+
+def test_accuracies_are_summed_up_by_their_highest_and_losses_by_their_lowest(make: Callable[..., Record]) -> None:
+    record = make()
+    assert best(record) == {"accuracy/validation": "max", "loss/train": "min"}
+    lost = tuple(history | {"accuracy/validation": [None, None]} for history in record.histories)
+    diverged = dataclasses.replace(record, histories=lost)
+    assert best(diverged) == {"loss/train": "min"}
+    assert summary(diverged)["accuracy/validation"] is None
+
+
+def test_each_member_alone_has_its_own_values_and_no_extremes(make: Callable[..., Record]) -> None:
+    record = make()
+    apart = each(record)
+    assert [one.members for one in apart] == [(12,), (13,), (14,)]
+    assert [one.finals["own"].test_accuracy for one in apart] == [(0.1,), (0.7,), (0.8,)]
+    assert [one.finals["own"].diverged for one in apart] == [(True,), (False,), (False,)]
+    assert [one.finals["common"].learning_rate for one in apart] == [0.05] * 3
+    assert [one.probes for one in apart] == [({},), (record.probes[1],), (record.probes[2],)]
+    assert [row["loss/train"] for row in rows(apart[2]) if "loss/train" in row] == [3.0, 0.5]
+    assert [row["loss/train"] for row in rows(apart[0]) if "loss/train" in row] == [4.0]
+    assert not any(name.startswith(("lowest/", "highest/", "counted/")) for row in rows(apart[2]) for name in row)
+    assert dataclasses.replace(apart[1], members=record.members, finals=record.finals, probes=record.probes,
+                               histories=record.histories) == record  # fmt: skip
 
 
 def test_a_member_that_stopped_early_is_missing_afterwards(make: Callable[..., Record]) -> None:

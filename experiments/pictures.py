@@ -1,0 +1,122 @@
+"""What a dashboard shows of arms beside curves: samples of the task, and maps of coverage and of gradients."""
+
+import functools
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing import connection, get_context
+
+import numpy as np
+import numpy.typing as npt
+
+from cnnlab import data
+from cnnlab.data import Source
+from cnnlab.geometry.coverage import network_coverage
+from cnnlab.report import maps, pixels
+from cnnlab.report.samples import sheet
+from cnnlab.spec.arm import Arm
+from cnnlab.spec.network import Network, Pair
+from cnnlab.spec.task import Task
+from cnnlab.tracking import Picture, Pixels
+from cnnlab.training.workers import ONE_THREAD, environment
+from cnnlab.zoo.lowering import network
+
+Floats = npt.NDArray[np.float64]
+
+SHOWN, SHOWN_MOSAICS = 5, 2
+"""Samples of every class in a picture: of images as such, and of mosaics of more than three channels."""
+
+NETS, IMAGES, SECONDS = 4, 64, 30.0
+"""Untrained nets that an energy is the mean of, images each, and how long all energies of a picture may take."""
+
+QUICK = {"XLA_FLAGS": f"{ONE_THREAD['XLA_FLAGS']} --xla_backend_optimization_level=0"}
+"""Compiling takes longer than running."""
+
+
+def of_arm(arm: Arm, source: Source) -> dict[str, Picture]:
+    """Pictures of one arm by name; drawn when they are asked for."""
+    return {
+        "image/samples": functools.partial(samples, arm.task, source),
+        "image/coverage": lambda: pixels.heat(coverage(arm)),
+    }
+
+
+@functools.lru_cache(maxsize=4)
+def samples(task: Task, source: Source) -> Pixels:
+    """The first images of every class, one row a class."""
+    return pixels.greys(sheet(first_samples(task, source)))
+
+
+def first_samples(task: Task, source: Source) -> Floats:
+    """The first images of every class that a seed can draw, (classes, samples, side, side, channels)."""
+    pool, count = data.load(task, source).pool, SHOWN if task.channels <= 3 else SHOWN_MOSAICS
+    return np.stack([pool.images[pool.labels == label][:count] for label in range(task.classes)]).astype(np.float64)
+
+
+def coverage(arm: Arm) -> Floats:
+    """Paths from each pixel to all units of the arm's last map, [height, width]."""
+    graph, size = _graph(arm)
+    return np.asarray(network_coverage(graph, size, graph.features), np.float64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Maps:
+    """The picture of several arms' coverage and of the gradient energy that reaches their pixels before training.
+
+    Attributes:
+        arms: by the name that stands above. seconds: what measuring may take; what is not ready by then stays out.
+    """
+
+    title: str
+    arms: Mapping[str, Arm]
+    seconds: float = field(default=SECONDS)
+
+    def __call__(self) -> Pixels:
+        """Measure and draw."""
+        found = energies([_graph(arm) for arm in self.arms.values()], self.seconds)
+        columns = [
+            maps.Column(name=name, coverage=coverage(arm), energy=energy)
+            for (name, arm), energy in zip(self.arms.items(), found, strict=True)
+        ]
+        return pixels.drawn(maps.maps(columns, self.title))
+
+
+def energies(graphs: Sequence[tuple[Network, Pair]], seconds: float) -> list[Floats | None]:
+    """Mean gradient energy at each pixel of untrained nets; None for what is not measured within so many seconds.
+
+    Measured in a process of its own: this one stays without JAX, and can be interrupted at any moment.
+    """
+    found: list[Floats | None] = [None] * len(graphs)
+    context = get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_measure, args=(list(graphs), theirs), daemon=True)
+    with environment(ONE_THREAD | QUICK):
+        process.start()
+    theirs.close()
+    until = time.monotonic() + seconds
+    try:
+        for place in range(len(graphs)):
+            if not ours.poll(max(0.0, until - time.monotonic())):
+                break
+            found[place] = ours.recv()
+    except EOFError:  # it died: what it has measured so far is there
+        pass
+    finally:
+        process.kill()
+        process.join()
+        ours.close()
+    return found
+
+
+def _measure(graphs: Sequence[tuple[Network, Pair]], answers: connection.Connection) -> None:
+    """Body of the process that measures."""
+    from cnnlab.probes.input_energy import input_energy
+
+    for graph, size in graphs:
+        answers.send(input_energy(graph, size, nets=NETS, images=IMAGES).mean(0))
+
+
+def _graph(arm: Arm) -> tuple[Network, Pair]:
+    """The arm's net as a graph, and its image's size."""
+    task = arm.task
+    return network(arm.net, task.side, task.channels, task.classes), (task.side, task.side)

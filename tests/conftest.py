@@ -1,0 +1,169 @@
+"""A stand-in for the W&B server on loopback, and a home for W&B that is not this user's."""
+
+import gzip
+import json
+import os
+import sys
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+class StandIn(ThreadingHTTPServer):
+    """Answers what W&B's client asks to fill a run, to keep files and to save a view, and keeps what it was sent.
+
+    Attributes:
+        runs: what each run was last created with, by id. streamed: what each run's file stream was sent, by id.
+        files: what was uploaded, by `<run>/<path>`. artifacts, views: what each was created with, in order.
+        refuse_queries, refuse_streams: an HTTP status to answer with instead. delay: seconds before every answer.
+        hits: number of requests of any kind.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.runs: dict[str, dict[str, Any]] = {}
+        self.streamed: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.files: dict[str, bytes] = {}
+        self.artifacts: list[dict[str, Any]] = []
+        self.views: list[dict[str, Any]] = []
+        self.refuse_queries: int | None = None
+        self.refuse_streams: int | None = None
+        self.delay = 0.0
+        self.hits = 0
+        self.ended = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def history(self, run: str) -> list[dict[str, Any]]:
+        """Rows that a run logged, in order."""
+        return [json.loads(line) for line in self._lines(run, "wandb-history.jsonl")]
+
+    def summary(self, run: str) -> dict[str, Any]:
+        """The last summary that a run sent."""
+        last: dict[str, Any] = json.loads(list(self._lines(run, "wandb-summary.json"))[-1])
+        return last
+
+    def _lines(self, run: str, file: str) -> Iterator[str]:
+        for chunk in self.streamed[run]:
+            if file in chunk.get("files", {}):
+                yield from chunk["files"][file]["content"]
+
+    def die(self) -> None:
+        """Answer nothing any more, on connections that stand neither."""
+        self.ended.set()
+        self.shutdown()
+        self.server_close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no error of the server."""
+
+
+class Answer(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: StandIn
+
+    def log_message(self, format: str, *args: Any) -> None:  # the name is http.server's
+        """Nothing on the terminal."""
+
+    def do_GET(self) -> None:
+        self.answer({})
+
+    def do_PUT(self) -> None:
+        self.server.files[self.path.lstrip("/")] = self.body()
+        self.answer({})
+
+    def do_POST(self) -> None:
+        body = self.body()
+        if "/file_stream" in self.path:
+            if self.server.refuse_streams:
+                return self.answer({}, self.server.refuse_streams)
+            if not self.server.ended.is_set():
+                self.server.streamed[self.path.split("/")[-2]].append(json.loads(body))
+            return self.answer({"exitcode": None, "limits": {}})
+        if self.server.refuse_queries:
+            return self.answer({"errors": [{"message": "refused"}]}, self.server.refuse_queries)
+        if not self.path.endswith("/graphql"):
+            return self.answer({})
+        query = json.loads(body)
+        operation = query["operationName"] if "operationName" in query else query["query"].split("(")[0].split()[1]
+        return self.answer({"data": self.queried(operation, query.get("variables") or {})})
+
+    def queried(self, operation: str, variables: dict[str, Any]) -> dict[str, Any]:
+        """Data of one GraphQL operation. An artifact counts as there already, so that its files are not sent."""
+        project = {"id": "P", "name": "cnnlab", "entity": {"id": "E", "name": "me"}}
+        if operation == "Viewer":
+            return {"viewer": {"id": "u", "entity": "me", "username": "me", "flags": "{}", "teams": {"edges": []}}}
+        if operation == "UpsertBucket" and not self.server.ended.is_set():
+            known = self.server.runs.setdefault(variables["name"], {})
+            known |= {name: value for name, value in variables.items() if value is not None}
+            bucket = {"id": "B", "name": variables["name"], "config": "{}", "project": project}
+            return {"upsertBucket": {"bucket": bucket, "inserted": True}}
+        if operation == "RunResumeStatus":
+            return {"model": project | {"bucket": None}}
+        if operation == "CreateRunFiles":
+            place = f"{self.server.url}/{variables['run']}"
+            files = [{"name": name, "uploadUrl": f"{place}/{name}"} for name in variables["files"]]
+            return {"createRunFiles": {"runID": "R", "uploadHeaders": [], "files": files}}
+        if operation == "CreateArtifact":
+            self.server.artifacts.append(variables)
+            sequence = {"id": "S", "latestArtifact": {"id": "L", "versionIndex": 0}}
+            artifact = {"id": f"A{len(self.server.artifacts)}", "state": "COMMITTED", "artifactSequence": sequence}
+            return {"createArtifact": {"artifact": artifact}}
+        if operation.startswith("UpsertView"):
+            self.server.views.append(variables)
+            return {"upsertView": {"view": {"id": "V1", "name": variables["name"]}, "inserted": True}}
+        return {}
+
+    def body(self) -> bytes:
+        content = self.rfile.read(int(self.headers["Content-Length"] or 0))
+        return gzip.decompress(content) if self.headers["Content-Encoding"] == "gzip" else content
+
+    def answer(self, content: dict[str, Any], status: int = 200) -> None:
+        self.server.hits += 1
+        if self.server.delay:
+            self.server.ended.wait(self.server.delay)
+        if self.server.ended.is_set():
+            self.close_connection = True
+            return
+        text = json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+
+@pytest.fixture
+def home_of_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keep W&B away from this user's settings, keys and folders, and stop its service afterwards."""
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    for place in ("CONFIG", "CACHE", "DATA", "ARTIFACT"):
+        monkeypatch.setenv(f"WANDB_{place}_DIR", str(tmp_path / "home"))
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
+    yield
+    if "wandb" in sys.modules:
+        sys.modules["wandb"].teardown()
+
+
+@pytest.fixture
+def server(home_of_wandb: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    """A running stand-in that W&B takes for its server, and a key for it."""
+    with StandIn() as stand_in:
+        thread = threading.Thread(target=stand_in.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        monkeypatch.setenv("WANDB_BASE_URL", stand_in.url)
+        monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
+        yield stand_in
+        stand_in.die()
+        thread.join()
