@@ -1,12 +1,14 @@
-"""A stand-in for the W&B server on loopback, and a home for W&B that is not this user's."""
+"""A stand-in for the W&B server on loopback, a home for W&B that is not this user's, and a reader of offline runs."""
 
 import gzip
 import json
 import os
+import subprocess
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -114,10 +116,14 @@ class Answer(BaseHTTPRequestHandler):
             files = [{"name": name, "uploadUrl": f"{place}/{name}"} for name in variables["files"]]
             return {"createRunFiles": {"runID": "R", "uploadHeaders": [], "files": files}}
         if operation == "CreateArtifact":
-            self.server.artifacts.append(variables)
+            self.server.artifacts.append(variables["input"])
             sequence = {"id": "S", "latestArtifact": {"id": "L", "versionIndex": 0}}
             artifact = {"id": f"A{len(self.server.artifacts)}", "state": "COMMITTED", "artifactSequence": sequence}
             return {"createArtifact": {"artifact": artifact}}
+        if operation == "View":
+            named = [view for view in self.server.views if view["name"] == variables["viewName"]]
+            nodes = [{"id": "V1", "displayName": view["displayName"], "spec": view["spec"]} for view in named[-1:]]
+            return {"project": {"allViews": {"edges": [{"node": node} for node in nodes]}}}
         if operation.startswith("UpsertView"):
             self.server.views.append(variables)
             return {"upsertView": {"view": {"id": "V1", "name": variables["name"]}, "inserted": True}}
@@ -167,3 +173,63 @@ def server(home_of_wandb: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sta
         yield stand_in
         stand_in.die()
         thread.join()
+
+
+@dataclass(kw_only=True)
+class Seen:
+    """One offline run, read back entry by entry."""
+
+    run: dict[str, Any]
+    exit_code: int
+    history: list[dict[str, Any]]
+    metrics: list[dict[str, Any]]
+    artifacts: list[dict[str, Any]]
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+def leet(*arguments: str) -> str:
+    """What W&B's own reader says about an offline run."""
+    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def read(folder: Path) -> Seen:
+    """Read one offline run. A run entry or an exit that stands there twice fails here."""
+    entries = [json.loads(line) for line in leet(str(folder)).splitlines()]
+    (run,) = [entry["run"] for entry in entries if entry["type"] == "run"]
+    (end,) = [entry["exit"] for entry in entries if entry["type"] == "exit"]
+    seen = Seen(
+        run=run,
+        exit_code=end["exit_code"],
+        history=[entry["history"]["item"] for entry in entries if entry["type"] == "history"],
+        metrics=[entry["metric"] for entry in entries if entry["type"] == "metric"],
+        artifacts=[entry["artifact"] for entry in entries if entry["type"] == "artifact"],
+    )
+    for entry in entries:
+        if entry["type"] == "summary":
+            seen.summary |= entry["summary"]["update"]
+    return seen
+
+
+@pytest.fixture
+def inspect() -> Callable[[Path], list[Seen]]:
+    """Read all offline runs below a tracker's directory, in the order they were made."""
+
+    def runs(directory: Path) -> list[Seen]:
+        files = (directory / "wandb").glob("offline-run-*/run-*.wandb")
+        seen = [read(file.parent) for file in files]
+        return sorted(seen, key=lambda run: str(run.run["start_time"]))
+
+    return runs
+
+
+@pytest.fixture
+def totals() -> Callable[[Path], dict[str, Any]]:
+    """What `wandb leet` shows of the one offline run below a tracker's directory."""
+
+    def whole(directory: Path) -> dict[str, Any]:
+        (folder,) = (directory / "wandb").glob("offline-run-*")
+        shown: dict[str, Any] = json.loads(leet("--summary", str(folder)))
+        return shown
+
+    return whole

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,9 @@ SECONDS = 20.0
 
 SPACE = 16 * 2**20
 """Bytes that must be free: on a full disk W&B writes empty files and says nothing, or a thousand lines."""
+
+FULL = 2**16
+"""With fewer bytes left after a run than these, its last ones were lost."""
 
 LONGEST_TAG, LONGEST_REASON = 64, 200
 
@@ -51,7 +55,8 @@ class Mirror:
         if self._failures >= PATIENCE:
             return
         try:
-            self._send(run)
+            with _quiet_logs():
+                self._send(run)
         except Unfit as error:
             self._failures += 1
             self._warn(run, error)
@@ -108,8 +113,8 @@ class Mirror:
                 raise Unfit(_line(error)) from error
             raise
         opened.finish()
-        if not Path(opened.settings.sync_file).stat().st_size:
-            raise OSError(f"nothing was written below {self.directory}")
+        if not Path(opened.settings.sync_file).stat().st_size or shutil.disk_usage(self.directory).free < FULL:
+            raise OSError(f"the disk is full at {self.directory}")
 
     def _prepare(self) -> None:
         """Fail early where W&B would quietly write elsewhere, or nothing."""
@@ -198,6 +203,16 @@ def _artifact(artifact: Artifact) -> "wandb.Artifact":
     for name, path in artifact.files.items():
         made.add_file(str(path), name=name, policy="immutable", skip_cache=True)
     return made
+
+
+@contextlib.contextmanager
+def _quiet_logs() -> Iterator[None]:
+    """Keep log handlers that cannot write, such as W&B's own on a full disk, from printing a traceback a line."""
+    before, logging.raiseExceptions = logging.raiseExceptions, False
+    try:
+        yield
+    finally:
+        logging.raiseExceptions = before
 
 
 def _line(error: Exception) -> str:

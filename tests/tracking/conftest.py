@@ -1,12 +1,6 @@
-"""Records to track, and a way to read back what was tracked."""
+"""Records to track."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -62,63 +56,3 @@ def example(arm: str = "digits12-convnet-0123456789", offset: float = 0.0) -> Re
 def make() -> Callable[..., Record]:
     """The maker of example records."""
     return example
-
-
-@dataclass(kw_only=True)
-class Seen:
-    """One offline run, read back entry by entry."""
-
-    run: dict[str, Any]
-    exit_code: int
-    history: list[dict[str, Any]]
-    metrics: list[dict[str, Any]]
-    artifacts: list[dict[str, Any]]
-    summary: dict[str, Any] = field(default_factory=dict)
-
-
-def leet(*arguments: str) -> str:
-    """What W&B's own reader says about an offline run."""
-    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
-def read(folder: Path) -> Seen:
-    """Read one offline run. A run entry or an exit that stands there twice fails here."""
-    entries = [json.loads(line) for line in leet(str(folder)).splitlines()]
-    (run,) = [entry["run"] for entry in entries if entry["type"] == "run"]
-    (end,) = [entry["exit"] for entry in entries if entry["type"] == "exit"]
-    seen = Seen(
-        run=run,
-        exit_code=end["exit_code"],
-        history=[entry["history"]["item"] for entry in entries if entry["type"] == "history"],
-        metrics=[entry["metric"] for entry in entries if entry["type"] == "metric"],
-        artifacts=[entry["artifact"] for entry in entries if entry["type"] == "artifact"],
-    )
-    for entry in entries:
-        if entry["type"] == "summary":
-            seen.summary |= entry["summary"]["update"]
-    return seen
-
-
-@pytest.fixture
-def inspect() -> Callable[[Path], list[Seen]]:
-    """Read all offline runs below a tracker's directory, in the order they were made."""
-
-    def runs(directory: Path) -> list[Seen]:
-        files = (directory / "wandb").glob("offline-run-*/run-*.wandb")
-        seen = [read(file.parent) for file in files]
-        return sorted(seen, key=lambda run: str(run.run["start_time"]))
-
-    return runs
-
-
-@pytest.fixture
-def totals() -> Callable[[Path], dict[str, Any]]:
-    """What `wandb leet` shows of the one offline run below a tracker's directory."""
-
-    def whole(directory: Path) -> dict[str, Any]:
-        (folder,) = (directory / "wandb").glob("offline-run-*")
-        shown: dict[str, Any] = json.loads(leet("--summary", str(folder)))
-        return shown
-
-    return whole

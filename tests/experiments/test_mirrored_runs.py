@@ -1,0 +1,162 @@
+"""What a dashboard is shown of a sweep: its arms, a failing one among them, and its end."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cnnlab.records import Store
+from cnnlab.spec.arm import plain
+from cnnlab.training.workers import Outcome
+from experiments import closing, ending, judging, pictures
+from experiments.arm_run import of_arm
+from experiments.config.grid import Grid, grid
+from experiments.registry import claims_fed_by
+from experiments.session import Session
+from experiments.sweep_run import of_sweep
+from experiments.view import view
+
+Plant = Callable[..., Any]
+SMOKE = ("+sweep=pool_position", "scale=smoke", "tracker=offline", "workers=1")
+ROOT = Path(__file__).parents[2]
+MEANS = (0.70, 0.80, 0.75)
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    return (*SMOKE, f"results={tmp_path_factory.mktemp('results')}")
+
+
+@pytest.fixture(scope="module")
+def plan(words: tuple[str, ...]) -> Grid:
+    return grid(list(words))
+
+
+@pytest.fixture
+def planted(plan: Grid, plant: Plant, monkeypatch: pytest.MonkeyPatch) -> Grid:
+    """The sweep with a record for every arm, and no gradient measured for its pictures."""
+    store = Store(plan.settings.runs)
+    for point, mean in zip((*plan.points, *plan.checks), (*MEANS, 0.1, 0.5, 0.8), strict=True):
+        record = plant(point, mean)
+        store.write(dataclasses.replace(record, probes=({},) * len(record.members)), {})
+    monkeypatch.setattr(pictures, "energies", lambda graphs, seconds: [None] * len(graphs))
+    return plan
+
+
+def ended(plan: Grid) -> closing.Written:
+    """The sweep's end, written."""
+    now, name = view(plan), plan.settings.sweep_name
+    found = judging.verdicts((*closing.related(name), *claims_fed_by(name)), {name: now}, plan.settings.results)
+    return ending.write_sweep(plan, now, found)
+
+
+def test_an_arm_is_found_by_sweep_claims_and_scale_and_tells_all_that_was_configured(plan: Grid, plant: Plant) -> None:
+    point = plan.points[0]
+    (shown,) = of_arm(point, plant(point, 0.7), plan.settings)
+    assert shown.id == f"{point.arm.key}-b0"
+    assert (shown.name, shown.group, shown.job_type) == ("digits12 [0,4]", "pool_position", "arm")
+    assert shown.tags == ("smoke", "digits12", *claims_fed_by("pool_position"))
+    assert "mp-after-two-convs" in shown.tags
+    assert shown.notes == "Where should the two max-pools of a six-convolution net stand?"
+    told = shown.config
+    assert {key: told[key] for key in ("net", "recipe", "task")} == plain(point.arm)
+    assert (told["level"], told["match"], told["check"], told["factor"]) == ("[0,4]", "none", "none", "model.pools")
+    assert (told["sweep"], told["scale"], told["reference"]) == ("pool_position", "smoke", "[2,4]")
+    assert told["git"] is None or set(told["git"]) == {"commit", "dirty"}
+    assert str(plan.settings.results) not in json.dumps(told), "nothing about this machine"
+
+
+def test_members_may_be_runs_of_their_own_under_the_arms_label(words: tuple[str, ...], plant: Plant) -> None:
+    by_seed = grid([*words, "tracker.unit=seed"])
+    point = by_seed.points[1]
+    shown = of_arm(point, plant(point, 0.7), by_seed.settings)
+    assert [one.id for one in shown] == [f"{point.arm.key}-b0-s{seed}" for seed in (1000, 1001)]
+    assert {one.config["label"] for one in shown} == {"digits12 [2,4]"}
+    assert [one.config["seed"] for one in shown] == [1000, 1001]
+
+
+def test_a_sweeps_end_is_one_run_with_every_table_figure_and_record(planted: Grid) -> None:
+    written = ended(planted)
+    shown = of_sweep(written)
+    assert shown.id == of_sweep(ended(planted)).id == "pool_position-smoke-summary"
+    assert (shown.numbers["arms"], shown.numbers["arms_with_record"], shown.numbers["members"]) == (6, 6, 12)
+    words = [verdict.word for verdict in written.verdicts.values()]
+    assert shown.numbers["verdicts/inconclusive"] == words.count("inconclusive") > 0
+    own = {row["level"]: row for row in shown.tables["effects"] if row["condition"] == "own"}
+    assert own["[0,4]"]["difference"] == pytest.approx(MEANS[0] - MEANS[1], abs=0.02)
+    assert own["[2,6]"]["difference"] == pytest.approx(MEANS[2] - MEANS[1], abs=0.02)
+    assert all(row["low"] is None or row["low"] < row["difference"] < row["high"] for row in own.values())
+    assert {row["claim"]: row["verdict"] for row in shown.tables["verdicts"]} == {
+        name: verdict.printed for name, verdict in written.verdicts.items()
+    }
+    assert [row["accuracy"] for row in shown.tables["arms"]][:3] == pytest.approx(MEANS, abs=0.01)
+    assert {row["check"] for row in shown.tables["checks"]} == {"positive", "sensitivity", "A/A"}
+    assert set(shown.pictures) == {"figure/effects", "figure/samples/digits12", "figure/maps"}
+    assert shown.artifact is not None
+    assert set(shown.artifact.files.values()) == set(planted.settings.runs.rglob("record.json"))
+
+
+def test_the_door_ends_a_sweep_with_its_summary_and_says_everything_promised(
+    planted: Grid, words: tuple[str, ...], home_of_wandb: None, inspect: Callable[[Path], list[Any]]
+) -> None:
+    command = [sys.executable, "-m", "experiments.run", *words]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ.copy(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    (seen,) = inspect(planted.settings.runs)
+    promised = of_sweep(ended(planted))
+    assert seen.run["run_id"] == promised.id
+    assert {name: seen.summary[name] for name in promised.numbers} == promised.numbers
+    for name, table in promised.tables.items():
+        assert (seen.summary[f"{name}.nrows"], seen.summary[f"{name}.ncols"]) == (len(table), len(table[0])), name
+        (file,) = planted.settings.runs.rglob(seen.summary[f"{name}.path"])
+        assert json.loads(file.read_text())["data"] == [list(row.values()) for row in table]
+    for name in promised.pictures:
+        assert list(planted.settings.runs.rglob(seen.summary[f"{name}.path"])), name
+    (kept,) = (one for one in seen.artifacts if one["type"] == "records")
+    assert promised.artifact is not None
+    assert {one["path"] for one in kept["manifest"]["contents"]} == set(promised.artifact.files)
+
+
+def test_an_arm_that_fails_before_good_ones_leaves_nothing_in_theirs(
+    plan: Grid, plant: Plant, home_of_wandb: None, inspect: Callable[[Path], list[Any]], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    by_name = {f"{point.arm.key}/0": plant(point, mean) for point, mean in zip(plan.points, MEANS, strict=True)}
+
+    def outcomes(trainings: Sequence[tuple[str, Any]], done: Any) -> Iterator[Outcome]:
+        for place, (name, _) in enumerate(trainings):
+            lost = place == 0
+            yield Outcome(name=name, record=None if lost else by_name[name], failure="planted" if lost else None)
+
+    elsewhere = grid([*SMOKE, f"results={tmp_path}"])
+    with Session(elsewhere.settings) as session:
+        monkeypatch.setattr(session.pool, "run", outcomes)
+        summary = session.train(elsewhere.points)
+    assert (summary.trained, len(summary.failures)) == (2, 1)
+    seen = inspect(elsewhere.settings.runs)
+    good = [point.arm for point in elsewhere.points[1:]]
+    assert [one.run["run_id"] for one in seen] == [f"{arm.key}-b0" for arm in good]
+    assert [one.run["config"]["update"]["net"] for one in seen] == [plain(arm.net) for arm in good]
+    assert [one.summary["own/test_accuracy/mean"] for one in seen] == pytest.approx(MEANS[1:], abs=0.01)
+
+
+def test_gradients_are_measured_apart_and_only_as_long_as_they_may(plan: Grid) -> None:
+    graphs = [pictures._graph(point.arm) for point in plan.points[:1]]
+    (measured,) = pictures.energies(graphs, 200.0)
+    assert measured is not None
+    assert measured.shape == (12, 12)
+    assert measured.min() >= 0 < measured.max()
+    assert pictures.energies(graphs, 0.0) == [None]
+
+
+def test_coverage_is_that_of_the_arms_own_net(plan: Grid) -> None:
+    early, late = (pictures.coverage(plan.points[place].arm) for place in (0, 2))
+    assert early.shape == late.shape == (12, 12)
+    assert (early != late).any()
+    assert early[6, 6] == early.max() > early[0, 0] > 0
