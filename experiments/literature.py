@@ -252,5 +252,5 @@ def show(found: Sequence[Finding], said: Mapping[str, str], console: Console) ->
         "agree: the whole interval of the paired difference lies where the literature has it (a difference: on its "
         "side of 0; decades a layer: within .8 to 1.25 times, or below); disagree: all of it outside.", markup=False
     )  # fmt: skip
-    for key, source in literature()[1].items():
-        console.print(f"{key}: {source}", markup=False)
+    for name, source in literature()[1].items():
+        console.print(f"{name}: {source}", markup=False)

@@ -1,7 +1,7 @@
 """The W&B workspace as code: sections by question, drawn from the names under which arms and sweeps are mirrored."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cnnlab.spec.arm import digest
 from cnnlab.tracking.series import AXIS
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from wandb_workspaces.reports.v2.interface import LinePlot
     from wandb_workspaces.workspaces import Section, Workspace
 
-BAND = "stderr"
+BAND: Final = "stderr"
 """Half a band, over the runs of a group: with `tracker.unit=seed` over the members of an arm."""
 
 ARM = "label"
