@@ -27,7 +27,7 @@ Floats = npt.NDArray[np.float64]
 SHOWN, SHOWN_MOSAICS = 5, 2
 """Samples of every class in a picture: of images as such, and of mosaics of more than three channels."""
 
-NETS, IMAGES, SECONDS = 4, 64, 30.0
+NETS, IMAGES, SECONDS = 4, 16, 15.0
 """Untrained nets that an energy is the mean of, images each, and how long all energies of a picture may take."""
 
 QUICK = {"XLA_FLAGS": f"{ONE_THREAD['XLA_FLAGS']} --xla_backend_optimization_level=0"}
