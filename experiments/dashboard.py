@@ -44,7 +44,7 @@ def main() -> int:
     """The door. Returns the exit code."""
     asked, console = _parser().parse_intermixed_args(), terminal()
     try:
-        if importlib.util.find_spec("wandb_workspaces") is None:
+        if not installed():
             raise UserMistake("wandb-workspaces is not installed: pip install -e '.[dashboard]'")
         plan = grid(list(asked.words))
         if asked.runs and plan.settings.sweep is None:
@@ -78,6 +78,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("words", nargs="*", metavar="key=value", help="+sweep=NAME, and keys as for experiments.run")
     parser.add_argument("--runs", action="store_true", help="show every record of the sweep again, and its summary")
     return parser
+
+
+def installed() -> bool:
+    """Whether there is what builds workspaces: an extra."""
+    return importlib.util.find_spec("wandb_workspaces") is not None
 
 
 def show_again(plan: Grid) -> str:

@@ -1,6 +1,5 @@
 """The door to the workspace: its spec offline, the workspace on a server, and one line where something is missing."""
 
-import importlib.util
 import json
 import re
 import sys
@@ -13,7 +12,7 @@ import pytest
 from experiments import dashboard
 
 needs_workspaces = pytest.mark.skipif(
-    importlib.util.find_spec("wandb_workspaces") is None, reason="needs the extra `dashboard` (wandb-workspaces)"
+    not dashboard.installed(), reason="needs the extra `dashboard` (wandb-workspaces)"
 )
 Door = Callable[..., tuple[int, str, str]]
 SECTIONS = {
@@ -107,7 +106,7 @@ def test_trouble_with_the_server_is_one_line(
 def test_a_wrong_argument_is_one_line_and_writes_nothing(
     words: tuple[str, ...], line: str, door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(dashboard, "installed", lambda: True)
     code, out, err = door(*words)
     assert (code, out) == (dashboard.MISTAKE, "")
     assert len(err.splitlines()) == 1
@@ -116,7 +115,7 @@ def test_a_wrong_argument_is_one_line_and_writes_nothing(
 
 
 def test_without_the_extra_it_says_how_to_get_it(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(dashboard, "installed", lambda: False)
     code, _, err = door()
     assert code == dashboard.MISTAKE
     assert "pip install -e '.[dashboard]'" in err
