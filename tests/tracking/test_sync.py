@@ -19,7 +19,7 @@ def sync(directory: Path) -> str:
     """Send every offline run below a tracker's directory; what W&B says about it."""
     folders = sorted(map(str, (directory / "wandb").glob("offline-run-*")))
     command = [sys.executable, "-m", "wandb", "sync", "--yes", *folders]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=directory, timeout=200)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=directory.parent, timeout=200)
     return done.stdout + done.stderr
 
 
