@@ -25,6 +25,11 @@ class UserMistake(ValueError):
     """A wrong command line or config file; its text is the one line the user reads."""
 
 
+def told(problem: Exception) -> str:
+    """A mistake as it is printed: one line, whatever characters the user's words are made of."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in f"error: {problem}")
+
+
 def explain(problem: Exception) -> UserMistake:
     """Turn what Hydra or OmegaConf raised into one line that says what would be valid."""
     text = str(problem)
