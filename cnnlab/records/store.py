@@ -15,7 +15,7 @@ from typing import Any
 from cnnlab.records import lease
 from cnnlab.records.coding import BadRecord, decode, encode
 from cnnlab.records.lease import Lease
-from cnnlab.spec.invalid import require
+from cnnlab.spec.invalid import Invalid, require
 from cnnlab.spec.record import Record
 
 RECORD, PROVENANCE, FAILURE = "record.json", "provenance.json", "failure.txt"
@@ -65,7 +65,11 @@ class Store:
 
     def require_writable(self, key: str) -> None:
         """Raise Invalid, naming the key that the folder was configured by, if nothing can be written there."""
-        there = next(folder for folder in (self.root.absolute(), *self.root.absolute().parents) if folder.exists())
+        path = self.root.absolute()
+        try:
+            there = next(folder for folder in (path, *path.parents) if folder.exists())
+        except OSError as problem:  # a name that is too long
+            raise Invalid(key, self.root, f"{problem.strerror}: choose another folder") from problem
         usable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
         require(usable, key, self.root, f"{there} cannot be written to: choose another folder")
 

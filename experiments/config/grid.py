@@ -16,6 +16,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from yaml import YAMLError
 
 from cnnlab.spec.net import Net
 from cnnlab.spec.task import Task
@@ -89,7 +90,7 @@ def _composing() -> Iterator[None]:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         try:
             yield
-        except (HydraException, OmegaConfBaseException) as problem:
+        except (HydraException, OmegaConfBaseException, YAMLError) as problem:
             raise explain(problem) from problem
 
 

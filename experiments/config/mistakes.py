@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from experiments.config import schema
 
@@ -46,6 +47,8 @@ def explain(problem: Exception) -> UserMistake:
         return _explain_value(cause)
     if isinstance(problem, OmegaConfBaseException):
         return _explain_value(problem)
+    if isinstance(problem, YAMLError):
+        return UserMistake(f"a file of conf/ is no YAML: {' '.join(text.split())}")
     said = " ".join(line for line in text.splitlines() if "http" not in line)
     return UserMistake(f"cannot be read as key=value: {' '.join(said.split())}")
 

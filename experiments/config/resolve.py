@@ -99,9 +99,9 @@ def settings(cfg: DictConfig, sweep_name: str) -> Settings:
         require_choice("sweep.match_on", cfg.sweep.match_on, MATCH_ON)
     sweep = None if cfg.sweep is None else OmegaConf.to_object(cfg.sweep)
     return Settings(
-        results=Path(cfg.results).expanduser(),
-        cache=Path(cfg.cache).expanduser(),
-        raw_dir=None if cfg.data.raw_dir is None else Path(cfg.data.raw_dir).expanduser().absolute(),
+        results=_folder("results", cfg.results),
+        cache=_folder("cache", cfg.cache),
+        raw_dir=None if cfg.data.raw_dir is None else _folder("data.raw_dir", cfg.data.raw_dir).absolute(),
         workers=cfg.workers,
         force=cfg.force,
         tracker=cfg.tracker.mode,
@@ -113,6 +113,15 @@ def settings(cfg: DictConfig, sweep_name: str) -> Settings:
         sweep_name=sweep_name,
         sweep=sweep if isinstance(sweep, schema.Sweep) else None,
     )
+
+
+def _folder(key: str, text: str) -> Path:
+    """The path of a folder, whether or not it is there. Raises Invalid for what can be none."""
+    require(bool(text.strip()) and text.isprintable(), key, repr(text), "must be the path of a folder")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as problem:
+        raise Invalid(key, text, f"must be the path of a folder ({problem})") from problem
 
 
 def point(cfg: DictConfig, level: str = "", data: str = "") -> Point:
