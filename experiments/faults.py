@@ -254,14 +254,14 @@ def takeover(lab: Lab, whole: Whole, fault: str, after: float) -> Try | None:
     """Two copies over one folder, the first killed; the other must end with everything."""
     results = lab.results()
     first, second = lab.start(results), lab.start(results)
-    hit = first.reached(after)
-    if hit:
+    in_time = first.reached(after)
+    if in_time:
         os.killpg(first.process.pid, signal.SIGKILL)
     first.process.wait()
     found = Try(fault=fault, kept=len(records(results)), seconds=first.gone())
     found.require(second.process.wait() == 0, f"the other copy fails: {second.said[-300:]}")
     _compare(whole, results, found)
-    return found if hit else None
+    return found if in_time else None
 
 
 def copies(lab: Lab, whole: Whole, count: int) -> Try:
@@ -282,7 +282,6 @@ def _resumed(lab: Lab, whole: Whole, run: Running, found: Try) -> Try:
     """Run the command once more in the same folder, and compare what is there then."""
     survived = records(run.results)
     found.kept = len(survived)
-    found.require(math.isfinite(found.seconds), "a process was left behind")
     found.require(survived.items() <= whole.records.items(), "another record than undisturbed before it was resumed")
     again = lab.start(run.results)
     found.require(again.process.wait() == 0, f"resumed, it fails: {again.said[-300:]}")
@@ -293,6 +292,7 @@ def _resumed(lab: Lab, whole: Whole, run: Running, found: Try) -> Try:
 
 
 def _compare(whole: Whole, results: Path, found: Try) -> None:
+    found.require(math.isfinite(found.seconds), "a process was left behind")
     found.require(records(results) == whole.records, "other records than undisturbed")
     found.require(tables(results) == whole.tables, "another table than undisturbed")
     found.require(not litter(results), f"left lying about: {', '.join(litter(results))}")

@@ -35,7 +35,8 @@ def other_version(facts: Mapping[str, Any]) -> str:
 
     The protocol decides whether a record counts; this is only told.
     """
-    here, parts = git_state(), []
+    parts: list[str] = []
+    here = git_state()
     there = facts["git"] if "git" in facts else None
     if here and there and here["commit"] != there["commit"]:
         parts.append(f"commit {there['commit'][:9]}")

@@ -14,7 +14,7 @@ from experiments.config import schema, untrusted
 from experiments.config.grid import CONF, Grid, check_question, grid, is_question, words
 from experiments.config.mistakes import UserMistake, told
 from experiments.config.resolve import Point
-from experiments.session import Session, Summary, require_writable
+from experiments.session import Session, Summary, require_folders
 from experiments.terminal import terminal
 
 MISTAKE, FAILED = 2, 1
@@ -59,7 +59,7 @@ def _pre_flight(plan: Grid) -> None:
     points = (*plan.points, *plan.checks)
     for task in dict.fromkeys(point.arm.task for point in points):
         check(task, plan.settings.source)
-    require_writable(plan.settings)
+    require_folders(plan.settings)
     if plan.settings.force:
         return
     store = Store(plan.settings.runs)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from cnnlab.records import Store
+from cnnlab.records import Store, require_writable
 from cnnlab.spec.record import Record
 from cnnlab.tracking import Tracker, arm_run, tracker
 from cnnlab.training.arm import Training, training
@@ -33,10 +33,10 @@ class Summary:
     failures: list[tuple[str, str]] = field(default_factory=list)
 
 
-def require_writable(settings: Settings) -> None:
+def require_folders(settings: Settings) -> None:
     """Raise Invalid if results or the cache cannot be written."""
-    Store(settings.runs).require_writable("results")
-    Store(settings.cache).require_writable("cache")
+    require_writable(settings.results, "results")
+    require_writable(settings.cache, "cache")
 
 
 class Session:

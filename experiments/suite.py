@@ -20,7 +20,7 @@ from experiments.config.mistakes import UserMistake, told
 from experiments.config.resolve import Point
 from experiments.plan import CONTROL, Name, Plan, choose, compose, cut, make, named, stages
 from experiments.price import Pace, spoken
-from experiments.session import Session, Summary, expected_runs, require_writable
+from experiments.session import Session, Summary, expected_runs, require_folders
 from experiments.terminal import terminal
 
 MISTAKE, FAILED = 2, 1
@@ -80,7 +80,7 @@ def _main(asked: argparse.Namespace) -> int:
             show(ready, console)
             if asked.dry_run:
                 return 0
-            require_writable(plan.settings)
+            require_folders(plan.settings)
             return run(ready, session, console, began)
     except (UserMistake, Invalid, Missing, BadRecord) as mistake:
         print(told(mistake), file=sys.stderr)

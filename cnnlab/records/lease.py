@@ -5,6 +5,7 @@ machine that dies holds its leases until the server's grace is over (a minute or
 machine by itself, or not at all, two may hold one lease: then work is done twice, and of two records the first stays.
 """
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -44,8 +45,9 @@ def take(path: Path) -> Lease | None:
         except OSError:
             firm = False
         if _is_at(handle, path):
-            os.ftruncate(handle, 0)
-            os.write(handle, f"{socket.gethostname()} process {os.getpid()}".encode())
+            with contextlib.suppress(OSError):  # a full disk; who holds it is only told
+                os.ftruncate(handle, 0)
+                os.write(handle, f"{socket.gethostname()} process {os.getpid()}".encode())
             return Lease(path=path, handle=handle, firm=firm)
         os.close(handle)  # its holder took the file away in between: what is locked is no longer what others will find
 

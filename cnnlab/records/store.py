@@ -63,16 +63,6 @@ class Store:
             return {}
         return facts if isinstance(facts, dict) else {}
 
-    def require_writable(self, key: str) -> None:
-        """Raise Invalid, naming the key that the folder was configured by, if nothing can be written there."""
-        path = self.root.absolute()
-        try:
-            there = next(folder for folder in (path, *path.parents) if folder.exists())
-        except OSError as problem:  # a name that is too long
-            raise Invalid(key, self.root, f"{problem.strerror}: choose another folder") from problem
-        usable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
-        require(usable, key, self.root, f"{there} cannot be written to: choose another folder")
-
     def take(self, arm: str, block: int) -> Lease | None:
         """Take the right to train a block and to write its record; None while another process has it.
 
@@ -138,6 +128,17 @@ class Store:
         aside = place.with_name(f"{place.name}.aside-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}")
         place.rename(aside)
         return aside
+
+
+def require_writable(folder: Path, key: str) -> None:
+    """Raise Invalid, naming the key that a folder was configured by, if nothing can be written there."""
+    path = folder.absolute()
+    try:
+        there = next(parent for parent in (path, *path.parents) if parent.exists())
+    except OSError as problem:  # a name that is too long
+        raise Invalid(key, folder, f"{problem.strerror}: choose another folder") from problem
+    usable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    require(usable, key, folder, f"{there} cannot be written to: choose another folder")
 
 
 def _draft_prefix(block: int) -> str:

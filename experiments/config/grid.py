@@ -90,7 +90,7 @@ def _composing() -> Iterator[None]:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         try:
             yield
-        except (HydraException, OmegaConfBaseException, YAMLError) as problem:
+        except (HydraException, OmegaConfBaseException, YAMLError, RecursionError, UnicodeDecodeError) as problem:
             raise explain(problem) from problem
 
 
@@ -103,6 +103,8 @@ def check_question(arguments: list[str]) -> None:
 def _base(overrides: list[Override]) -> DictConfig:
     """The config that all jobs share, `hydra` included, and nothing in it that would run what it should not."""
     _reject_additions(overrides)
+    for override in overrides:
+        untrusted.check_choice(CONF, override.key_or_group, str(override.input_line).partition("=")[2].strip())
     fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
     base = compose("config", fixed, return_hydra_config=True)
     untrusted.check_hydra(base, fixed)

@@ -6,9 +6,12 @@ name (`hydra/launcher=...`), and from nowhere else.
 """
 
 import functools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 
@@ -35,6 +38,19 @@ def question_words(arguments: Sequence[str]) -> list[str]:
     """The overrides of a command line that asks something: neither flags nor their values."""
     values = {place + 1 for place, argument in enumerate(arguments) if argument in WITH_VALUE}
     return [word for place, word in enumerate(arguments) if place not in values and not word.startswith("-")]
+
+
+def check_choice(conf: Path, group: str, choice: str) -> None:
+    """Raise UserMistake unless files of a group are chosen by their names, and a sweep's file is one of a sweep."""
+    if not (conf / group).is_dir():
+        return
+    if not re.fullmatch(r"[\w\s,()*'\"\[\]=-]*", choice):
+        raise UserMistake(f"{group}={choice} is not valid: a file is chosen by its name alone")
+    path = conf / group / f"{choice}.yaml"
+    if group == "sweep" and path.is_file():
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not (isinstance(content, dict) and "sweep" in content and isinstance(content["sweep"], dict)):
+            raise UserMistake(f"sweep={choice} is not valid: {path} has no section sweep:")
 
 
 def check_hydra(base: DictConfig, words: Iterable[str]) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from cnnlab.records import Store
+from cnnlab.records import Store, require_writable
 from cnnlab.training.workers import Pool
 from experiments import closing, provenance, run, session
 from experiments.config.grid import Grid
@@ -204,5 +204,5 @@ def test_what_else_cannot_be_written_is_told_and_another_fault_is_not_hidden(
 
 
 def test_a_plain_folder_can_be_written(tmp_path: Path) -> None:
-    Store(tmp_path / "a" / "b").require_writable("results")
+    require_writable(tmp_path / "a" / "b", "results")
     assert not (tmp_path / "a").exists()

@@ -9,7 +9,7 @@ import pytest
 from experiments import faults, stopping
 from experiments.faults import Lab, Whole
 
-SHARE = [*faults.planned(kills=2, stops=2, takeovers=1)]
+SHARE = [*faults.planned(kills=2, stops=1, takeovers=1)]
 
 
 @pytest.fixture(scope="module")
