@@ -179,11 +179,14 @@ def reject_extra_keys(cfg: DictConfig) -> None:
                 raise UserMistake(f"{key} is not a key: {near(key)}")
 
 
-def _plain(node: Any) -> dict[str, Any]:
-    """A resolved section with lists as tuples."""
+def _plain(node: Any, where: str) -> dict[str, Any]:
+    """A resolved section with lists as tuples. Raises Invalid for a list in a list, which the schema lets pass."""
     content = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
     if not isinstance(content, dict):
         raise TypeError(f"a section must be a mapping, not {type(content).__name__}")
+    for key, value in content.items():
+        flat = not isinstance(value, list) or not any(isinstance(item, (list, dict)) for item in value)
+        require(flat, f"{where}.{key}", value, "must be a plain list of values")
     return {str(key): tuple(value) if isinstance(value, list) else value for key, value in content.items()}
 
 
@@ -197,12 +200,12 @@ def _named_arm(cfg: DictConfig, name: str) -> DictConfig:
 
 def _section(cfg: DictConfig, name: str, arm: str) -> dict[str, Any]:
     """The section `model` or `train` with what a named arm (unless empty) and the check change in it."""
-    content = _plain(cfg[name])
+    content = _plain(cfg[name], name)
     changes = {f"check.{name}": cfg.check[name]}
     if arm:
         changes = {f"sweep.arms.{arm}.{name}": _named_arm(cfg, arm)[name], **changes}
     for where, change in changes.items():
-        for key, value in _plain(change).items():
+        for key, value in _plain(change, where).items():
             require(key in content, f"{where}.{key}", value, f"not a key of {name}")
             content[key] = value
     return content
@@ -218,7 +221,7 @@ def _net(cfg: DictConfig, arm: str) -> Net:
 
 def _task(cfg: DictConfig) -> Task:
     """The task, its training images capped by the scale."""
-    content = _plain(cfg.data)
+    content = _plain(cfg.data, "data")
     names = {item.name for item in dataclasses.fields(Task)}
     values = {key: value for key, value in content.items() if key in names}
     values["dials"] = tuple(sorted(content["dials"].items()))
@@ -250,4 +253,4 @@ def _reference(cfg: DictConfig) -> ConvNet:
         return ConvNet(**_section(cfg, "model", cfg.sweep.reference))
     factor, level = cfg.sweep.factor.removeprefix("model."), OmegaConf.create(f"value: {cfg.sweep.reference}").value
     level = tuple(level) if isinstance(level, ListConfig) else level
-    return ConvNet(**(_plain(cfg.model) | {factor: level}))
+    return ConvNet(**(_plain(cfg.model, "model") | {factor: level}))
