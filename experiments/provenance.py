@@ -7,6 +7,7 @@ import os
 import platform
 import socket
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,22 @@ def provenance(started: datetime.datetime, seconds: float, backend: str, workers
         "packages": versions(),
         "git": git_state(),
     }
+
+
+def other_version(facts: Mapping[str, Any]) -> str:
+    """What made a record, if it was another commit or other packages than here; else empty, as where nothing is known.
+
+    The protocol decides whether a record counts; this is only told.
+    """
+    parts: list[str] = []
+    here = git_state()
+    there = facts["git"] if "git" in facts else None
+    if here and there and here["commit"] != there["commit"]:
+        parts.append(f"commit {there['commit'][:9]}")
+    packages: Mapping[str, str] = facts["packages"] if "packages" in facts else {}
+    now = versions()
+    parts += [f"{name} {version}" for name, version in sorted(packages.items()) if name in now and now[name] != version]
+    return ", ".join(parts)
 
 
 @functools.cache

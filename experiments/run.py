@@ -9,16 +9,16 @@ from rich.console import Console
 from cnnlab.data import Missing, check
 from cnnlab.records import BadRecord, Store
 from cnnlab.spec.invalid import Invalid
-from experiments import closing, job
-from experiments.config import schema
-from experiments.config.grid import CONF, Grid, grid, is_question, words
-from experiments.config.mistakes import UserMistake
+from experiments import closing, job, stopping
+from experiments.config import schema, untrusted
+from experiments.config.grid import CONF, Grid, check_question, grid, is_question, words
+from experiments.config.mistakes import UserMistake, told
 from experiments.config.resolve import Point
-from experiments.session import Session, Summary
+from experiments.session import Session, Summary, require_folders
 from experiments.sweep_run import of_sweep
 from experiments.terminal import terminal
 
-MISTAKE, FAILED, INTERRUPTED = 2, 1, 130
+MISTAKE, FAILED = 2, 1
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -29,30 +29,38 @@ def app(cfg: DictConfig) -> None:
 
 def main() -> int:
     """The door. Returns the exit code: 0 only if every arm asked for has its record."""
+    with stopping.in_order():
+        return _main()
+
+
+def _main() -> int:
     schema.register()
     arguments = sys.argv[1:]
     console = terminal()
     try:
+        untrusted.check_flags(arguments)
         if is_question(arguments):
+            check_question(arguments)
             app()
             return 0
         plan = grid(words(arguments))
         _pre_flight(plan)
     except (UserMistake, Invalid, Missing, BadRecord) as mistake:
-        print(f"error: {mistake}", file=sys.stderr)
+        print(told(mistake), file=sys.stderr)
         return MISTAKE
     try:
         return _run(plan, arguments, console)
-    except KeyboardInterrupt:
-        print("\nstopped; finished arms are kept. The same command goes on from here.", file=sys.stderr)
-        return INTERRUPTED
+    except OSError as problem:
+        print(f"error: {stopping.of_the_disk(problem)}", file=sys.stderr)
+        return FAILED
 
 
 def _pre_flight(plan: Grid) -> None:
-    """What composing cannot see: that every dataset can be had, and that records already there can be used."""
+    """What composing cannot see: that data can be had, folders written, and records already there used."""
     points = (*plan.points, *plan.checks)
     for task in dict.fromkeys(point.arm.task for point in points):
         check(task, plan.settings.source)
+    require_folders(plan.settings)
     if plan.settings.force:
         return
     store = Store(plan.settings.runs)

@@ -1,5 +1,6 @@
 """A session trains points: skips those whose record exists, drives the rest on the workers, writes as they end."""
 
+import collections
 import datetime
 import time
 from collections.abc import Iterable, Sequence
@@ -8,15 +9,17 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from cnnlab.records import Store
+from cnnlab.records import Store, require_writable
 from cnnlab.tracking import Run, Tracker, tracker
-from cnnlab.training.arm import training
+from cnnlab.training.arm import Training, training
 from cnnlab.training.run import evaluation_seeds
 from cnnlab.training.workers import Outcome, Plan, Pool, accelerator, cores
 from experiments.arm_run import of_arm
 from experiments.config.resolve import Point, Settings
-from experiments.provenance import provenance
+from experiments.provenance import other_version, provenance
 from experiments.registry import claim_digests
+from experiments.sharing import Name, Share
+from experiments.stopping import undisturbed
 
 LOG_EVERY_SECONDS = 15.0
 
@@ -28,6 +31,12 @@ class Summary:
     trained: int = 0
     skipped: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
+
+
+def require_folders(settings: Settings) -> None:
+    """Raise Invalid if results or the cache cannot be written."""
+    require_writable(settings.results, "results")
+    require_writable(settings.cache, "cache")
 
 
 class Session:
@@ -52,7 +61,7 @@ class Session:
             self._tracker.close()
 
     def train(self, points: Sequence[Point]) -> Summary:
-        """Train every point that has no record yet; each distinct arm and block once.
+        """Train every point that has no record yet; each distinct arm and block once, whoever else trains them too.
 
         Raises:
             BadRecord: for a record that is there but cannot be used.
@@ -62,40 +71,63 @@ class Session:
             for arm, block in distinct:
                 self.store.set_aside(arm, block)
         todo = {name: point for name, point in distinct.items() if not self._done(*name)}
+        self._tell_versions(name for name in distinct if name not in todo)
         summary = Summary(skipped=len(distinct) - len(todo))
         if todo:
             self._train(todo, summary)
         return summary
 
     def _done(self, arm: str, block: int) -> bool:
-        """Whether a usable record is there."""
+        """Whether a usable record is there. Raises BadRecord."""
         if not self.store.has(arm, block):
             return False
         self.store.read(arm, block)
+        self.store.tidy(arm, block)
         return True
 
-    def _train(self, todo: dict[tuple[str, int], Point], summary: Summary) -> None:
+    def _tell_versions(self, found: Iterable[Name]) -> None:
+        """Say what other versions of the code have made of the records that were found."""
+        versions = collections.Counter(other_version(self.store.provenance(*name)) for name in found)
+        for version, count in versions.items():
+            if version:
+                self.console.print(f"found {count} made by {version}, of the same protocol: used", markup=False)
+
+    def _train(self, todo: dict[Name, Point], summary: Summary) -> None:
         claims = claim_digests()
-        trainings = []
-        for (arm, block), point in todo.items():
-            seeds = evaluation_seeds(point.blocks, block)
+
+        def begin(name: Name) -> Training:
+            arm, block = name
+            seeds = evaluation_seeds(todo[name].blocks, block)
             tuned = self.store.read(arm, 0).tuning if block and self.store.has(arm, 0) else None
-            trainings.append((f"{arm}/{block}", training(point.arm, block, seeds, claims, tuned)))
+            return training(todo[name].arm, block, seeds, claims, tuned)
+
         started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
-        with _Progress(self.console, len(todo), expected_runs(todo.values())) as progress:
-            for outcome in self.pool.run(trainings, progress.runs_done):
+        with (
+            _Progress(self.console, len(todo), expected_runs(todo.values())) as progress,
+            Share(self.store, tuple(todo), progress.say) as share,
+        ):
+
+            def found(name: Name) -> None:
+                self._done(*name)
+                summary.skipped += 1
+                progress.arm_done("/".join(map(str, name)))
+
+            for outcome in self.pool.run(share.offers(begin, found), progress.runs_done):
                 arm, _, block_text = outcome.name.rpartition("/")
-                point = todo[arm, int(block_text)]
-                if outcome.record is None:
-                    self._fail(point, outcome, summary)
-                else:
-                    facts = provenance(
-                        started, time.perf_counter() - clock, self.pool.plan.backend, self.pool.plan.workers
-                    )
-                    self.store.write(outcome.record, facts)
-                    self.show(*of_arm(point, outcome.record, self.settings))
-                    summary.trained += 1
-                progress.arm_done(outcome)
+                name = arm, int(block_text)
+                point = todo[name]
+                with undisturbed():
+                    if outcome.record is None:
+                        self._fail(point, outcome, summary)
+                    else:
+                        facts = provenance(
+                            started, time.perf_counter() - clock, self.pool.plan.backend, self.pool.plan.workers
+                        )
+                        self.store.write(outcome.record, facts)
+                        self.show(*of_arm(point, outcome.record, self.settings))
+                        summary.trained += 1
+                    share.release(name)
+                progress.arm_done(outcome.name, failed=outcome.record is None)
 
     def _fail(self, point: Point, outcome: Outcome, summary: Summary) -> None:
         """Leave the reason in the arm's folder; the others run on."""
@@ -149,15 +181,18 @@ class _Progress:
         self.runs = max(self.runs, self.done)
         self.bar.update(self.task, completed=self.done, total=self.runs)
 
-    def arm_done(self, outcome: Outcome) -> None:
+    def arm_done(self, name: str, *, failed: bool = False) -> None:
         """Book a finished arm."""
         self.arms_done += 1
         self._describe()
         quiet = time.perf_counter() - self.last < LOG_EVERY_SECONDS
-        if not self.console.is_terminal and (outcome.failure or not quiet or self.arms_done == self.arms):
+        if not self.console.is_terminal and (failed or not quiet or self.arms_done == self.arms):
             self.last = time.perf_counter()
-            what = "failed: " if outcome.failure else ""
-            self.console.print(f"{self.arms_done}/{self.arms} arms, {what}{outcome.name}")
+            self.console.print(f"{self.arms_done}/{self.arms} arms, {'failed: ' if failed else ''}{name}")
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        self.console.print(line, markup=False)
 
     def _describe(self) -> None:
         self.bar.update(self.task, description=f"{self.arms_done}/{self.arms} arms")

@@ -14,17 +14,17 @@ from cnnlab.data import Missing, check
 from cnnlab.records import BadRecord
 from cnnlab.spec.invalid import Invalid
 from cnnlab.spec.verdict import WORDS, Verdict
-from experiments import ending, price, staged
+from experiments import ending, price, staged, stopping
 from experiments.config.grid import Grid
-from experiments.config.mistakes import UserMistake
+from experiments.config.mistakes import UserMistake, told
 from experiments.config.resolve import Point
 from experiments.plan import CONTROL, Name, Plan, choose, compose, cut, make, named, stages
 from experiments.price import Pace, spoken
-from experiments.session import Session, Summary, expected_runs
+from experiments.session import Session, Summary, expected_runs, require_folders
 from experiments.sweep_run import of_sweep
 from experiments.terminal import terminal
 
-MISTAKE, FAILED, INTERRUPTED = 2, 1, 130
+MISTAKE, FAILED = 2, 1
 DESCRIPTION = """\
 Trains what every sweep of conf/sweep/ asks for, judges all 57 claims, and writes tables, figures, verdicts and a
 summary. An arm that several sweeps ask for is trained once. What has its record is not trained again: stopped at any
@@ -66,21 +66,29 @@ class Prepared:
 
 def main() -> int:
     """The door. Returns the exit code: 0 only if every arm has its record and everything was written."""
-    asked, console = _parser().parse_intermixed_args(), terminal()
-    began = time.perf_counter()
+    asked = _parser().parse_intermixed_args()
+    with stopping.in_order():
+        return _main(asked)
+
+
+def _main(asked: argparse.Namespace) -> int:
+    console, began = terminal(), time.perf_counter()
     try:
         only, overrides = understood(asked.words)
         plan = planned(only, overrides, console)
         with Session(plan.settings, console) as session:
             ready = prepared(plan, overrides, session)
             show(ready, console)
-            return 0 if asked.dry_run else run(ready, session, console, began)
+            if asked.dry_run:
+                return 0
+            require_folders(plan.settings)
+            return run(ready, session, console, began)
     except (UserMistake, Invalid, Missing, BadRecord) as mistake:
-        print(f"error: {mistake}", file=sys.stderr)
+        print(told(mistake), file=sys.stderr)
         return MISTAKE
-    except KeyboardInterrupt:
-        print("\nstopped; finished arms are kept. The same command goes on from here.", file=sys.stderr)
-        return INTERRUPTED
+    except OSError as problem:
+        print(f"error: {stopping.of_the_disk(problem)}", file=sys.stderr)
+        return FAILED
 
 
 def _parser() -> argparse.ArgumentParser:

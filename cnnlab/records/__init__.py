@@ -2,6 +2,6 @@
 
 from cnnlab.records.coding import BadRecord
 from cnnlab.records.compact import thinned
-from cnnlab.records.store import Store
+from cnnlab.records.store import Store, require_writable
 
-__all__ = ["BadRecord", "Store", "thinned"]
+__all__ = ["BadRecord", "Store", "require_writable", "thinned"]

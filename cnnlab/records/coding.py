@@ -30,7 +30,7 @@ def decode(content: bytes, path: Path) -> Record:
     """Parse what `encode` wrote. Raises BadRecord, naming `path`, for anything else, and for another protocol."""
     try:
         data = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadRecord(path, "is not JSON (cut off, or edited)") from None
     # before the structure, which may be another protocol's, too
     protocol = data["protocol"] if isinstance(data, dict) and "protocol" in data else PROTOCOL

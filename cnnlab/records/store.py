@@ -4,9 +4,12 @@ A store that is published holds compact records instead, `record.json.gz` (see `
 the same way.
 """
 
+import glob
+import hashlib
 import json
 import os
 import shutil
+import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -14,11 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cnnlab.records import lease
 from cnnlab.records.coding import BadRecord, decode, encode
 from cnnlab.records.compact import pack, unpack
+from cnnlab.records.lease import Lease
+from cnnlab.spec.invalid import Invalid, require
 from cnnlab.spec.record import Record
 
 RECORD, COMPACT, PROVENANCE, FAILURE = "record.json", "record.json.gz", "provenance.json", "failure.txt"
+DIGEST = "record_sha256"
+"""Key of the provenance: SHA-256 of the record's bytes, by which an edit is found out."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +63,15 @@ class Store:
 
         Raises:
             FileNotFoundError: if there is none.
-            BadRecord: if it cannot be read, is of another protocol, or lies in the wrong place; says which file and
-                what is wrong.
+            BadRecord: if it cannot be read, is of another protocol, was edited, or lies in the wrong place; says
+                which file and what is wrong.
         """
         path = self.record(arm, block)
-        record = decode(self.content(arm, block), path)
+        content = self.content(arm, block)
+        record = decode(content, path)
+        facts = self.provenance(arm, block)
+        if DIGEST in facts and facts[DIGEST] != hashlib.sha256(content).hexdigest():
+            raise BadRecord(path, f"is not what was written there (its SHA-256 in {PROVENANCE} is another): edited")
         if (record.arm, record.block) != (arm, block):
             raise BadRecord(path, f"is the record of {record.arm} block {record.block}")
         return record
@@ -76,6 +88,39 @@ class Store:
             draft.unlink(missing_ok=True)
         return path
 
+    def provenance(self, arm: str, block: int) -> dict[str, Any]:
+        """Where a record comes from; empty if nothing (that can be read) says so."""
+        try:
+            facts = json.loads((self.folder(arm, block) / PROVENANCE).read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return facts if isinstance(facts, dict) else {}
+
+    def take(self, arm: str, block: int) -> Lease | None:
+        """Take the right to train a block and to write its record; None while another process has it.
+
+        What a writer of this machine left half done, that was killed, is cleared away.
+        """
+        lease_ = lease.take(self._lease(arm, block))
+        if lease_ is not None and lease_.firm:
+            for draft in (self.root / arm).glob(f"{glob.escape(_draft_prefix(block))}*"):
+                shutil.rmtree(draft, ignore_errors=True)
+        return lease_
+
+    def tidy(self, arm: str, block: int) -> None:
+        """Clear away what a process left beside a record that was killed before it had given its lease back."""
+        if self._lease(arm, block).exists():
+            left = self.take(arm, block)
+            if left is not None:
+                left.release()
+
+    def holder(self, arm: str, block: int) -> str:
+        """Who trains a block, for a person to read; empty if nobody does."""
+        return lease.holder(self._lease(arm, block))
+
+    def _lease(self, arm: str, block: int) -> Path:
+        return self.root / arm / f".{block}.lease"
+
     def write(self, record: Record, provenance: dict[str, Any]) -> Path:
         """Write a record and its provenance at once; an existing record stays as it is.
 
@@ -84,11 +129,13 @@ class Store:
         """
         place = self.folder(record.arm, record.block)
         place.parent.mkdir(parents=True, exist_ok=True)
-        draft = place.parent / f".{place.name}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        draft = place.parent / f"{_draft_prefix(record.block)}{os.getpid()}-{uuid.uuid4().hex[:8]}"
         draft.mkdir()
         try:
-            _write_flushed(draft / RECORD, encode(record))
-            _write_flushed(draft / PROVENANCE, json.dumps(provenance, indent=1, sort_keys=True).encode() + b"\n")
+            content = encode(record)
+            facts = {**provenance, DIGEST: hashlib.sha256(content).hexdigest()}
+            _write_flushed(draft / RECORD, content)
+            _write_flushed(draft / PROVENANCE, json.dumps(facts, indent=1, sort_keys=True).encode() + b"\n")
             _flush_folder(draft)
             if not self.has(record.arm, record.block):
                 _clear_failure(place)
@@ -114,6 +161,22 @@ class Store:
         aside = place.with_name(f"{place.name}.aside-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}")
         place.rename(aside)
         return aside
+
+
+def require_writable(folder: Path, key: str) -> None:
+    """Raise Invalid, naming the key that a folder was configured by, if nothing can be written there."""
+    path = folder.absolute()
+    try:
+        there = next(parent for parent in (path, *path.parents) if parent.exists())
+    except OSError as problem:  # a name that is too long
+        raise Invalid(key, folder, f"{problem.strerror}: choose another folder") from problem
+    usable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+    require(usable, key, folder, f"{there} cannot be written to: choose another folder")
+
+
+def _draft_prefix(block: int) -> str:
+    """How the drafts of a block begin that this machine writes: those of others may still be written to."""
+    return f".{block}-{socket.gethostname()}-"
 
 
 def _rename_first(draft: Path, place: Path) -> None:

@@ -1,5 +1,6 @@
 """What a net is asked to learn: a dataset, its sizes and, for a synthetic task, its dials."""
 
+import re
 from dataclasses import dataclass
 
 from cnnlab.spec.invalid import require
@@ -34,6 +35,9 @@ class Task:
     real: bool = True
 
     def __post_init__(self) -> None:
+        # folders are named by it
+        plain = re.fullmatch(r"[A-Za-z0-9_]{1,80}", self.name) is not None
+        require(plain, "data.name", self.name, "must be the name of a task: letters, digits and underscores")
         for key, least in (("side", 1), ("channels", 1), ("classes", 2), ("train_images", 1), ("validation_images", 1)):
             value = getattr(self, key)
             require(value >= least, f"data.{key}", value, f"must be at least {least}")

@@ -12,7 +12,7 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
@@ -38,6 +38,10 @@ ONE_THREAD = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**40),
 }
+
+
+PAUSE = 0.3
+"""Seconds after which an idle worker asks again, while arms are left of which none may be begun just now."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +91,21 @@ class _Job:
 
 
 @dataclass(kw_only=True)
+class _Offers:
+    """Arms that have not begun, drawn one by one when a worker has time for them."""
+
+    source: Iterator[tuple[str, Training] | None]
+    over: bool = False
+
+    def draw(self) -> _Job | None:
+        """The next arm; None if there is none any more, or none just now."""
+        for offer in self.source:
+            return None if offer is None else _Job(name=offer[0], training=offer[1])
+        self.over = True
+        return None
+
+
+@dataclass(kw_only=True)
 class _Worker:
     """A worker process, its pipe and what it is doing: (job, places in the job's batch)."""
 
@@ -119,21 +138,19 @@ class Pool:
         self._workers.clear()
 
     def run(
-        self, trainings: Sequence[tuple[str, Training]], done: Callable[[int], None] = lambda count: None
+        self, trainings: Iterable[tuple[str, Training] | None], done: Callable[[int], None] = lambda count: None
     ) -> Iterator[Outcome]:
         """Drive named arms, as many at once as there are workers, and yield each outcome as it is reached.
 
         Args:
-            trainings: (name, generator) pairs; earlier ones start first.
+            trainings: (name, generator) pairs; earlier ones start first. Each is drawn when a worker is free for it;
+                None stands for "none just now": the next is asked for a moment later.
             done: told the number of work items finished, each time.
         """
-        waiting = collections.deque(_Job(name=name, training=training) for name, training in trainings)
-        started: list[_Job] = []
-        while waiting or started:
-            yield from self._assign(waiting, started)
-            if not started and not waiting:
-                return
-            for worker in self._ready():
+        offers, started = _Offers(source=iter(trainings)), list[_Job]()
+        while started or not offers.over:
+            yield from self._assign(offers, started)
+            for worker in self._ready(offers.over):
                 job, places = worker.busy or (None, [])
                 worker.busy = None
                 if job is None:
@@ -147,12 +164,12 @@ class Pool:
                     started.remove(job)
                     yield outcome
 
-    def _assign(self, waiting: collections.deque[_Job], started: list[_Job]) -> Iterator[Outcome]:
+    def _assign(self, offers: _Offers, started: list[_Job]) -> Iterator[Outcome]:
         """Give every idle worker work: of an arm it has compiled, else of a new arm, else of the longest queue."""
         for number in range(self.plan.workers):
             worker = self._worker(number)
             while worker.busy is None:
-                job = self._choose(number, waiting, started)
+                job = self._choose(number, offers, started)
                 if job is None:
                     break
                 if not job.work:
@@ -169,15 +186,16 @@ class Pool:
                     worker.pipe.send([job.work[place] for place in places])
 
     @staticmethod
-    def _choose(number: int, waiting: collections.deque[_Job], started: list[_Job]) -> _Job | None:
+    def _choose(number: int, offers: _Offers, started: list[_Job]) -> _Job | None:
         """The arm that this worker should serve now, or None if there is nothing to do."""
         open_jobs = [job for job in started if job.waiting]
         at_home = [job for job in open_jobs if number in job.hosts]
         if at_home:
             return at_home[0]
-        if waiting:
-            started.append(waiting.popleft())
-            return started[-1]
+        fresh = offers.draw()
+        if fresh is not None:
+            started.append(fresh)
+            return fresh
         return max(open_jobs, key=lambda job: len(job.waiting), default=None)
 
     def _take(self, job: _Job, places: list[int], answer: tuple[str, Any]) -> Outcome | None:
@@ -218,10 +236,14 @@ class Pool:
         theirs.close()
         return _Worker(number=number, process=process, pipe=ours)
 
-    def _ready(self) -> list[_Worker]:
-        """Workers that have answered or died; waits for at least one."""
+    def _ready(self, none_left: bool) -> list[_Worker]:
+        """Workers that have answered or died; waits for one, or a moment where one is idle and arms are left."""
         busy = {worker.pipe: worker for worker in self._workers if worker.busy is not None}
-        return [busy[pipe] for pipe in connection.wait(list(busy)) if isinstance(pipe, connection.Connection)]
+        if none_left and not busy:
+            return []
+        patience = None if none_left or len(busy) == self.plan.workers else PAUSE
+        pipes = connection.wait(list(busy), patience)
+        return [busy[pipe] for pipe in pipes if isinstance(pipe, connection.Connection)]
 
     def _receive(self, worker: _Worker) -> tuple[str, Any]:
         """A worker's answer; if it died, the reason, and a new worker in its place."""

@@ -16,10 +16,11 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from yaml import YAMLError
 
 from cnnlab.spec.net import Net
 from cnnlab.spec.task import Task
-from experiments.config import resolve, schema
+from experiments.config import resolve, schema, untrusted
 from experiments.config.mistakes import UserMistake, explain, near
 from experiments.config.resolve import CHECKS, Point, Settings
 
@@ -89,15 +90,31 @@ def _composing() -> Iterator[None]:
     with initialize_config_dir(str(CONF), version_base="1.3"):
         try:
             yield
-        except (HydraException, OmegaConfBaseException) as problem:
+        except (HydraException, OmegaConfBaseException, YAMLError, RecursionError, UnicodeDecodeError) as problem:
             raise explain(problem) from problem
+
+
+def check_question(arguments: list[str]) -> None:
+    """Compose what a command line asks about. Raises as `grid`."""
+    with _composing():
+        _base(OverridesParser.create().parse_overrides(untrusted.question_words(arguments)))
+
+
+def _base(overrides: list[Override]) -> DictConfig:
+    """The config that all jobs share, `hydra` included, and nothing in it that would run what it should not."""
+    _reject_additions(overrides)
+    for override in overrides:
+        untrusted.check_choice(CONF, override.key_or_group, str(override.input_line).partition("=")[2].strip())
+    fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
+    base = compose("config", fixed, return_hydra_config=True)
+    untrusted.check_hydra(base, fixed)
+    return base
 
 
 def _grid(arguments: list[str]) -> Grid:
     overrides = OverridesParser.create().parse_overrides(list(arguments))
-    _reject_additions(overrides)
+    base = _base(overrides)
     fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
-    base = compose("config", fixed, return_hydra_config=True)
     sweeps = any(override.is_sweep_override() for override in overrides)
     if base.hydra.mode != RunMode.MULTIRUN:
         if sweeps:
@@ -216,8 +233,7 @@ def _check_overrides(checks: tuple[tuple[str, ...], ...], arguments: list[str]) 
 
 def is_question(arguments: list[str]) -> bool:
     """Whether a command line only asks Hydra something (`--help`, `--cfg`, `--info`)."""
-    asks = ("--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "--version", "--shell-completion", "-sc")
-    return any(argument in asks or argument.split("=")[0] in asks for argument in arguments)
+    return any(argument.partition("=")[0] in untrusted.QUESTIONS for argument in arguments)
 
 
 def words(arguments: list[str]) -> list[str]:

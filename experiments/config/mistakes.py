@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from experiments.config import schema
 
@@ -25,6 +26,11 @@ class UserMistake(ValueError):
     """A wrong command line or config file; its text is the one line the user reads."""
 
 
+def told(problem: Exception) -> str:
+    """A mistake as it is printed: one line, whatever characters the user's words are made of."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in f"error: {problem}")
+
+
 def explain(problem: Exception) -> UserMistake:
     """Turn what Hydra or OmegaConf raised into one line that says what would be valid."""
     text = str(problem)
@@ -41,6 +47,10 @@ def explain(problem: Exception) -> UserMistake:
         return _explain_value(cause)
     if isinstance(problem, OmegaConfBaseException):
         return _explain_value(problem)
+    if isinstance(problem, RecursionError):
+        return UserMistake("a value refers to itself, ${...}")
+    if isinstance(problem, (YAMLError, UnicodeDecodeError)):
+        return UserMistake(f"a file of conf/ is no YAML: {' '.join(text.split())}")
     said = " ".join(line for line in text.splitlines() if "http" not in line)
     return UserMistake(f"cannot be read as key=value: {' '.join(said.split())}")
 
@@ -50,7 +60,8 @@ def _explain_value(problem: OmegaConfBaseException) -> UserMistake:
     first = str(problem).splitlines()[0]
     key = getattr(problem, "full_key", None) or "the command line"
     if match := re.search(r"Value '?(.*?)'? of type '.*' could not be converted to (\w+)", first):
-        return UserMistake(f"{key}={match[1]} is not valid: must be {TYPES[match[2]]}")
+        kind = TYPES[match[2]] if match[2] in TYPES else f"of type {match[2]}"
+        return UserMistake(f"{key}={match[1]} is not valid: must be {kind}")
     if match := re.search(r"Value '?(.*?)'? is not a valid bool", first):
         return UserMistake(f"{key}={match[1]} is not valid: must be true or false")
     if "Missing mandatory value" in first:

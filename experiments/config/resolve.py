@@ -101,9 +101,9 @@ def settings(cfg: DictConfig, sweep_name: str) -> Settings:
         require_choice("sweep.match_on", cfg.sweep.match_on, MATCH_ON)
     sweep = None if cfg.sweep is None else OmegaConf.to_object(cfg.sweep)
     return Settings(
-        results=Path(cfg.results).expanduser(),
-        cache=Path(cfg.cache).expanduser(),
-        raw_dir=None if cfg.data.raw_dir is None else Path(cfg.data.raw_dir).expanduser().absolute(),
+        results=_folder("results", cfg.results),
+        cache=_folder("cache", cfg.cache),
+        raw_dir=None if cfg.data.raw_dir is None else _folder("data.raw_dir", cfg.data.raw_dir).absolute(),
         workers=cfg.workers,
         force=cfg.force,
         tracker=cfg.tracker.mode,
@@ -116,6 +116,15 @@ def settings(cfg: DictConfig, sweep_name: str) -> Settings:
         sweep_name=sweep_name,
         sweep=sweep if isinstance(sweep, schema.Sweep) else None,
     )
+
+
+def _folder(key: str, text: str) -> Path:
+    """The path of a folder, whether or not it is there. Raises Invalid for what can be none."""
+    require(bool(text.strip()) and text.isprintable(), key, repr(text), "must be the path of a folder")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as problem:
+        raise Invalid(key, text, f"must be the path of a folder ({problem})") from problem
 
 
 def point(cfg: DictConfig, level: str = "", data: str = "") -> Point:
@@ -173,11 +182,14 @@ def reject_extra_keys(cfg: DictConfig) -> None:
                 raise UserMistake(f"{key} is not a key: {near(key)}")
 
 
-def _plain(node: Any) -> dict[str, Any]:
-    """A resolved section with lists as tuples."""
+def _plain(node: Any, where: str) -> dict[str, Any]:
+    """A resolved section with lists as tuples. Raises Invalid for a list in a list, which the schema lets pass."""
     content = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
     if not isinstance(content, dict):
         raise TypeError(f"a section must be a mapping, not {type(content).__name__}")
+    for key, value in content.items():
+        flat = not isinstance(value, list) or not any(isinstance(item, (list, dict)) for item in value)
+        require(flat, f"{where}.{key!s}", value, "must be a plain list of values")
     return {str(key): tuple(value) if isinstance(value, list) else value for key, value in content.items()}
 
 
@@ -191,12 +203,12 @@ def _named_arm(cfg: DictConfig, name: str) -> DictConfig:
 
 def _section(cfg: DictConfig, name: str, arm: str) -> dict[str, Any]:
     """The section `model` or `train` with what a named arm (unless empty) and the check change in it."""
-    content = _plain(cfg[name])
+    content = _plain(cfg[name], name)
     changes = {f"check.{name}": cfg.check[name]}
     if arm:
         changes = {f"sweep.arms.{arm}.{name}": _named_arm(cfg, arm)[name], **changes}
     for where, change in changes.items():
-        for key, value in _plain(change).items():
+        for key, value in _plain(change, where).items():
             require(key in content, f"{where}.{key}", value, f"not a key of {name}")
             content[key] = value
     return content
@@ -212,7 +224,7 @@ def _net(cfg: DictConfig, arm: str) -> Net:
 
 def _task(cfg: DictConfig) -> Task:
     """The task, its training images capped by the scale."""
-    content = _plain(cfg.data)
+    content = _plain(cfg.data, "data")
     names = {item.name for item in dataclasses.fields(Task)}
     values = {key: value for key, value in content.items() if key in names}
     values["dials"] = tuple(sorted(content["dials"].items()))
@@ -244,4 +256,4 @@ def _reference(cfg: DictConfig) -> ConvNet:
         return ConvNet(**_section(cfg, "model", cfg.sweep.reference))
     factor, level = cfg.sweep.factor.removeprefix("model."), OmegaConf.create(f"value: {cfg.sweep.reference}").value
     level = tuple(level) if isinstance(level, ListConfig) else level
-    return ConvNet(**(_plain(cfg.model) | {factor: level}))
+    return ConvNet(**(_plain(cfg.model, "model") | {factor: level}))

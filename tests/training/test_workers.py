@@ -86,13 +86,32 @@ def test_a_killed_worker_fails_its_arm_alone(arm: Arm, tmp_path: Path) -> None:
     assert ended["good"].record is not None
 
 
-def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+@pytest.mark.skipif(not hasattr(psutil, "RLIMIT_AS"), reason="only Linux limits another process's memory")
+def test_an_arm_that_exhausts_memory_fails_alone(arm: Arm, tmp_path: Path) -> None:
+    """The worker may not have more than a little beyond what it has; one convolution needs 600 MB of weights."""
+    huge = dataclasses.replace(arm, net=dataclasses.replace(arm.net, width=4096))
+    with Pool(plan(1, tmp_path)) as pool:
+        (before,) = pool.run([("before", training(arm, 0, (0,), {}, None))])
+        assert before.record is not None
+        worker = psutil.Process(pool._workers[0].process.pid)
+        worker.rlimit(psutil.RLIMIT_AS, (worker.memory_info().vms + 300 * 2**20,) * 2)
+        trainings = [("huge", training(huge, 0, (0,), {}, None)), ("good", training(arm, 0, (1,), {}, None))]
+        ended = {outcome.name: outcome for outcome in pool.run(trainings)}
+    failure = ended["huge"].failure or ""
+    assert any(word in failure for word in ("RESOURCE_EXHAUSTED", "MemoryError", "out of memory")), failure
+    assert ended["good"].record is not None
+
+
+def outliving(tmp_path: Path, seconds: int, sabotage: str = "") -> list[int]:
+    """Workers that are still there so long after a kill -9 of their parent; they are killed then."""
     script = tmp_path / "parent.py"
     script.write_text(
         "from pathlib import Path\n"
         "from cnnlab.data import Source\n"
+        "from cnnlab.training import workers\n"
         "from cnnlab.training.workers import Plan, Pool\n"
         "import time\n"
+        f"{sabotage}\n"
         "if __name__ == '__main__':\n"
         f"    here = Path({str(tmp_path)!r})\n"
         "    plan = Plan(workers=2, backend='cpu', source=Source(cache_dir=here), compile_cache=here)\n"
@@ -107,10 +126,24 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
         assert len(workers) == 2
         time.sleep(3)  # let them get past their imports
         parent.kill()
-    deadline = time.monotonic() + 20
-    while any(psutil.pid_exists(pid) for pid in workers) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not [pid for pid in workers if psutil.pid_exists(pid)]
+    there: list[int] = []
+    for _ in range(20 * seconds):
+        there = [pid for pid in workers if psutil.pid_exists(pid)]
+        if not there:
+            break
+        time.sleep(0.05)
+    for pid in there:
+        os.kill(pid, signal.SIGKILL)
+    return there
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    assert outliving(tmp_path, 20) == []
+
+
+def test_workers_that_wait_for_more_work_instead_are_found(tmp_path: Path) -> None:
+    """The twin: they neither watch their parent nor read that its pipe is closed."""
+    assert len(outliving(tmp_path, 2, "def deaf(*_):\n    time.sleep(60)\nworkers.serve = deaf")) == 2
 
 
 def test_an_unknown_strategy_is_refused(arm: Arm, source: Source) -> None:

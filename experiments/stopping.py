@@ -1,0 +1,99 @@
+"""SIGINT, SIGTERM and SIGHUP: the command is gone within two seconds, what is done is kept, a line says how to go on.
+
+Nothing is raised: an exception out of a signal handler in the middle of JAX's native code ended in a segfault. The
+main thread is parked, and another ends the process. That is safe at any instant, since whatever is kept is put in
+place by one rename; what should not be cut short all the same (a record and its mirror) is given a second.
+"""
+
+import contextlib
+import errno
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LATEST = 1.5
+"""Seconds after which the process ends, whatever is still being written."""
+GO_ON = "stopped; finished arms are kept. The same command goes on from here."
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
+STDERR = 2
+SHOW_CURSOR = "\x1b[?25h"
+"""A progress bar hides a terminal's cursor."""
+
+_settled = threading.Lock()
+
+
+def of_the_disk(problem: OSError) -> str:
+    """A file that cannot be read or written as one line that says how to go on. Raises any other problem again."""
+    if problem.errno not in DISK:
+        raise problem
+    return f"{problem.filename or 'the results'}: {problem.strerror}; {GO_ON}"
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let what is done inside come to its end, if that does not take longer than `LATEST`."""
+    with _settled:
+        yield
+
+
+@contextlib.contextmanager
+def in_order(line: str = GO_ON) -> Iterator[None]:
+    """Within, a signal ends the process: its workers are stopped, `line` is printed, the exit code is 128 + signal.
+
+    A signal that this process was told to ignore stays ignored. Only the main thread can be stopped so; in any other
+    this does nothing.
+    """
+    heard = [one for one in SIGNALS if signal.getsignal(one) is not signal.SIG_IGN]
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    before = {one: signal.signal(one, _park) for one in heard}
+    # the interpreter writes to it wherever the main thread is, also in native code that takes long to return
+    woken_before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+    watcher = threading.Thread(target=_watch, args=(ours, line), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(woken_before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
+        theirs.close()
+        watcher.join()
+        ours.close()
+
+
+def _park(number: int, frame: FrameType | None) -> None:
+    """Hold the main thread, so that it begins nothing more; what it does undisturbed it may end first."""
+    if not _settled.locked():
+        threading.Event().wait()
+
+
+def _watch(woken: socket.socket, line: str) -> None:
+    """End the process at the first of the signals; return once nobody listens any more."""
+    while received := woken.recv(1):
+        if received[0] in SIGNALS:
+            _end(received[0], line)
+
+
+def _end(number: int, line: str) -> None:
+    code = 128 + number
+    late = threading.Timer(LATEST, os._exit, (code,))
+    late.daemon = True
+    late.start()
+    _settled.acquire()
+    for worker in multiprocessing.active_children():
+        worker.kill()
+    with contextlib.suppress(OSError, ValueError):  # whoever read it may be gone
+        # past Python's buffers, which the main thread may be in the middle of
+        os.write(STDERR, f"{SHOW_CURSOR if os.isatty(STDERR) else ''}\n{line}\n".encode())
+        sys.stdout.flush()
+    os._exit(code)

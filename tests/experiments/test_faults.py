@@ -1,0 +1,105 @@
+"""A small share of what `experiments.faults` does to a real sweep, and whether it would notice: planted faults."""
+
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments import faults, stopping
+from experiments.faults import Lab, Whole
+
+SHARE = [*faults.planned(kills=2, stops=1, takeovers=1)]
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    return Lab(folder=tmp_path_factory.mktemp("faults"))
+
+
+@pytest.fixture(scope="module")
+def whole(lab: Lab) -> Whole:
+    found = faults.undisturbed(lab)
+    assert len(found.records) == 6
+    assert {Path(name).name for name in found.tables} == {"arms.csv", "effects.csv", "verdicts.json"}
+    return found
+
+
+@pytest.mark.parametrize(("fault", "name"), SHARE, ids=[name for _, name in SHARE])
+def test_it_ends_as_if_nothing_had_been(lab: Lab, whole: Whole, fault: faults.Fault, name: str) -> None:
+    assert faults.hit(fault, lab, whole, name, random.Random(name)).wrong == []
+
+
+def test_two_copies_share_the_work(lab: Lab, whole: Whole) -> None:
+    assert faults.copies(lab, whole, 2).wrong == []
+
+
+SWEEP = """
+import os, signal, subprocess, sys, time
+from pathlib import Path
+
+fault = sys.argv[1]
+results = Path(os.environ["CNNLAB_RESULTS"])
+if fault == "deaf":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+else:
+    signal.signal(signal.SIGTERM, lambda *_: (print({line!r} if fault != "mute" else "", flush=True), os._exit(143)))
+print("records in", flush=True)
+if fault == "orphan":
+    subprocess.Popen(["sleep", "60"], start_new_session=True)
+trained = 0
+for arm in range(6):
+    path = results / "runs" / f"arm{arm}" / "0" / "record.json"
+    if path.exists():
+        continue
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = path if fault == "torn" else path.with_name("draft")
+    with written.open("wb", buffering=0) as file:
+        file.write(b"first half,")
+        time.sleep(0.1)
+        file.write(b"second half" if fault != "moody" else os.urandom(4))
+    written.rename(path)
+    trained += 1
+    if fault == "messy":
+        (path.parent.parent / ".draft").touch()
+folder = results / "sweeps" / "x"
+folder.mkdir(parents=True, exist_ok=True)
+(folder / "arms.csv").write_text("table")
+print(f"trained {trained} arms")
+""".replace("{line!r}", repr(stopping.GO_ON))
+
+NOTICED = {
+    ("group", "torn"): "another record than undisturbed before it was resumed",
+    ("group", "messy"): "left lying about: .draft",
+    ("parent", "orphan"): "a process was left behind",
+    ("SIGTERM", "mute"): "no line on how to go on",
+    ("SIGTERM", "deaf"): "exit code 0",
+    ("group", "moody"): "other records than undisturbed",
+}
+
+
+def pretended(folder: Path, fault: str) -> Lab:
+    """A lab whose sweep is a script that takes a second, with a fault of its own."""
+    script = folder / "sweep.py"
+    script.write_text(SWEEP)
+    return Lab(folder=folder, door=(sys.executable, str(script), fault))
+
+
+@pytest.mark.parametrize(("name", "planted"), NOTICED)
+def test_a_planted_fault_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, planted: str) -> None:
+    monkeypatch.setattr(faults, "PATIENCE", 1.0)
+    honest = pretended(tmp_path, "none")
+    good = faults.undisturbed(honest)
+    act = faults.stop if name in faults.STOPPED else faults.kill
+    found = act(honest, good, name, 0.35)
+    assert found is not None
+    assert found.wrong == [], "the same without the planted fault"
+    found = act(pretended(tmp_path, planted), good, name, 0.35)
+    assert found is not None
+    assert NOTICED[name, planted] in found.wrong
+
+
+def test_copies_that_do_not_share_are_noticed(tmp_path: Path) -> None:
+    lab = pretended(tmp_path, "none")
+    found = faults.copies(lab, faults.undisturbed(lab), 2)
+    assert any("together not 6" in line for line in found.wrong)

@@ -1,0 +1,110 @@
+"""Signals: the process is gone in time, says how to go on, and what it was writing is whole."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from experiments import stopping
+from experiments.faults import heed, waited
+
+HEAD = """
+import multiprocessing, signal, sys, threading, time
+from pathlib import Path
+from experiments import stopping
+
+def work():
+    time.sleep(600)
+
+if __name__ == "__main__":
+    here = Path(sys.argv[1])
+    with stopping.in_order():
+"""
+BODIES = {
+    "in Python": "print('ready', flush=True); time.sleep(600)",
+    # compiled code that returns after many seconds: Python's own handlers would run only then
+    "in native code": "import numpy as np; a = np.ones((2000, 2000)); print('ready', flush=True)\n"
+    "        while True: np.linalg.svd(a)",
+    "beside a worker": "p = multiprocessing.get_context('spawn').Process(target=work, daemon=True); p.start()\n"
+    "        (here / 'pid').write_text(str(p.pid)); print('ready', flush=True); p.join(); print('went on')",
+    "in the middle of writing": "\n"
+    "        with stopping.undisturbed():\n"
+    "            print('ready', flush=True); time.sleep(0.6); (here / 'whole').write_text('whole')\n"
+    "        time.sleep(0.1); print('went on', flush=True); time.sleep(600)",
+    "in writing without end": "\n        with stopping.undisturbed(): print('ready', flush=True); time.sleep(600)",
+}
+
+
+def stopped(body: str, folder: Path, sent: signal.Signals) -> tuple[int, float, str, str]:
+    """Exit code, seconds, and what was printed after `ready`, of a script that gets a signal."""
+    script = folder / "script.py"
+    script.write_text(HEAD + f"        {body}\n")
+    with subprocess.Popen(
+        [sys.executable, str(script), str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(sent)
+        seconds = waited(lambda: process.poll() is not None)
+        return process.wait(), seconds, process.stdout.read(), process.stderr.read()
+
+
+@pytest.mark.parametrize("where", BODIES)
+def test_gone_within_two_seconds_with_a_line(where: str, tmp_path: Path) -> None:
+    sent = signal.SIGTERM if where == "in Python" else signal.SIGINT
+    code, seconds, out, err = stopped(BODIES[where], tmp_path, sent)
+    assert code == 128 + sent
+    assert seconds < 2.0
+    assert out == "", "nothing went on after the signal"
+    if where == "in writing without end":
+        assert seconds > stopping.LATEST - 0.1, "it was given its time"
+    else:
+        assert err.strip() == stopping.GO_ON
+    if where == "in the middle of writing":
+        assert (tmp_path / "whole").read_text() == "whole"
+    if where == "beside a worker":
+        assert gone(int((tmp_path / "pid").read_text()))
+
+
+def gone(pid: int) -> bool:
+    import psutil
+
+    deadline = time.monotonic() + 2
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def test_a_handler_of_pythons_own_comes_too_late_in_native_code(tmp_path: Path) -> None:
+    """The twin: the same script with a handler that would end the process, but is run only between two bytecodes."""
+    own = BODIES["in native code"].replace(
+        "import numpy as np;", "import os, numpy as np; signal.set_wakeup_fd(-1)\n"
+        "        signal.signal(signal.SIGINT, lambda *_: os._exit(130));",
+    )  # fmt: skip
+    code, seconds, _, err = stopped(own, tmp_path, signal.SIGINT)
+    assert code == 130
+    assert stopping.GO_ON not in err
+    assert seconds > 0.5
+
+
+def test_what_was_ignored_stays_ignored_and_all_is_put_back() -> None:
+    before = {one: signal.getsignal(one) for one in stopping.SIGNALS}
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stopping.in_order():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) is stopping._park
+    finally:
+        signal.signal(signal.SIGHUP, before[signal.SIGHUP])
+    assert {one: signal.getsignal(one) for one in stopping.SIGNALS} == before
+    assert signal.set_wakeup_fd(-1) == -1
