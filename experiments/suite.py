@@ -14,7 +14,7 @@ from cnnlab.data import Missing, check
 from cnnlab.records import BadRecord
 from cnnlab.spec.invalid import Invalid
 from cnnlab.spec.verdict import WORDS, Verdict
-from experiments import ending, price, staged
+from experiments import ending, launchers, price, staged
 from experiments.config.grid import Grid
 from experiments.config.mistakes import UserMistake
 from experiments.config.resolve import Point
@@ -107,7 +107,7 @@ def understood(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
             raise UserMistake(
                 f"{word} is not valid: sweeps and banks are chosen by only={meant}, all else is key=value"
             )
-        if key == "hydra/launcher" or key.startswith("hydra.launcher"):
+        if key == "hydra/launcher" and value not in launchers.HERE:
             raise UserMistake(
                 f"{word} is not valid: the suite trains on this machine; elsewhere sweep by sweep, "
                 f"python -m experiments.run +sweep=NAME {word}"

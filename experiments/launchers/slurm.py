@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cnnlab.spec.invalid import Invalid, require
+from cnnlab.spec.invalid import require
 
 PATIENCE = 10
 """How often in a row the queue may not answer before that is an error: a controller may be started anew."""
@@ -35,31 +35,37 @@ class Slurm:
     options: dict[str, Any] = field(default_factory=dict)
 
     def require(self) -> None:
-        """Raise Invalid unless submitit is installed and this machine can submit."""
+        """Raise Invalid unless submitit is installed, and Slurm is here and has what a job asks for."""
         there = importlib.util.find_spec("submitit") is not None
         require(there, "hydra/launcher", "slurm", "needs submitit: pip install -e '.[slurm]'")
         for command in ("sbatch", "squeue", "scancel"):
             found = shutil.which(command) is not None
             require(found, "hydra/launcher", "slurm", f"needs a machine that submits to Slurm; here is no {command}")
+        flags = [f"--{name.replace('_', '-')}={value}" for name, value in self.asked().items()]
+        tried = subprocess.run(
+            ["sbatch", "--test-only", *flags, "--wrap=true"], capture_output=True, text=True, check=False
+        )
+        said = (tried.stderr.strip().splitlines() or [""])[-1].removeprefix("allocation failure: ")
+        require(tried.returncode == 0, "hydra/launcher", "slurm", f"a job as hydra.launcher has it is refused: {said}")
 
-    def launch(self, jobs: Sequence[Callable[[], None]], folder: Path) -> "Queued":
-        """Submit one array of jobs. Raises Invalid with what sbatch says if it refuses."""
-        import submitit
-
-        executor = submitit.SlurmExecutor(folder=folder, max_num_timeout=0)
-        asked = {
+    def asked(self) -> dict[str, Any]:
+        """What a job asks for, as options of sbatch."""
+        named = {
             "job_name": "cnnlab", "time": self.minutes, "cpus_per_task": self.cores,
             "mem": None if self.memory_gb is None else f"{round(1024 * self.memory_gb)}M",
             "gpus_per_node": self.gpus or None, "partition": self.partition, "account": self.account, "qos": self.qos,
-            "array_parallelism": self.at_once, "use_srun": False, "additional_parameters": dict(self.options),
         }  # fmt: skip
-        executor._internal_update_parameters(**{key: value for key, value in asked.items() if value is not None})
-        try:
-            submitted = executor.submit_array([Ending(job) for job in jobs])
-        except submitit.core.utils.FailedJobError as problem:
-            said = str(problem.__cause__ or problem).strip().splitlines()[-1]
-            raise Invalid("hydra/launcher", "slurm", said) from problem
-        return Queued(number=submitted[0].job_id.partition("_")[0], logs=tuple(job.paths.stderr for job in submitted))
+        return {**{name: value for name, value in named.items() if value is not None}, **self.options}
+
+    def launch(self, jobs: Sequence[Callable[[], None]], folder: Path) -> "Queued":
+        """Submit one array of jobs."""
+        import submitit
+
+        executor = submitit.SlurmExecutor(folder=folder, max_num_timeout=0)
+        executor.update_parameters(
+            array_parallelism=self.at_once, use_srun=False, additional_parameters=self.asked() | {"signal": "TERM@30"}
+        )
+        return Queued(jobs=executor.submit_array([Ending(job) for job in jobs]))
 
 
 @dataclass(frozen=True)
@@ -76,11 +82,15 @@ class Ending:
 
 @dataclass(kw_only=True)
 class Queued:
-    """An array of jobs in Slurm's queue, or one job."""
+    """An array of jobs in Slurm's queue, or one job, as submitit has them."""
 
-    number: str
-    logs: tuple[Path, ...]
+    jobs: Sequence[Any]
     silent: int = 0
+
+    @property
+    def number(self) -> str:
+        """Slurm's number of the whole array."""
+        return str(self.jobs[0].job_id).partition("_")[0]
 
     def running(self) -> bool:
         """Whether the queue has any of them. Raises RuntimeError if it has not answered for a while."""
@@ -93,11 +103,14 @@ class Queued:
 
     def log(self, place: int) -> Path:
         """What a job wrote to its standard error."""
-        return self.logs[place]
+        return Path(self.jobs[place].paths.stderr)
 
     def end(self) -> None:
-        """Cancel what is still queued or running."""
+        """Cancel what is still queued or running; what is left of the jobs is their logs."""
         subprocess.run(["scancel", "--quiet", self.number], capture_output=True, check=False)
+        for job in self.jobs:
+            job.paths.submitted_pickle.unlink(missing_ok=True)
+            job.paths.result_pickle.unlink(missing_ok=True)
 
 
 LAUNCHER = Slurm
