@@ -92,6 +92,7 @@ class Jobs:
         errands = [Errand(plan=self.plan, point=point, beside=names) for point in todo]
         started = self.launcher.launch(errands, self.store.root / ".jobs")
         try:
+            self.console.print(started.title)
             self._wait(started, names)
         finally:
             started.end()
@@ -139,5 +140,6 @@ def told(store: Store, names: Sequence[Name]) -> Summary:
         if store.has(*name):
             summary.trained += 1
         elif note is not None:
-            summary.failures.append((name[0], f"{note.read_text().strip().splitlines()[-1]} (all of it: {note})"))
+            reason = note.read_text().strip().splitlines() or ["unknown"]
+            summary.failures.append((name[0], f"{reason[-1]} (all of it: {note})"))
     return summary

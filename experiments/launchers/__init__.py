@@ -21,6 +21,10 @@ REMOTE = tuple(sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.p
 class Launched(Protocol):
     """Jobs under way. How one ended is not asked here: records and failure notes on disk tell."""
 
+    @property
+    def title(self) -> str:
+        """What was started, as a person finds it again."""
+
     def running(self) -> bool:
         """Whether any job may still end; asks the launcher, so not too often."""
 

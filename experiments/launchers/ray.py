@@ -62,6 +62,11 @@ class Tasks:
     left: dict[Any, int]
     folder: Path
 
+    @property
+    def title(self) -> str:
+        """How many there are, and where."""
+        return f"{len(self.left)} tasks of Ray at {self.ray.get_runtime_context().gcs_address}"
+
     def running(self) -> bool:
         """Whether any task is left; what those that failed say is written to their logs."""
         if not self.left:

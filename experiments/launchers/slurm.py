@@ -45,8 +45,9 @@ class Slurm:
         tried = subprocess.run(
             ["sbatch", "--test-only", *flags, "--wrap=true"], capture_output=True, text=True, check=False
         )
-        said = (tried.stderr.strip().splitlines() or [""])[-1].removeprefix("allocation failure: ")
-        require(tried.returncode == 0, "hydra/launcher", "slurm", f"a job as hydra.launcher has it is refused: {said}")
+        said = [line for line in tried.stderr.splitlines() if line and not line.startswith("Try ")]
+        why = f"a job as hydra.launcher has it is refused: {said[-1] if said else 'sbatch does not say why'}"
+        require(tried.returncode == 0, "hydra/launcher", "slurm", why)
 
     def asked(self) -> dict[str, Any]:
         """What a job asks for, as options of sbatch."""
@@ -62,9 +63,7 @@ class Slurm:
         import submitit
 
         executor = submitit.SlurmExecutor(folder=folder, max_num_timeout=0)
-        executor.update_parameters(
-            array_parallelism=self.at_once, use_srun=False, additional_parameters=self.asked() | {"signal": "TERM@30"}
-        )
+        executor.update_parameters(array_parallelism=self.at_once, use_srun=False, additional_parameters=self.asked())
         return Queued(jobs=executor.submit_array([Ending(job) for job in jobs]))
 
 
@@ -91,6 +90,11 @@ class Queued:
     def number(self) -> str:
         """Slurm's number of the whole array."""
         return str(self.jobs[0].job_id).partition("_")[0]
+
+    @property
+    def title(self) -> str:
+        """Slurm's number of them."""
+        return f"Slurm job {self.number}, {len(self.jobs)} arms (scancel {self.number} stops them all)"
 
     def running(self) -> bool:
         """Whether the queue has any of them. Raises RuntimeError if it has not answered for a while."""

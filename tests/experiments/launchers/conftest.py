@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import getpass
+import importlib.util
 import os
 import shutil
 import socket
@@ -114,7 +115,8 @@ def basic(sweeps: Sweeps, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 @pytest.fixture(scope="module")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
     """A Slurm of this node alone, up while the tests of a file run; they are skipped where it cannot be."""
-    pytest.importorskip("submitit", reason="submitit is not installed: pip install -e '.[slurm]'")
+    if importlib.util.find_spec("submitit") is None:
+        pytest.skip("submitit is not installed: pip install -e '.[slurm]'")
     for command in ("munged", "slurmctld", "slurmd", "sbatch"):
         if shutil.which(command, path=f"{os.environ['PATH']}:/usr/sbin") is None:
             pytest.skip(f"Slurm is not installed: there is no {command} (Debian: apt install slurm-wlm munge)")
@@ -128,7 +130,8 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]
 
 @pytest.fixture(scope="module")
 def ray() -> None:
-    pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[ray]'")
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("Ray is not installed: pip install -e '.[ray]'")
 
 
 @contextlib.contextmanager

@@ -37,6 +37,7 @@ class Here:
     jobs: list[Errand] = field(default_factory=list)
     ended: bool = False
     wait: Callable[[], bool] = field(default=lambda: False)
+    title: str = "jobs run here"
 
     def require(self) -> None:
         """It can always be used."""
@@ -85,7 +86,9 @@ def trained(plant, monkeypatch: pytest.MonkeyPatch) -> list[Point]:
             if self.settings.scale == "broken":
                 raise OSError("no space left")
             for point in points:
-                Store(self.settings.runs).write(plant(point, 0.9), {})
+                record = plant(point, 0.9)
+                unprobed = dataclasses.replace(record, probes=({},) * len(record.members))
+                Store(self.settings.runs).write(unprobed, {})
 
     monkeypatch.setattr(launched, "Session", Planting)
     monkeypatch.setattr(launched, "SETTLING", 0.0)
