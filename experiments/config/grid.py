@@ -188,7 +188,7 @@ def _compose_files(choices: tuple[str, ...]) -> DictConfig:
 
 def _words(job: Iterable[str]) -> list[str]:
     """A job's overrides without those of Hydra itself."""
-    return [override for override in job if not override.startswith("hydra.")]
+    return [override for override in job if not override.lstrip("+~").startswith("hydra.")]
 
 
 def sweep_name(cfg: DictConfig) -> str:

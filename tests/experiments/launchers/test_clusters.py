@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 ARMS = 6
 
 PLANTED = """
@@ -65,9 +65,9 @@ def test_slurm_loses_only_what_failed_and_its_last_job_makes_the_tables(slurm, s
     lose_two(sweeps, basic, "slurm", tmp_path)
     assert slurm.queue() == []
     with sweeps.start(results, "hydra/launcher=slurm") as running:
-        slurm.wait_for(lambda: len(slurm.queue()) == 2, 200, "two jobs are queued")
+        slurm.wait_for(lambda: len(slurm.queue()) == 2, 600, "two jobs are queued")
         running.kill()
-    slurm.wait_for(lambda: not slurm.queue(), 300, "the queue is empty")
+    slurm.wait_for(lambda: not slurm.queue(), 900, "the queue is empty")
     assert sweeps.records(results) == sweeps.records(basic[0])
     assert sweeps.arms(results) == sweeps.arms(basic[0])
     again = sweeps.run(results, "hydra/launcher=slurm")
@@ -78,12 +78,12 @@ def test_slurm_loses_only_what_failed_and_its_last_job_makes_the_tables(slurm, s
 
 def test_an_interrupt_takes_the_jobs_out_of_slurms_queue(slurm, sweeps, tmp_path: Path) -> None:
     with sweeps.start(tmp_path, "hydra/launcher=slurm") as running:
-        slurm.wait_for(lambda: len(slurm.queue()) == ARMS, 200, "all jobs are queued")
+        slurm.wait_for(lambda: len(slurm.queue()) == ARMS, 600, "all jobs are queued")
         running.send_signal(signal.SIGINT)
-        _, err = running.communicate(timeout=60)
+        _, err = running.communicate(timeout=300)
     assert running.returncode == 130
     assert "The same command goes on from here" in err
-    slurm.wait_for(lambda: not slurm.queue(), 20, "the queue is empty")
+    slurm.wait_for(lambda: not slurm.queue(), 60, "the queue is empty")
 
 
 def test_what_slurm_refuses_is_one_line_and_nothing_is_written(slurm, sweeps, tmp_path: Path) -> None:
