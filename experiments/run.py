@@ -14,6 +14,7 @@ from experiments.config import schema, untrusted
 from experiments.config.grid import CONF, Grid, check_question, grid, is_question, words
 from experiments.config.mistakes import UserMistake, told
 from experiments.config.resolve import Point
+from experiments.launched import Jobs
 from experiments.session import Session, Summary, require_folders
 from experiments.sweep_run import of_sweep
 from experiments.terminal import terminal
@@ -50,6 +51,9 @@ def _main() -> int:
         return MISTAKE
     try:
         return _run(plan, arguments, console)
+    except Invalid as refused:
+        print(told(refused), file=sys.stderr)
+        return MISTAKE
     except OSError as problem:
         print(f"error: {stopping.of_the_disk(problem)}", file=sys.stderr)
         return FAILED
@@ -57,6 +61,8 @@ def _main() -> int:
 
 def _pre_flight(plan: Grid) -> None:
     """What composing cannot see: that data can be had, folders written, and records already there used."""
+    if plan.launcher is not None:
+        plan.launcher.require()
     points = (*plan.points, *plan.checks)
     for task in dict.fromkeys(point.arm.task for point in points):
         check(task, plan.settings.source)
@@ -70,12 +76,10 @@ def _pre_flight(plan: Grid) -> None:
 
 
 def _run(plan: Grid, arguments: list[str], console: Console) -> int:
-    """Let Hydra run the jobs, train what they collected, look, and print."""
-    points = _collect(arguments)
-    if plan.checks:
-        points += _collect([*_flags(arguments), *plan.check_overrides])
+    """Train what the jobs of the grid are, look, and print."""
+    points = _points(plan, arguments)
     console.print(closing.headline(plan, len({point.arm.key for point in points})))
-    with Session(plan.settings, console) as session:
+    with _trainer(plan, console) as session:
         summary = session.train(points)
         second = closing.undecided(plan) if plan.settings.looks == 2 else ()
         if second:
@@ -89,13 +93,25 @@ def _run(plan: Grid, arguments: list[str], console: Console) -> int:
     return FAILED if summary.failures else 0
 
 
+def _points(plan: Grid, arguments: list[str]) -> list[Point]:
+    """The points of every job, from Hydra where it runs the jobs in this process; checks last."""
+    if plan.launcher is not None:
+        return [*plan.points, *plan.checks]
+    points = _collect(arguments)
+    return points + _collect([*_flags(arguments), *plan.check_overrides]) if plan.checks else points
+
+
+def _trainer(plan: Grid, console: Console) -> Session | Jobs:
+    """What trains: the workers of this command, or jobs of its launcher."""
+    return Session(plan.settings, console) if plan.launcher is None else Jobs(plan, plan.launcher, console)
+
+
 def _collect(arguments: list[str]) -> list[Point]:
-    """Run Hydra on a command line; the points of the jobs that its launcher ran in this process."""
-    job.collected = []
+    """Run Hydra on a command line; the points of its jobs."""
+    job.collected.clear()
     sys.argv[1:] = arguments
     app()
-    points, job.collected = job.collected, None
-    return points
+    return list(job.collected)
 
 
 def _flags(arguments: list[str]) -> list[str]:

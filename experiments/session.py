@@ -13,7 +13,7 @@ from cnnlab.records import Store, require_writable
 from cnnlab.tracking import Run, Tracker, tracker
 from cnnlab.training.arm import Training, training
 from cnnlab.training.run import evaluation_seeds
-from cnnlab.training.workers import Outcome, Plan, Pool, accelerator, cores
+from cnnlab.training.workers import Outcome, Plan, Pool, accelerator, cores, devices
 from experiments.arm_run import of_arm
 from experiments.config.resolve import Point, Settings
 from experiments.provenance import other_version, provenance
@@ -47,7 +47,7 @@ class Session:
         self.store = Store(settings.runs)
         self.console = console or Console(highlight=False)
         backend = accelerator()
-        workers = settings.workers or (cores() if backend == "cpu" else 1)
+        workers = settings.workers or (cores() if backend == "cpu" else len(devices()))
         cache = settings.cache / "compiled"
         self.pool = Pool(Plan(workers=workers, backend=backend, source=settings.source, compile_cache=cache))
         self._tracker: Tracker | None = None

@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -26,6 +26,7 @@ SHOW_CURSOR = "\x1b[?25h"
 """A progress bar hides a terminal's cursor."""
 
 _settled = threading.Lock()
+_elsewhere: list[Callable[[], None]] = []
 
 
 def of_the_disk(problem: OSError) -> str:
@@ -40,6 +41,16 @@ def undisturbed() -> Iterator[None]:
     """Let what is done inside come to its end, if that does not take longer than `LATEST`."""
     with _settled:
         yield
+
+
+@contextlib.contextmanager
+def ending(end: Callable[[], None]) -> Iterator[None]:
+    """Within, a signal also ends what runs in processes that are not ours, such as a cluster's jobs."""
+    _elsewhere.append(end)
+    try:
+        yield
+    finally:
+        _elsewhere.remove(end)
 
 
 @contextlib.contextmanager
@@ -92,6 +103,9 @@ def _end(number: int, line: str) -> None:
     _settled.acquire()
     for worker in multiprocessing.active_children():
         worker.kill()
+    for end in _elsewhere:
+        with contextlib.suppress(Exception):  # the process ends, whatever its jobs do
+            end()
     with contextlib.suppress(OSError, ValueError):  # whoever read it may be gone
         # past Python's buffers, which the main thread may be in the middle of
         os.write(STDERR, f"{SHOW_CURSOR if os.isatty(STDERR) else ''}\n{line}\n".encode())

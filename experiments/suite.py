@@ -14,7 +14,7 @@ from cnnlab.data import Missing, check
 from cnnlab.records import BadRecord
 from cnnlab.spec.invalid import Invalid
 from cnnlab.spec.verdict import WORDS, Verdict
-from experiments import ending, price, staged, stopping
+from experiments import ending, launchers, price, staged, stopping
 from experiments.config.grid import Grid
 from experiments.config.mistakes import UserMistake, told
 from experiments.config.resolve import Point
@@ -40,7 +40,7 @@ examples:
   python -m experiments.suite scale.hours=0 tracker=off      without cuts, without W&B
 
 Other keys are those of experiments.run and hold for every sweep. Arms are trained by worker processes on this machine;
-to use another launcher of Hydra's, run sweep by sweep (python -m experiments.run +sweep=... hydra/launcher=...), then
+to use those of a cluster, run sweep by sweep (python -m experiments.run +sweep=... hydra/launcher=slurm or ray), then
 this command, which finds their records. Exit code: 0; 1 if anything failed; 2 for a wrong argument."""
 
 
@@ -115,6 +115,11 @@ def understood(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
             meant = value or key
             raise UserMistake(
                 f"{word} is not valid: sweeps and banks are chosen by only={meant}, all else is key=value"
+            )
+        if key == "hydra/launcher" and value not in launchers.HERE:
+            raise UserMistake(
+                f"{word} is not valid: the suite trains on this machine; elsewhere sweep by sweep, "
+                f"python -m experiments.run +sweep=NAME {word}"
             )
         if key == "only":
             only = tuple(name.strip() for name in value.split(",") if name.strip())

@@ -153,6 +153,15 @@ class Store:
         path.write_text(reason)
         return path
 
+    def failure(self, arm: str, block: int) -> Path | None:
+        """The note of why an arm has no record; None if there is none."""
+        path = self.folder(arm, block) / FAILURE
+        return path if path.is_file() else None
+
+    def forget_failure(self, arm: str, block: int) -> None:
+        """Take away the note of an earlier failure, if there is one."""
+        (self.folder(arm, block) / FAILURE).unlink(missing_ok=True)
+
     def set_aside(self, arm: str, block: int) -> Path | None:
         """Move a block's folder to `<block>.aside-<time>`, never deleting it; None if there is none."""
         place = self.folder(arm, block)

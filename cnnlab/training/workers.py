@@ -59,10 +59,25 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
 
 
+def devices() -> tuple[str, ...]:
+    """The GPUs this process may use, as CUDA_VISIBLE_DEVICES names them; a batch system tells by that variable."""
+    if "CUDA_VISIBLE_DEVICES" in os.environ:
+        return tuple(name for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name not in ("", "-1"))
+    return tuple(str(place) for place, _ in enumerate(Path("/dev").glob("nvidia[0-9]*")))
+
+
 def accelerator() -> str:
     """`gpu` if a JAX GPU plugin is installed and a device is visible, else `cpu`; JAX itself is not started."""
     plugins = {entry.name for entry in importlib.metadata.entry_points(group="jax_plugins")}
-    return "gpu" if any("cuda" in name for name in plugins) and Path("/dev/nvidia0").exists() else "cpu"
+    return "gpu" if any("cuda" in name for name in plugins) and devices() else "cpu"
+
+
+def placed(number: int, backend: str) -> dict[str, str]:
+    """Environment of a worker by its number: one thread on a CPU; of several GPUs one, in turn."""
+    if backend == "cpu":
+        return ONE_THREAD
+    there = devices()
+    return {"CUDA_VISIBLE_DEVICES": there[number % len(there)]} if len(there) > 1 else {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +246,7 @@ class Pool:
         """A fresh worker process."""
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=serve, args=(theirs, self.plan), daemon=True)
-        with environment(ONE_THREAD if self.plan.backend == "cpu" else {}):
+        with environment(placed(number, self.plan.backend)):
             process.start()
         theirs.close()
         return _Worker(number=number, process=process, pipe=ours)

@@ -20,9 +20,11 @@ from yaml import YAMLError
 
 from cnnlab.spec.net import Net
 from cnnlab.spec.task import Task
+from experiments import launchers
 from experiments.config import resolve, schema, untrusted
 from experiments.config.mistakes import UserMistake, explain, near
 from experiments.config.resolve import CHECKS, Point, Settings
+from experiments.launchers import Launcher
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -34,12 +36,14 @@ class Grid:
     Attributes:
         points: the grid itself. checks: the three checks of each of its tasks; empty without a sweep.
         check_overrides: the command line that makes Hydra run the checks.
+        launcher: what starts a job an arm; None where this command trains them itself.
     """
 
     settings: Settings
     points: tuple[Point, ...]
     checks: tuple[Point, ...]
     check_overrides: tuple[str, ...]
+    launcher: Launcher | None = None
 
 
 def grid(arguments: list[str]) -> Grid:
@@ -115,13 +119,17 @@ def _grid(arguments: list[str]) -> Grid:
     overrides = OverridesParser.create().parse_overrides(list(arguments))
     base = _base(overrides)
     fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
+    launcher = launchers.chosen(str(base.hydra.runtime.choices["hydra/launcher"]), base.hydra.launcher)
     sweeps = any(override.is_sweep_override() for override in overrides)
     if base.hydra.mode != RunMode.MULTIRUN:
         if sweeps:
             swept = next(override for override in overrides if override.is_sweep_override())
             raise UserMistake(f"{swept.input_line} is a list of values: add --multirun, or name a sweep, +sweep=NAME")
         job = compose("config", _words(fixed))
-        return Grid(settings=resolve.settings(job, ""), points=(resolve.point(job),), checks=(), check_overrides=())
+        return Grid(
+            settings=resolve.settings(job, ""), points=(resolve.point(job),), checks=(), check_overrides=(),
+            launcher=launcher,
+        )  # fmt: skip
     jobs = _jobs(base, overrides)
     points = tuple(point for job in jobs if (point := _point(job, base)) is not None)
     checks: tuple[tuple[str, ...], ...] = ()
@@ -133,6 +141,7 @@ def _grid(arguments: list[str]) -> Grid:
         points=points,
         checks=tuple(point for job in checks if (point := _point(job, base)) is not None),
         check_overrides=by_hydra,
+        launcher=launcher,
     )
 
 
@@ -196,7 +205,7 @@ def _compose_files(choices: tuple[str, ...]) -> DictConfig:
 
 def _words(job: Iterable[str]) -> list[str]:
     """A job's overrides without those of Hydra itself."""
-    return [override for override in job if not override.startswith("hydra.")]
+    return [override for override in job if not override.lstrip("+~").startswith("hydra.")]
 
 
 def sweep_name(cfg: DictConfig) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from experiments import launchers
 from experiments.config import schema
 
 TYPES = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
@@ -19,6 +20,7 @@ SECTIONS = {
     "tracker": (schema.Tracker,),
     "check": (schema.Check,),
     "sweep": (schema.Sweep,),
+    "hydra.launcher": tuple(launchers.schemas().values()),
 }
 
 
@@ -35,7 +37,7 @@ def explain(problem: Exception) -> UserMistake:
     """Turn what Hydra or OmegaConf raised into one line that says what would be valid."""
     text = str(problem)
     cause = problem.__cause__
-    if match := re.search(r"Could not find '(\w+)/([^']*)'", text):
+    if match := re.search(r"Could not find '([\w/]+)/([^'/]*)'", text):
         choices = [line.strip() for line in text.splitlines() if line.startswith("\t")]
         valid = [name for name in choices if not name.endswith("_schema") and "path=" not in name]
         return UserMistake(f"{match[1]}={match[2]} is not valid: choose one of {', '.join(valid)}")

@@ -11,6 +11,7 @@ from hydra.core.config_store import ConfigStore
 from cnnlab.spec.net import Classic, ConvNet
 from cnnlab.spec.recipe import Recipe
 from cnnlab.spec.task import Task
+from experiments import launchers
 
 
 @dataclass
@@ -159,3 +160,5 @@ def register() -> None:
     store.store(group="train", name="train_schema", node=TrainConfig)
     store.store(group="tracker", name="tracker_schema", node=Tracker)
     store.store(group="check", name="check_schema", node=Check)
+    for name, kind in launchers.schemas().items():
+        store.store(group="hydra/launcher", name=f"{name}_schema", node=kind)

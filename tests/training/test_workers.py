@@ -146,6 +146,33 @@ def test_workers_that_wait_for_more_work_instead_are_found(tmp_path: Path) -> No
     assert len(outliving(tmp_path, 2, "def deaf(*_):\n    time.sleep(60)\nworkers.serve = deaf")) == 2
 
 
+@pytest.mark.parametrize(("visible", "expected"), [("4,7", ["4", "7", "4"]), ("5", ["5", "5", "5"])])
+def test_each_worker_has_a_gpu_of_its_own_in_turn(
+    visible: str, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read back from the operating system; no GPU is needed to see which one a worker was given."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    on_gpus = dataclasses.replace(plan(3, tmp_path), backend="gpu")
+    with Pool(on_gpus) as pool:
+        seen = []
+        for number in range(3):
+            process = psutil.Process(pool._worker(number).process.pid)
+            deadline = time.monotonic() + 20
+            while "spawn_main" not in " ".join(process.cmdline()) and time.monotonic() < deadline:  # not yet exec
+                time.sleep(0.01)
+            seen.append(process.environ()["CUDA_VISIBLE_DEVICES"])
+    assert seen == expected
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == visible
+
+
+@pytest.mark.parametrize(("visible", "expected"), [("", ()), ("-1", ()), ("3", ("3",)), ("0,2", ("0", "2"))])
+def test_a_batch_system_says_which_gpus_there_are(
+    visible: str, expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert workers.devices() == expected
+
+
 def test_an_unknown_strategy_is_refused(arm: Arm, source: Source) -> None:
     from cnnlab.spec.invalid import Invalid
     from cnnlab.training import members
