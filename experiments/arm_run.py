@@ -5,7 +5,7 @@ from typing import Any
 from cnnlab.spec.arm import plain
 from cnnlab.spec.record import Record
 from cnnlab.tracking import Run, arm_runs
-from experiments import pictures
+from experiments import arm_pictures
 from experiments.config.resolve import Point, Settings
 from experiments.provenance import git_state
 from experiments.registry import claims_fed_by
@@ -21,7 +21,7 @@ def of_arm(point: Point, record: Record, settings: Settings) -> tuple[Run, ...]:
         tags=(settings.scale, point.arm.task.name, *claims_fed_by(settings.sweep_name)),
         notes=question(settings),
         config=context(settings) | configured(point),
-        pictures=pictures.of_arm(point.arm, settings.source),
+        pictures=arm_pictures.of_arm(point.arm, settings.source),
     )
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from cnnlab.records import Store
 from cnnlab.spec.verdict import Effect, Verdict
 from cnnlab.tracking import Artifact, Picture, Run, Table, run_id
-from experiments import arm_run, judging, pictures
+from experiments import arm_pictures, arm_run, judging
 from experiments.closing import Written, finite
 from experiments.evidence import sweep_checks
 from experiments.registry import claims, claims_fed_by
@@ -104,11 +104,11 @@ def figures(written: Written) -> dict[str, Picture]:
         shown["figure/effects"] = figure
     for task in now.tasks():
         arm = next(cell.point.arm for cell in now.cells if cell.point.arm.task == task)
-        shown[f"figure/samples/{now.label(task)}"] = pictures.of_arm(arm, now.settings.source)["image/samples"]
+        shown[f"figure/samples/{now.label(task)}"] = arm_pictures.of_arm(arm, now.settings.source)["image/samples"]
     first = [cell.point for cell in now.cells if cell.point.arm.task == now.tasks()[0] and cell.point.match == "none"]
     arms = {point.level: point.arm for point in first[:MOST_MAPS]}
     title = f"Which pixels are read, and which get gradient? ({first[0].arm.task.name})"
-    return shown | {"figure/maps": pictures.Maps(title=title, arms=arms)}
+    return shown | {"figure/maps": arm_pictures.Maps(title=title, arms=arms)}
 
 
 def records(name: str, cells: Sequence[Cell], store: Store) -> Artifact:

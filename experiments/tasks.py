@@ -22,9 +22,9 @@ from cnnlab.spec.task import Task
 from cnnlab.spec.verdict import HEADROOM
 from cnnlab.training import linear, members
 from cnnlab.training.run import LinearFit, Run, tuning_seeds
+from experiments.arm_pictures import first_samples
 from experiments.config.grid import CONF, grid
 from experiments.config.mistakes import UserMistake
-from experiments.pictures import first_samples
 from experiments.terminal import terminal
 
 MISTAKE = 2

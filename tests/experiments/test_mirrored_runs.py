@@ -14,7 +14,7 @@ import pytest
 from cnnlab.records import Store
 from cnnlab.spec.arm import plain
 from cnnlab.training.workers import Outcome
-from experiments import closing, ending, judging, pictures
+from experiments import arm_pictures, closing, ending, judging
 from experiments.arm_run import of_arm
 from experiments.config.grid import Grid, grid
 from experiments.registry import claims_fed_by
@@ -45,7 +45,7 @@ def planted(plan: Grid, plant: Plant, monkeypatch: pytest.MonkeyPatch) -> Grid:
     for point, mean in zip((*plan.points, *plan.checks), (*MEANS, 0.1, 0.5, 0.8), strict=True):
         record = plant(point, mean)
         store.write(dataclasses.replace(record, probes=({},) * len(record.members)), {})
-    monkeypatch.setattr(pictures, "energies", lambda graphs, seconds: [None] * len(graphs))
+    monkeypatch.setattr(arm_pictures, "energies", lambda graphs, seconds: [None] * len(graphs))
     return plan
 
 
@@ -147,16 +147,16 @@ def test_an_arm_that_fails_before_good_ones_leaves_nothing_in_theirs(
 
 
 def test_gradients_are_measured_apart_and_only_as_long_as_they_may(plan: Grid) -> None:
-    graphs = [pictures._graph(point.arm) for point in plan.points[:1]]
-    (measured,) = pictures.energies(graphs, 200.0)
+    graphs = [arm_pictures._graph(point.arm) for point in plan.points[:1]]
+    (measured,) = arm_pictures.energies(graphs, 200.0)
     assert measured is not None
     assert measured.shape == (12, 12)
     assert measured.min() >= 0 < measured.max()
-    assert pictures.energies(graphs, 0.0) == [None]
+    assert arm_pictures.energies(graphs, 0.0) == [None]
 
 
 def test_coverage_is_that_of_the_arms_own_net(plan: Grid) -> None:
-    early, late = (pictures.coverage(plan.points[place].arm) for place in (0, 2))
+    early, late = (arm_pictures.coverage(plan.points[place].arm) for place in (0, 2))
     assert early.shape == late.shape == (12, 12)
     assert (early != late).any()
     assert early[6, 6] == early.max() > early[0, 0] > 0
