@@ -14,6 +14,8 @@ from experiments import dashboard
 needs_workspaces = pytest.mark.skipif(
     not dashboard.installed(), reason="needs the extra `dashboard` (wandb-workspaces)"
 )
+# wandb-workspaces is written for an earlier pydantic, which says so at its import
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 Door = Callable[..., tuple[int, str, str]]
 SECTIONS = {
     "Accuracy by factor level", "Gradients by layer and step", "Cost against accuracy", "Verdicts", "Pictures",
