@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from cnnlab.records import Store, thinned
-from cnnlab.records.store import PROVENANCE
+from cnnlab.records.store import DIGEST, PROVENANCE
 from cnnlab.spec.record import PROTOCOL, Record
 from cnnlab.spec.verdict import Verdict
 from experiments import curve, ending, judge, literature, metrics, noise, published
@@ -20,7 +20,7 @@ from experiments.config.mistakes import UserMistake
 from experiments.plan import CONTROL, Name, choose, compose, control, merged, named
 from experiments.view import view
 
-PRIVATE = ("host", "pid", "seconds", "started", "workers")
+PRIVATE = ("host", "pid", "seconds", "started", "workers", DIGEST)
 """What provenance says of the run rather than of what made the numbers."""
 SILENT = ("results=", "scale=", "scale.hours=", "cache=", "workers=", "tracker", "force=", "data.raw_dir=")
 """Overrides that bear on where and how fast a sweep ran, not on what it is."""

@@ -88,10 +88,10 @@ class Seat:
         """Whether the compiled step passes each gate, after the steps that were taken so far."""
         trainer: Any = self.trainer
         programs = steps_compiled(trainer)
-        convolutions = self.workload.net.depth
+        convolutions, channels = self.workload.net.depth, self.workload.channels
         known = self.workload.name in gates.KERNELS
         budget = gates.KERNELS[self.workload.name] if known else max(gates.KERNELS.values())
-        return gates.inspect(trainer.hlo(), programs, self.machine.kind, convolutions, budget)
+        return gates.inspect(trainer.hlo(), programs, self.machine.kind, convolutions, channels, budget)
 
     def sweep(self, variant: Workload, seeds: Sequence[int], together: int) -> Trained:
         """Train the members of a variant from start to test accuracy, `together` at once."""

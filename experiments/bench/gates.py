@@ -79,12 +79,13 @@ def ynn(text: str) -> list[str]:
     return _containing(text, '"__ynn')
 
 
-def spare_convolutions(text: str, convolutions: int) -> list[str]:
+def spare_convolutions(text: str, convolutions: int, channels: int) -> list[str]:
     """Convolutions beyond three for each of the net's: value, gradient at the kernel, gradient at what it reads.
 
-    The first needs but two: nothing asks for the gradient at the image.
+    The first needs but two, since nothing asks for the gradient at the image, and none where that has one channel: then
+    it is a matrix product.
     """
-    return _containing(text, " convolution(")[3 * convolutions - 1 :]
+    return _containing(text, " convolution(")[3 * convolutions - (3 if channels == 1 else 1) :]
 
 
 def image_sized_windows(text: str) -> list[str]:
@@ -122,17 +123,17 @@ CPU: dict[str, Gate] = {
 GPU: dict[str, Gate] = {"no_scatter": scatters, "no_image_sized_window": image_sized_windows}
 
 
-def inspect(text: str, programs: int, kind: Kind, convolutions: int, budget: int) -> dict[str, bool]:
+def inspect(text: str, programs: int, kind: Kind, convolutions: int, channels: int, budget: int) -> dict[str, bool]:
     """Whether each gate passes.
 
     Args:
         text: of the compiled step.
         programs: how many were compiled for the steps of one architecture and batch size.
-        kind: of device. convolutions: in the net. budget: kernels that a step may launch on a GPU.
+        kind: of device. convolutions: in the net. channels: of the image. budget: kernels that a step may launch on a GPU.
     """
     passed = {name: not gate(text) for name, gate in (CPU if kind == "cpu" else GPU).items()}
     if kind == "cpu":
-        passed["no_spare_convolution"] = not spare_convolutions(text, convolutions)
+        passed["no_spare_convolution"] = not spare_convolutions(text, convolutions, channels)
     if kind == "gpu":
         passed["weight_gradients_by_library"] = not weight_gradients_elsewhere(text, convolutions)
         passed["few_kernels"] = kernels(text) <= budget

@@ -3,6 +3,7 @@
 A file `conf/hydra/launcher/<name>.yaml` configures the class that `experiments/launchers/<name>.py` calls `LAUNCHER`.
 """
 
+import dataclasses
 import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -65,6 +66,10 @@ def chosen(name: str, content: DictConfig) -> Launcher | None:
     require_choice("hydra/launcher", name, sorted((*HERE, *REMOTE)))
     if name in HERE:
         return None
+    known = [item.name for item in dataclasses.fields(schemas()[name])]
+    keys = ", ".join(f"hydra.launcher.{key}" for key in known)
+    for key, value in content.items():
+        require(key in known, f"hydra.launcher.{key!s}", value, f"there is no such key: choose of {keys}")
     launcher: Launcher = OmegaConf.to_object(content)  # type: ignore[assignment]
     require(launcher.cores >= 1, "hydra.launcher.cores", launcher.cores, "must be 1 or more")
     require(launcher.gpus >= 0, "hydra.launcher.gpus", launcher.gpus, "must be 0 or more")

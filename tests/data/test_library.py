@@ -346,7 +346,6 @@ def test_packaged_tasks_import_neither_tfds_nor_tensorflow() -> None:
         ("fashion_mnsit", "did you mean fashion_mnist"),
         ("digits21", "digits12"),
         ("zzzz", "digits12, digits8, digits_scaled"),
-        ("mnist/x", "mnist"),
         ("tf_flowers", "square 8-bit images"),
         ("imdb_reviews", "square 8-bit images"),
         ("svhn_cropped", "only TensorFlow can prepare it"),
@@ -358,6 +357,11 @@ def test_other_names_are_one_line(
 ) -> None:
     assert_one_line(data.check, make_task(name), nowhere, name, says)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_name_that_is_a_path_is_no_task(make_task: MakeTask) -> None:
+    with pytest.raises(Invalid, match=r"data\.name=mnist/x is not valid: must be the name of a task"):
+        make_task("mnist/x")
 
 
 @pytest.mark.parametrize("changes", [{"side": 14}, {"classes": 11}, {"channels": 3}, {"train_images": 60_001}])

@@ -250,8 +250,8 @@ def test_a_gate_lets_the_engine_through_and_closes_on_its_fault(gate: str, fault
 
 
 def test_no_gradient_at_the_image_is_computed_and_one_that_is_is_found(texts: dict[str, str]) -> None:
-    assert not gates.spare_convolutions(texts["engine"], TINY.net.depth)
-    assert gates.spare_convolutions(texts["image"], TINY.net.depth)
+    assert not gates.spare_convolutions(texts["engine"], TINY.net.depth, TINY.channels)
+    assert gates.spare_convolutions(texts["image"], TINY.net.depth, TINY.channels)
 
 
 def test_a_step_is_compiled_once_and_once_more_for_another_batch_size() -> None:
@@ -274,10 +274,10 @@ def module(*lines: str) -> str:
 
 def test_gates_of_a_gpu_read_its_text() -> None:
     fine, faulty = module(WEIGHT_GRADIENT), module(HUGE)
-    passed = gates.inspect(fine, 1, "gpu", convolutions=1, budget=1)
+    passed = gates.inspect(fine, 1, "gpu", convolutions=1, channels=3, budget=1)
     assert all(passed.values())
     assert set(passed) == {*gates.GPU, "weight_gradients_by_library", "few_kernels", "one_program"}
-    closed = gates.inspect(faulty, 2, "gpu", convolutions=1, budget=0)
+    closed = gates.inspect(faulty, 2, "gpu", convolutions=1, channels=3, budget=0)
     assert [name for name, fine in closed.items() if fine] == ["no_scatter"]
 
 

@@ -11,6 +11,9 @@ import pytest
 from experiments import stopping
 from experiments.faults import heed, waited
 
+# what is done between fork and exec touches no JAX
+pytestmark = pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
+
 HEAD = """
 import multiprocessing, signal, sys, threading, time
 from pathlib import Path
