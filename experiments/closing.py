@@ -18,7 +18,7 @@ from cnnlab.report import figures
 from cnnlab.spec.arm import plain
 from cnnlab.spec.record import OWN
 from cnnlab.spec.verdict import Effect, Verdict
-from experiments import judging
+from experiments import judging, pictures
 from experiments.claim import Computed
 from experiments.config.grid import Grid
 from experiments.config.resolve import Point
@@ -71,8 +71,10 @@ def report(plan: Grid, summary: Summary, console: Console) -> None:
     for check in sweep_checks(now):
         console.print(f"check: {check.line}")
     console.print(_verdict_table({**exact, **found}))
-    folder = write(plan, now, arms, effects, {**exact, **found}, pairs)
+    folder, picture = write(plan, now, arms, effects, {**exact, **found}, pairs)
     console.print(f"table, effects, verdicts and figure: {folder}{os.sep}")
+    if picture:
+        console.print(picture, markup=False)
 
 
 def related(sweep: str) -> tuple[str, ...]:
@@ -251,8 +253,11 @@ def _verdict_table(found: dict[str, Verdict]) -> Table:
 def write(
     plan: Grid, now: View, arms: pd.DataFrame, effects: pd.DataFrame, found: dict[str, Verdict],
     pairs: Sequence[tuple[Cell, Effect]],
-) -> Path:  # fmt: skip
-    """Write tables (CSV and parquet), verdicts (JSON) and the figure (PNG and SVG); returns their folder."""
+) -> tuple[Path, str]:  # fmt: skip
+    """Write tables (CSV and parquet), verdicts (JSON), the figure and the sweep's own picture (PNG and SVG).
+
+    Returns their folder, and the line that `pictures.draw` has about the picture.
+    """
     folder = plan.settings.results / "sweeps" / plan.settings.sweep_name / plan.settings.scale
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in (("arms", arms), ("effects", effects)):
@@ -260,8 +265,7 @@ def write(
         table.to_parquet(folder / f"{name}.parquet", index=False)
     content = {name: {"says": claims()[name].says, **plain(verdict)} for name, verdict in found.items()}
     (folder / "verdicts.json").write_text(json.dumps(finite(content), indent=1, sort_keys=True) + "\n")
-    draw(plan, now, pairs, folder)
-    return folder
+    return folder, draw(plan, now, pairs, folder)
 
 
 def finite(value: Any) -> Any:
@@ -273,7 +277,13 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and (value != value or abs(value) == float("inf")) else value
 
 
-def draw(plan: Grid, now: View, pairs: Sequence[tuple[Cell, Effect]], folder: Path) -> None:
+def draw(plan: Grid, now: View, pairs: Sequence[tuple[Cell, Effect]], folder: Path) -> str:
+    """Draw the figure that every sweep has, and beside it the sweep's own picture; returns a line about the latter."""
+    draw_effects(plan, now, pairs, folder)
+    return pictures.draw(now, folder)
+
+
+def draw_effects(plan: Grid, now: View, pairs: Sequence[tuple[Cell, Effect]], folder: Path) -> None:
     """The sweep's figure: members above, paired differences below, a column for each task."""
     sweep = plan.settings.sweep
     own = {id(cell): effect for cell, effect in pairs if effect.setting.condition == "own"}

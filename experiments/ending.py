@@ -44,15 +44,16 @@ def verdicts(there: Mapping[str, View], results: Path, console: Console) -> dict
 
 
 def write_sweep(plan: Grid, now: View, found: Mapping[str, Verdict]) -> str:
-    """Write what `experiments.run` writes of a sweep, in the same place; returns a line about it."""
+    """Write what `experiments.run` writes of a sweep, in the same place; returns lines about it and its picture."""
     name = plan.settings.sweep_name
     arms, pairs = closing.arm_table(now), judging.pairwise(now)
     own = {claim: found[claim] for claim in (*closing.related(name), *claims_fed_by(name))}
-    folder = closing.write(plan, now, arms, closing.effect_table(now, pairs), own, pairs)
+    folder, picture = closing.write(plan, now, arms, closing.effect_table(now, pairs), own, pairs)
     fed = [found[claim].word for claim in claims_fed_by(name)]
     words = ", ".join(f"{fed.count(word)} {word}" for word in WORDS if word in fed) or "feeds no claim"
     cells = (*now.cells, *now.checks)
-    return f"{name}: {sum(bool(cell.records) for cell in cells)} of {len(cells)} arms, {words}; {folder}"
+    line = f"{name}: {sum(bool(cell.records) for cell in cells)} of {len(cells)} arms, {words}; {folder}"
+    return f"{line}\n{picture}" if picture else line
 
 
 def write_verdicts(found: Mapping[str, Verdict], folder: Path) -> None:
