@@ -89,7 +89,7 @@ def named(cell: Cell) -> str:
         net.block if net.block != "plain" else "",
         optimizer.upper() if optimizer != "adam" else "",
     )
-    return ", ".join(part for part in (f"{activation}, {net.depth}", *ways) if part)
+    return ", ".join(part for part in (f"{activation}, {net.depth} layers", *ways) if part)
 
 
 def strip(cell: Cell) -> Strip:
@@ -120,9 +120,8 @@ def _steps(record: Record) -> tuple[int, ...]:
 
 
 def strips(now: View, task: Task) -> tuple[Strip, ...]:
-    """Every unmatched arm that has run on a task, in the order of the sweep."""
-    wanted = (cell for cell in now.cells if cell.point.arm.task == task and cell.point.match == "none")
-    return tuple(strip(cell) for cell in wanted if cell.records)
+    """Every arm that has run on a task, in the order of the sweep, whose arms are never matched."""
+    return tuple(strip(cell) for cell in now.cells if cell.point.arm.task == task and cell.records)
 
 
 def shown_task(now: View) -> Task:
@@ -142,7 +141,7 @@ def figure(now: View) -> "Figure":
     rows = math.ceil(len(found) / ACROSS)
     drawn = Figure(figsize=(11, 2.2 * rows + 4.4), layout="constrained")
     drawn.suptitle(title(found, now.label(task)), fontsize=12, fontweight="bold")
-    above, below = drawn.subfigures(2, 1, height_ratios=[2.2 * rows + 0.5, 3.6])
+    (above,), (below,) = drawn.subfigures(2, 1, squeeze=False, height_ratios=[2.2 * rows + 0.5, 3.6])
     _strips(above, now, found)
     _profiles(below.subplots(), found)
     return drawn
@@ -169,7 +168,7 @@ def deepest(found: Sequence[Strip]) -> tuple[Strip, ...]:
 
 
 def reached(now: View, cell: Cell) -> str:
-    """An arm's mean accuracy on every task, in %, and how many members it lost on them."""
+    """An arm's mean accuracy on every task, in %, and how many members over all tasks did not learn."""
     texts, lost, members = [], 0, 0
     for task in now.tasks():
         there = now.cell(task, cell.point.level, cell.point.match)
@@ -177,7 +176,7 @@ def reached(now: View, cell: Cell) -> str:
             sample = there.sample(OWN)
             texts.append(f"{100 * sum(sample.values) / len(sample.values):.1f}")
             lost, members = lost + sum(sample.diverged), members + len(sample.values)
-    return " / ".join(texts) + " %" + (f", {lost} of {members} lost" if lost else "")
+    return " / ".join(texts) + " %" + (f", {lost}/{members} at chance" if lost else "")
 
 
 def _strips(figure: Any, now: View, found: Sequence[Strip]) -> None:
@@ -207,7 +206,7 @@ def _strips(figure: Any, now: View, found: Sequence[Strip]) -> None:
     tasks = " / ".join(map(now.label, now.tasks()))
     figure.supylabel("layer (1: next to the image)", fontsize=9.5)
     note = "; grey: zero in most members" if any(not np.isfinite(one.middle).all() for one in found) else ""
-    figure.supxlabel(f"training step (log-spaced looks{note}). Above: net, layers; accuracy on {tasks}", fontsize=9.5)
+    figure.supxlabel(f"training step (log-spaced looks{note}). Above: test accuracy on {tasks}", fontsize=9.5)
 
 
 def _ticks(panel: "Axes", one: Strip) -> None:

@@ -59,14 +59,23 @@ class Map:
 
 
 def figure(now: View) -> "Figure":
-    """A map for each task and match. Raises Lacking."""
+    """A map for each task, one below the other, and match, side by side. Raises Lacking."""
     found = maps(now)
-    drawn, axes = canvas.canvas(title(now, found), width=max(7.0, 4.9 * len(found)), height=5.4, columns=len(found))
-    for panel, one in zip(axes[0], found, strict=True):
+    tasks = list(dict.fromkeys(one.task for one in found))
+    matches = list(dict.fromkeys(one.match for one in found))
+    drawn, axes = canvas.canvas(
+        title(now, found), width=max(7.0, 5.0 * len(matches)), height=4.2 * len(tasks) + 1.2, rows=len(tasks),
+        columns=len(matches),
+    )  # fmt: skip
+    for panel in axes.flat:
+        panel.set_visible(False)
+    for one in found:
+        panel = axes[tasks.index(one.task), matches.index(one.match)]
+        panel.set_visible(True)
         alike = [square.accuracy for other in found if other.task == one.task for square in other.squares.values()]
         _map(panel, one, (min(alike), max(alike)))
         panel.set_title(f"{now.label(one.task)}, {NAMES[one.match]}", fontsize=10)
-    axes[0][0].set_ylabel("convolutions before the second pool")
+        panel.set_ylabel("convolutions before the second pool")
     drawn.supxlabel(
         "In a square: test accuracy in %; difference from the reference in points, paired by seed, with its 95 % "
         "interval;\nreceptive field of the last map in pixels. Red frame: the reference. Empty: not run. Colours: "

@@ -41,6 +41,7 @@ class Dot:
     """One arm on one task.
 
     Attributes:
+        net: as the records name it, with its widths.
         accuracies: test accuracy of every member, fractions.
         residuals: max|f(x) - (Ax + b)| / max|f(x) - b| of untrained nets, one a seed, float64.
         linear: accuracy of logistic regression, a fraction.
@@ -74,9 +75,7 @@ class Dot:
 def figure(now: View) -> "Figure":
     """A panel a task. Raises Lacking."""
     found = dots(now)
-    drawn, axes = canvas.canvas(
-        title(now, found), width=max(7.0, 5.4 * len(found)), height=5.6, columns=len(found)
-    )  # fmt: skip
+    drawn, axes = canvas.canvas(title(now, found), width=max(7.0, 5.4 * len(found)), height=5.6, columns=len(found))
     for panel, (task, several) in zip(axes[0], found.items(), strict=True):
         _panel(panel, several, 100 * task.chance)
         panel.set_title(now.label(task), fontsize=10)
@@ -153,7 +152,7 @@ def _panel(panel: "Axes", several: Sequence[Dot], chance: float) -> None:
     for dot in several:
         activation, down = dot.named
         middle = max(float(np.median(dot.residuals)), FLOOR)
-        low, high = (max(end(dot.residuals), FLOOR) for end in (min, max))
+        low, high = max(min(dot.residuals), FLOOR), max(max(dot.residuals), FLOOR)
         interval = paired_t(np.asarray(dot.accuracies), 0.95)
         known = len(dot.accuracies) > 2
         beside = [[dot.accuracy - 100 * interval.low], [100 * interval.high - dot.accuracy]] if known else None

@@ -38,7 +38,7 @@ def planted(layer: int, look: int, layers: int) -> float:
 
 
 def with_histories(record: Record) -> Record:
-    """The record with the planted gradients; the last layer of the first member is zero throughout."""
+    """The record with the planted gradients, ten times as large in every further member."""
     sites = gradient_decay.activations(record)
     histories: list[dict[str, Any]] = []
     for member in range(len(record.members)):
@@ -59,7 +59,7 @@ def stored(results: Path, plant: Plant, sweep: str, level: Callable[[Point], flo
 
 
 def accuracy(point: Point) -> float:
-    return {"relu": 0.97, "sigmoid_16": 0.1, "[0,4]": 0.9, "[2,6]": 0.95}.get(point.level, 0.96)
+    return {"relu": 0.97, "sigmoid_16": 0.1, "[0,4]": 0.905, "[2,6]": 0.955}.get(point.level, 0.96)
 
 
 @pytest.fixture
@@ -133,9 +133,9 @@ def shown(now: View) -> dict[str, Any]:
 
 def test_every_cell_of_a_strip_is_the_median_of_its_members(gradients: View) -> None:
     found = shown(gradients)
-    assert list(found) == ["relu, 6", "sigmoid, 16", "relu, 16"]
+    assert list(found) == ["relu, 6 layers", "sigmoid, 16 layers", "relu, 16 layers"]
     for name, axes in found.items():
-        layers = int(name.split()[-1])
+        layers = int(name.split()[1])
         given = np.asarray(axes.images[0].get_array())
         wanted = [[planted(layer, look, layers) + 0.5 for look in range(LOOKS)] for layer in range(1, layers + 1)]
         np.testing.assert_allclose(given, wanted, atol=1e-6)
@@ -144,7 +144,7 @@ def test_every_cell_of_a_strip_is_the_median_of_its_members(gradients: View) -> 
 
 def test_the_strips_of_turned_records_are_others(gradients: View) -> None:
     right, wrong = (
-        np.asarray(shown(now)["sigmoid, 16"].images[0].get_array()) for now in (gradients, turned(gradients))
+        np.asarray(shown(now)["sigmoid, 16 layers"].images[0].get_array()) for now in (gradients, turned(gradients))
     )
     assert not np.allclose(right, wrong)
     np.testing.assert_allclose(right, wrong[::-1])
@@ -152,7 +152,7 @@ def test_the_strips_of_turned_records_are_others(gradients: View) -> None:
 
 def test_columns_are_steps_and_accuracies_stand_above(gradients: View) -> None:
     cell = gradients.cells[1]
-    axes = shown(gradients)["sigmoid, 16"]
+    axes = shown(gradients)["sigmoid, 16 layers"]
     arm = cell.point.arm
     steps = recorded(math.ceil(arm.task.train_images / arm.recipe.batch_size) * arm.recipe.epochs)
     assert [text.get_text() for text in axes.get_xticklabels()] == [str(steps[at]) for at in (0, 2, 3)]
@@ -194,9 +194,9 @@ def test_the_title_and_the_profiles_say_what_was_planted(gradients: View) -> Non
     said = gradient_norms.title(found, "digits12")
     assert "first of 16 layers" in said
     assert "sigmoid $10^{-15.0}$, relu $10^{-15.0}$" in said
-    assert list(gradient_norms.profiles(found)) == ["sigmoid, 16 = relu, 16"]
+    assert list(gradient_norms.profiles(found)) == ["sigmoid, 16 layers = relu, 16 layers"]
     other = dataclasses.replace(found[2], norms=found[2].norms + 1)
-    assert list(gradient_norms.profiles((*found[:2], other))) == ["sigmoid, 16", "relu, 16"]
+    assert list(gradient_norms.profiles((*found[:2], other))) == ["sigmoid, 16 layers", "relu, 16 layers"]
 
 
 # Places of pools.
@@ -280,7 +280,7 @@ def test_differences_need_the_reference(tmp_path: Path, plant: Plant) -> None:
 
 @pytest.fixture(scope="module")
 def nonlinear(tmp_path_factory: pytest.TempPathFactory, plant: Plant) -> tuple[View, Any]:
-    levels = {"relu_max": 0.97, "linear_max": 0.95, "linear_average": 0.8}
+    levels = {"relu_max": 0.97, "linear_max": 0.95, "linear_average": 0.805}
     now = stored(tmp_path_factory.mktemp("pools"), plant, POOLS, lambda point: levels[point.level])
     return now, pooling_is_activation.dots(now)
 
@@ -294,7 +294,7 @@ def test_only_the_average_pools_leave_a_net_without_activations_affine(nonlinear
     }  # fmt: skip
     assert min(dots["no activation", "max-pool"].residuals) > 1e-3
     assert all(len(set(dot.residuals)) == len(pooling_is_activation.SEEDS) for dot in dots.values())
-    assert dots["no activation", "average pool"].accuracy == pytest.approx(80, abs=0.3)
+    assert dots["no activation", "average pool"].accuracy == pytest.approx(80.5, abs=0.3)
 
 
 def test_a_relu_that_is_taken_for_none_would_be_seen(nonlinear: tuple[View, Any]) -> None:
@@ -315,9 +315,7 @@ def test_dots_stand_at_accuracy_and_distance(nonlinear: tuple[View, Any], monkey
     assert pooling_is_activation.title(now, found).startswith("digits12: at best affine nets 80.")
 
 
-def test_tasks_of_large_images_are_left_out(
-    nonlinear: tuple[View, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_tasks_of_large_images_are_left_out(nonlinear: tuple[View, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     now, _ = nonlinear
     monkeypatch.setattr(pooling_is_activation, "MOST", 143)
     with pytest.raises(Lacking, match="images of at most 143 numbers"):
