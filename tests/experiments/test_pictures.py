@@ -68,12 +68,12 @@ def gradients(tmp_path: Path, plant: Plant) -> View:
 
 
 def turned(now: View) -> View:
-    """The fault: the last layer's gradients are stored as the first's."""
+    """The fault: what the last layer has is stored as the first's, and so on."""
 
     def flipped(record: Record) -> Record:
+        names = [f"activation_grad_norm/{site}" for site in gradient_decay.activations(record)]
         histories = []
         for history in record.histories:
-            names = list(history["stats"])
             values = [history["stats"][name] for name in reversed(names)]
             histories.append({"stats": dict(zip(names, values, strict=True))})
         return dataclasses.replace(record, histories=tuple(histories))
@@ -244,15 +244,13 @@ def test_each_square_of_the_map_has_its_own_arms_numbers(tmp_path: Path, plant: 
 
 def test_the_map_of_swapped_arms_is_another(tmp_path: Path, plant: Plant) -> None:
     """The fault: two arms have each other's accuracies."""
-    found = [
-        texts(pool_position.figure(stored(tmp_path / name, plant, PLACES, level)).axes[0])
-        for name, level in (("right", accuracy), ("wrong", swapped))
-    ]
+    right, wrong = (
+        stored(tmp_path / name, plant, PLACES, level) for name, level in (("right", accuracy), ("wrong", swapped))
+    )
+    found = [texts(pool_position.figure(now).axes[0]) for now in (right, wrong)]
     assert found[0][0, 4][0].startswith("90.")
     assert found[1][0, 4][0].startswith("95.")
-    assert "worst after 2 and 6" in pool_position.title(
-        now := view(lying_in(plan(PLACES), tmp_path / "wrong")), pool_position.maps(now)
-    )
+    assert "worst after 2 and 6" in pool_position.title(wrong, pool_position.maps(wrong))
 
 
 def test_from_three_members_on_a_square_has_its_interval(tmp_path: Path, plant: Plant) -> None:
