@@ -30,13 +30,12 @@ Values = dict[str, dict[str, Floats]]
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A net bound to an image, the mode in which it runs, the layers looked up to, and the seed of its kernels."""
+    """A net bound to an image, the mode in which it runs, and the layers up to which it is looked at."""
 
     name: str
     network: Network
     mode: Mode = "evaluate"
     until: tuple[str, ...] = ("logits",)
-    seed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +113,7 @@ def run(subjects: tuple[Subject, ...], images: Floats, companions: Floats, dtype
         companions: images beside which batch norm in training mode sees each of the others.
         dtypes: weights and images are the same numbers in each.
     """
-    nets = [nnx.split(with_offsets(Net(one.network, jax.random.key(one.seed)), seed=1)) for one in subjects]
+    nets = [nnx.split(with_offsets(Net(one.network, jax.random.key(0)), seed=1)) for one in subjects]
 
     def forward(at: int, dtype: str, state: Any, batch: Array) -> dict[str, Array]:
         net = in_precision(nnx.merge(nets[at][0], state), dtype)

@@ -140,7 +140,7 @@ def figure(now: View) -> "Figure":
     found = strips(now, task)
     rows = math.ceil(len(found) / ACROSS)
     drawn = Figure(figsize=(11, 2.2 * rows + 4.4), layout="constrained")
-    drawn.suptitle(title(found, now.label(task)), fontsize=12, fontweight="bold")
+    drawn.suptitle(title(found, now.named(task)), fontsize=12, fontweight="bold")
     (above,), (below,) = drawn.subfigures(2, 1, squeeze=False, height_ratios=[2.2 * rows + 0.5, 3.6])
     _strips(above, now, found)
     _profiles(below.subplots(), found)
@@ -203,7 +203,7 @@ def _strips(figure: Any, now: View, found: Sequence[Strip]) -> None:
         panel.set_visible(False)
     bar = figure.colorbar(image, ax=axes, shrink=0.7, pad=0.01, extend="min" if known.min() < low else "neither")
     bar.set_label("$\\log_{10}$ of the gradient's norm\n(median of members)", fontsize=9)
-    tasks = " / ".join(map(now.label, now.tasks()))
+    tasks = " / ".join(map(now.named, now.tasks()))
     figure.supylabel("layer (1: next to the image)", fontsize=9.5)
     note = "; grey: zero in most members" if any(not np.isfinite(one.middle).all() for one in found) else ""
     figure.supxlabel(f"training step (log-spaced looks{note}). Above: test accuracy on {tasks}", fontsize=9.5)

@@ -64,7 +64,7 @@ def figure(now: View) -> "Figure":
     tasks = list(dict.fromkeys(one.task for one in found))
     matches = list(dict.fromkeys(one.match for one in found))
     drawn, axes = canvas.canvas(
-        title(now, found), width=max(7.0, 5.0 * len(matches)), height=4.2 * len(tasks) + 1.2, rows=len(tasks),
+        title(now, found), width=max(8.0, 5.0 * len(matches)), height=4.2 * len(tasks) + 1.2, rows=len(tasks),
         columns=len(matches),
     )  # fmt: skip
     for panel in axes.flat:
@@ -74,7 +74,7 @@ def figure(now: View) -> "Figure":
         panel.set_visible(True)
         alike = [square.accuracy for other in found if other.task == one.task for square in other.squares.values()]
         _map(panel, one, (min(alike), max(alike)))
-        panel.set_title(f"{now.label(one.task)}, {NAMES[one.match]}", fontsize=10)
+        panel.set_title(f"{now.named(one.task)}, {NAMES[one.match]}", fontsize=10)
         panel.set_ylabel("convolutions before the second pool")
     drawn.supxlabel(
         "In a square: test accuracy in %; difference from the reference in points, paired by seed, with its 95 % "
@@ -129,7 +129,7 @@ def title(now: View, found: Sequence[Map]) -> str:
         if one.match == "none":
             ranked = sorted(one.squares, key=lambda at: one.squares[at].accuracy)
             best, worst = (f"{at[0]} and {at[1]} ({one.squares[at].accuracy:.1f} %)" for at in (ranked[-1], ranked[0]))
-            lines.append(f"{now.label(one.task)}: best with pools after convolutions {best}, worst after {worst}")
+            lines.append(f"{now.named(one.task)}: best with pools after {best}, worst after {worst}")
     return "\n".join(lines)
 
 
@@ -152,7 +152,7 @@ def _map(panel: "Axes", one: Map, span: tuple[float, float]) -> None:
     for (first, second), square in one.squares.items():
         column, row = firsts.index(first), seconds.index(second)
         colour = "white" if square.accuracy < (low + high) / 2 else "black"
-        panel.text(column, row, "\n".join(square.lines), ha="center", va="center", fontsize=8, color=colour)
+        panel.text(column, row, "\n".join(square.lines), ha="center", va="center", fontsize=9, color=colour)
         if square.effect is None:
             frame = Rectangle((column - 0.48, row - 0.48), 0.96, 0.96, fill=False, edgecolor=canvas.RED, linewidth=3)
             panel.add_patch(frame)

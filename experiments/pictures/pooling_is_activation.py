@@ -9,16 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from cnnlab.inference.intervals import paired_t
 from cnnlab.probes.affine import probed, probes, residual
-from cnnlab.probes.collapse import TOLERANCE, Subject, run
+from cnnlab.probes.collapse import TOLERANCE
+from cnnlab.probes.weights import in_precision, with_offsets
 from cnnlab.report import canvas
 from cnnlab.spec.net import ConvNet
 from cnnlab.spec.record import OWN
 from cnnlab.spec.task import Task
 from cnnlab.zoo.lowering import network
+from cnnlab.zoo.module import Net
 from experiments.pictures import Lacking
 from experiments.view import Cell, View
 
@@ -75,10 +79,10 @@ class Dot:
 def figure(now: View) -> "Figure":
     """A panel a task. Raises Lacking."""
     found = dots(now)
-    drawn, axes = canvas.canvas(title(now, found), width=max(7.0, 5.4 * len(found)), height=5.6, columns=len(found))
+    drawn, axes = canvas.canvas(title(now, found), width=max(8.5, 5.4 * len(found)), height=5.6, columns=len(found))
     for panel, (task, several) in zip(axes[0], found.items(), strict=True):
         _panel(panel, several, 100 * task.chance)
-        panel.set_title(now.label(task), fontsize=10)
+        panel.set_title(now.named(task), fontsize=10)
     axes[0][0].set_ylabel("distance from one affine map\nmax|f(x) - (Ax+b)| / max|f(x) - b|, float64")
     handles, labels = axes[0][0].get_legend_handles_labels()
     drawn.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
@@ -101,15 +105,16 @@ def dots(now: View) -> dict[Task, tuple[Dot, ...]]:
 
 def _measured(cells: Sequence[Cell], task: Task) -> tuple[Dot, ...]:
     """The arms' accuracies from their records, and the distances of their untrained nets."""
-    nets = [_convnet(cell) for cell in cells]
-    distances = residuals(nets, task)
-    return tuple(
-        Dot(
-            net=net, accuracies=cell.sample(OWN).values, residuals=away,
-            linear=math.fsum(cell.records[0].tuning.linear_accuracy) / len(cell.records[0].tuning.linear_accuracy),
-        )
-        for cell, net, away in zip(cells, nets, distances, strict=True)
-    )  # fmt: skip
+    found = []
+    for cell in cells:
+        net, linear = _convnet(cell), cell.records[0].tuning.linear_accuracy
+        found.append(
+            Dot(
+                net=net, accuracies=cell.sample(OWN).values, residuals=residuals(net, task),
+                linear=math.fsum(linear) / len(linear),
+            )
+        )  # fmt: skip
+    return tuple(found)
 
 
 def _convnet(cell: Cell) -> ConvNet:
@@ -119,17 +124,20 @@ def _convnet(cell: Cell) -> ConvNet:
     return net
 
 
-def residuals(nets: Sequence[ConvNet], task: Task) -> list[tuple[float, ...]]:
-    """Distance of each untrained net from one affine map, for a few seeds: probed at zero and at every basis image."""
+def residuals(net: ConvNet, task: Task) -> tuple[float, ...]:
+    """Distance of the untrained net from one affine map for a few seeds, probed at zero and at every basis image."""
     shape = (task.side, task.side, task.channels)
-    graphs = [network(net, task.side, task.channels, task.classes) for net in nets]
-    subjects = tuple(Subject(name="", network=graph, seed=seed) for graph in graphs for seed in SEEDS)
+    graph = network(net, task.side, task.channels, task.classes)
     bases = probes(shape, "float64")
     images = np.random.default_rng(2).normal(size=(IMAGES, *shape))
-    found = run(subjects, np.concatenate([bases, images]), np.empty(0), ["float64"])
-    values = [one["float64"]["logits"] for one in found]
-    away = [residual(one[len(bases) :], probed(one[: len(bases)]), images) for one in values]
-    return [tuple(away[first : first + len(SEEDS)]) for first in range(0, len(away), len(SEEDS))]
+    found = []
+    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
+        for seed in SEEDS:
+            drawn = in_precision(with_offsets(Net(graph, jax.random.key(seed)), seed=seed), "float64")
+            # not compiled as a whole: most arms share their layers, which are compiled once for all of them
+            values = np.asarray(drawn(jnp.concatenate([bases, images]))[0])
+            found.append(residual(values[len(bases) :], probed(values[: len(bases)]), images))
+    return tuple(found)
 
 
 def title(now: View, found: dict[Task, tuple[Dot, ...]]) -> str:
@@ -142,7 +150,7 @@ def title(now: View, found: dict[Task, tuple[Dot, ...]]) -> str:
             "by ReLU too": [dot for dot in several if dot.net.activation == "relu"],
         }
         best = [f"{name} {max(dot.accuracy for dot in group):.1f} %" for name, group in groups.items() if group]
-        lines.append(f"{now.label(task)}: at best " + ", ".join(best))
+        lines.append(f"{now.named(task)}: at best " + ", ".join(best))
     return "\n".join(lines)
 
 

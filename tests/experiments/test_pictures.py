@@ -299,7 +299,7 @@ def test_a_relu_that_is_taken_for_none_would_be_seen(nonlinear: tuple[View, Any]
     """The twin: the distance is computed from the arm's net, so another activation in it moves the dot."""
     now, _ = nonlinear
     nets = [ConvNet(activation=kind, down="average", head="flatten") for kind in ("identity", "relu")]
-    flat, bent = pooling_is_activation.residuals(nets, now.tasks()[0])
+    flat, bent = (pooling_is_activation.residuals(net, now.tasks()[0]) for net in nets)
     assert max(flat) < 1e-10 < 1e-3 < min(bent)
 
 
