@@ -19,7 +19,7 @@ from cnnlab.report import figures
 from cnnlab.spec.arm import plain
 from cnnlab.spec.record import OWN
 from cnnlab.spec.verdict import Effect, Verdict
-from experiments import judging
+from experiments import judging, pictures
 from experiments.claim import Computed
 from experiments.config.grid import Grid
 from experiments.config.resolve import Point
@@ -34,13 +34,18 @@ NICE = {"model.pools": "max-pools stand after convolutions number (0 is the imag
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """How a sweep ended: what it has of records, the tables and verdicts made of them, and where they were written."""
+    """How a sweep ended: what it has of records, the tables and verdicts made of them, and where they were written.
+
+    Attributes:
+        picture: the line that `pictures.draw` has about the sweep's own picture.
+    """
 
     view: View
     arms: pd.DataFrame
     effects: pd.DataFrame
     verdicts: dict[str, Verdict]
     folder: Path
+    picture: str = ""
 
 
 def headline(plan: Grid, arms: int) -> str:
@@ -85,6 +90,8 @@ def report(plan: Grid, summary: Summary, console: Console) -> Written | None:
     console.print(_verdict_table({**exact, **found}))
     written = write(plan, now, arms, effects, {**exact, **found}, pairs)
     console.print(f"table, effects, verdicts and figure: {written.folder}{os.sep}")
+    if written.picture:
+        console.print(written.picture, markup=False)
     return written
 
 
@@ -265,7 +272,7 @@ def write(
     plan: Grid, now: View, arms: pd.DataFrame, effects: pd.DataFrame, found: dict[str, Verdict],
     pairs: Sequence[tuple[Cell, Effect]],
 ) -> Written:  # fmt: skip
-    """Write tables (CSV and parquet), verdicts (JSON) and the figure (PNG and SVG) to the sweep's folder."""
+    """Write tables (CSV and parquet), verdicts (JSON), the figure and the sweep's own picture (PNG and SVG)."""
     folder = plan.settings.results / "sweeps" / plan.settings.sweep_name / plan.settings.scale
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in (("arms", arms), ("effects", effects)):
@@ -273,8 +280,8 @@ def write(
         table.to_parquet(folder / f"{name}.parquet", index=False)
     content = {name: {"says": claims()[name].says, **plain(verdict)} for name, verdict in found.items()}
     (folder / "verdicts.json").write_text(json.dumps(finite(content), indent=1, sort_keys=True) + "\n")
-    draw(plan, now, pairs, folder)
-    return Written(view=now, arms=arms, effects=effects, verdicts=found, folder=folder)
+    picture = draw(plan, now, pairs, folder)
+    return Written(view=now, arms=arms, effects=effects, verdicts=found, folder=folder, picture=picture)
 
 
 def finite(value: Any) -> Any:
@@ -286,7 +293,13 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and (value != value or abs(value) == float("inf")) else value
 
 
-def draw(plan: Grid, now: View, pairs: Sequence[tuple[Cell, Effect]], folder: Path) -> None:
+def draw(plan: Grid, now: View, pairs: Sequence[tuple[Cell, Effect]], folder: Path) -> str:
+    """Draw the figure that every sweep has, and beside it the sweep's own picture; returns a line about the latter."""
+    draw_effects(plan, now, pairs, folder)
+    return pictures.draw(now, folder)
+
+
+def draw_effects(plan: Grid, now: View, pairs: Sequence[tuple[Cell, Effect]], folder: Path) -> None:
     """The sweep's figure: members above, paired differences below, a column for each task."""
     sweep = plan.settings.sweep
     own = {id(cell): effect for cell, effect in pairs if effect.setting.condition == "own"}

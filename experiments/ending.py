@@ -53,12 +53,13 @@ def write_sweep(plan: Grid, now: View, found: Mapping[str, Verdict]) -> Written:
 
 
 def line(written: Written) -> str:
-    """A sweep's end in a line."""
+    """A sweep's end in a line, and one about its picture."""
     now, name = written.view, written.view.settings.sweep_name
     fed = [written.verdicts[claim].word for claim in claims_fed_by(name)]
     words = ", ".join(f"{fed.count(word)} {word}" for word in WORDS if word in fed) or "feeds no claim"
     cells = (*now.cells, *now.checks)
-    return f"{name}: {sum(bool(cell.records) for cell in cells)} of {len(cells)} arms, {words}; {written.folder}"
+    end = f"{name}: {sum(bool(cell.records) for cell in cells)} of {len(cells)} arms, {words}; {written.folder}"
+    return f"{end}\n{written.picture}" if written.picture else end
 
 
 def write_verdicts(found: Mapping[str, Verdict], folder: Path) -> None:

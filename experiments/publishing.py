@@ -202,7 +202,8 @@ def write_pages(choice: Choice, console: Console) -> dict[str, Verdict]:
     found = ending.verdicts(views, root, console)
     ending.write_verdicts(found, root / "claims")
     for sweep, one in choice.sweeps.items():
-        console.print(ending.write_sweep(published.lying_in(one, root), views[sweep], found), markup=False)
+        written = ending.write_sweep(published.lying_in(one, root), views[sweep], found)
+        console.print(ending.line(written), markup=False)
     quiet = Console(quiet=True)
     noise.page(root / "runs", root / "claims", quiet, as_json=False)
     curve.page(curve.HEADLINES, views, root / "claims", quiet, as_json=False)

@@ -129,7 +129,8 @@ def inspect(text: str, programs: int, kind: Kind, convolutions: int, channels: i
     Args:
         text: of the compiled step.
         programs: how many were compiled for the steps of one architecture and batch size.
-        kind: of device. convolutions: in the net. channels: of the image. budget: kernels that a step may launch on a GPU.
+        kind: of device. convolutions: in the net. channels: of the image.
+        budget: kernels that a step may launch on a GPU.
     """
     passed = {name: not gate(text) for name, gate in (CPU if kind == "cpu" else GPU).items()}
     if kind == "cpu":

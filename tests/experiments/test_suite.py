@@ -352,7 +352,7 @@ def door(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     entries = {name: entry for name, entry in ending.register().items() if name in fed}
     monkeypatch.setattr(ending, "register", lambda: entries)
     monkeypatch.setattr(ending.closing, "related", lambda sweep: ())
-    monkeypatch.setattr(ending.closing, "draw", lambda *_: None)
+    monkeypatch.setattr(ending.closing, "draw", lambda *_: "")
     monkeypatch.setattr(ending, "claims_fed_by", lambda sweep: tuple(fed) if sweep == "pool_position" else ())
     return found
 

@@ -1,0 +1,320 @@
+"""Pictures of single sweeps: the planted numbers stand where they should, and what lacks is named."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnnlab.records import Store
+from cnnlab.spec.net import ConvNet
+from cnnlab.spec.record import OWN, Record
+from cnnlab.training.schedule import recorded
+from experiments import judging, pictures
+from experiments.config.grid import Grid, grid
+from experiments.config.resolve import Point
+from experiments.metrics import gradient_decay
+from experiments.pictures import Lacking, gradient_norms, pool_position, pooling_is_activation
+from experiments.published import lying_in
+from experiments.view import View, view
+
+Plant = Callable[..., Record]
+LOOKS = 4
+GRADIENTS, PLACES, POOLS = "gradient_norms", "pool_position", "pooling_is_activation"
+
+
+@cache
+def plan(sweep: str) -> Grid:
+    return grid([f"+sweep={sweep}", "scale=smoke", "tracker=off"])
+
+
+def planted(layer: int, look: int, layers: int) -> float:
+    """Decades: a tenth is left by every layer on the way down, and twice as much at every look."""
+    return layer - layers + math.log10(2) * look
+
+
+def with_histories(record: Record) -> Record:
+    """The record with the planted gradients, ten times as large in every further member."""
+    sites = gradient_decay.activations(record)
+    histories: list[dict[str, Any]] = []
+    for member in range(len(record.members)):
+        stats = {
+            f"activation_grad_norm/{site}": [10 ** (planted(layer, look, len(sites)) + member) for look in range(LOOKS)]
+            for layer, site in enumerate(sites, 1)
+        }
+        histories.append({"stats": stats})
+    return dataclasses.replace(record, histories=tuple(histories))
+
+
+def stored(results: Path, plant: Plant, sweep: str, level: Callable[[Point], float], histories: bool = False) -> View:
+    store = Store(results / "runs")
+    for point in plan(sweep).points:
+        record = plant(point, level(point), noise=0.001)
+        store.write(with_histories(record) if histories else record, {})
+    return view(lying_in(plan(sweep), results))
+
+
+def accuracy(point: Point) -> float:
+    return {"relu": 0.97, "sigmoid_16": 0.1, "[0,4]": 0.905, "[2,6]": 0.955}.get(point.level, 0.96)
+
+
+@pytest.fixture
+def gradients(tmp_path: Path, plant: Plant) -> View:
+    return stored(tmp_path / "results", plant, GRADIENTS, accuracy, histories=True)
+
+
+def turned(now: View) -> View:
+    """The fault: what the last layer has is stored as the first's, and so on."""
+
+    def flipped(record: Record) -> Record:
+        names = [f"activation_grad_norm/{site}" for site in gradient_decay.activations(record)]
+        histories = []
+        for history in record.histories:
+            values = [history["stats"][name] for name in reversed(names)]
+            histories.append({"stats": dict(zip(names, values, strict=True))})
+        return dataclasses.replace(record, histories=tuple(histories))
+
+    cells = tuple(dataclasses.replace(cell, records=tuple(map(flipped, cell.records))) for cell in now.cells)
+    return dataclasses.replace(now, cells=cells)
+
+
+# The mechanism.
+
+
+def test_a_sweep_has_the_picture_in_the_file_of_its_name_and_others_have_none(gradients: View, tmp_path: Path) -> None:
+    assert {GRADIENTS, PLACES, POOLS} <= set(pictures.names())
+    assert {path.stem for path in Path("conf/sweep").glob("*.yaml")} >= set(pictures.names())
+    line = pictures.draw(gradients, tmp_path)
+    assert line == f"picture: {tmp_path / 'gradient_norms_picture.png'}"
+    other = dataclasses.replace(gradients, settings=dataclasses.replace(gradients.settings, sweep_name="depth_budget"))
+    assert pictures.draw(other, tmp_path / "other") == ""
+    assert not (tmp_path / "other").exists()
+
+
+def test_drawn_twice_the_files_have_the_same_bytes(gradients: View, tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        pictures.draw(gradients, tmp_path / folder)
+    names = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert names == ["gradient_norms_picture.png", "gradient_norms_picture.svg"]
+    for name in names:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_records_without_histories_give_no_picture_and_are_named(gradients: View, tmp_path: Path, plant: Plant) -> None:
+    """An old picture does not stay: it would be taken for one of these records."""
+    pictures.draw(gradients, tmp_path)
+    bare = stored(tmp_path / "bare", plant, GRADIENTS, accuracy)
+    line = pictures.draw(bare, tmp_path)
+    first = bare.cells[0].records[0]
+    assert line.startswith(f"no picture of gradient_norms: {first.arm}, member {first.members[0]}, has no history of")
+    assert "activation_grad_norm/" in line
+    assert not list(tmp_path.glob("*picture*"))
+
+
+@pytest.mark.parametrize("sweep", [GRADIENTS, PLACES, POOLS])
+def test_without_any_record_there_is_no_picture(sweep: str, tmp_path: Path) -> None:
+    line = pictures.draw(view(lying_in(plan(sweep), tmp_path)), tmp_path)
+    assert line.startswith(f"no picture of {sweep}: no arm has a record")
+    assert list(tmp_path.iterdir()) == []
+
+
+# Gradient norms.
+
+
+def shown(now: View) -> dict[str, Any]:
+    """What the axes of the strips were given, by title; the image's rows are layers, its columns looks."""
+    axes = gradient_norms.figure(now).axes
+    return {one.get_title().splitlines()[0]: one for one in axes if one.images and one.get_title()}
+
+
+def test_every_cell_of_a_strip_is_the_median_of_its_members(gradients: View) -> None:
+    found = shown(gradients)
+    assert list(found) == ["relu, 6 layers", "sigmoid, 16 layers", "relu, 16 layers"]
+    for name, axes in found.items():
+        layers = int(name.split()[1])
+        given = np.asarray(axes.images[0].get_array())
+        wanted = [[planted(layer, look, layers) + 0.5 for look in range(LOOKS)] for layer in range(1, layers + 1)]
+        np.testing.assert_allclose(given, wanted, atol=1e-6)
+        assert axes.images[0].origin == "lower"
+
+
+def test_the_strips_of_turned_records_are_others(gradients: View) -> None:
+    right, wrong = (
+        np.asarray(shown(now)["sigmoid, 16 layers"].images[0].get_array()) for now in (gradients, turned(gradients))
+    )
+    assert not np.allclose(right, wrong)
+    np.testing.assert_allclose(right, wrong[::-1])
+
+
+def test_columns_are_steps_and_accuracies_stand_above(gradients: View) -> None:
+    cell = gradients.cells[1]
+    axes = shown(gradients)["sigmoid, 16 layers"]
+    arm = cell.point.arm
+    steps = recorded(math.ceil(arm.task.train_images / arm.recipe.batch_size) * arm.recipe.epochs)
+    assert [text.get_text() for text in axes.get_xticklabels()] == [str(steps[at]) for at in (0, 2, 3)]
+    mean = 100 * sum(cell.sample(OWN).values) / 2
+    assert axes.get_title().splitlines()[1] == f"{mean:.1f} %"
+
+
+def test_a_norm_of_zero_is_unknown_and_only_most_members_make_it_so(gradients: View) -> None:
+    cell = gradients.cells[0]
+    (record,) = cell.records
+
+    def zeroed(*members: int) -> gradient_norms.Strip:
+        histories = [dict(history) for history in record.histories]
+        for member in members:
+            stats = {name: list(values) for name, values in histories[member]["stats"].items()}
+            next(iter(stats.values()))[1] = 0.0
+            histories[member] = {"stats": stats}
+        changed = dataclasses.replace(record, histories=tuple(histories))
+        return gradient_norms.strip(dataclasses.replace(cell, records=(changed,)))
+
+    one, both = zeroed(0).middle, zeroed(0, 1).middle
+    assert one[0, 1] == pytest.approx(planted(1, 1, 6) + 1)
+    assert np.argwhere(np.isnan(both)).tolist() == [[0, 1]]
+
+
+def test_a_member_that_broke_off_leaves_later_looks_to_the_others(gradients: View) -> None:
+    cell = gradients.cells[0]
+    (record,) = cell.records
+    short = {"stats": {name: values[:2] for name, values in record.histories[0]["stats"].items()}}
+    changed = dataclasses.replace(record, histories=(short, record.histories[1]))
+    middle = gradient_norms.strip(dataclasses.replace(cell, records=(changed,))).middle
+    assert middle[2, 1] == pytest.approx(planted(3, 1, 6) + 0.5)
+    assert middle[2, 3] == pytest.approx(planted(3, 3, 6) + 1)
+
+
+def test_the_title_and_the_profiles_say_what_was_planted(gradients: View) -> None:
+    found = gradient_norms.strips(gradients, gradients.tasks()[0])
+    assert [one.lost for one in found] == pytest.approx([-5, -15, -15])
+    said = gradient_norms.title(found, "digits12")
+    assert "first of 16 layers" in said
+    assert "sigmoid $10^{-15.0}$, relu $10^{-15.0}$" in said
+    assert list(gradient_norms.profiles(found)) == ["sigmoid, 16 layers = relu, 16 layers"]
+    other = dataclasses.replace(found[2], norms=found[2].norms + 1)
+    assert list(gradient_norms.profiles((*found[:2], other))) == ["sigmoid, 16 layers", "relu, 16 layers"]
+
+
+# Places of pools.
+
+
+def texts(axes: Any) -> dict[tuple[int, int], list[str]]:
+    """What stands in each square, by the ticks of its column and row."""
+    columns, rows = (
+        {tick: int(label.get_text()) for tick, label in zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=True)}
+        for axis in (axes.xaxis, axes.yaxis)
+    )
+    return {
+        (columns[text.get_position()[0]], rows[text.get_position()[1]]): text.get_text().splitlines()
+        for text in axes.texts
+    }
+
+
+def swapped(point: Point) -> float:
+    return accuracy(
+        dataclasses.replace(point, level={"[0,4]": "[2,6]", "[2,6]": "[0,4]"}.get(point.level, point.level))
+    )
+
+
+def test_each_square_of_the_map_has_its_own_arms_numbers(tmp_path: Path, plant: Plant) -> None:
+    now = stored(tmp_path, plant, PLACES, accuracy)
+    (axes,) = pool_position.figure(now).axes
+    found = texts(axes)
+    effects = {cell.point.level: effect for cell, effect in judging.pairwise(now) if effect.setting.condition == OWN}
+    assert set(found) == {(0, 4), (2, 4), (2, 6)}
+    assert found[2, 4][1] == "reference"
+    for at in ((0, 4), (2, 6)):
+        cell = now.cell(now.tasks()[0], f"[{at[0]},{at[1]}]", "none")
+        assert cell is not None
+        mean = 100 * sum(cell.sample(OWN).values) / cell.members
+        assert found[at][:2] == [f"{mean:.1f}", f"{100 * effects[cell.point.level].estimate:+.1f}"]
+    given = axes.images[0].get_array()
+    assert given.shape == (3, 3)
+    assert np.ma.count(given) == 3
+    assert given[0, 0] == pytest.approx(float(found[0, 4][0]), abs=0.06)
+    (frame,) = axes.patches
+    assert frame.get_x() + 0.48 == 2
+    assert frame.get_y() + 0.48 == 0
+    assert "worst after 0 and 4" in pool_position.title(now, pool_position.maps(now))
+
+
+def test_the_map_of_swapped_arms_is_another(tmp_path: Path, plant: Plant) -> None:
+    """The fault: two arms have each other's accuracies."""
+    right, wrong = (
+        stored(tmp_path / name, plant, PLACES, level) for name, level in (("right", accuracy), ("wrong", swapped))
+    )
+    found = [texts(pool_position.figure(now).axes[0]) for now in (right, wrong)]
+    assert found[0][0, 4][0].startswith("90.")
+    assert found[1][0, 4][0].startswith("95.")
+    assert "worst after 2 and 6" in pool_position.title(wrong, pool_position.maps(wrong))
+
+
+def test_from_three_members_on_a_square_has_its_interval(tmp_path: Path, plant: Plant) -> None:
+    now = stored(tmp_path, plant, PLACES, accuracy)
+    (one,) = pool_position.maps(now)
+    square = one.squares[0, 4]
+    assert len(square.lines) == 3
+    assert square.effect is not None
+    more = dataclasses.replace(square.effect, seeds=(1, 2, 3))
+    low, high = more.interval95.low, more.interval95.high
+    assert dataclasses.replace(square, effect=more).lines[2] == f"[{100 * low:+.1f}, {100 * high:+.1f}]"
+
+
+def test_differences_need_the_reference(tmp_path: Path, plant: Plant) -> None:
+    now = stored(tmp_path, plant, PLACES, accuracy)
+    gone = tuple(
+        dataclasses.replace(cell, records=()) if now.is_reference(cell.point.level) else cell for cell in now.cells
+    )
+    with pytest.raises(Lacking, match="the reference has no record on digits12"):
+        pool_position.figure(dataclasses.replace(now, cells=gone))
+
+
+# Pooling as an activation.
+
+
+@pytest.fixture(scope="module")
+def nonlinear(tmp_path_factory: pytest.TempPathFactory, plant: Plant) -> tuple[View, Any]:
+    levels = {"relu_max": 0.97, "linear_max": 0.95, "linear_average": 0.805}
+    now = stored(tmp_path_factory.mktemp("pools"), plant, POOLS, lambda point: levels[point.level])
+    return now, pooling_is_activation.dots(now)
+
+
+def test_only_the_average_pools_leave_a_net_without_activations_affine(nonlinear: tuple[View, Any]) -> None:
+    now, found = nonlinear
+    dots = {dot.named: dot for dot in found[now.tasks()[0]]}
+    affine = {name: dot.affine for name, dot in dots.items()}
+    assert affine == {
+        ("ReLU", "max-pool"): False, ("no activation", "max-pool"): False, ("no activation", "average pool"): True,
+    }  # fmt: skip
+    assert min(dots["no activation", "max-pool"].residuals) > 1e-3
+    assert all(len(set(dot.residuals)) == len(pooling_is_activation.SEEDS) for dot in dots.values())
+    assert dots["no activation", "average pool"].accuracy == pytest.approx(80.5, abs=0.3)
+
+
+def test_a_relu_that_is_taken_for_none_would_be_seen(nonlinear: tuple[View, Any]) -> None:
+    """The twin: the distance is computed from the arm's net, so another activation in it moves the dot."""
+    now, _ = nonlinear
+    nets = [ConvNet(activation=kind, down="average", head="flatten") for kind in ("identity", "relu")]
+    flat, bent = (pooling_is_activation.residuals(net, now.tasks()[0]) for net in nets)
+    assert max(flat) < 1e-10 < 1e-3 < min(bent)
+
+
+def test_dots_stand_at_accuracy_and_distance(nonlinear: tuple[View, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    now, found = nonlinear
+    monkeypatch.setattr(pooling_is_activation, "dots", lambda now: found)
+    (axes,) = pooling_is_activation.figure(now).axes
+    drawn = {one.get_label(): one.lines[0].get_xydata()[0] for one in axes.containers}
+    for dot in found[now.tasks()[0]]:
+        np.testing.assert_allclose(drawn[", ".join(dot.named)], (dot.accuracy, np.median(dot.residuals)))
+    assert pooling_is_activation.title(now, found).startswith("digits12: at best affine nets 80.")
+
+
+def test_tasks_of_large_images_are_left_out(nonlinear: tuple[View, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    now, _ = nonlinear
+    monkeypatch.setattr(pooling_is_activation, "MOST", 143)
+    with pytest.raises(Lacking, match="images of at most 143 numbers"):
+        pooling_is_activation.dots(now)
