@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import logging
 import os
 import re
 import subprocess
@@ -235,3 +236,11 @@ def totals() -> Callable[[Path], dict[str, Any]]:
         return shown
 
     return whole
+
+
+@pytest.fixture(scope="session", autouse=True)
+def absl_closes_nothing() -> None:
+    """Hydra closes every log handler when it sets logging up, and absl's then closes its stream: pytest's stderr."""
+    from absl.logging import PythonHandler
+
+    PythonHandler.close = logging.Handler.close
