@@ -12,6 +12,10 @@ from experiments.faults import Lab, Whole
 SHARE = [*faults.planned(kills=2, stops=1, takeovers=1)]
 
 
+# what is done between fork and exec touches no JAX
+pytestmark = pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
+
+
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     return Lab(folder=tmp_path_factory.mktemp("faults"))
@@ -96,7 +100,7 @@ def test_a_planted_fault_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert found.wrong == [], "the same without the planted fault"
     found = act(pretended(tmp_path, planted), good, name, 0.35)
     assert found is not None
-    assert NOTICED[name, planted] in found.wrong
+    assert any(line.startswith(NOTICED[name, planted]) for line in found.wrong), found.wrong
 
 
 def test_copies_that_do_not_share_are_noticed(tmp_path: Path) -> None:

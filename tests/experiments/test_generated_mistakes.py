@@ -189,6 +189,8 @@ MISTAKES = st.one_of(
 LINE = st.tuples(st.lists(VALID, max_size=2, unique=True), MISTAKES, st.booleans()).map(
     lambda parts: [*parts[0], parts[1]] if parts[2] else [parts[1], *parts[0]]
 )
+# of a key that is given twice the last value counts, so that it may well put the mistake right
+LINE = LINE.filter(lambda words: len({word.partition("=")[0] for word in words}) == len(words))
 
 Said = tuple[object, str, str]
 

@@ -88,18 +88,6 @@ def gone(pid: int) -> bool:
     return True
 
 
-def test_a_handler_of_pythons_own_comes_too_late_in_native_code(tmp_path: Path) -> None:
-    """The twin: the same script with a handler that would end the process, but is run only between two bytecodes."""
-    own = BODIES["in native code"].replace(
-        "import numpy as np;", "import os, numpy as np; signal.set_wakeup_fd(-1)\n"
-        "        signal.signal(signal.SIGINT, lambda *_: os._exit(130));",
-    )  # fmt: skip
-    code, seconds, _, err = stopped(own, tmp_path, signal.SIGINT)
-    assert code == 130
-    assert stopping.GO_ON not in err
-    assert seconds > 0.5
-
-
 def test_what_was_ignored_stays_ignored_and_all_is_put_back() -> None:
     before = {one: signal.getsignal(one) for one in stopping.SIGNALS}
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -55,7 +55,8 @@ def test_it_is_lost_from_that_step_on_and_alone(
     stats: dict[str, Any] = lost.history["stats"]
     norms = dict(zip(stats["images_seen"], stats["grad_norm/conv1/kernel"], strict=True))
     first = STEP * learner.recipe.batch_size
-    assert all((value is None) == (seen >= first) for seen, value in norms.items()), norms
+    # beside others it trains on, and ReLU passes no gradient where its input is not a number
+    assert all((value in (None, 0.0)) == (seen >= first) for seen, value in norms.items()), norms
     assert {seen < first for seen in norms} == {True, False}, "looked at before and after"
     assert others(results) == others(healthy)
     assert not any(result.diverged for result in others(results))
