@@ -57,7 +57,7 @@ for arm in range(6):
     if path.exists():
         continue
     path.parent.mkdir(parents=True, exist_ok=True)
-    written = path if fault == "torn" else path.with_name("draft")
+    written = path if fault == "torn" else path.with_name(f"draft{os.getpid()}")
     with written.open("wb", buffering=0) as file:
         file.write(b"first half,")
         time.sleep(0.1)
