@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -82,6 +84,43 @@ def test_run_again_it_trains_nothing_and_prints_the_same_tables(whole: tuple[Pat
     assert f"trained 0 arms, found {ARMS} done" in done.stdout
     assert tables(done.stdout) == tables(text)
     assert {path: path.stat().st_mtime_ns for path in results.rglob("record.json")} == before
+
+
+def start(results: Path, cache: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "experiments.run", *TINY], env=environment(results, cache), cwd=ROOT,
+        start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def wait_for_records(results: Path, count: int, running: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 200
+    while len(records(results)) < count and running.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert len(records(results)) >= count
+
+
+def test_killed_in_the_middle_it_resumes_to_the_same_bytes_and_table(
+    whole: tuple[Path, str], cache: Path, tmp_path: Path
+) -> None:
+    with start(tmp_path, cache) as running:
+        wait_for_records(tmp_path, 2, running)
+        os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+    survivors = records(tmp_path)
+    assert 2 <= len(survivors) < ARMS
+    done = sweep(tmp_path, cache)
+    assert done.returncode == 0, done.stderr
+    assert f"found {len(survivors)} done" in done.stdout
+    assert records(tmp_path) == records(whole[0])
+    assert tables(done.stdout) == tables(whole[1])
+
+
+def test_two_sweeps_at_once_do_not_corrupt_each_other(whole: tuple[Path, str], cache: Path, tmp_path: Path) -> None:
+    with start(tmp_path, cache) as one, start(tmp_path, cache) as other:
+        assert (one.wait(), other.wait()) == (0, 0)
+    assert records(tmp_path) == records(whole[0])
+    assert not [path for path in (tmp_path / "runs").rglob(".*-*") if path.is_dir() and path.name != ".hydra"]
 
 
 PLANTED_FAILURE = """
