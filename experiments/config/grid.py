@@ -149,6 +149,10 @@ def _reject_additions(overrides: list[Override]) -> None:
     """Only a sweep may be added; a key that is added or deleted is a slip."""
     for override in overrides:
         key = override.key_or_group
+        if not key or override.package is not None:
+            raise UserMistake(
+                f"{override.input_line} is not valid: a key comes before =, and packages (@) are for files"
+            )
         if key.startswith("hydra"):
             continue
         added = override.is_add() or override.is_force_add()
