@@ -22,7 +22,7 @@ EXAMPLES = """\
 examples:
   python -m experiments.publish                               all that is complete at scale quick
   python -m experiments.publish only=CONTROL,PLACE,ACT        some banks, as in experiments.suite
-  CNNLAB_PUBLISHED=/tmp/look python -m experiments.publish    into another folder
+  CNNLAB_PUBLISHED=look python -m experiments.publish         into another folder
 
 Keys that change arms (model.width=8) must be given as they were to the suite. Exit code: 0; 2 for a wrong argument, a
 sweep that is named and not complete, or a record that cannot be used: then nothing is written."""
