@@ -41,8 +41,8 @@ BODIES = {
 }
 
 
-def stopped(body: str, folder: Path, sent: signal.Signals) -> tuple[int, float, str, str]:
-    """Exit code, seconds, and what was printed after `ready`, of a script that gets a signal."""
+def stopped(body: str, folder: Path, sent: signal.Signals, after: float = 0.0) -> tuple[int, float, str, str]:
+    """Exit code, seconds, and what was printed after `ready`, of a script that gets a signal so many seconds later."""
     script = folder / "script.py"
     script.write_text(HEAD + f"        {body}\n")
     with subprocess.Popen(
@@ -55,6 +55,7 @@ def stopped(body: str, folder: Path, sent: signal.Signals) -> tuple[int, float, 
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline() == "ready\n"
+        time.sleep(after)
         process.send_signal(sent)
         seconds = waited(lambda: process.poll() is not None)
         return process.wait(), seconds, process.stdout.read(), process.stderr.read()
@@ -86,6 +87,18 @@ def gone(pid: int) -> bool:
             return False
         time.sleep(0.01)
     return True
+
+
+def test_a_handler_of_pythons_own_comes_too_late_in_native_code(tmp_path: Path) -> None:
+    """The twin: the same script with a handler that would end the process, but is run only between two bytecodes."""
+    own = BODIES["in native code"].replace(
+        "import numpy as np;", "import os, numpy as np; signal.set_wakeup_fd(-1)\n"
+        "        signal.signal(signal.SIGINT, lambda *_: os._exit(130));",
+    )  # fmt: skip
+    code, seconds, _, err = stopped(own, tmp_path, signal.SIGINT, after=0.5)
+    assert code == 130
+    assert stopping.GO_ON not in err
+    assert seconds > 0.5
 
 
 def test_what_was_ignored_stays_ignored_and_all_is_put_back() -> None:
