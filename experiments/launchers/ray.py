@@ -5,6 +5,7 @@ an older cloudpickle, and boto3 for clusters on AWS.
 """
 
 import importlib.util
+import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,9 +38,11 @@ class Ray:
         import ray
 
         local = self.address is None and "RAY_ADDRESS" not in os.environ
-        own = {"num_cpus": cores(), "num_gpus": len(devices()), "object_store_memory": OBJECTS} if local else {}
+        own: dict[str, Any] = (
+            {"num_cpus": cores(), "num_gpus": len(devices()), "object_store_memory": OBJECTS} if local else {}
+        )
         try:
-            ray.init(address=self.address, include_dashboard=False, log_to_driver=False, logging_level="ERROR", **own)
+            ray.init(address=self.address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, **own)
         except (ConnectionError, ValueError) as problem:
             said = str(problem).splitlines()[0]
             raise Invalid("hydra.launcher.address", self.address, said) from problem
