@@ -99,7 +99,7 @@ class Session:
             arm, block = name
             seeds = evaluation_seeds(todo[name].blocks, block)
             tuned = self.store.read(arm, 0).tuning if block and self.store.has(arm, 0) else None
-            return training(todo[name].arm, block, seeds, claims, tuned)
+            return training(todo[name].arm, block, seeds, claims, tuned, self.store.checkpoints(arm, block))
 
         started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
         with (

@@ -109,10 +109,15 @@ class Store:
 
     def tidy(self, arm: str, block: int) -> None:
         """Clear away what a process left beside a record that was killed before it had given its lease back."""
+        shutil.rmtree(self.checkpoints(arm, block), ignore_errors=True)
         if self._lease(arm, block).exists():
             left = self.take(arm, block)
             if left is not None:
                 left.release()
+
+    def checkpoints(self, arm: str, block: int) -> Path:
+        """Where the trainings of one block may leave what they have reached; gone once the record is written."""
+        return self.root / arm / f".{block}.checkpoints"
 
     def holder(self, arm: str, block: int) -> str:
         """Who trains a block, for a person to read; empty if nobody does."""
@@ -143,6 +148,7 @@ class Store:
             _flush_folder(place.parent)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(self.checkpoints(record.arm, record.block), ignore_errors=True)
         return place
 
     def write_failure(self, arm: str, block: int, reason: str) -> Path:

@@ -5,6 +5,7 @@ workers, or a plain loop in a test) decides where and in which order the work is
 """
 
 from collections.abc import Generator, Sequence
+from pathlib import Path
 
 from cnnlab.geometry.measured import measured
 from cnnlab.spec.arm import Arm, plain
@@ -18,19 +19,23 @@ Answer = list[Result] | list[float]
 Training = Generator[Work, Answer, Record]
 
 
-def training(arm: Arm, block: int, seeds: tuple[int, ...], claims: dict[str, str], tuned: Tuning | None) -> Training:
+def training(
+    arm: Arm, block: int, seeds: tuple[int, ...], claims: dict[str, str], tuned: Tuning | None,
+    checkpoints: Path | None = None,
+) -> Training:  # fmt: skip
     """Generator that trains one block of an arm and returns its record.
 
     Args:
         seeds: the evaluation seeds of this block.
         claims: digest of every registered claim, kept in the record.
         tuned: the tuning of the arm's first block, which a later block takes over; None tunes.
+        checkpoints: folder for what long trainings have reached; None: none are kept.
     """
-    tuning = tuned or (yield from tune(arm))
-    own = yield from evaluate(arm, seeds, tuning.chosen, "own")
+    tuning = tuned or (yield from tune(arm, checkpoints))
+    own = yield from evaluate(arm, seeds, tuning.chosen, "own", checkpoints)
     finals = {OWN: summary(tuning.chosen, own), COMMON: summary(tuning.chosen, own)}
     if tuning.chosen != arm.recipe.learning_rate:
-        common = yield from evaluate(arm, seeds, arm.recipe.learning_rate, "common")
+        common = yield from evaluate(arm, seeds, arm.recipe.learning_rate, "common", checkpoints)
         finals[COMMON] = summary(arm.recipe.learning_rate, common)
     net = network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
     return Record(
@@ -41,14 +46,16 @@ def training(arm: Arm, block: int, seeds: tuple[int, ...], claims: dict[str, str
 
 
 def evaluate(
-    arm: Arm, seeds: Sequence[int], learning_rate: float, purpose: Purpose
+    arm: Arm, seeds: Sequence[int], learning_rate: float, purpose: Purpose, checkpoints: Path | None = None
 ) -> Generator[Work, Answer, list[Result]]:
     """Train one member a seed at one learning rate."""
-    answer = yield [Run(arm=arm, seed=seed, learning_rate=learning_rate, purpose=purpose) for seed in seeds]
+    answer = yield [
+        Run(arm=arm, seed=seed, learning_rate=learning_rate, purpose=purpose, checkpoints=checkpoints) for seed in seeds
+    ]
     return [result for result in answer if isinstance(result, Result)]
 
 
-def tune(arm: Arm) -> Generator[Work, Answer, Tuning]:
+def tune(arm: Arm, checkpoints: Path | None = None) -> Generator[Work, Answer, Tuning]:
     """Choose the arm's learning rate on validation draws of the tuning seeds; see `cnnlab.training.tuning`."""
     recipe, seeds = arm.recipe, tuning_seeds(arm.recipe.tuning_seeds)
     linear = yield [LinearFit(task=arm.task, seed=seed) for seed in seeds]
@@ -60,7 +67,9 @@ def tune(arm: Arm) -> Generator[Work, Answer, Tuning]:
     tried: list[Tried] = []
     while rates:
         runs = [(rate, seed) for rate in rates for seed in seeds]
-        answer = yield [Run(arm=arm, seed=seed, learning_rate=rate, purpose="tune") for rate, seed in runs]
+        answer = yield [
+            Run(arm=arm, seed=seed, learning_rate=rate, purpose="tune", checkpoints=checkpoints) for rate, seed in runs
+        ]
         results = [result for result in answer if isinstance(result, Result)]
         for place, rate in enumerate(rates):
             own = results[place * len(seeds) : (place + 1) * len(seeds)]

@@ -21,6 +21,7 @@ from cnnlab.data import Dataset, Source, Split, draw, epoch_orders, load
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.invalid import require_choice
 from cnnlab.spec.task import Task
+from cnnlab.training.checkpoints import Look, Progress, keeper
 from cnnlab.training.probing import probed
 from cnnlab.training.program import State, program
 from cnnlab.training.run import Result, Run
@@ -86,15 +87,20 @@ def _train_together(runs: Sequence[Run], source: Source, lone: bool) -> list[Res
     train_labels = join([jnp.asarray(train.labels) for train, _ in draws])
     orders = join([epoch_orders(arm.task.train_images, arm.recipe.epochs, seed) for seed in seeds])
     rates = join([np.float32(run.learning_rate) for run in runs])
+    checkpoints = keeper(runs, lone)
     journals: list[Journal] = [{"images_seen": [], "loss/train": [], "accuracy/validation": []} for _ in runs]
-    looks: list[tuple[int, Any]] = []
+    looks: list[Look] = []
+    begin = 0
+    reached = checkpoints.found(state)
+    if reached is not None:
+        begin, state, journals, looks = reached.epochs, reached.state, reached.journals, reached.looks
 
     steps_per_epoch = -(-arm.task.train_images // arm.recipe.batch_size)
     factor = factors(arm.recipe.schedule, steps_per_epoch * arm.recipe.epochs)
     watched = set(recorded(len(factor))) if runs[0].purpose == "own" else set()
     checked = set(recorded(arm.recipe.epochs))
     validation = [validation for _, validation in draws]
-    for epoch in range(arm.recipe.epochs):
+    for epoch in range(begin, arm.recipe.epochs):
         losses = []
         for index in range(steps_per_epoch):
             place, first = epoch * steps_per_epoch + index, index * arm.recipe.batch_size
@@ -114,6 +120,7 @@ def _train_together(runs: Sequence[Run], source: Source, lone: bool) -> list[Res
             journal["accuracy/validation"].append(accuracy[member])
         if not np.isfinite(by_member).any():
             break
+        checkpoints.keep(Progress(epochs=epoch + 1, state=state, journals=journals, looks=looks))
     for member, journal in enumerate(journals):
         journal["stats"] = _series(looks, member, lone)
     return _finish(runs, data, draws, run.logits, state, journals, lone)
@@ -179,7 +186,7 @@ def _score(logits: Any, state: State, splits: Sequence[Split], lone: bool) -> tu
     return accuracies, losses
 
 
-def _series(looks: list[tuple[int, Any]], member: int, lone: bool) -> Journal:
+def _series(looks: list[Look], member: int, lone: bool) -> Journal:
     """Statistics of one member as series by name, fetched from the device once."""
     series: Journal = {"images_seen": [seen for seen, _ in looks]}
     for _, values in jax.device_get(looks):

@@ -1,6 +1,7 @@
 """The units of work: one member to train, or one linear baseline to fit, and what comes back."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from cnnlab.spec.arm import Arm
@@ -20,12 +21,14 @@ class Run:
     Attributes:
         seed: fixes the train/validation draw, the data order and the initial weights, whatever the arm.
         purpose: `tune` never sees the test set; `own` also records histories, statistics and probes.
+        checkpoints: folder in which a long training leaves what it has reached, and looks for it; None: nowhere.
     """
 
     arm: Arm
     seed: int
     learning_rate: float
     purpose: Purpose
+    checkpoints: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

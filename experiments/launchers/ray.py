@@ -42,7 +42,9 @@ class Ray:
             {"num_cpus": cores(), "num_gpus": len(devices()), "object_store_memory": OBJECTS} if local else {}
         )
         try:
-            ray.init(address=self.address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, **own)
+            ray.init(
+                address=self.address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, **own
+            )
         except (ConnectionError, ValueError) as problem:
             said = str(problem).splitlines()[0]
             raise Invalid("hydra.launcher.address", self.address, said) from problem

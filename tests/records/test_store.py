@@ -70,6 +70,20 @@ def test_setting_aside_keeps_the_old_record(tmp_path: Path) -> None:
     assert store.set_aside(RECORD.arm, 0) is None
 
 
+def test_checkpoints_go_with_the_record_and_those_of_another_block_stay(tmp_path: Path) -> None:
+    store, one = Store(tmp_path), RECORD
+    own, other = store.checkpoints(one.arm, one.block), store.checkpoints(one.arm, one.block + 1)
+    for folder in (own, other):
+        (folder / "run").mkdir(parents=True)
+    store.write(one, {})
+    assert not own.exists()
+    assert other.exists()
+    own.mkdir()  # the writer was killed in between
+    store.tidy(one.arm, one.block)
+    assert not own.exists()
+    assert store.has(one.arm, one.block)
+
+
 def test_a_failure_leaves_its_reason_and_makes_way_for_the_record(tmp_path: Path) -> None:
     store = Store(tmp_path)
     path = store.write_failure(RECORD.arm, 0, "out of memory")

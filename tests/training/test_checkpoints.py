@@ -1,0 +1,202 @@
+"""A training that is killed goes on from its checkpoint to the same result, and from nothing that is not its own."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from cnnlab.data import Source
+from cnnlab.spec.arm import Arm
+from cnnlab.spec.record import PROTOCOL
+from cnnlab.training import checkpoints, members
+from cnnlab.training.checkpoints import Keeper, keeper
+from cnnlab.training.program import State
+from cnnlab.training.run import Result, Run
+
+EPOCHS, KILLED_AFTER = 6, 4
+STEPS = 3
+"""Of an epoch: 96 images in batches of 32."""
+
+
+class Killed(Exception):
+    """Stands for a kill, in this process."""
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "EVERY", 0.0)
+
+
+def runs(arm: Arm, folder: Path | None, count: int = 1) -> list[Run]:
+    return [Run(arm=arm, seed=seed, learning_rate=0.03, purpose="own", checkpoints=folder) for seed in range(count)]
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, arm: Arm, lone: bool, limit: float = np.inf) -> list[int]:
+    """Count the steps that are taken from now on, and kill the training when there would be more than `limit`."""
+    honest, taken = members.compiled(arm, lone), [0]
+
+    def step(*given: Any) -> Any:
+        if taken[0] >= limit:
+            raise Killed
+        taken[0] += 1
+        return honest.step(*given)
+
+    monkeypatch.setattr(members, "compiled", lambda *_: dataclasses.replace(honest, step=step))
+    return taken
+
+
+def killed(monkeypatch: pytest.MonkeyPatch, given: list[Run], source: Source, strategy: str = "sequential") -> None:
+    """Train until the middle of an epoch."""
+    with monkeypatch.context() as patch:
+        counted(patch, given[0].arm, strategy == "sequential", KILLED_AFTER * STEPS + 1)
+        with pytest.raises(Killed):
+            members.train(given, source, strategy)
+
+
+@pytest.mark.parametrize("strategy", members.STRATEGIES)
+def test_a_killed_training_ends_with_the_bytes_of_one_that_was_not(
+    learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str
+) -> None:
+    count = 1 if strategy == "sequential" else 2
+    whole = members.train(runs(learner, None, count), source, strategy)
+    given = runs(learner, tmp_path / "kept", count)
+    killed(monkeypatch, given, source, strategy)
+    taken = counted(monkeypatch, learner, strategy == "sequential")
+    assert members.train(given, source, strategy) == whole
+    assert taken == [(EPOCHS - KILLED_AFTER) * STEPS]
+
+
+def test_a_training_that_had_ended_is_only_scored_again(
+    learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parent was killed before the other members of the arm were done."""
+    given = runs(learner, tmp_path)
+    whole = members.train(given, source, "sequential")
+    taken = counted(monkeypatch, learner, True)
+    assert members.train(given, source, "sequential") == whole
+    assert taken == [0]
+
+
+def resumed(arm: Arm, source: Source, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Result], int]:
+    """What a second process ends with, and how many steps that took."""
+    with monkeypatch.context() as patch:
+        taken = counted(patch, arm, True)
+        return members.train(runs(arm, folder), source, "sequential"), taken[0]
+
+
+def cut(folder: Path) -> None:
+    largest = max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    os.truncate(largest, largest.stat().st_size // 2)
+
+
+def emptied(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"")
+
+
+def edited(folder: Path) -> None:
+    (facts,) = folder.rglob("facts/metadata")
+    text = facts.read_text()
+    assert f'"epochs": {KILLED_AFTER}' in text
+    facts.write_text(text.replace(f'"epochs": {KILLED_AFTER}', f'"epochs": {KILLED_AFTER + 1}'))
+
+
+@pytest.mark.parametrize("fault", [cut, emptied, edited])
+def test_a_torn_or_edited_checkpoint_is_as_if_it_were_not_there(
+    learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Callable[[Path], None]
+) -> None:
+    whole = members.train(runs(learner, None), source, "sequential")
+    killed(monkeypatch, runs(learner, tmp_path), source)
+    fault(tmp_path)
+    assert resumed(learner, source, tmp_path, monkeypatch) == (whole, EPOCHS * STEPS)
+
+
+def test_an_edit_that_no_digest_guards_would_be_trained_on(
+    learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The twin: without the comparison the edited checkpoint is used, and the result is another."""
+    whole = members.train(runs(learner, None), source, "sequential")
+    killed(monkeypatch, runs(learner, tmp_path), source)
+    edited(tmp_path)
+    (written,) = [checkpoints._read(path)[1]["sha256"] for path in tmp_path.iterdir()]
+    monkeypatch.setattr(checkpoints, "digest", lambda arrays, facts: written)
+    found, steps = resumed(learner, source, tmp_path, monkeypatch)
+    assert steps == (EPOCHS - KILLED_AFTER - 1) * STEPS
+    assert found != whole
+
+
+def test_a_state_that_was_moved_is_seen_in_the_result(
+    learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The twin of equal bytes: were a weight not restored as it was, the comparison would say so."""
+    whole = members.train(runs(learner, None), source, "sequential")
+    killed(monkeypatch, runs(learner, tmp_path), source)
+    honest = Keeper.found
+
+    def moved(self: Keeper, fresh: State) -> Any:
+        progress = honest(self, fresh)
+        assert progress is not None
+        progress.state = jax.tree.map(lambda leaf: leaf + leaf.dtype.type(1e-3), progress.state)
+        return progress
+
+    monkeypatch.setattr(Keeper, "found", moved)
+    assert resumed(learner, source, tmp_path, monkeypatch)[0] != whole
+
+
+def test_a_checkpoint_of_another_protocol_or_version_is_not_used(
+    learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed(monkeypatch, runs(learner, tmp_path), source)
+    monkeypatch.setattr(checkpoints, "PROTOCOL", PROTOCOL + 1)
+    assert resumed(learner, source, tmp_path, monkeypatch)[1] == EPOCHS * STEPS
+
+
+def test_moved_into_another_trainings_place_it_is_not_used(
+    learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed(monkeypatch, runs(learner, tmp_path), source)
+    (here,) = tmp_path.iterdir()
+    other = [dataclasses.replace(run, seed=7) for run in runs(learner, tmp_path)]
+    place = keeper(other, True).folder
+    assert place is not None
+    here.rename(place)
+    taken = counted(monkeypatch, learner, True)
+    members.train(other, source, "sequential")
+    assert taken == [EPOCHS * STEPS]
+
+
+def test_short_trainings_and_those_without_a_folder_leave_nothing(
+    learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "EVERY", 1e6)
+    members.train(runs(learner, tmp_path / "kept"), source, "sequential")
+    assert list(tmp_path.rglob("*checkpoint*")) == []
+    assert not (tmp_path / "kept").exists()
+
+
+def test_only_the_newest_is_kept(learner: Arm, source: Source, tmp_path: Path) -> None:
+    members.train(runs(learner, tmp_path), source, "sequential")
+    (folder,) = tmp_path.iterdir()
+    assert [path.name for path in folder.iterdir()] == [str(EPOCHS)]
+
+
+def test_a_folder_that_cannot_be_written_costs_the_checkpoint_alone(
+    learner: Arm, source: Source, tmp_path: Path
+) -> None:
+    whole = members.train(runs(learner, None), source, "sequential")
+    (tmp_path / "file").write_text("in the way")
+    assert members.train(runs(learner, tmp_path / "file"), source, "sequential") == whole
+
+
+def test_orbax_is_not_even_imported_by_a_short_training() -> None:
+    """It takes over a second, which every worker would pay."""
+    script = "import sys, cnnlab.training.members as m; sys.exit('orbax.checkpoint' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
