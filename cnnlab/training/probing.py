@@ -30,9 +30,18 @@ Instruments = tuple[Callable[..., dict[str, Array]], Callable[..., Array]]
 def probed(arm: Arm, state: State, train: Split, test: Split) -> dict[str, float]:
     """Every probe of one trained member, by path, to six significant digits; values that are not finite are left out.
 
+    Args: see `member`.
+    """
+    found = measure(member(arm, state, train, test))
+    return {path: float(f"{value:.6g}") for path, value in found.items() if np.isfinite(value)}
+
+
+def member(arm: Arm, state: State, train: Split, test: Split) -> Trained:
+    """One member as probes look at it.
+
     Args:
         arm: net, recipe and task.
-        state: of one member, without a member axis; it is only read.
+        state: of one member, without a member axis, trained or as it begins; it is only read.
         train: the member's training draw.
         test: the test set.
     """
@@ -47,12 +56,10 @@ def probed(arm: Arm, state: State, train: Split, test: Split) -> dict[str, float
         every = {at: np.zeros(shapes[at].shape, np.float32) for at in (net.output, net.features)}
         return np.asarray(back(state, images, {**every, name: sent}))
 
-    weights = jax.device_get(state.params["layers"])
-    member = Trained(
-        network=net, size=(arm.task.side, arm.task.side), task=arm.task, params=weights, layers=layers, pull=pull,
-        train=sample(train, TRAIN_IMAGES), test=sample(test, TEST_IMAGES),
+    return Trained(
+        network=net, size=(arm.task.side, arm.task.side), task=arm.task, params=jax.device_get(state.params["layers"]),
+        layers=layers, pull=pull, train=sample(train, TRAIN_IMAGES), test=sample(test, TEST_IMAGES),
     )  # fmt: skip
-    return {path: float(f"{value:.6g}") for path, value in measure(member).items() if np.isfinite(value)}
 
 
 @functools.lru_cache(maxsize=4)

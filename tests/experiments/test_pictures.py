@@ -18,13 +18,22 @@ from experiments import judging, pictures
 from experiments.config.grid import Grid, grid
 from experiments.config.resolve import Point
 from experiments.metrics import gradient_decay
-from experiments.pictures import Lacking, gradient_norms, pool_position, pooling_is_activation
+from experiments.pictures import (
+    Lacking,
+    even_kernels,
+    gradient_norms,
+    pixel_lottery,
+    pool_position,
+    pooling_is_activation,
+    stride_vs_pool,
+)  # fmt: skip
 from experiments.published import lying_in
 from experiments.view import View, view
 
 Plant = Callable[..., Record]
 LOOKS = 4
 GRADIENTS, PLACES, POOLS = "gradient_norms", "pool_position", "pooling_is_activation"
+LOTTERY, STRIDES, KERNELS = "pixel_lottery", "stride_vs_pool", "even_kernels"
 
 
 @cache
@@ -50,10 +59,13 @@ def with_histories(record: Record) -> Record:
     return dataclasses.replace(record, histories=tuple(histories))
 
 
-def stored(results: Path, plant: Plant, sweep: str, level: Callable[[Point], float], histories: bool = False) -> View:
+def stored(
+    results: Path, plant: Plant, sweep: str, level: Callable[[Point], float], histories: bool = False,
+    probes: Callable[[Point], tuple[dict[str, float], ...]] = lambda point: (),
+) -> View:  # fmt: skip
     store = Store(results / "runs")
     for point in plan(sweep).points:
-        record = plant(point, level(point), noise=0.001)
+        record = dataclasses.replace(plant(point, level(point), noise=0.001), probes=probes(point))
         store.write(with_histories(record) if histories else record, {})
     return view(lying_in(plan(sweep), results))
 
@@ -86,7 +98,7 @@ def turned(now: View) -> View:
 
 
 def test_a_sweep_has_the_picture_in_the_file_of_its_name_and_others_have_none(gradients: View, tmp_path: Path) -> None:
-    assert {GRADIENTS, PLACES, POOLS} <= set(pictures.names())
+    assert set(pictures.names()) == {GRADIENTS, PLACES, POOLS, LOTTERY, STRIDES, KERNELS}
     assert {path.stem for path in Path("conf/sweep").glob("*.yaml")} >= set(pictures.names())
     line = pictures.draw(gradients, tmp_path)
     assert line == f"picture: {tmp_path / 'gradient_norms_picture.png'}"
@@ -115,7 +127,7 @@ def test_records_without_histories_give_no_picture_and_are_named(gradients: View
     assert not list(tmp_path.glob("*picture*"))
 
 
-@pytest.mark.parametrize("sweep", [GRADIENTS, PLACES, POOLS])
+@pytest.mark.parametrize("sweep", [GRADIENTS, PLACES, POOLS, LOTTERY, STRIDES, KERNELS])
 def test_without_any_record_there_is_no_picture(sweep: str, tmp_path: Path) -> None:
     line = pictures.draw(view(lying_in(plan(sweep), tmp_path)), tmp_path)
     assert line.startswith(f"no picture of {sweep}: no arm has a record")
@@ -318,3 +330,132 @@ def test_tasks_of_large_images_are_left_out(nonlinear: tuple[View, Any], monkeyp
     monkeypatch.setattr(pooling_is_activation, "MOST", 143)
     with pytest.raises(Lacking, match="images of at most 143 numbers"):
         pooling_is_activation.dots(now)
+
+
+# The pixel lottery.
+
+SLOPES = {"k3": (0.4, 0.6)}
+"""Planted slopes of trained members."""
+
+
+def slopes(point: Point) -> tuple[dict[str, float], ...]:
+    return tuple({"input_energy/slope": value} for value in SLOPES.get(point.level, ())) or ({}, {})
+
+
+@pytest.fixture(scope="module")
+def lottery(tmp_path_factory: pytest.TempPathFactory, plant: Plant) -> View:
+    return stored(tmp_path_factory.mktemp("lottery"), plant, LOTTERY, accuracy, probes=slopes)
+
+
+def test_only_stacks_that_read_pixels_unequally_have_slopes_and_untrained_ones_are_near_one(lottery: View) -> None:
+    found = {one.name: one for one in pixel_lottery.stacks(lottery, lottery.tasks()[0])}
+    assert [name for name, one in found.items() if one.begins] == ["k3"]
+    assert found["k3"].trained == SLOPES["k3"]
+    assert all(0.5 < slope < 2 for slope in found["k3"].begins)
+    # 3x3 with stride 2, three deep: Stern's numbers 1 to 5 along an axis; their product in the plane
+    assert {int(one) for one in found["k3"].counts.ravel()} == {a * b for a in range(1, 6) for b in range(1, 6)}
+    assert found["k4"].counts.max() == 64
+
+
+def test_energies_turned_upside_down_would_not_follow_the_counts(lottery: View) -> None:
+    """The twin of the slopes near one, which the energies' places alone can give."""
+    (one,) = [one for one in pixel_lottery.stacks(lottery, lottery.tasks()[0]) if one.name == "k3"]
+    logs = np.log(one.counts).ravel()
+    upright, turned = (
+        np.corrcoef(logs, np.log(plane).ravel())[0, 1] for plane in (one.energy.mean(0), one.energy.mean(0)[::-1, ::-1])
+    )
+    assert upright > 0.8 > 0.4 > turned
+
+
+def test_the_lottery_shows_planted_slopes_and_says_them(lottery: View) -> None:
+    drawn = pixel_lottery.figure(lottery)
+    (panel,) = [axes for axes in drawn.findobj(lambda one: hasattr(one, "containers")) if axes.containers]
+    means = {one.get_label(): one.lines[0].get_xydata()[0] for one in panel.containers}
+    assert means["trained"] == pytest.approx((0.15, 0.5))
+    assert means["as it begins"][0] == pytest.approx(-0.15)
+    assert "0.50 after" in drawn.get_suptitle()
+    assert "keep it" not in drawn.get_suptitle()  # two members say nothing for sure
+
+
+# Where the information dies.
+
+
+def readings(point: Point) -> tuple[dict[str, float], ...]:
+    """Every member's probes as a real record names them: at each place a number of its own."""
+    pools = {"max": ("pool_after2", "pool_after4"), "stride": ("conv2", "conv4"), "none": ()}[point.level]
+    ends = [f"{layer}/{side}" for layer in pools for side in ("before", "after")]
+    base = {"max": 0.5, "stride": 0.7, "none": 0.9}[point.level]
+    found = {f"reconstruction/{end}": base - 0.1 * place for place, end in enumerate(ends)}
+    found |= {f"linear_probe/{end}": base / 2 + 0.1 * place for place, end in enumerate(ends)}
+    return ({**found, "linear_probe/head/accuracy": base}, {})
+
+
+def test_stages_stand_along_the_depth_and_the_head_is_last_for_all(tmp_path: Path, plant: Plant) -> None:
+    now = stored(tmp_path, plant, STRIDES, accuracy, probes=readings)
+    (several,) = stride_vs_pool.falls(now).values()
+    found = {one.level: one for one in several}
+    assert [(stage.place, pytest.approx(stage.mean)) for stage in found["max"].image] == [
+        (0, 0.5), (1, 0.4), (2, 0.3), (3, 0.2),
+    ]  # fmt: skip
+    assert [stage.place for stage in found["stride"].label] == [0, 1, 2, 3, 4]
+    assert found["none"].image == ()
+    assert [(stage.place, stage.values) for stage in found["none"].label] == [(4, (0.9,))]
+    above, below = stride_vs_pool.figure(now).axes
+    lines = {line.get_label(): line.get_xydata() for line in above.lines if not line.get_label().startswith("_")}
+    np.testing.assert_allclose(lines["stride"][:, 1], [0.7, 0.6, 0.5, 0.4])
+    assert len(below.get_xticklabels()) == 5
+    assert "0.40 is left by stride, 0.20 by max" in stride_vs_pool.title(now, stride_vs_pool.falls(now))
+
+
+def test_a_waterfall_of_swapped_sides_is_another(tmp_path: Path, plant: Plant) -> None:
+    """The fault: before and after are taken for each other."""
+
+    def swapped_sides(point: Point) -> tuple[dict[str, float], ...]:
+        turn = {"before": "after", "after": "before", "accuracy": "accuracy"}
+        found, other = readings(point)
+        ends = {path: path.rpartition("/") for path in found}
+        return {f"{ends[path][0]}/{turn[ends[path][2]]}": value for path, value in found.items()}, other
+
+    now = stored(tmp_path, plant, STRIDES, accuracy, probes=swapped_sides)
+    (several,) = stride_vs_pool.falls(now).values()
+    assert [round(stage.mean, 2) for stage in several[0].image] == [0.4, 0.5, 0.2, 0.3]
+
+
+def test_records_without_probes_have_no_waterfall(tmp_path: Path, plant: Plant) -> None:
+    with pytest.raises(Lacking, match="no arm has a record of a trained member's probes"):
+        stride_vs_pool.figure(stored(tmp_path, plant, STRIDES, accuracy))
+
+
+# Even kernels.
+
+
+def kernels(point: Point) -> float:
+    return {"k3": 0.95, "k4": 0.93, "k4_symmetric": 0.94}[point.level]
+
+
+def test_marks_stand_at_their_drift_and_difference(tmp_path: Path, plant: Plant) -> None:
+    now = stored(tmp_path, plant, KERNELS, kernels)
+    (several,) = even_kernels.marks(now).values()
+    found = {mark.level: mark for mark in several}
+    # half a pixel a layer, two layers each where a pixel of the map is 1, 2 and 4 pixels of the image wide
+    assert found["k4"].drift == 2 * 0.5 * (1 + 2 + 4)
+    assert found["k3"].drift == 0
+    assert abs(found["k4_symmetric"].drift) == 0.5  # the grey image's one channel cannot be divided
+    assert found["k4"].points == pytest.approx(-2, abs=0.4)
+    (axes,) = even_kernels.figure(now).axes
+    drawn = {line.get_label(): tuple(line.get_xydata()[0]) for line in axes.lines if line.get_marker() != "None"}
+    assert drawn["k4"] == pytest.approx((7, found["k4"].points))
+
+
+def test_a_net_of_larger_kernels_taken_for_the_reference_moves_every_mark(tmp_path: Path, plant: Plant) -> None:
+    """The twin: drifts are of the arms' own nets, beside the reference's."""
+    now = stored(tmp_path, plant, KERNELS, kernels)
+    turn = {"k3": "k4", "k4": "k3"}
+    cells = tuple(
+        dataclasses.replace(
+            cell, point=dataclasses.replace(cell.point, level=turn.get(cell.point.level, cell.point.level))
+        )
+        for cell in now.cells
+    )
+    (several,) = even_kernels.marks(dataclasses.replace(now, cells=cells)).values()
+    assert {mark.level: mark.drift for mark in several}["k4"] == -7

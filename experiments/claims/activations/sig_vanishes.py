@@ -79,6 +79,7 @@ BESIDE = (
     Chain(kind="sigmoid", block="batch norm"),
     Chain(kind="sigmoid", block="residual"),
 )
+SHOWN = tuple(dict.fromkeys((chain.kind, chain.block) for chain in (*JUDGED, *BESIDE)))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -242,11 +243,38 @@ def figure() -> "Figure":
     """The gradient by depth for each activation, and sigmoid's factor by the scale of its weights."""
     drawn, axes = canvas.canvas(
         "A sigmoid layer passes on a quarter of the gradient; how much exactly is a choice of initial weights",
-        width=12, height=5, columns=2,
+        width=16.5, height=5, columns=3,
     )  # fmt: skip
     _slope(axes[0][0])
     _scales(axes[0][1])
+    _blind(axes[0][2])
     return drawn
+
+
+def _blind(panel: "Axes") -> None:
+    """What the usual figure, first over last WEIGHT gradient, sees of what is lost: nothing where both shrink."""
+    deepest = max(DEPTHS)
+    lost = [(chain, decay) for chain in (*JUDGED, *BESIDE) for decay in decays()[chain] if decay.depth == deepest]
+    least = min(float(decay.decades.mean()) for _, decay in lost)
+    panel.plot((least, 0), (least, 0), color="0.4", linestyle="--", label="it would see everything")
+    for (kind, block), group in itertools.groupby(lost, key=lambda one: (one[0].kind, one[0].block)):
+        alike = [decay for _, decay in group]
+        place = SHOWN.index((kind, block))
+        panel.plot(
+            [decay.decades.mean() for decay in alike], [decay.ratio.mean() for decay in alike], linestyle="none",
+            color=canvas.SERIES[place], marker=canvas.MARKERS[place], alpha=0.8,
+            label=kind if block == "plain" else f"{kind}, {block}",
+        )  # fmt: skip
+    blind = min(lost, key=lambda one: float(one[1].decades.mean() - one[1].ratio.mean()))
+    seen = round(float(blind[1].ratio.mean()), 1) + 0.0  # no -0.0
+    panel.annotate(
+        f"{blind[0].name}:\n$10^{{{blind[1].decades.mean():.0f}}}$ is left, the ratio says $10^{{{seen:.1f}}}$",
+        (float(blind[1].decades.mean()), seen), xytext=(8, -32), textcoords="offset points", fontsize=9,
+    )  # fmt: skip
+    panel.set_xlabel("log10 of the gradient at the input over that at the last output")
+    panel.set_ylabel("log10 of first over last weight gradient")
+    panel.set_title(f"what the usual figure is blind for, {deepest} layers", fontsize=10)
+    panel.legend(frameon=False, fontsize=9, loc="lower right")
 
 
 def _slope(panel: "Axes") -> None:
