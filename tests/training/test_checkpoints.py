@@ -2,8 +2,11 @@
 
 import dataclasses
 import os
+import pickle
+import random
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -71,6 +74,42 @@ def test_a_killed_training_ends_with_the_bytes_of_one_that_was_not(
     taken = counted(monkeypatch, learner, strategy == "sequential")
     assert members.train(given, source, strategy) == whole
     assert taken == [(EPOCHS - KILLED_AFTER) * STEPS]
+
+
+SCRIPT = """
+import pickle, sys
+from pathlib import Path
+from cnnlab.training import checkpoints, members
+checkpoints.EVERY = 0.0
+runs, source = pickle.loads(Path(sys.argv[1]).read_bytes())
+members.train(runs, source, "sequential")
+"""
+
+
+def newest(folder: Path) -> int:
+    """The last epoch of which a whole checkpoint is there."""
+    return max((int(path.name) for path in folder.glob("*/*") if path.name.isdigit()), default=0)
+
+
+def test_kill_9_at_any_instant_also_while_a_checkpoint_is_written(
+    learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance, epochs = random.Random(0), 60
+    arm = dataclasses.replace(learner, recipe=dataclasses.replace(learner.recipe, epochs=epochs))
+    whole = members.train(runs(arm, None), source, "sequential")
+    kept, given = tmp_path / "kept", tmp_path / "given"
+    given.write_bytes(pickle.dumps((runs(arm, kept), source)))
+    for target in (8, 20, 32):
+        process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(given)])
+        while newest(kept) < target and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0, 0.2))
+        process.kill()
+        process.wait()
+        assert target <= newest(kept) < epochs
+    found, steps = resumed(arm, source, kept, monkeypatch)
+    assert found == whole
+    assert 0 < steps < (epochs - 30) * STEPS
 
 
 def test_a_training_that_had_ended_is_only_scored_again(
