@@ -240,9 +240,12 @@ def stop(lab: Lab, whole: Whole, fault: str, after: float) -> Try | None:
     run = lab.start(lab.results())
     if not run.reached(after, "records in"):
         return None
+    done = tables(run.results) == whole.tables
     run.process.send_signal(STOPPED[fault])
     found = Try(fault=fault, seconds=run.ended() + run.gone())
     code = run.process.wait()
+    if done and code == 0:  # there was nothing left to stop
+        return None
     found.require(code == 128 + STOPPED[fault], f"exit code {code}")
     found.require(stopping.GO_ON in run.said, "no line on how to go on")
     found.require("Traceback" not in run.said, "a stack trace")

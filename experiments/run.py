@@ -125,4 +125,4 @@ def _add(summary: Summary, more: Summary) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    stopping.leave(main())

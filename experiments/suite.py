@@ -271,4 +271,4 @@ def summary(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    stopping.leave(main())

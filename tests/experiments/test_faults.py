@@ -1,5 +1,6 @@
 """A small share of what `experiments.faults` does to a real sweep, and whether it would notice: planted faults."""
 
+import dataclasses
 import os
 import random
 import sys
@@ -78,6 +79,18 @@ folder.mkdir(parents=True, exist_ok=True)
 print(f"trained {trained} arms")
 """.replace("{line!r}", repr(stopping.GO_ON))
 
+LINGERING = """
+import os, signal, sys, time
+from pathlib import Path
+
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+folder = Path(os.environ["CNNLAB_RESULTS"]) / "sweeps" / "x"
+folder.mkdir(parents=True, exist_ok=True)
+(folder / "arms.csv").write_text("table")
+print("records in", flush=True)
+time.sleep(2)
+"""
+
 NOTICED = {
     ("group", "torn"): "another record than undisturbed before it was resumed",
     ("group", "messy"): "left lying about: .draft",
@@ -107,6 +120,18 @@ def test_a_planted_fault_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     found = act(pretended(tmp_path, planted), good, name, 0.35)
     assert found is not None
     assert any(line.startswith(NOTICED[name, planted]) for line in found.wrong), found.wrong
+
+
+def test_a_signal_that_comes_when_all_is_done_is_no_try(tmp_path: Path) -> None:
+    """Nor is one to a sweep that ends by itself meanwhile, if its tables are there; without them it went on, deaf."""
+    honest = pretended(tmp_path, "none")
+    good = faults.undisturbed(honest)
+    lingering = Lab(folder=tmp_path, door=(sys.executable, "-c", LINGERING))
+    assert faults.stop(lingering, good, "SIGTERM", 0.3) is None
+    other = dataclasses.replace(good, tables={"another": b"table"})
+    found = faults.stop(lingering, other, "SIGTERM", 0.3)
+    assert found is not None
+    assert "exit code 0" in found.wrong
 
 
 def test_copies_that_do_not_share_are_noticed(tmp_path: Path) -> None:

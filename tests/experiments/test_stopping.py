@@ -101,6 +101,36 @@ def test_a_handler_of_pythons_own_comes_too_late_in_native_code(tmp_path: Path) 
     assert seconds > 0.5
 
 
+LAST = """
+import atexit, sys, time
+from experiments import stopping
+
+def late():
+    print("ready", flush=True)
+    time.sleep(600)
+
+atexit.register(late)
+{end}(7)
+"""
+
+
+@pytest.mark.parametrize("end", ["stopping.leave", "sys.exit"])
+def test_a_signal_after_the_work_is_done_does_not_change_how_it_ended(end: str, tmp_path: Path) -> None:
+    """And its twin: Python's own way out is interrupted."""
+    script = tmp_path / "script.py"
+    script.write_text(LAST.format(end=end))
+    with subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        assert waited(lambda: process.poll() is not None) < 2.0
+        clean = process.returncode == 7 and process.stderr.read() == ""
+        assert clean == (end == "stopping.leave")
+
+
 def test_what_was_ignored_stays_ignored_and_all_is_put_back() -> None:
     before = {one: signal.getsignal(one) for one in stopping.SIGNALS}
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
