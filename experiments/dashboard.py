@@ -11,7 +11,7 @@ from typing import Any
 from cnnlab.records import BadRecord
 from cnnlab.spec.invalid import Invalid
 from cnnlab.tracking import service
-from experiments import closing, ending, judging
+from experiments import closing, ending, judging, stopping
 from experiments.arm_run import of_arm
 from experiments.config.grid import Grid, grid
 from experiments.config.mistakes import UserMistake
@@ -124,4 +124,4 @@ def save(settings: Settings) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    stopping.door(main, stopping.STOPPED)

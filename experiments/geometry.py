@@ -14,7 +14,7 @@ from cnnlab.geometry.graph_json import report
 from cnnlab.geometry.layers import MERGES
 from cnnlab.spec.invalid import Invalid
 from cnnlab.spec.network import Network, Pair
-from experiments import geometry_page
+from experiments import geometry_page, stopping
 from experiments.config.mistakes import UserMistake
 from experiments.subject import Subject, from_graph, from_model, from_module, size_of
 from experiments.terminal import terminal
@@ -195,4 +195,4 @@ def _tell(problem: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    stopping.door(main, stopping.STOPPED)

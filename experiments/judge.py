@@ -17,7 +17,7 @@ from cnnlab.report.canvas import save
 from cnnlab.spec.arm import plain
 from cnnlab.spec.invalid import Invalid
 from cnnlab.spec.verdict import WORDS, Verdict
-from experiments import closing, curve, judging, literature, noise, page, published
+from experiments import closing, curve, judging, literature, noise, page, published, stopping
 from experiments.claim import KINDS
 from experiments.config.grid import first_point, grid
 from experiments.config.mistakes import UserMistake
@@ -234,4 +234,4 @@ def as_data(entry: Entry, verdict: Verdict) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    stopping.door(main, stopping.STOPPED)

@@ -5,7 +5,7 @@ import sys
 
 from cnnlab.records import BadRecord
 from cnnlab.spec.invalid import Invalid
-from experiments import publishing
+from experiments import publishing, stopping
 from experiments.config.mistakes import UserMistake
 from experiments.suite import understood
 from experiments.terminal import terminal
@@ -46,4 +46,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    stopping.door(main, stopping.STOPPED)

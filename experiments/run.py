@@ -30,11 +30,6 @@ def app(cfg: DictConfig) -> None:
 
 def main() -> int:
     """The door. Returns the exit code: 0 only if every arm asked for has its record."""
-    with stopping.in_order():
-        return _main()
-
-
-def _main() -> int:
     schema.register()
     arguments = sys.argv[1:]
     console = terminal()
@@ -125,4 +120,4 @@ def _add(summary: Summary, more: Summary) -> None:
 
 
 if __name__ == "__main__":
-    stopping.leave(main())
+    stopping.door(main)

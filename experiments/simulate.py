@@ -16,6 +16,7 @@ from rich.table import Table
 from cnnlab.inference.simulation.rates import disagreements
 from cnnlab.report import canvas
 from cnnlab.spec.invalid import Invalid, require
+from experiments import stopping
 from experiments.config.grid import grid
 from experiments.config.mistakes import UserMistake
 from experiments.simulated_rates import SEED, SLOW, Found, find, rows, scenarios
@@ -166,4 +167,4 @@ def figure(found: Sequence[Found]) -> "Figure":
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    stopping.door(main, stopping.STOPPED)

@@ -22,6 +22,7 @@ LATEST = 1.5
 """Seconds after which the process ends, whatever is still being written."""
 GO_ON = "stopped; finished arms are kept. The same command goes on from here."
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
+STOPPED = "stopped; the same command begins again."
 STDERR = 2
 SHOW_CURSOR = "\x1b[?25h"
 """A progress bar hides a terminal's cursor."""
@@ -83,8 +84,13 @@ def in_order(line: str = GO_ON) -> Iterator[None]:
         ours.close()
 
 
-def leave(code: int) -> NoReturn:
-    """End a command whose work is done: a signal while Python takes itself down ends it at once, with the same code."""
+def door(main: Callable[[], int], line: str = GO_ON) -> NoReturn:
+    """Run a command from its beginning to the end of the process, in order; it ends with the code that `main` returns.
+
+    Once that is there, a signal while Python takes itself down ends the process at once, with the same code.
+    """
+    with in_order(line):
+        code = main()
     for one in SIGNALS:
         if signal.getsignal(one) is not signal.SIG_IGN:
             signal.signal(one, lambda *_: os._exit(code))

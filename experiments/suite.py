@@ -67,11 +67,6 @@ class Prepared:
 def main() -> int:
     """The door. Returns the exit code: 0 only if every arm has its record and everything was written."""
     asked = _parser().parse_intermixed_args()
-    with stopping.in_order():
-        return _main(asked)
-
-
-def _main(asked: argparse.Namespace) -> int:
     console, began = terminal(), time.perf_counter()
     try:
         only, overrides = understood(asked.words)
@@ -271,4 +266,4 @@ def summary(
 
 
 if __name__ == "__main__":
-    stopping.leave(main())
+    stopping.door(main)

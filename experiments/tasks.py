@@ -22,6 +22,7 @@ from cnnlab.spec.task import Task
 from cnnlab.spec.verdict import HEADROOM
 from cnnlab.training import linear, members
 from cnnlab.training.run import LinearFit, Run, tuning_seeds
+from experiments import stopping
 from experiments.arm_pictures import first_samples
 from experiments.config.grid import CONF, grid
 from experiments.config.mistakes import UserMistake
@@ -231,4 +232,4 @@ def block(setting: Setting) -> Block:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    stopping.door(main, stopping.STOPPED)
