@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cnnlab.inference.effects import Sample
 from cnnlab.records import Store
-from cnnlab.spec.record import Record
+from cnnlab.spec.record import OWN, Record
 from cnnlab.spec.task import Task
 from experiments.config.grid import Grid
 from experiments.config.resolve import Point, Settings
@@ -43,6 +43,11 @@ class Cell:
                     values.append(value)
                     diverged.append(bad)
         return Sample(seeds=tuple(seeds), values=tuple(values), diverged=tuple(diverged))
+
+    def probed(self, path: str) -> Sample:
+        """A probe of the trained members, as `sample`; without the records of which no member has it."""
+        there = tuple(record for record in self.records if any(path in member for member in record.probes))
+        return Cell(point=self.point, records=there).sample(OWN, f"probe:{path}")
 
     def lacking(self, condition: str, metric: str) -> int:
         """Members without a value of the metric, such as a diverged one's probes: accuracies always have one."""

@@ -63,6 +63,22 @@ def count_map(axes: "Axes", counts: Sequence[Sequence[float]], *, title: str = "
     axes.set_title(title, fontsize=10)
 
 
+def style(place: int) -> tuple[str, str]:
+    """Colour and marker of the series at a place: no two of the first 49 share both, nor neighbours either."""
+    return SERIES[place % len(SERIES)], MARKERS[(place + place // len(SERIES)) % len(MARKERS)]
+
+
+def legend(figure: Any, panels: Sequence["Axes"], loc: str, columns: int = 1) -> None:
+    """One legend for all panels, with every label once, whichever of them has it first."""
+    parts = [panel.get_legend_handles_labels() for panel in panels]
+    shown: dict[str, Any] = {}
+    for handles, labels in parts:
+        for handle, label in zip(handles, labels, strict=True):
+            shown.setdefault(label, handle)
+    if shown:
+        figure.legend(list(shown.values()), list(shown), loc=loc, ncols=columns, frameon=False, fontsize=9)
+
+
 def save(figure: "Figure", path: Path) -> Path:
     """Write a figure, as the suffix says, with the same bytes whenever it is the same figure; returns the path."""
     import matplotlib

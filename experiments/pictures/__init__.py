@@ -9,7 +9,14 @@ import pkgutil
 from pathlib import Path
 
 from cnnlab.report import canvas
-from experiments.view import View
+from cnnlab.spec.record import OWN
+from cnnlab.spec.task import Task
+from cnnlab.spec.verdict import Effect
+from experiments import judging
+from experiments.view import Cell, View
+
+FEWEST = 3
+"""Members below which a picture shows no interval: it would say nothing."""
 
 
 class Lacking(Exception):
@@ -19,6 +26,16 @@ class Lacking(Exception):
 def names() -> tuple[str, ...]:
     """The sweeps that have a picture of their own: the files of this folder."""
     return tuple(sorted(found.name for found in pkgutil.iter_modules(__path__)))
+
+
+def ran(now: View, task: Task) -> tuple[Cell, ...]:
+    """The arms that have records on a task, in the order of the sweep."""
+    return tuple(cell for cell in now.cells if cell.point.arm.task == task and cell.records)
+
+
+def against_reference(now: View) -> dict[int, Effect]:
+    """Every arm's paired difference from its task's reference at the arms' own learning rates, by the cell's `id`."""
+    return {id(cell): effect for cell, effect in judging.pairwise(now) if effect.setting.condition == OWN}
 
 
 def draw(now: View, folder: Path) -> str:

@@ -8,22 +8,18 @@ from cnnlab.geometry.fields import fields
 from cnnlab.report import canvas
 from cnnlab.report.figures import NAMES
 from cnnlab.spec.arm import Arm
-from cnnlab.spec.record import OWN
 from cnnlab.spec.task import Task
 from cnnlab.spec.verdict import Effect
 from cnnlab.zoo.lowering import network
-from experiments import judging
-from experiments.pictures import Lacking
-from experiments.view import Cell, View
+from experiments.pictures import FEWEST, Lacking, against_reference, ran
+from experiments.view import View
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FEWEST = 3
-"""Members below which an interval says nothing."""
-APART = 0.06
-"""Pixels between two matches of one arm, so that neither hides the other."""
+APART = 0.02
+"""Share of the axis between neighbouring marks of one drift, so that none hides another."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +27,7 @@ class Mark:
     """One arm on one task, under one match.
 
     Attributes:
-        drift: pixels by which the window of the last map's first unit lies further to the right than the reference's.
+        drift: pixels by which the window of the last map's first unit lies further right and down than the reference's.
         effect: the arm minus the reference; None for the reference itself.
     """
 
@@ -49,31 +45,32 @@ class Mark:
 def figure(now: View) -> "Figure":
     """A panel a task: difference from the reference over drift. Raises Lacking."""
     found = marks(now)
-    drawn, axes = canvas.canvas(title(now, found), width=max(8.0, 4.3 * len(found)), height=5.2, columns=len(found))
-    levels = list(dict.fromkeys(mark.level for several in found.values() for mark in several))
+    lines = title(now, found)
+    tall = 4.8 + 0.25 * lines.count("\n")
+    drawn, axes = canvas.canvas(lines, width=max(8.0, 4.3 * len(found)), height=tall, columns=len(found))
+    kinds = list(dict.fromkeys((mark.level, mark.match) for several in found.values() for mark in several))
     for panel, (task, several) in zip(axes[0], found.items(), strict=True):
-        _panel(panel, several, levels)
+        _panel(panel, several, kinds)
         panel.set_title(now.named(task), fontsize=10)
     axes[0][0].set_ylabel("difference from the reference, points")
     drawn.supxlabel(
-        "pixels by which the last map's windows lie beside those of the reference (exact)\n"
-        "filled: same width; open: same number of parameters; bars: 95 % intervals, paired by seed",
-        fontsize=9,
+        "pixels by which the last map's windows lie further right and down than the reference's\n"
+        "(exact; of windows padded towards four corners the middle; neighbours are moved apart)\n"
+        "filled: same width; open: same number of parameters; bars: 95 % intervals; grey: too small to matter",
+        fontsize=8.5,
     )
-    parts = [panel.get_legend_handles_labels() for panel in axes[0]]
-    shown = {label: handle for handles, labels in parts for handle, label in zip(handles, labels, strict=True)}
-    drawn.legend(list(shown.values()), list(shown), loc="outside right upper", frameon=False, fontsize=9)
+    canvas.legend(drawn, axes[0], "outside right center")
     return drawn
 
 
 def marks(now: View) -> dict[Task, tuple[Mark, ...]]:
     """Every arm that has run, by task. Raises Lacking."""
-    own = {id(cell): effect for cell, effect in judging.pairwise(now) if effect.setting.condition == OWN}
+    own = against_reference(now)
     found = {}
     for task in now.tasks():
         reference = now.reference(task)
-        ran = [cell for cell in now.cells if cell.point.arm.task == task and cell.records]
-        if not ran:
+        cells = ran(now, task)
+        if not cells:
             continue
         if reference is None or not reference.records:
             raise Lacking(f"the reference has no record on {now.label(task)}")
@@ -81,19 +78,14 @@ def marks(now: View) -> dict[Task, tuple[Mark, ...]]:
         found[task] = tuple(
             Mark(
                 level=cell.point.level, match=cell.point.match, drift=centre(cell.point.arm) - middle,
-                effect=None if cell.point.arm == reference.point.arm else _effect(own, cell),
+                effect=None if cell.point.arm == reference.point.arm else own[id(cell)],
             )
-            for cell in ran
+            for cell in cells
+            if cell.point.arm == reference.point.arm or own[id(cell)].n
         )  # fmt: skip
     if not found:
         raise Lacking("no arm has a record")
     return found
-
-
-def _effect(own: dict[int, Effect], cell: Cell) -> Effect:
-    if id(cell) not in own:
-        raise Lacking(f"{cell.point.arm.key} shares no member with the reference")
-    return own[id(cell)]
 
 
 def centre(arm: Arm) -> float:
@@ -111,32 +103,31 @@ def centre(arm: Arm) -> float:
 
 
 def title(now: View, found: dict[Task, tuple[Mark, ...]]) -> str:
-    """What is seen: the arm that drifts most on each task, and what its paddings without drift do."""
+    """What is seen: every arm's difference, at equal parameters where that was run, beside its drift."""
     lines = []
     for task, several in found.items():
-        there = [mark for mark in several if mark.effect is not None and mark.match == "none"]
-        if there:
-            best, worst = (of(there, key=lambda mark: mark.points) for of in (max, min))
-            lines.append(
-                f"{now.named(task)}: from {worst.level} {worst.points:+.1f} to {best.level} {best.points:+.1f} points"
-            )
+        marks_ = {mark.level: mark for mark in sorted(several, key=lambda mark: mark.match != "none")}
+        shown = [mark for mark in marks_.values() if mark.effect is not None]
+        if shown:
+            parts = ", ".join(f"{mark.level} {mark.points:+.1f} ({mark.drift:+g} px)" for mark in shown)
+            lines.append(f"{now.named(task)}: {parts}")
     return "\n".join(lines) or "Only the reference has run"
 
 
-def _panel(panel: "Axes", several: Sequence[Mark], levels: Sequence[str]) -> None:
-    margins = {mark.effect.setting.margin for mark in several if mark.effect is not None}
-    for margin in margins:
+def _panel(panel: "Axes", several: Sequence[Mark], kinds: Sequence[tuple[str, str]]) -> None:
+    for margin in {mark.effect.setting.margin for mark in several if mark.effect is not None}:
         panel.axhspan(-100 * margin, 100 * margin, color="0.93", zorder=0)
     panel.axhline(0, color="0.6", linewidth=1)
+    levels = list(dict.fromkeys(level for level, _ in kinds))
+    apart = APART * max(1.0, max(mark.drift for mark in several) - min(mark.drift for mark in several))
     for mark in several:
-        place = levels.index(mark.level)
-        colour, marker, matched = canvas.SERIES[place], canvas.MARKERS[place], mark.match != "none"
-        across = mark.drift + APART * matched
+        colour, marker = canvas.style(levels.index(mark.level))
+        matched = mark.match != "none"
+        across = mark.drift + apart * (kinds.index((mark.level, mark.match)) - len(kinds) / 2)
         if mark.effect is not None and mark.effect.n >= FEWEST:
             interval = mark.effect.interval95
             panel.plot([across] * 2, [100 * interval.low, 100 * interval.high], color=colour, linewidth=1.5)
-        label = mark.level if not matched else f"{mark.level}, {NAMES[mark.match]}"
         panel.plot(
-            across, mark.points, marker, color=colour, markerfacecolor="white" if matched else colour, markersize=8,
-            label=label, linestyle="none",
+            across, mark.points, marker, color=colour, markerfacecolor="none" if matched else colour, markersize=8,
+            label=f"{mark.level}, {NAMES[mark.match]}" if matched else mark.level, linestyle="none",
         )  # fmt: skip

@@ -1,7 +1,8 @@
 """The pixel lottery: how often a stack reads each pixel, and how much gradient comes back, before and after training.
 
 Records keep of a trained member's gradient only its slope on the counts. The maps are of the same nets as they begin,
-computed here by the probe that looked into the trained ones, on the same test images.
+computed here by the probe that looked into the trained ones, on the same test images. A slope leaves out the pixels
+near the border, whose counts the border lowers, so that stacks that read all others alike have none.
 """
 
 import math
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.data import draw
+from cnnlab.data import Missing, draw
 from cnnlab.inference.intervals import paired_t
 from cnnlab.probes.final import input_energy
 from cnnlab.probes.trained import Trained
@@ -23,7 +24,7 @@ from cnnlab.spec.task import Task
 from cnnlab.training.members import dataset
 from cnnlab.training.probing import member
 from cnnlab.training.program import program
-from experiments.pictures import Lacking
+from experiments.pictures import FEWEST, Lacking, ran
 from experiments.view import Cell, View
 
 if TYPE_CHECKING:
@@ -32,9 +33,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-SLOPE = "probe:input_energy/slope"
-MEMBERS = 8
-"""Members that are looked at as they begin; as many as there are, if fewer."""
+SLOPE = "input_energy/slope"
 WIDEST = 100
 """Counts from here on are shown by colour alone: their numerals would overlap."""
 
@@ -46,7 +45,8 @@ class Stack:
     Attributes:
         counts: paths from each pixel to the last map, (height, width).
         energy: mean squared gradient at each pixel of untrained nets, (members, height, width).
-        begins, trained: slope of log energy on log count, one a member; empty where all pixels are read alike.
+        begins, trained: slope of log energy on log count, of the same members in one order; empty where all pixels are
+            read alike, and of members that diverged.
         accuracies: test accuracy of every member, fractions.
     """
 
@@ -62,7 +62,9 @@ def figure(now: View) -> "Figure":
     """Counts and gradients of every arm on the first task; slopes before and after training on all. Raises Lacking."""
     from matplotlib.figure import Figure
 
-    found = {task: stacks(now, task) for task in ran(now)}
+    found = {task: stacks(now, task) for task in now.tasks() if ran(now, task)}
+    if not found:
+        raise Lacking("no arm has a record")
     several = next(iter(found.values()))
     wide = max(9.0, 2.1 * len(several) + 0.6)
     drawn = Figure(figsize=(wide, 8.6), layout="constrained")
@@ -74,45 +76,35 @@ def figure(now: View) -> "Figure":
         _slopes(panel, here)
         panel.set_title(now.named(task), fontsize=10)
     axes[0].set_ylabel("slope of log gradient energy\non log count of paths")
-    handles, labels = axes[0].get_legend_handles_labels()
-    below.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    canvas.legend(below, axes, "outside lower center", columns=3)
     return drawn
 
 
-def ran(now: View) -> tuple[Task, ...]:
-    """The tasks with records. Raises Lacking."""
-    found = tuple(task for task in now.tasks() if any(cell.records for cell in on(now, task)))
-    if not found:
-        raise Lacking("no arm has a record")
-    return found
-
-
-def on(now: View, task: Task) -> tuple[Cell, ...]:
-    """The arms on a task, in the order of the sweep, whose arms are never matched."""
-    return tuple(cell for cell in now.cells if cell.point.arm.task == task)
-
-
 def stacks(now: View, task: Task) -> tuple[Stack, ...]:
-    """Every arm that has run on a task."""
-    return tuple(_stack(now, cell) for cell in on(now, task) if cell.records)
+    """Every arm that has run on a task; the sweep's arms are never matched. Raises Lacking without the task's data."""
+    return tuple(_stack(now, cell) for cell in ran(now, task))
 
 
 def _stack(now: View, cell: Cell) -> Stack:
-    """An arm's slopes from its records, and its first members as they begin."""
-    begun = [_begun(now, cell.point.arm, seed) for seed in cell.sample(OWN).seeds[:MEMBERS]]
-    counts, _ = input_energy.predicted(begun[0].network, begun[0].size)
-    slopes = [input_energy.probe(one) for one in begun]
-    probed = any("input_energy/slope" in found for record in cell.records for found in record.probes)
+    """An arm's slopes from its records, and the same members as they begin."""
+    sample, slopes = cell.sample(OWN), cell.probed(SLOPE)
+    trained = dict(zip(slopes.seeds, slopes.values, strict=True))
+    begun = {seed: _begun(now, cell.point.arm, seed) for seed in sample.seeds}
+    first = begun[sample.seeds[0]]
+    begins = {seed: found["slope"] for seed in trained if (found := input_energy.probe(begun[seed]))}
     return Stack(
-        name=cell.point.level, counts=counts, energy=np.stack([input_energy.energy(one) for one in begun]),
-        begins=tuple(found["slope"] for found in slopes if found),
-        trained=cell.sample(OWN, SLOPE).values if probed else (), accuracies=cell.sample(OWN).values,
+        name=cell.point.level, counts=input_energy.predicted(first.network, first.size)[0],
+        energy=np.stack([input_energy.energy(one) for one in begun.values()]), begins=tuple(begins.values()),
+        trained=tuple(trained[seed] for seed in begins), accuracies=sample.values,
     )  # fmt: skip
 
 
 def _begun(now: View, arm: Arm, seed: int) -> Trained:
-    """A member as it begins."""
-    data = dataset(arm.task, now.settings.source)
+    """A member as it begins. Raises Lacking."""
+    try:
+        data = dataset(arm.task, now.settings.source)
+    except Missing as missing:
+        raise Lacking(str(missing)) from missing
     train, _ = draw(data, arm.task, seed)
     return member(arm, program(arm).init(seed), train, data.test)
 
@@ -121,20 +113,15 @@ def title(now: View, found: dict[Task, tuple[Stack, ...]]) -> str:
     """What is seen: the slopes of the arm whose pixels are read most unequally, before and after training."""
     lines = []
     for task, several in found.items():
-        uneven = [one for one in several if one.begins and one.trained]
+        uneven = [one for one in several if one.begins]
         if uneven:
             most = max(uneven, key=lambda one: one.counts.max())
             begins, trained = (sum(values) / len(values) for values in (most.begins, most.trained))
             lines.append(f"{most.name} on {now.named(task)}: slope {begins:.2f} before training, {trained:.2f} after")
-    return "Pixels that are read more often get more of the gradient, and keep it\n" * bool(_keeps(found)) + (
-        "\n".join(lines) or "No arm reads some pixels more often than others"
-    )
-
-
-def _keeps(found: dict[Task, tuple[Stack, ...]]) -> bool:
-    """Whether every slope that there is, before and after training, is surely above zero."""
-    means = [values for several in found.values() for one in several for values in (one.begins, one.trained) if values]
-    return bool(means) and all(len(values) > 2 and paired_t(np.asarray(values), 0.95).low > 0 for values in means)
+    every = [values for several in found.values() for one in several for values in (one.begins, one.trained) if values]
+    if every and all(len(one) >= FEWEST and paired_t(np.asarray(one), 0.95).low > 0 for one in every):
+        lines.insert(0, "Pixels that are read more often get more of the gradient, and still do after training")
+    return "\n".join(lines) or "Of no trained net is the slope of gradient on count known"
 
 
 def _maps(figure: "Figure", several: Sequence[Stack], task: str) -> None:
@@ -146,11 +133,11 @@ def _maps(figure: "Figure", several: Sequence[Stack], task: str) -> None:
             canvas.count_map(axes[0][place], one.counts.tolist())
         else:
             _map(axes[0][place], one.counts)
-        axes[0][place].set_title(f"{one.name}\n{accuracy:.1f} %", fontsize=10)
+        axes[0][place].set_title(f"{one.name}\ntest accuracy {accuracy:.1f} %", fontsize=10)
         axes[0][place].set_xlabel(f"{one.counts.min():g} to {one.counts.max():g}", fontsize=8.5)
         _map(axes[1][place], one.energy.mean(0))
-    axes[0][0].set_ylabel("paths to the last map")
-    axes[1][0].set_ylabel(f"gradient energy on {task},\n{len(several[0].energy)} untrained nets")
+    axes[0][0].set_ylabel("paths to the last map\n(each map its own colours)")
+    axes[1][0].set_ylabel(f"gradient energy on {task},\nmean of untrained nets")
 
 
 def _map(panel: "Axes", values: Floats) -> None:
@@ -169,14 +156,12 @@ def _slopes(panel: "Axes", several: Sequence[Stack]) -> None:
             (-0.15, one.begins, canvas.BLUE, "o", "as it begins"),
             (0.15, one.trained, canvas.RED, "s", "trained"),
         ):
-            if not values:
-                continue
             panel.plot([place + shift] * len(values), values, ".", color=colour, alpha=0.35, markersize=4)
             mean = sum(values) / len(values)
-            error = paired_t(np.asarray(values), 0.95).high - mean if len(values) > 2 else math.nan
+            error = paired_t(np.asarray(values), 0.95).high - mean if len(values) >= FEWEST else math.nan
             panel.errorbar(
                 [place + shift], [mean], yerr=[error], fmt=marker, color=colour, capsize=3, markersize=7,
-                markeredgecolor="white", label=label if place == 0 else None,
+                markeredgecolor="white", label=label,
             )  # fmt: skip
     panel.axhline(0, color="0.6", linewidth=1)
     panel.axhline(1, color=canvas.BLACK, linestyle="--", linewidth=1, label="proportional to the count")

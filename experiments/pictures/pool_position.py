@@ -12,16 +12,13 @@ from cnnlab.spec.net import ConvNet
 from cnnlab.spec.record import OWN
 from cnnlab.spec.task import Task
 from cnnlab.spec.verdict import Effect
-from experiments import judging
-from experiments.pictures import Lacking
+from experiments.pictures import FEWEST, Lacking, against_reference
 from experiments.view import Cell, View
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FEWEST = 3
-"""Members below which an interval says nothing."""
 Place = tuple[int, int]
 """After which convolution the first pool stands, and after which the second; 0 is the image."""
 
@@ -87,7 +84,7 @@ def figure(now: View) -> "Figure":
 
 def maps(now: View) -> tuple[Map, ...]:
     """A map for each task and match that has records. Raises Lacking."""
-    own = {id(cell): effect for cell, effect in judging.pairwise(now) if effect.setting.condition == OWN}
+    own = against_reference(now)
     found = []
     for task in now.tasks():
         reference = now.reference(task)

@@ -23,7 +23,7 @@ from cnnlab.spec.record import OWN
 from cnnlab.spec.task import Task
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.module import Net
-from experiments.pictures import Lacking
+from experiments.pictures import FEWEST, Lacking
 from experiments.view import Cell, View
 
 if TYPE_CHECKING:
@@ -84,8 +84,7 @@ def figure(now: View) -> "Figure":
         _panel(panel, several, 100 * task.chance)
         panel.set_title(now.named(task), fontsize=10)
     axes[0][0].set_ylabel("distance from one affine map\nmax|f(x) - (Ax+b)| / max|f(x) - b|, float64")
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    drawn.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    canvas.legend(drawn, axes[0], "outside lower center", columns=3)
     return drawn
 
 
@@ -162,7 +161,7 @@ def _panel(panel: "Axes", several: Sequence[Dot], chance: float) -> None:
         middle = max(float(np.median(dot.residuals)), FLOOR)
         low, high = max(min(dot.residuals), FLOOR), max(max(dot.residuals), FLOOR)
         interval = paired_t(np.asarray(dot.accuracies), 0.95)
-        known = len(dot.accuracies) > 2
+        known = len(dot.accuracies) >= FEWEST
         beside = [[dot.accuracy - 100 * interval.low], [100 * interval.high - dot.accuracy]] if known else None
         panel.errorbar(
             [dot.accuracy], [middle], xerr=beside, yerr=[[middle - low], [high - middle]], capsize=2,

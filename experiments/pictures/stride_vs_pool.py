@@ -1,8 +1,10 @@
 """Where the information dies: what can be read off a trained net along its depth, around every down-sampling.
 
 Above, the image itself, by a linear decoder; below, its class, by a linear classifier of the same sample of images.
-Both are probes of the trained members, and both ask every layer on equal terms: what a net computes further on can
-make a class easier to read, and can never bring back what a layer has lost of the image.
+Both are probes of the trained members. What a layer has lost of the image is lost for good, though a linear decoder may
+find more of the rest further on; a class may become easier to read with every layer. A pool is read after the
+activation before it. A strided convolution is a down-sampling itself: it is read before its own activation, and what
+came before it is one convolution less than before a pool.
 """
 
 from collections.abc import Sequence
@@ -14,10 +16,9 @@ import numpy as np
 from cnnlab.inference.intervals import paired_t
 from cnnlab.probes.trained import HEAD, down_samplings
 from cnnlab.report import canvas
-from cnnlab.spec.record import OWN
 from cnnlab.spec.task import Task
 from cnnlab.zoo.lowering import network
-from experiments.pictures import Lacking
+from experiments.pictures import FEWEST, Lacking, ran
 from experiments.view import Cell, View
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 IMAGE, CLASS = "reconstruction", "linear_probe"
 """The two probes."""
-FEWEST = 3
 LOWEST = -0.1
 """Where the axis of the image ends: a decoder that does worse than the mean image has read nothing."""
 STEP = 0.035
@@ -48,11 +48,22 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Fall:
-    """One arm on one task: what is left of the image, and of the class, by stage."""
+    """One arm on one task: what is left of the image, and of the class, by stage.
+
+    Attributes:
+        members, probed: how many there are, and how many of them were looked into.
+    """
 
     level: str
+    members: int
+    probed: int
     image: tuple[Stage, ...]
     label: tuple[Stage, ...]
+
+    @property
+    def name(self) -> str:
+        """The level; where members diverged, which no probe looks into, also how many are left."""
+        return self.level if self.probed == self.members else f"{self.level} ({self.probed} of {self.members} members)"
 
 
 def figure(now: View) -> "Figure":
@@ -60,10 +71,12 @@ def figure(now: View) -> "Figure":
     found = falls(now)
     wide = max(9.0, 5.4 * len(found) + 1.5)
     drawn, axes = canvas.canvas(title(now, found), width=wide, height=8.0, rows=2, columns=len(found))
+    levels = list(dict.fromkeys(one.level for several in found.values() for one in several))
     for column, (task, several) in enumerate(found.items()):
         above, below = axes[0][column], axes[1][column]
-        _panel(above, [(one.level, one.image) for one in several])
-        _panel(below, [(one.level, one.label) for one in several])
+        for one in several:
+            _line(above, levels.index(one.level), one.name, one.image)
+            _line(below, levels.index(one.level), one.name, one.label)
         above.set_ylim(bottom=max(LOWEST, above.get_ylim()[0]))
         below.axhline(task.chance, color="0.6", linestyle=":", linewidth=1, label="a guess")
         above.set_title(now.named(task), fontsize=10)
@@ -71,9 +84,13 @@ def figure(now: View) -> "Figure":
             _names(panel, several)
     axes[0][0].set_ylabel("share of the image's variance\nthat a linear decoder reads")
     axes[1][0].set_ylabel("accuracy of a linear classifier\non the layer's output")
-    drawn.supxlabel("along the depth: before and after every down-sampling, and what the head is given", fontsize=9.5)
-    handles, labels = axes[1][0].get_legend_handles_labels()
-    drawn.legend(handles, labels, loc="outside right upper", frameon=False, fontsize=9)
+    drawn.supxlabel(
+        "along the depth: before and after every down-sampling, and what the head is given\n"
+        "(strided convolutions are read before their activation, and begin one convolution earlier; "
+        "bars: 95 % intervals over members)",
+        fontsize=9,
+    )
+    canvas.legend(drawn, axes[1], "outside right center")
     return drawn
 
 
@@ -81,18 +98,18 @@ def falls(now: View) -> dict[Task, tuple[Fall, ...]]:
     """Every unmatched arm with probes, by task. Raises Lacking."""
     found = {}
     for task in now.tasks():
-        cells = [cell for cell in now.cells if cell.point.arm.task == task and cell.point.match == "none"]
-        probed = [cell for cell in cells if any(map(bool, _probes(cell)))]
-        if probed:
-            head = 2 * max(len(_layers(cell)) for cell in probed)
-            found[task] = tuple(_fall(cell, head) for cell in probed)
+        cells = [cell for cell in ran(now, task) if cell.point.match == "none" and _probed(cell)]
+        if cells:
+            head = 2 * max(len(_layers(cell)) for cell in cells)
+            found[task] = tuple(_fall(cell, head) for cell in cells)
     if not found:
         raise Lacking("no arm has a record of a trained member's probes")
     return found
 
 
-def _probes(cell: Cell) -> list[dict[str, float]]:
-    return [probes for record in cell.records for probes in record.probes]
+def _probed(cell: Cell) -> int:
+    """Members that were looked into."""
+    return sum(bool(probes) for record in cell.records for probes in record.probes)
 
 
 def _layers(cell: Cell) -> list[str]:
@@ -106,28 +123,27 @@ def _fall(cell: Cell, head: int) -> Fall:
     """An arm's stages, of which the head's stands at the same place for all."""
     ends = list(enumerate(f"{layer}/{side}" for layer in _layers(cell) for side in ("before", "after")))
     return Fall(
-        level=cell.point.level,
+        level=cell.point.level, members=cell.members, probed=_probed(cell),
         image=_stages(cell, [(place, f"{IMAGE}/{end}") for place, end in ends]),
         label=_stages(cell, [*((place, f"{CLASS}/{end}") for place, end in ends), (head, f"{CLASS}/{HEAD}/accuracy")]),
-    )
+    )  # fmt: skip
 
 
 def _stages(cell: Cell, paths: Sequence[tuple[int, str]]) -> tuple[Stage, ...]:
     """The stages that the members' probes have values of."""
-    known = {path for probes in _probes(cell) for path in probes}
-    stages = ((place, cell.sample(OWN, f"probe:{path}").values) for place, path in paths if path in known)
+    stages = ((place, cell.probed(path).values) for place, path in paths)
     return tuple(Stage(place=place, values=values) for place, values in stages if values)
 
 
 def title(now: View, found: dict[Task, tuple[Fall, ...]]) -> str:
-    """What is seen: how much of the image the arms have left at their ends."""
+    """What is seen: which arms have most and least of the image after their last down-sampling."""
     lines = []
     for task, several in found.items():
         ends = {one.level: one.image[-1].mean for one in several if one.image}
         if ends:
             most, least = max(ends, key=lambda level: ends[level]), min(ends, key=lambda level: ends[level])
             lines.append(
-                f"{now.named(task)}: of the image {ends[most]:.2f} is left by {most}, {ends[least]:.2f} by {least}"
+                f"{now.named(task)}: {most} leaves {ends[most]:.2f} of the image readable, {least} {ends[least]:.2f}"
             )
     return "\n".join(lines) or "No net of this sweep leaves out pixels"
 
@@ -141,14 +157,13 @@ def _names(panel: "Axes", several: Sequence[Fall]) -> None:
     panel.set_xlim(-0.3, last + 0.6)
 
 
-def _panel(panel: "Axes", several: Sequence[tuple[str, tuple[Stage, ...]]]) -> None:
-    for place, (level, stages) in enumerate(several):
-        colour = canvas.SERIES[place % len(canvas.SERIES)]
-        marker = canvas.MARKERS[(place + place // len(canvas.SERIES)) % len(canvas.MARKERS)]
-        across = [stage.place + STEP * place for stage in stages]
-        means = [stage.mean for stage in stages]
-        panel.plot(across, means, color=colour, marker=marker, markersize=6, markeredgecolor="white", label=level)
-        for at, stage in zip(across, stages, strict=True):
-            if len(stage.values) >= FEWEST:
-                interval = paired_t(np.asarray(stage.values), 0.95)
-                panel.plot([at] * 2, [interval.low, interval.high], color=colour, linewidth=1)
+def _line(panel: "Axes", place: int, name: str, stages: Sequence[Stage]) -> None:
+    """One arm along its depth; its place among the arms says how it looks, on whichever task."""
+    colour, marker = canvas.style(place)
+    across = [stage.place + STEP * place for stage in stages]
+    means = [stage.mean for stage in stages]
+    panel.plot(across, means, color=colour, marker=marker, markersize=6, markeredgecolor="white", label=name)
+    for at, stage in zip(across, stages, strict=True):
+        if len(stage.values) >= FEWEST:
+            interval = paired_t(np.asarray(stage.values), 0.95)
+            panel.plot([at] * 2, [interval.low, interval.high], color=colour, linewidth=1)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cnnlab.data import Missing
 from cnnlab.records import Store
 from cnnlab.spec.net import ConvNet
 from cnnlab.spec.record import OWN, Record
@@ -387,7 +388,7 @@ def readings(point: Point) -> tuple[dict[str, float], ...]:
     base = {"max": 0.5, "stride": 0.7, "none": 0.9}[point.level]
     found = {f"reconstruction/{end}": base - 0.1 * place for place, end in enumerate(ends)}
     found |= {f"linear_probe/{end}": base / 2 + 0.1 * place for place, end in enumerate(ends)}
-    return ({**found, "linear_probe/head/accuracy": base}, {})
+    return ({**found, "linear_probe/head/accuracy": base},) * 2
 
 
 def test_stages_stand_along_the_depth_and_the_head_is_last_for_all(tmp_path: Path, plant: Plant) -> None:
@@ -399,12 +400,25 @@ def test_stages_stand_along_the_depth_and_the_head_is_last_for_all(tmp_path: Pat
     ]  # fmt: skip
     assert [stage.place for stage in found["stride"].label] == [0, 1, 2, 3, 4]
     assert found["none"].image == ()
-    assert [(stage.place, stage.values) for stage in found["none"].label] == [(4, (0.9,))]
+    assert [(stage.place, stage.values) for stage in found["none"].label] == [(4, (0.9, 0.9))]
     above, below = stride_vs_pool.figure(now).axes
     lines = {line.get_label(): line.get_xydata() for line in above.lines if not line.get_label().startswith("_")}
     np.testing.assert_allclose(lines["stride"][:, 1], [0.7, 0.6, 0.5, 0.4])
     assert len(below.get_xticklabels()) == 5
-    assert "0.40 is left by stride, 0.20 by max" in stride_vs_pool.title(now, stride_vs_pool.falls(now))
+    said = stride_vs_pool.title(now, stride_vs_pool.falls(now))
+    assert "stride leaves 0.40 of the image readable, max 0.20" in said
+
+
+def test_a_diverged_member_is_told_and_an_arm_looks_the_same_on_every_task(tmp_path: Path, plant: Plant) -> None:
+    def some(point: Point) -> tuple[dict[str, float], ...]:
+        found, other = readings(point)
+        return (found, {}) if point.level == "stride" else ({}, {}) if point.level == "max" else (found, other)
+
+    now = stored(tmp_path, plant, STRIDES, accuracy, probes=some)
+    (several,) = stride_vs_pool.falls(now).values()
+    assert [one.name for one in several] == ["stride (1 of 2 members)", "none"]
+    drawn = stride_vs_pool.figure(now)
+    assert {text.get_text() for text in drawn.legends[0].get_texts()} == {*(one.name for one in several), "a guess"}
 
 
 def test_a_waterfall_of_swapped_sides_is_another(tmp_path: Path, plant: Plant) -> None:
@@ -412,9 +426,9 @@ def test_a_waterfall_of_swapped_sides_is_another(tmp_path: Path, plant: Plant) -
 
     def swapped_sides(point: Point) -> tuple[dict[str, float], ...]:
         turn = {"before": "after", "after": "before", "accuracy": "accuracy"}
-        found, other = readings(point)
+        found, _ = readings(point)
         ends = {path: path.rpartition("/") for path in found}
-        return {f"{ends[path][0]}/{turn[ends[path][2]]}": value for path, value in found.items()}, other
+        return ({f"{ends[path][0]}/{turn[ends[path][2]]}": value for path, value in found.items()},) * 2
 
     now = stored(tmp_path, plant, STRIDES, accuracy, probes=swapped_sides)
     (several,) = stride_vs_pool.falls(now).values()
@@ -424,6 +438,17 @@ def test_a_waterfall_of_swapped_sides_is_another(tmp_path: Path, plant: Plant) -
 def test_records_without_probes_have_no_waterfall(tmp_path: Path, plant: Plant) -> None:
     with pytest.raises(Lacking, match="no arm has a record of a trained member's probes"):
         stride_vs_pool.figure(stored(tmp_path, plant, STRIDES, accuracy))
+
+
+def test_without_the_tasks_data_there_is_no_lottery(lottery: View, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Published records may be looked at where the images were never fetched."""
+
+    def missing(*_: Any) -> Any:
+        raise Missing("digits12", "is not prepared")
+
+    monkeypatch.setattr(pixel_lottery, "dataset", missing)
+    with pytest.raises(Lacking, match="data=digits12 is not prepared"):
+        pixel_lottery.figure(lottery)
 
 
 # Even kernels.
@@ -444,7 +469,9 @@ def test_marks_stand_at_their_drift_and_difference(tmp_path: Path, plant: Plant)
     assert found["k4"].points == pytest.approx(-2, abs=0.4)
     (axes,) = even_kernels.figure(now).axes
     drawn = {line.get_label(): tuple(line.get_xydata()[0]) for line in axes.lines if line.get_marker() != "None"}
-    assert drawn["k4"] == pytest.approx((7, found["k4"].points))
+    assert drawn["k4"] == pytest.approx((7, found["k4"].points), abs=0.5)
+    assert len({across for across, _ in drawn.values()}) == 3, "moved apart"
+    assert "k4_symmetric" in even_kernels.title(now, even_kernels.marks(now))
 
 
 def test_a_net_of_larger_kernels_taken_for_the_reference_moves_every_mark(tmp_path: Path, plant: Plant) -> None:

@@ -273,7 +273,7 @@ def _blind(panel: "Axes") -> None:
     )  # fmt: skip
     panel.set_xlabel("log10 of the gradient at the input over that at the last output")
     panel.set_ylabel("log10 of first over last weight gradient")
-    panel.set_title(f"what the usual figure is blind for, {deepest} layers", fontsize=10)
+    panel.set_title(f"what the usual figure is blind to, {deepest} layers", fontsize=10)
     panel.legend(frameon=False, fontsize=9, loc="lower right")
 
 
