@@ -80,6 +80,9 @@ class Jobs:
             for point in every:
                 self.store.set_aside(*named(point))
         todo = [point for point in every if not self.store.has(*named(point))]
+        for point in every:
+            if point not in todo:
+                self.store.tidy(*named(point))
         summary = Summary(skipped=len(every) - len(todo))
         if todo:
             for point in todo:

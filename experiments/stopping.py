@@ -28,6 +28,9 @@ SHOW_CURSOR = "\x1b[?25h"
 """A progress bar hides a terminal's cursor."""
 
 _settled = threading.Lock()
+"""Held by what should not be cut short, and for good once the process is about to end."""
+_stopping, _busy = threading.Event(), threading.Event()
+"""Whether a signal has come; whether the main thread is within `undisturbed`."""
 _elsewhere: list[Callable[[], None]] = []
 
 
@@ -40,9 +43,15 @@ def of_the_disk(problem: OSError) -> str:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Let what is done inside come to its end, if that does not take longer than `LATEST`."""
+    """Let what is done inside come to its end, if that does not take longer than `LATEST`; after a signal, no more."""
     with _settled:
-        yield
+        _busy.set()
+        try:
+            yield
+        finally:
+            _busy.clear()
+    if _stopping.is_set():
+        _wait_for_the_end()
 
 
 @contextlib.contextmanager
@@ -68,17 +77,18 @@ def in_order(line: str = GO_ON) -> Iterator[None]:
         return
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
-    before = {one: signal.signal(one, _park) for one in heard}
     # the interpreter writes to it wherever the main thread is, also in native code that takes long to return
     woken_before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
     watcher = threading.Thread(target=_watch, args=(ours, line), daemon=True)
     watcher.start()
+    # never parked without a watcher: nobody would end the process
+    before = {one: signal.signal(one, _park) for one in heard}
     try:
         yield
     finally:
-        signal.set_wakeup_fd(woken_before)
         for one, handler in before.items():
             signal.signal(one, handler)
+        signal.set_wakeup_fd(woken_before)
         theirs.close()
         watcher.join()
         ours.close()
@@ -89,18 +99,31 @@ def door(main: Callable[[], int], line: str = GO_ON) -> NoReturn:
 
     Once that is there, a signal while Python takes itself down ends the process at once, with the same code.
     """
-    with in_order(line):
-        code = main()
+    ended: list[int] = []
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        os._exit(ended[0] if ended else 128 + number)
+
     for one in SIGNALS:
         if signal.getsignal(one) is not signal.SIG_IGN:
-            signal.signal(one, lambda *_: os._exit(code))
+            signal.signal(one, leave)  # what `in_order` puts back when it is left
+    with in_order(line):
+        code = main()
+        with contextlib.suppress(OSError, ValueError):  # whoever read it may be gone
+            sys.stdout.flush()
+        ended.append(code)
     sys.exit(code)
 
 
 def _park(number: int, frame: FrameType | None) -> None:
     """Hold the main thread, so that it begins nothing more; what it does undisturbed it may end first."""
-    if not _settled.locked():
-        threading.Event().wait()
+    _stopping.set()
+    if not _busy.is_set():
+        _wait_for_the_end()
+
+
+def _wait_for_the_end() -> None:
+    threading.Event().wait()
 
 
 def _watch(woken: socket.socket, line: str) -> None:
@@ -112,6 +135,7 @@ def _watch(woken: socket.socket, line: str) -> None:
 
 def _end(number: int, line: str) -> None:
     code = 128 + number
+    _stopping.set()
     late = threading.Timer(LATEST, os._exit, (code,))
     late.daemon = True
     late.start()

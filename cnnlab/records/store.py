@@ -169,7 +169,11 @@ class Store:
         (self.folder(arm, block) / FAILURE).unlink(missing_ok=True)
 
     def set_aside(self, arm: str, block: int) -> Path | None:
-        """Move a block's folder to `<block>.aside-<time>`, never deleting it; None if there is none."""
+        """Move a block's folder to `<block>.aside-<time>`, never deleting it; None if there is none.
+
+        Its checkpoints go: what is trained then is trained from the start.
+        """
+        shutil.rmtree(self.checkpoints(arm, block), ignore_errors=True)
         place = self.folder(arm, block)
         if not place.exists():
             return None

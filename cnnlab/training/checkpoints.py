@@ -1,14 +1,16 @@
 """Checkpoints of long trainings: what a killed one had reached, from where the same training goes on to the same bytes.
 
 Orbax writes each beside the last and puts it in place by one rename, so that a kill leaves one of the two. Whatever is
-not exactly this training's (another protocol or version, a torn or edited file) is as if it were not there.
+not exactly this training's (other code, packages or processor, a torn or edited file) is as if it were not there.
 """
 
 import contextlib
+import functools
 import hashlib
 import importlib.metadata
 import json
 import logging
+import platform
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -27,7 +29,9 @@ from cnnlab.training.program import State
 from cnnlab.training.run import Run
 
 EVERY = 10.0
-"""Seconds between checkpoints, each of which takes a tenth of one; shorter trainings have none."""
+"""Seconds between checkpoints; a shorter training has none. One of a small net takes a tenth of a second."""
+SHARE = 0.05
+"""Of a training's time that checkpoints may take at most, on a disk that is slow."""
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 SHA256 = "sha256"
 
@@ -54,11 +58,19 @@ class Progress:
 
 @dataclass(kw_only=True)
 class Keeper:
-    """Keeps the progress of one batch of runs in a folder of its own, and finds it there; without a folder, neither."""
+    """Keeps the progress of runs that are trained together, and finds it again.
 
+    Attributes:
+        folder: of their own; None where nothing is kept.
+        lone: whether there is one run, without a member axis.
+    """
+
+    runs: Sequence[Run]
+    lone: bool
     folder: Path | None
-    identity: Facts
-    last: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=lambda: time.monotonic())
+    last: float = field(default_factory=lambda: time.monotonic())
+    took: float = 0.0
 
     def found(self, fresh: State) -> Progress | None:
         """The progress that an earlier process has left; None if there is none that can be used.
@@ -66,22 +78,29 @@ class Keeper:
         Args:
             fresh: a state of the same net and optimiser, for its structure.
         """
-        if self.folder is None or not self.folder.is_dir():
-            return None
         try:
-            arrays, facts = _read(self.folder)
-            return self._progress(arrays, facts, fresh)
-        except Exception:  # whatever a torn file makes orbax raise: the training begins afresh, which is never wrong
-            shutil.rmtree(self.folder, ignore_errors=True)
+            if self.folder is None or not self.folder.is_dir():
+                return None
+            return self._progress(*_read(self.folder), fresh)
+        except Exception:  # whatever a torn file makes orbax raise: to begin afresh is never wrong
+            if self.folder is not None:
+                shutil.rmtree(self.folder, ignore_errors=True)
             return None
 
-    def keep(self, progress: Progress) -> None:
-        """Write the progress if the last one is old enough. A disk that is full costs the checkpoint, no more."""
-        if self.folder is None or time.monotonic() - self.last < EVERY:
+    def keep(self, progress: Progress, final: bool) -> None:
+        """Write the progress, if it would cost much to come there again.
+
+        A write that fails costs the checkpoint and no more: what is wrong with a disk is told of records.
+
+        Args:
+            final: whether this is the training's end, after which members of the same arm may still be missing.
+        """
+        now = time.monotonic()
+        due = now - self.began >= EVERY if final else now - self.last >= max(EVERY, self.took / SHARE)
+        if self.folder is None or not due:
             return
-        leaves = {str(place): np.asarray(leaf) for place, leaf in enumerate(jax.tree.leaves(progress.state))}
         looks = jax.device_get(progress.looks)
-        arrays = {f"state/{place}": leaf for place, leaf in leaves.items()} | {
+        arrays = {f"state/{place}": np.asarray(leaf) for place, leaf in enumerate(jax.tree.leaves(progress.state))} | {
             f"look/{place}/{name}": np.asarray(value)
             for place, (_, values) in enumerate(looks)
             for name, value in values.items()
@@ -90,9 +109,19 @@ class Keeper:
             "identity": self.identity, "epochs": progress.epochs, "journals": progress.journals,
             "looks": [seen for seen, _ in looks],
         }  # fmt: skip
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(Exception):
             _write(self.folder, progress.epochs, arrays, facts)
         self.last = time.monotonic()
+        self.took = self.last - now
+
+    @property
+    def identity(self) -> Facts:
+        """All that decides which bytes this training ends with."""
+        first = self.runs[0]
+        return {
+            "protocol": PROTOCOL, "arm": plain(first.arm), "purpose": first.purpose, "lone": self.lone,
+            "seeds": [run.seed for run in self.runs], "rates": [run.learning_rate for run in self.runs], **here(),
+        }  # fmt: skip
 
     def _progress(self, arrays: Arrays, facts: Facts, fresh: State) -> Progress:
         """What was written, if it is this training's. Raises ValueError."""
@@ -111,16 +140,33 @@ class Keeper:
 
 
 def keeper(runs: Sequence[Run], lone: bool) -> Keeper:
-    """The keeper of runs that are trained together."""
-    first = runs[0]
-    identity = {
-        "protocol": PROTOCOL, "arm": plain(first.arm), "purpose": first.purpose, "lone": lone,
-        "seeds": [run.seed for run in runs], "rates": [run.learning_rate for run in runs],
+    """The keeper of runs of one arm that are trained together."""
+    kept = runs[0].checkpoints
+    name = "/".join([runs[0].purpose, *(f"{run.seed} {run.learning_rate!r}" for run in runs)])
+    folder = None if kept is None else kept / hashlib.sha256(name.encode()).hexdigest()[:16]
+    return Keeper(runs=runs, lone=lone, folder=folder)
+
+
+@functools.cache
+def here() -> Facts:
+    """The code, the packages and the processor, as far as a training's bytes depend on them."""
+    code = hashlib.sha256()
+    root = Path(__file__).parents[1]
+    for path in sorted(root.rglob("*.py")):
+        code.update(f"{path.relative_to(root)} ".encode() + path.read_bytes())
+    return {
+        "code": code.hexdigest(), "device": jax.devices()[0].device_kind, "processor": _processor(),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
-        "device": jax.devices()[0].device_kind,
     }  # fmt: skip
-    name = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    return Keeper(folder=None if first.checkpoints is None else first.checkpoints / name, identity=identity)
+
+
+def _processor() -> str:
+    """Digest of the processor's name and of what it can do: XLA compiles for that."""
+    text = f"{platform.machine()} {platform.processor()}"
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        text += "".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def digest(arrays: Arrays, facts: Facts) -> str:

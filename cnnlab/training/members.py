@@ -120,7 +120,8 @@ def _train_together(runs: Sequence[Run], source: Source, lone: bool) -> list[Res
             journal["accuracy/validation"].append(accuracy[member])
         if not np.isfinite(by_member).any():
             break
-        checkpoints.keep(Progress(epochs=epoch + 1, state=state, journals=journals, looks=looks))
+        reached = Progress(epochs=epoch + 1, state=state, journals=journals, looks=looks)
+        checkpoints.keep(reached, final=reached.epochs == arm.recipe.epochs)
     for member, journal in enumerate(journals):
         journal["stats"] = _series(looks, member, lone)
     return _finish(runs, data, draws, run.logits, state, journals, lone)

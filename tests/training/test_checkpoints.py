@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -19,8 +20,8 @@ from cnnlab.data import Source
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.record import PROTOCOL
 from cnnlab.training import checkpoints, members
-from cnnlab.training.checkpoints import Keeper, keeper
-from cnnlab.training.program import State
+from cnnlab.training.checkpoints import Keeper, Progress, keeper
+from cnnlab.training.program import State, program
 from cnnlab.training.run import Result, Run
 
 EPOCHS, KILLED_AFTER = 6, 4
@@ -35,6 +36,7 @@ class Killed(Exception):
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoints, "EVERY", 0.0)
+    monkeypatch.setattr(checkpoints, "SHARE", np.inf)
 
 
 def runs(arm: Arm, folder: Path | None, count: int = 1) -> list[Run]:
@@ -64,15 +66,30 @@ def killed(monkeypatch: pytest.MonkeyPatch, given: list[Run], source: Source, st
 
 
 @pytest.mark.parametrize("strategy", members.STRATEGIES)
+@pytest.mark.parametrize("norm", ["none", "batch"])
 def test_a_killed_training_ends_with_the_bytes_of_one_that_was_not(
-    learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str
+    learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str, norm: str
 ) -> None:
+    arm = dataclasses.replace(learner, net=dataclasses.replace(learner.net, norm=norm))
     count = 1 if strategy == "sequential" else 2
-    whole = members.train(runs(learner, None, count), source, strategy)
-    given = runs(learner, tmp_path / "kept", count)
+    whole = members.train(runs(arm, None, count), source, strategy)
+    given = runs(arm, tmp_path / "kept", count)
     killed(monkeypatch, given, source, strategy)
-    taken = counted(monkeypatch, learner, strategy == "sequential")
+    taken = counted(monkeypatch, arm, strategy == "sequential")
     assert members.train(given, source, strategy) == whole
+    assert taken == [(EPOCHS - KILLED_AFTER) * STEPS]
+
+
+def test_beside_a_member_that_diverged_the_others_go_on_to_the_same_bytes(
+    learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = runs(learner, tmp_path, 2)
+    given = [one, dataclasses.replace(other, learning_rate=1e30)]
+    whole = members.train([dataclasses.replace(run, checkpoints=None) for run in given], source, "vmap")
+    assert [result.diverged for result in whole] == [False, True]
+    killed(monkeypatch, given, source, "vmap")
+    taken = counted(monkeypatch, learner, False)
+    assert members.train(given, source, "vmap") == whole
     assert taken == [(EPOCHS - KILLED_AFTER) * STEPS]
 
 
@@ -80,7 +97,7 @@ SCRIPT = """
 import pickle, sys
 from pathlib import Path
 from cnnlab.training import checkpoints, members
-checkpoints.EVERY = 0.0
+checkpoints.EVERY, checkpoints.SHARE = 0.0, float("inf")
 runs, source = pickle.loads(Path(sys.argv[1]).read_bytes())
 members.train(runs, source, "sequential")
 """
@@ -190,11 +207,16 @@ def test_a_state_that_was_moved_is_seen_in_the_result(
     assert resumed(learner, source, tmp_path, monkeypatch)[0] != whole
 
 
-def test_a_checkpoint_of_another_protocol_or_version_is_not_used(
+def test_a_checkpoint_of_another_protocol_or_of_other_code_is_not_used(
     learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     killed(monkeypatch, runs(learner, tmp_path), source)
-    monkeypatch.setattr(checkpoints, "PROTOCOL", PROTOCOL + 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "PROTOCOL", PROTOCOL + 1)
+        assert keeper(runs(learner, tmp_path), True).found(program(learner).init(0)) is None
+    assert not any(tmp_path.iterdir()), "it is in the way of one that could be used"
+    killed(monkeypatch, runs(learner, tmp_path), source)
+    monkeypatch.setattr(checkpoints, "here", lambda: {"code": "another"})
     assert resumed(learner, source, tmp_path, monkeypatch)[1] == EPOCHS * STEPS
 
 
@@ -217,8 +239,35 @@ def test_short_trainings_and_those_without_a_folder_leave_nothing(
 ) -> None:
     monkeypatch.setattr(checkpoints, "EVERY", 1e6)
     members.train(runs(learner, tmp_path / "kept"), source, "sequential")
-    assert list(tmp_path.rglob("*checkpoint*")) == []
     assert not (tmp_path / "kept").exists()
+
+
+def test_the_end_of_a_long_training_is_kept_however_new_the_last_checkpoint_is(
+    learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of six epochs of 2.5 s each: the first checkpoint after the fourth, ten seconds on; then the end."""
+    kept: list[int] = []
+    monkeypatch.setattr(checkpoints, "EVERY", 10.0)
+    clock = iter(np.arange(0.0, 1e6, 2.5))
+    reader = SimpleNamespace(monotonic=lambda: float(next(clock)))
+    monkeypatch.setattr(checkpoints, "time", reader)
+    monkeypatch.setattr(checkpoints, "_write", lambda folder, epochs, *rest: kept.append(epochs))
+    members.train(runs(learner, tmp_path), source, "sequential")
+    assert kept == [4, EPOCHS]
+
+
+def test_a_slow_disk_gets_fewer(learner: Arm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    progress = Progress(epochs=1, state=program(learner).init(0), journals=[], looks=[])
+    times = iter([0.0, 0.0, 20.0, 24.0, 90.0, 104.5, 105.0])  # begun; a write from 20 to 24 s; three more occasions
+    monkeypatch.setattr(checkpoints, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    kept: list[int] = []
+    monkeypatch.setattr(checkpoints, "_write", lambda folder, epochs, *rest: kept.append(epochs))
+    monkeypatch.setattr(checkpoints, "EVERY", 10.0)
+    monkeypatch.setattr(checkpoints, "SHARE", 0.05)
+    slow = keeper(runs(learner, tmp_path), True)
+    for epoch in (1, 2, 3):
+        slow.keep(dataclasses.replace(progress, epochs=epoch), final=False)
+    assert kept == [1, 3]  # 4 s are a twentieth of 80: not at 90, but at 104.5
 
 
 def test_only_the_newest_is_kept(learner: Arm, source: Source, tmp_path: Path) -> None:
@@ -235,7 +284,7 @@ def test_a_folder_that_cannot_be_written_costs_the_checkpoint_alone(
     assert members.train(runs(learner, tmp_path / "file"), source, "sequential") == whole
 
 
-def test_orbax_is_not_even_imported_by_a_short_training() -> None:
-    """It takes over a second, which every worker would pay."""
+def test_orbax_is_not_imported_with_the_engine() -> None:
+    """It takes over a second, which every worker would pay, whether or not it keeps anything."""
     script = "import sys, cnnlab.training.members as m; sys.exit('orbax.checkpoint' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
