@@ -1,5 +1,6 @@
 """Where, when and with what a record was made: everything that must not influence its bytes."""
 
+import contextlib
 import datetime
 import functools
 import importlib.metadata
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+VECTORS = ("avx512f", "avx2", "avx")
 PACKAGES = ("cnnlab", "jax", "jaxlib", "flax", "optax", "numpy", "scipy", "hydra-core", "scikit-learn")
 
 
@@ -24,6 +26,7 @@ def provenance(started: datetime.datetime, seconds: float, backend: str, workers
         "backend": backend,
         "workers": workers,
         "platform": platform.platform(),
+        "processor": processor(),
         "python": platform.python_version(),
         "packages": versions(),
         "git": git_state(),
@@ -31,7 +34,7 @@ def provenance(started: datetime.datetime, seconds: float, backend: str, workers
 
 
 def other_version(facts: Mapping[str, Any]) -> str:
-    """What made a record, if it was another commit or other packages than here; else empty, as where nothing is known.
+    """What made a record, where commit, packages or processor are not those of here; empty where nothing is known.
 
     The protocol decides whether a record counts; this is only told.
     """
@@ -40,10 +43,25 @@ def other_version(facts: Mapping[str, Any]) -> str:
     there = facts["git"] if "git" in facts else None
     if here and there and here["commit"] != there["commit"]:
         parts.append(f"commit {there['commit'][:9]}")
+    if "processor" in facts and facts["processor"] != processor():
+        parts.append(f"processor {facts['processor']}")
     packages: Mapping[str, str] = facts["packages"] if "packages" in facts else {}
     now = versions()
     parts += [f"{name} {version}" for name, version in sorted(packages.items()) if name in now and now[name] != version]
     return ", ".join(parts)
+
+
+@functools.cache
+def processor() -> str:
+    """Name and vector instructions of the processor: XLA compiles for these, and with them last digits change."""
+    facts: dict[str, str] = {}
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    name = facts["model name"] if "model name" in facts else platform.processor() or platform.machine()
+    able = set(facts["flags"].split()) if "flags" in facts else set[str]()
+    widest = next((f" ({flag})" for flag in VECTORS if flag in able), "")
+    return f"{name}{widest}"
 
 
 @functools.cache

@@ -148,7 +148,12 @@ def test_a_record_that_was_edited_is_refused_by_name_and_set_aside_by_force(door
     assert len(list(tmp_path.glob("runs/*/0.aside-*/record.json"))) == ARMS, "nothing is deleted"
 
 
-def test_records_of_another_commit_are_named(door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+HERE = provenance.processor()
+
+
+def test_records_of_another_commit_or_processor_are_named(
+    door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     state = {"commit": "0123456789abcdef", "dirty": False}
     monkeypatch.setattr(provenance, "git_state", lambda: state)
     assert door(tmp_path)[0] == 0
@@ -156,6 +161,8 @@ def test_records_of_another_commit_are_named(door: Door, tmp_path: Path, monkeyp
     monkeypatch.setattr(provenance, "git_state", lambda: {"commit": "fedcba9876543210", "dirty": False})
     _, out, _ = door(tmp_path)
     assert f"found {ARMS} made by commit 012345678, of the same protocol: used" in out
+    monkeypatch.setattr(provenance, "processor", lambda: "an older one (avx2)")
+    assert f"made by commit 012345678, processor {HERE}, of the same protocol" in " ".join(door(tmp_path)[1].split())
 
 
 class Jumping:
