@@ -303,7 +303,9 @@ def test_what_was_there_before_does_not_count_for_the_pace(whole: Plan) -> None:
 # The door, with a training that takes no time.
 
 
-def invented(arm: Arm, block: int, seeds: tuple[int, ...], claims: dict[str, str], tuned: Tuning | None) -> Any:
+def invented(
+    arm: Arm, block: int, seeds: tuple[int, ...], claims: dict[str, str], tuned: Tuning | None, checkpoints: Path
+) -> Any:
     """A record of the right shape without training; the generator of an arm, as `cnnlab.training.arm.training`."""
     rate, n = arm.recipe.learning_rate, len(seeds)
     accuracy = tuple(np.random.default_rng(seeds).uniform(0.5, 0.9, n).tolist())
