@@ -83,7 +83,7 @@ def legend(figure: Any, panels: Sequence["Axes"], loc: str, columns: int = 1) ->
 def save(figure: "Figure", path: Path) -> Path:
     """Write a figure, as the suffix says, with the same bytes whenever it is the same figure; returns the path.
 
-    A PNG has 256 colours, none of them off by more than eyes see, and a quarter of the size.
+    A PNG has 256 colours, nearly all within 16 of 255 of what was drawn, and a quarter of the size.
     """
     import matplotlib
     from PIL import Image
