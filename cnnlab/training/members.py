@@ -1,10 +1,12 @@
 """Where members go: one call that trains a batch of members of one arm, by the strategy that suits the backend.
 
 On CPU members run one after the other, each step driven from Python: XLA:CPU runs a convolution inside a loop, or
-with a member axis, many times slower than alone. On an accelerator members share one program along a member axis.
+with a member axis, many times slower than alone. On an accelerator, which one small net does not fill and which waits
+for Python between steps, members train side by side along a member axis, and a stretch of steps is one program.
 """
 
 import functools
+import itertools
 import math
 import operator
 from collections.abc import Callable, Sequence
@@ -23,11 +25,15 @@ from cnnlab.spec.invalid import require_choice
 from cnnlab.spec.task import Task
 from cnnlab.training.checkpoints import Look, Progress, keeper
 from cnnlab.training.probing import probed
-from cnnlab.training.program import State, program
+from cnnlab.training.program import State, alone, program
 from cnnlab.training.run import Result, Run
 from cnnlab.training.schedule import factors, recorded
 
-STRATEGIES = ("sequential", "vmap")
+STRATEGIES = ("sequential", "side_by_side")
+SIDE_BY_SIDE = 12
+"""Members that train side by side, a block of most sweeps. Fewer are filled up with copies of the last one, which cost
+little where the device is not full: so tuning, its extensions and the members share one compiled program, and a
+member's bytes do not depend on how many others there are."""
 EVALUATED_AT_ONCE = 256
 AT_CHANCE = 2.33
 """A member whose validation accuracy is not this many binomial standard errors above chance (99 %, one-sided) has
@@ -38,7 +44,7 @@ Journal = dict[str, Any]
 
 def strategy_for(backend: str) -> str:
     """The strategy for a JAX backend name (`cpu`, `gpu`, `tpu`)."""
-    return "sequential" if backend == "cpu" else "vmap"
+    return "sequential" if backend == "cpu" else "side_by_side"
 
 
 def train(runs: Sequence[Run], source: Source, strategy: str) -> list[Result]:
@@ -46,7 +52,8 @@ def train(runs: Sequence[Run], source: Source, strategy: str) -> list[Result]:
     require_choice("strategy", strategy, STRATEGIES)
     if strategy == "sequential":
         return [result for run in runs for result in _train_together([run], source, lone=True)]
-    return _train_together(runs, source, lone=False)
+    groups = [runs[first : first + SIDE_BY_SIDE] for first in range(0, len(runs), SIDE_BY_SIDE)]
+    return [result for group in groups for result in _train_together(group, source, lone=False)]
 
 
 @functools.lru_cache(maxsize=8)
@@ -57,36 +64,83 @@ def dataset(task: Task, source: Source) -> Dataset:
 
 @dataclass(frozen=True)
 class Compiled:
-    """The functions of a `Program`, jitted: for a lone member, or along a leading member axis."""
+    """The functions of a `Program`, jitted: for a lone member, or along a leading member axis.
+
+    Attributes:
+        many: takes steps of an epoch in one program, for members side by side; None for a lone member.
+    """
 
     init: Callable[[int], State]
     step: Callable[..., Any]
     look: Callable[..., Any]
     logits: Callable[..., Any]
+    many: Callable[..., Any] | None
+
+    def advance(
+        self, state: State, images: Any, labels: Any, batches: Sequence[NDArray[Any]], rates: NDArray[Any],
+        steps: range,
+    ) -> tuple[State, list[Any]]:  # fmt: skip
+        """Take some consecutive steps of an epoch.
+
+        Args:
+            images, labels: of the whole training draw.
+            batches: the places of every step's images, ([members,] batch); the last one may be smaller.
+            rates: learning rate of every step, (steps [, members]).
+            steps: those to take.
+
+        Returns:
+            The state, and the loss of each step taken: a scalar, maybe still being computed, or one a member.
+        """
+        losses: list[Any] = []
+        if self.many is not None:
+            whole = [batch for batch in batches if batch.shape == batches[0].shape]
+            inside = range(steps.start, min(steps.stop, len(whole)))
+            given = np.stack(whole), rates[: len(whole)]
+            state, found = self.many(state, images, labels, *given, inside.start, inside.stop)
+            losses, steps = list(np.asarray(found)[inside.start : inside.stop]), steps[len(inside) :]
+        for place in steps:
+            state, loss = self.step(state, images, labels, batches[place], rates[place])
+            losses.append(loss)
+        return state, losses
 
 
 @functools.lru_cache(maxsize=4)
 def compiled(arm: Arm, lone: bool) -> Compiled:
     """The functions of an arm; each is compiled when it is called first."""
-    built = program(arm)
-    step, look, logits = built.step, built.look, built.logits
-    if not lone:
-        step, look, logits = jax.vmap(step), jax.vmap(look), jax.vmap(logits)
-    return Compiled(built.init, jax.jit(step, donate_argnums=0), jax.jit(look), jax.jit(logits))
+    built = program(arm, alone if lone else jax.vmap)
+
+    def many(
+        state: State, images: Array, labels: Array, batches: Array, rates: Array, begin: Array, end: Array
+    ) -> tuple[State, Array]:
+        """Take the steps from `begin` to `end`, so that stretches of any length share a program. Others' losses are 0."""
+
+        def one(place: Array, carried: tuple[State, Array]) -> tuple[State, Array]:
+            state, losses = carried
+            state, loss = built.step(state, images, labels, batches[place], rates[place])
+            return state, jax.lax.dynamic_update_index_in_dim(losses, loss, place, 0)
+
+        return jax.lax.fori_loop(begin, end, one, (state, jnp.zeros(batches.shape[:2])))
+
+    return Compiled(
+        built.init, jax.jit(built.step, donate_argnums=0), jax.jit(built.look), jax.jit(built.logits),
+        None if lone else jax.jit(many, donate_argnums=0),
+    )  # fmt: skip
 
 
 def _train_together(runs: Sequence[Run], source: Source, lone: bool) -> list[Result]:
     """Train members side by side (`lone`: exactly one, without a member axis)."""
-    arm, seeds = runs[0].arm, [run.seed for run in runs]
+    arm = runs[0].arm
+    filled = [*runs, *[runs[-1]] * (0 if lone else SIDE_BY_SIDE - len(runs))]
     data = dataset(arm.task, source)
-    draws = [draw(data, arm.task, seed) for seed in seeds]
+    drawn = {seed: draw(data, arm.task, seed) for seed in {run.seed for run in runs}}
+    draws = [drawn[run.seed] for run in filled]
     run = compiled(arm, lone)
     join: Callable[[Sequence[Any]], Any] = _first if lone else _stack
-    state = join([run.init(seed) for seed in seeds])
+    state = join([run.init(one.seed) for one in filled])
     train_images = join([jnp.asarray(train.images) for train, _ in draws])
     train_labels = join([jnp.asarray(train.labels) for train, _ in draws])
-    orders = join([epoch_orders(arm.task.train_images, arm.recipe.epochs, seed) for seed in seeds])
-    rates = join([np.float32(run.learning_rate) for run in runs])
+    orders = [epoch_orders(arm.task.train_images, arm.recipe.epochs, one.seed) for one in filled]
+    rates = _joined([np.float32(one.learning_rate) for one in filled], lone)
     checkpoints = keeper(runs, lone)
     journals: list[Journal] = [{"images_seen": [], "loss/train": [], "accuracy/validation": []} for _ in runs]
     looks: list[Look] = []
@@ -101,15 +155,19 @@ def _train_together(runs: Sequence[Run], source: Source, lone: bool) -> list[Res
     checked = set(recorded(arm.recipe.epochs))
     validation = [validation for _, validation in draws]
     for epoch in range(begin, arm.recipe.epochs):
-        losses = []
-        for index in range(steps_per_epoch):
-            place, first = epoch * steps_per_epoch + index, index * arm.recipe.batch_size
-            batch = orders[..., epoch, first : first + arm.recipe.batch_size]
-            given = (train_images, train_labels, batch, rates * factor[place])
-            if place in watched:
-                looks.append((epoch * arm.task.train_images + first, run.look(state, *given)))
-            state, loss = run.step(state, *given)
-            losses.append(loss)
+        order = _joined([own[epoch] for own in orders], lone)
+        batches = np.split(order, range(arm.recipe.batch_size, arm.task.train_images, arm.recipe.batch_size), axis=-1)
+        first = epoch * steps_per_epoch
+        paces = np.stack([rates * factor[first + place] for place in range(steps_per_epoch)])
+        watch = [place for place in range(steps_per_epoch) if first + place in watched]
+        losses: list[Any] = []
+        for start, stop in itertools.pairwise(sorted({0, *watch, steps_per_epoch})):
+            if start in watch:
+                given = train_images, train_labels, batches[start], paces[start]
+                seen = epoch * arm.task.train_images + start * arm.recipe.batch_size
+                looks.append((seen, run.look(state, *given)))
+            state, found = run.advance(state, train_images, train_labels, batches, paces, range(start, stop))
+            losses += found
         by_member = np.asarray(jax.device_get(losses)).reshape(len(losses), -1).mean(0)
         accuracy = (
             _score(run.logits, state, validation, lone)[0] if epoch in checked and watched else [None] * len(runs)
@@ -136,7 +194,7 @@ def _finish(
     validation_accuracy, _ = _score(logits, state, [validation for _, validation in draws], lone)
     test = None if runs[0].purpose == "tune" else data.test
     unseen: list[Any] = [None] * len(runs)
-    test_accuracy, test_loss = (unseen, unseen) if test is None else _score(logits, state, [test] * len(runs), lone)
+    test_accuracy, test_loss = (unseen, unseen) if test is None else _score(logits, state, [test] * len(draws), lone)
     results = []
     for member, run in enumerate(runs):
         train_loss = journals[member]["loss/train"][-1]
@@ -207,6 +265,11 @@ def _first(values: Sequence[Any]) -> Any:
     """The one value of a lone member."""
     (value,) = values
     return value
+
+
+def _joined(values: Sequence[NDArray[Any]], lone: bool) -> NDArray[Any]:
+    """The one value of a lone member, or those of all along a new leading axis; on the host."""
+    return _first(values) if lone else np.stack(values)
 
 
 def _stack(values: Sequence[Any]) -> Any:

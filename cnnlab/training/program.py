@@ -1,6 +1,7 @@
 """The compiled part of an arm: how weights begin, ONE training step, and the logits of a batch."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,13 @@ from cnnlab.zoo.module import Net
 
 Tree = Any
 """A pytree of arrays."""
+Each = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""How a function of one member becomes one of all: `alone` for a single one, `jax.vmap` for members side by side."""
+
+
+def alone(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as it is: there is one member, without a member axis."""
+    return function
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,8 @@ jax.tree_util.register_dataclass(State, ["params", "statistics", "moments"], [])
 @dataclass(frozen=True)
 class Program:
     """Functions of one arm, to be compiled once a batch shape and shared by all its members and learning rates.
+
+    Side by side, every argument and result but `init`'s has a leading member axis.
 
     Attributes:
         init: seed -> `State`. Draws each layer's weights from the seed and the layer's name alone.
@@ -90,7 +100,7 @@ def arrays(net: nnx.Module) -> tuple[Tree, Tree]:
     return nnx.to_pure_dict(params), nnx.to_pure_dict(statistics)
 
 
-def program(arm: Arm) -> Program:
+def program(arm: Arm, each: Each = alone) -> Program:
     """Build the program of an arm; nothing is compiled before the first call."""
     task = arm.task
     net = network(arm.net, task.side, task.channels, task.classes)
@@ -105,14 +115,14 @@ def program(arm: Arm) -> Program:
 
     def layers(state: State, images: Array) -> dict[str, Array]:
         with jax.default_matmul_precision(arm.recipe.precision):
-            outputs: dict[str, Array] = frame.net(state.params, state.statistics)(images, mode="evaluate")[1]
+            outputs: dict[str, Array] = layers_of(frame, state.params, state.statistics, images)
         return outputs
 
     def logits(state: State, images: Array) -> Array:
         return layers(state, images)[net.output]
 
-    step, look = make_step(frame, net, arm.recipe)
-    return Program(init, step, look, layers, logits)
+    step, look = make_step(frame, net, arm.recipe, each)
+    return Program(init, step, look, each(layers), each(logits))
 
 
 def direction(recipe: Recipe) -> optax.GradientTransformation:
@@ -132,15 +142,19 @@ def is_kernel(params: Tree) -> Tree:
 
 
 def make_step(
-    frame: Frame, net: Network, recipe: Recipe
+    frame: Frame, net: Network, recipe: Recipe, each: Each
 ) -> tuple[Callable[..., tuple[State, Array]], Callable[..., dict[str, Array]]]:
     """The one training step, to be compiled with its state donated, and a look at it.
 
     They are two programs: statistics in the step itself, though under a condition, kept XLA from fusing the backward
     pass of every step, 3 to 13 % of it, for the sake of the few that are looked at (`results/bench/NOTES.md`).
+
+    Members side by side share nothing, so that the gradient of the SUM of their losses holds each one's own. It is
+    taken, rather than each gradient along the member axis, because the weight gradient of a convolution then stays one
+    that cuDNN has a kernel for; the other is a convolution with a kernel of the image's size, 1.3 to 5.8 times slower.
     """
     optimizer = direction(recipe)
-    sites = {node.name: node.kind for node in net.nodes if isinstance(node, Activation)}
+    sites = [node.name for node in net.nodes if isinstance(node, Activation)]
 
     def loss(params: Tree, nudges: dict[str, Array], statistics: Tree, images: Array, labels: Array) -> Any:
         model = frame.net(params, statistics)
@@ -149,40 +163,55 @@ def make_step(
         value = optax.softmax_cross_entropy(logits, jax.nn.one_hot(labels, logits.shape[-1])).mean()
         return value, (layers, arrays(model)[1])
 
+    def total(*given: Any) -> tuple[Array, Any]:
+        values, (layers, statistics) = each(loss)(*given)
+        return values.sum(), (values, layers, statistics)
+
+    def shown(images: Array, labels: Array, index: Array) -> tuple[Array, Array]:
+        return images[index], labels[index]
+
     def updated(state: State, grads: Tree, rate: Array) -> tuple[Tree, Tree]:
         updates, moments = optimizer.update(grads, state.moments, state.params)
         return jax.tree.map(lambda update: -rate * update, updates), moments
 
     def step(state: State, images: Array, labels: Array, index: Array, rate: Array) -> tuple[State, Array]:
         with jax.default_matmul_precision(recipe.precision):
-            differentiate = jax.value_and_grad(loss, has_aux=True)
-            (value, (_, statistics)), grads = differentiate(
-                state.params, {}, state.statistics, images[index], labels[index]
-            )
-            updates, moments = updated(state, grads, rate)
-            return State(optax.apply_updates(state.params, updates), statistics, moments), value
+            batch, target = each(shown)(images, labels, index)
+            differentiate = jax.grad(total, has_aux=True)
+            grads, (values, _, statistics) = differentiate(state.params, {}, state.statistics, batch, target)
+            updates, moments = each(updated)(state, grads, rate)
+            return State(optax.apply_updates(state.params, updates), statistics, moments), values
 
     def look(state: State, images: Array, labels: Array, index: Array, rate: Array) -> dict[str, Array]:
-        with jax.default_matmul_precision(recipe.precision):
-            batch, target = images[index], labels[index]
-            nudges = {name: jnp.zeros(shape) for name, shape in site_shapes(frame, state, batch, sites).items()}
-            differentiate = jax.grad(loss, argnums=(0, 1), has_aux=True)
-            (grads, nudge_grads), (layers, _) = differentiate(state.params, nudges, state.statistics, batch, target)
+        def measured(params: Tree, grads: Tree, updates: Tree, layers: Tree, nudge_grads: Tree) -> dict[str, Array]:
             snapshot = Snapshot(
-                params=state.params["layers"], grads=grads["layers"], updates=updated(state, grads, rate)[0]["layers"],
+                params=params["layers"], grads=grads["layers"], updates=updates["layers"],
                 activations={name: layers[name] for name in sites}, activation_grads=nudge_grads,
                 activation_name=net.activation,
             )  # fmt: skip
             return measure(snapshot)
 
+        with jax.default_matmul_precision(recipe.precision):
+            batch, target = each(shown)(images, labels, index)
+            shapes = site_shapes(each(functools.partial(layers_of, frame)), state, batch, sites)
+            nudges = {name: jnp.zeros(shape) for name, shape in shapes.items()}
+            differentiate = jax.grad(total, argnums=(0, 1), has_aux=True)
+            (grads, nudge_grads), (_, layers, _) = differentiate(state.params, nudges, state.statistics, batch, target)
+            updates, _ = each(updated)(state, grads, rate)
+            found: dict[str, Array] = each(measured)(state.params, grads, updates, layers, nudge_grads)
+            return found
+
     return step, look
 
 
-def site_shapes(frame: Frame, state: State, batch: Array, sites: dict[str, str]) -> dict[str, tuple[int, ...]]:
+def layers_of(frame: Frame, params: Tree, statistics: Tree, images: Array) -> Any:
+    """Output of every layer by name, with batch norm at its running statistics."""
+    return frame.net(params, statistics)(images, mode="evaluate")[1]
+
+
+def site_shapes(
+    layers: Callable[..., Any], state: State, batch: Array, sites: Iterable[str]
+) -> dict[str, tuple[int, ...]]:
     """Shapes of the activation outputs for this batch, by layer name; traced, never computed."""
-
-    def layers(params: Tree, statistics: Tree, images: Array) -> Any:
-        return frame.net(params, statistics)(images, mode="evaluate")[1]
-
     shapes = jax.eval_shape(layers, state.params, state.statistics, batch)
     return {name: shapes[name].shape for name in sites}

@@ -73,11 +73,13 @@ def accelerator() -> str:
 
 
 def placed(number: int, backend: str) -> dict[str, str]:
-    """Environment of a worker by its number: one thread on a CPU; of several GPUs one, in turn."""
+    """Environment of a worker by its number: one thread on a CPU; of several GPUs one, in turn, memory as needed."""
     if backend == "cpu":
         return ONE_THREAD
     there = devices()
-    return {"CUDA_VISIBLE_DEVICES": there[number % len(there)]} if len(there) > 1 else {}
+    # the first worker would take three quarters of the memory, and others of the same GPU would find none
+    shared = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    return shared if len(there) <= 1 else {**shared, "CUDA_VISIBLE_DEVICES": there[number % len(there)]}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from functools import singledispatch
 from math import comb
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -42,6 +43,8 @@ from cnnlab.spec.network import (
 from cnnlab.zoo.activations import TABLE, activation
 
 HEIGHT, WIDTH = 1, 2
+PRODUCT_CHANNELS, PRODUCT_PIXELS = 32, 256
+"""Up to these a map's convolution is a matrix product on a GPU."""
 TRAINING_ONLY = ("dropout",)
 """Elementwise layers that act in training and are the identity in evaluation."""
 
@@ -65,8 +68,8 @@ def operate(node: Node, weights: Any, *inputs: Array) -> Array:
 
 @operate.register
 def _(node: Conv, weights: Any, x: Array) -> Array:
-    if x.shape[-1] == 1 and node.dilation == (1, 1):
-        return _grey_conv(node, weights, x)
+    if node.groups == 1 and node.dilation == (1, 1) and quicker_as_product(x.shape, jax.default_backend()):
+        return _conv_as_product(node, weights, x)
     padding = node.padding.upper() if isinstance(node.padding, str) else node.padding
     value = lax.conv_general_dilated(
         x, weights.kernel[...], node.stride, padding, rhs_dilation=node.dilation,
@@ -75,11 +78,20 @@ def _(node: Conv, weights: Any, x: Array) -> Array:
     return _with_bias(value, weights)
 
 
-def _grey_conv(node: Conv, weights: Any, x: Array) -> Array:
-    """Convolve a grey image as one matrix product, its windows as rows and the bias as one more column.
+def quicker_as_product(shape: Sequence[int], backend: str) -> bool:
+    """Whether a convolution of maps of this shape is quicker as one matrix product over its windows.
 
-    XLA:CPU takes four times as long for its own convolution of one channel; of three it is the quicker.
+    On a CPU that is so for grey images alone: XLA takes four times as long for its own convolution of one channel, and
+    is the quicker for three. On a GPU cuDNN's grouped convolutions, which members side by side make of it, are built
+    for large maps: on 12x12 maps of 16 channels they took five times as long (`results/bench/NOTES.md`).
     """
+    _, height, width, channels = shape
+    small = channels <= PRODUCT_CHANNELS and height * width <= PRODUCT_PIXELS
+    return channels == 1 or (backend == "gpu" and small)
+
+
+def _conv_as_product(node: Conv, weights: Any, x: Array) -> Array:
+    """Convolve as one matrix product, a map's windows as rows and the bias as one more column."""
     kernel = weights.kernel[...]
     height, width, _, filters = kernel.shape
     x = _padded(x, node.padding, (height, width), node.stride, 0.0)

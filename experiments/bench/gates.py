@@ -52,6 +52,12 @@ def reached(text: str, start: Sequence[str]) -> Iterator[str]:
             waiting += [word.strip(" %") for group in _BRANCHES.findall(line) for word in group.split(",")]
 
 
+def loops(text: str) -> list[str]:
+    """Names of the computations that are the bodies of loops."""
+    found: list[str] = re.findall(r" while\(.*\bbody=%?([\w.-]+)", text)
+    return found
+
+
 def scatters(text: str) -> list[str]:
     """Scatters, which are serial loops on a CPU, among them the gradient of a max-pool by `reduce_window`."""
     return _containing(text, " scatter(", " select-and-scatter(")
@@ -59,8 +65,7 @@ def scatters(text: str) -> list[str]:
 
 def convolutions_in_loops(text: str) -> list[str]:
     """Convolutions in a loop whose axes are not in canonical order: a scalar loop on a CPU."""
-    bodies = re.findall(r" while\(.*\bbody=%?([\w.-]+)", text)
-    inside = [line.strip() for line in reached(text, bodies) if " convolution(" in line]
+    inside = [line.strip() for line in reached(text, loops(text)) if " convolution(" in line]
     return [line for line in inside if _labels(line) != CANONICAL]
 
 
@@ -96,21 +101,20 @@ def image_sized_windows(text: str) -> list[str]:
 
 def weight_gradients_elsewhere(text: str, convolutions: int) -> list[str]:
     """One entry for every weight gradient that is neither cuDNN's backward filter nor a matrix product."""
-    there = len(_containing(text, "__cudnn$convBackwardFilter", "__cublas$gemm", "__cublas$lt$matmul", "__triton_gemm"))
+    library = ("__cudnn$convBackwardFilter", "__cublas$gemm", "__cublas$lt$matmul", '"kind":"__triton')
+    there = len(_containing(text, *library))
     return [f"a weight gradient of {convolutions} is missing"] * max(0, convolutions - there)
 
 
 def kernels(text: str) -> int:
-    """Kernels that the entry computation launches, at most: everything that is not a mere view or parameter."""
+    """Kernels that a step launches, at most: all of the entry, or of the loop over steps, but views and parameters."""
     views = ("parameter", "constant", "bitcast", "tuple", "get-tuple-element", "reshape")
-    found = [match[1] for line in reached_entry(text) if (match := _INSTRUCTION.match(line))]
-    return sum(name not in views for name in found)
-
-
-def reached_entry(text: str) -> list[str]:
-    """Lines of the entry computation."""
     every = computations(text)
-    return every["ENTRY"] if "ENTRY" in every else []
+    steps = [body for body in loops(text) if body in every] or ["ENTRY"]
+    return max(
+        sum(match[1] not in views for line in every.get(body, []) if (match := _INSTRUCTION.match(line)))
+        for body in steps
+    )
 
 
 CPU: dict[str, Gate] = {

@@ -22,6 +22,8 @@ ENGINE, WATCHED = "engine", "engine_watched"
 PAUSE_SECONDS = 0.05
 """Between turns: threads that wait for more work spin for a moment, and the next contender must not feel it."""
 GATES = "gates"
+GPU_TURN_STEPS = 288
+"""Steps of a turn on a GPU, where a workload's own would be over in milliseconds: whole epochs of W1, W2 and W3."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +149,8 @@ class _Round:
             else:
                 setup = self.rivals[label].setup
                 if not setup.turns or turn < setup.turns:
-                    turns = self.teams[label].ask("turn", setup.steps or self.workload.turn_steps)
+                    usual = GPU_TURN_STEPS if self.plan.machine.kind == "gpu" else self.workload.turn_steps
+                    turns = self.teams[label].ask("turn", setup.steps or usual)
                     self._kept(label, turns)
                     self.rates.setdefault((label, RATE), []).append(rate(turns))
         yield from gone

@@ -209,7 +209,7 @@ def with_image_gradient(trainer: engine.Engine) -> str:
         return built.step(*arguments), jax.grad(lambda shown: built.logits(state, shown).sum())(images[:4])
 
     places = np.zeros(TINY.batch, np.int32)
-    lowered = jax.jit(step).lower(trainer.state, trainer.images, trainer.labels, places, trainer.rates)
+    lowered = jax.jit(step).lower(trainer.state, trainer.images, trainer.labels, places, trainer.rates[0])
     return lowered.compile(compiler_options={"xla_backend_optimization_level": 0}).as_text() or ""
 
 

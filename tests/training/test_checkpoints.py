@@ -47,13 +47,22 @@ def counted(monkeypatch: pytest.MonkeyPatch, arm: Arm, lone: bool, limit: float 
     """Count the steps that are taken from now on, and kill the training when there would be more than `limit`."""
     honest, taken = members.compiled(arm, lone), [0]
 
-    def step(*given: Any) -> Any:
-        if taken[0] >= limit:
+    def count(steps: int) -> None:
+        if taken[0] + steps > limit:
             raise Killed
-        taken[0] += 1
+        taken[0] += steps
+
+    def step(*given: Any) -> Any:
+        count(1)
         return honest.step(*given)
 
-    monkeypatch.setattr(members, "compiled", lambda *_: dataclasses.replace(honest, step=step))
+    def many(*given: Any) -> Any:
+        *_, begin, end = given
+        count(end - begin)
+        return None if honest.many is None else honest.many(*given)
+
+    counting = dataclasses.replace(honest, step=step, many=None if honest.many is None else many)
+    monkeypatch.setattr(members, "compiled", lambda *_: counting)
     return taken
 
 
@@ -85,11 +94,11 @@ def test_beside_a_member_that_diverged_the_others_go_on_to_the_same_bytes(
 ) -> None:
     one, other = runs(learner, tmp_path, 2)
     given = [one, dataclasses.replace(other, learning_rate=1e30)]
-    whole = members.train([dataclasses.replace(run, checkpoints=None) for run in given], source, "vmap")
+    whole = members.train([dataclasses.replace(run, checkpoints=None) for run in given], source, "side_by_side")
     assert [result.diverged for result in whole] == [False, True]
-    killed(monkeypatch, given, source, "vmap")
+    killed(monkeypatch, given, source, "side_by_side")
     taken = counted(monkeypatch, learner, False)
-    assert members.train(given, source, "vmap") == whole
+    assert members.train(given, source, "side_by_side") == whole
     assert taken == [(EPOCHS - KILLED_AFTER) * STEPS]
 
 

@@ -150,6 +150,53 @@ def test_members_side_by_side_equal_lone_ones(arm: Arm, source: Source) -> None:
     assert not np.allclose(alone[0], alone[1], rtol=1e-2)
 
 
+def with_a_rest(arm: Arm) -> Arm:
+    """Three batches an epoch, the last one smaller, and many more steps than are looked at."""
+    return dataclasses.replace(arm, recipe=dataclasses.replace(arm.recipe, batch_size=40, epochs=4))
+
+
+def test_stretches_of_steps_equal_single_ones_also_where_the_last_batch_is_smaller(arm: Arm, source: Source) -> None:
+    alone, together = (
+        train(source, run(with_a_rest(arm)), run(with_a_rest(arm), seed=1), strategy=strategy)
+        for strategy in members.STRATEGIES
+    )
+    for one, other in zip(alone, together, strict=True):
+        for series in ("loss/train", "images_seen"):
+            np.testing.assert_allclose(other.history[series], one.history[series], rtol=2e-5)
+        assert other.history["stats"]["images_seen"] == one.history["stats"]["images_seen"]
+
+
+@pytest.mark.parametrize("fault", ["a step too few", "the rate of the step before"])
+def test_a_stretch_that_is_not_what_its_steps_are_is_found(
+    arm: Arm, source: Source, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    alone, together = (losses(arm, source, strategy) for strategy in members.STRATEGIES)
+    np.testing.assert_allclose(together, alone, rtol=2e-5)
+    honest = members.compiled(arm, False)
+
+    def many(state: State, images: Any, labels: Any, batches: Any, rates: Any, begin: int, end: int) -> Any:
+        assert honest.many is not None
+        if fault == "a step too few":
+            return honest.many(state, images, labels, batches, rates, begin, max(begin, end - 1))
+        return honest.many(state, images, labels, batches, np.roll(rates, 1, axis=0), begin, end)
+
+    monkeypatch.setattr(members, "compiled", lambda *_: dataclasses.replace(honest, many=many))
+    assert not np.allclose(losses(arm, source, "side_by_side"), alone, rtol=1e-3)
+
+
+def test_a_members_bytes_do_not_depend_on_how_many_train_beside_it_nor_is_anything_compiled_again(
+    arm: Arm, source: Source
+) -> None:
+    arm = with_a_rest(arm)
+    count = members.SIDE_BY_SIDE + 1
+    many = train(source, *(run(arm, seed=seed) for seed in range(count)), strategy="side_by_side")
+    built = members.compiled(arm, False)
+    compiled = [built.many._cache_size(), built.step._cache_size()]  # type: ignore[union-attr,attr-defined]
+    assert train(source, run(arm, seed=1), strategy="side_by_side") == [many[1]]
+    assert train(source, run(arm, seed=count - 1), run(arm), strategy="side_by_side") == [many[-1], many[0]]
+    assert compiled == [1, 1] == [built.many._cache_size(), built.step._cache_size()]  # type: ignore[union-attr,attr-defined]
+
+
 def test_pairing_survives_another_arm(arm: Arm, source: Source) -> None:
     """Another net: same draw and order (they never see the arm), same weights where names and shapes agree."""
     other = dataclasses.replace(arm, net=dataclasses.replace(arm.net, pools=(2,), activation="tanh"))

@@ -177,7 +177,7 @@ def test_an_unknown_strategy_is_refused(arm: Arm, source: Source) -> None:
     from cnnlab.spec.invalid import Invalid
     from cnnlab.training import members
 
-    with pytest.raises(Invalid, match="sequential, vmap"):
+    with pytest.raises(Invalid, match="sequential, side_by_side"):
         members.train([], source, "spread")
 
 

@@ -1,5 +1,6 @@
-"""The suite's engine, stepped as `cnnlab.training.members` steps it: a process a core, or side by side on a GPU."""
+"""The suite's engine, driven as `cnnlab.training.members` drives it: a process a core, or side by side on a GPU."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +17,6 @@ from experiments.bench.given import given
 from experiments.bench.workloads import LEARNING_RATE, Workload
 
 SAYS = "this suite's engine"
-TOGETHER = 16
-"""Members side by side on a GPU."""
 
 
 def missing(machine: Machine) -> str:
@@ -28,25 +27,29 @@ def missing(machine: Machine) -> str:
 def setups(machine: Machine) -> tuple[Setup, ...]:
     """As a sweep uses the machine: on a CPU one process a core, of one thread each."""
     if machine.kind == "gpu":
-        return (Setup(name="1", processes=1, together=TOGETHER, environment=on_gpu()),)
+        return (Setup(name="1", processes=1, together=engine.SIDE_BY_SIDE, environment=on_gpu()),)
     return (Setup(name=f"{machine.cores}x1", processes=machine.cores, environment=ONE_THREAD),)
 
 
 class Engine:
     """Members of one workload; statistics of every step are computed, kept and fetched if `watched`."""
 
-    def __init__(self, workload: Workload, members: Sequence[int], *, lone: bool, watched: bool) -> None:
+    def __init__(
+        self, workload: Workload, members: Sequence[int], *, lone: bool, watched: bool, precision: str = "highest"
+    ) -> None:
         self.compiling = watch()
-        self.lone, self.watched, self.arm = lone, watched, workload.arm
-        built = engine.compiled(self.arm, lone)
-        self.step: Any = built.step
-        self.look, self.score = built.look, built.logits
+        recipe = dataclasses.replace(workload.arm.recipe, precision=precision)
+        self.lone, self.watched, self.arm = lone, watched, dataclasses.replace(workload.arm, recipe=recipe)
+        self.looks: list[Any] = []
+        self.built = engine.compiled(self.arm, lone)
+        self.step: Any = self.built.step if lone else self.built.many
         start = [given(workload, member) for member in members]
-        states = [placed(built.init(member), own.weights) for member, own in zip(members, start, strict=True)]
+        states = [placed(self.built.init(member), own.weights) for member, own in zip(members, start, strict=True)]
         self.state = self._joined(states)
         self.images = self._joined([jnp.asarray(own.train.images) for own in start])
         self.labels = self._joined([jnp.asarray(own.train.labels) for own in start])
-        self.rates = self._joined([np.float32(LEARNING_RATE) for _ in members])
+        self.epoch = workload.images // workload.batch
+        self.rates = np.full((self.epoch,) if lone else (self.epoch, len(members)), LEARNING_RATE, np.float32)
 
     @property
     def compile_seconds(self) -> float:
@@ -54,23 +57,31 @@ class Engine:
         return self.compiling.seconds
 
     def run(self, batches: Batches) -> Values:
-        """See `Trainer`; what a step gives is fetched once, at the end, as `members` fetches it."""
+        """See `Trainer`; what a step gives is fetched at an epoch's end, as `members` fetches it."""
         steps = batches[0] if self.lone else batches.swapaxes(0, 1)
-        losses, looks = [], []
-        for batch in steps:
-            shown = (self.images, self.labels, batch, self.rates * np.float32(1))
-            if self.watched:
-                looks.append(self.look(self.state, *shown))
-            self.state, loss = self.step(self.state, *shown)
-            losses.append(loss)
-        jax.device_get(looks)
-        return np.asarray(jax.device_get(losses)).reshape(len(losses), -1).T
+        losses: list[Any] = []
+        for first in range(0, len(steps), self.epoch):
+            some = steps[first : first + self.epoch]
+            # an epoch cut short is still an epoch's program
+            whole = np.concatenate([some, np.repeat(some[-1:], self.epoch - len(some), axis=0)])
+            stretches = [range(at, at + 1) for at in range(len(some))] if self.watched else [range(len(some))]
+            given, found = (self.images, self.labels), list[Any]()
+            for steps_taken in stretches:
+                if self.watched:
+                    at = steps_taken.start
+                    self.looks.append(self.built.look(self.state, *given, whole[at], self.rates[at]))
+                self.state, values = self.built.advance(self.state, *given, whole, self.rates, steps_taken)
+                found += values
+            losses += jax.device_get(found)
+        jax.device_get(self.looks)
+        self.looks.clear()
+        return np.asarray(losses).reshape(len(losses), -1).T
 
     def logits(self, images: Values) -> Values:
         """See `Trainer`."""
         count = 1 if self.lone else len(self.images)
         shown = jnp.asarray(images)
-        found = self.score(self.state, shown if self.lone else jnp.stack([shown] * count))
+        found = self.built.logits(self.state, shown if self.lone else jnp.stack([shown] * count))
         return np.asarray(found).reshape(count, len(images), -1)
 
     def device_bytes(self) -> int:
@@ -78,10 +89,15 @@ class Engine:
         return device_bytes()
 
     def hlo(self) -> str:
-        """What XLA makes of one step: the same text, sooner, without the machine code that follows it."""
+        """What XLA makes of one step, or of a stretch of them: the text without the machine code that follows it."""
         batch = np.zeros((*self.labels.shape[:-1], self.arm.recipe.batch_size), np.int32)
-        lowered = self.step.lower(self.state, self.images, self.labels, batch, self.rates)
-        return lowered.compile(compiler_options={"xla_backend_optimization_level": 0}).as_text() or ""
+        if self.lone:
+            lowered = self.step.lower(self.state, self.images, self.labels, batch, self.rates[0])
+        else:
+            epoch = np.stack([batch] * self.epoch)
+            lowered = self.step.lower(self.state, self.images, self.labels, epoch, self.rates, 0, self.epoch)
+        sooner = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
+        return lowered.compile(compiler_options=sooner).as_text() or ""
 
     def _joined(self, values: Sequence[Any]) -> Any:
         """The one value of a lone member, or those of all along a leading axis."""
@@ -93,7 +109,16 @@ class Engine:
 
 def trainer(workload: Workload, members: Sequence[int], machine: Machine) -> Engine:
     """See `Contender`."""
-    return Engine(workload, members, lone=engine.strategy_for(machine.kind) == "sequential", watched=False)
+    return engine_on(machine, workload, members)
+
+
+def engine_on(
+    machine: Machine, workload: Workload, members: Sequence[int], *, watched: bool = False, precision: str = ""
+) -> Engine:
+    """The engine as a machine of that kind has it; on a GPU with TF32 products, as all contenders, if not told else."""
+    lone = engine.strategy_for(machine.kind) == "sequential"
+    usual = {"cpu": "highest", "gpu": "default"}[machine.kind]
+    return Engine(workload, members, lone=lone, watched=watched, precision=precision or usual)
 
 
 def placed(state: State, weights: Any) -> State:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from cnnlab.training import members as engine
 from experiments.bench.contenders import engine as unwatched
 from experiments.bench.contract import Machine, Setup
 from experiments.bench.workloads import Workload
@@ -22,5 +21,4 @@ def setups(machine: Machine) -> tuple[Setup, ...]:
 
 def trainer(workload: Workload, members: Sequence[int], machine: Machine) -> unwatched.Engine:
     """See `Contender`."""
-    lone = engine.strategy_for(machine.kind) == "sequential"
-    return unwatched.Engine(workload, members, lone=lone, watched=True)
+    return unwatched.engine_on(machine, workload, members, watched=True)

@@ -5,14 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from cnnlab.training.members import SIDE_BY_SIDE
 from experiments.bench.contenders.torch_eager import net
 from experiments.bench.contract import Batches, Machine, Setup, Values, torch_missing
 from experiments.bench.given import given
 from experiments.bench.workloads import LEARNING_RATE, MOMENTUM, Workload
 
 SAYS = "PyTorch, members under torch.func.vmap"
-TOGETHER = 16
-"""Members side by side: as many as the suite's engine has on a GPU."""
 
 
 def missing(machine: Machine) -> str:
@@ -22,7 +21,7 @@ def missing(machine: Machine) -> str:
 
 def setups(machine: Machine) -> tuple[Setup, ...]:
     """One process with all members."""
-    return (Setup(name="1", processes=1, together=TOGETHER, environment={"XLA_FLAGS": ""}),)
+    return (Setup(name="1", processes=1, together=SIDE_BY_SIDE, environment={"XLA_FLAGS": ""}),)
 
 
 class Ensemble:
