@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,7 @@ class Choice:
         results: the folder that has it. scale: of all of it.
         overrides: of each sweep, cuts among them. sweeps: each composed with its overrides.
         control: arms of CONTROL beside those of the sweeps.
+        force: whether records that are published already give way.
     """
 
     results: Path
@@ -41,6 +42,7 @@ class Choice:
     overrides: Mapping[str, tuple[str, ...]]
     sweeps: Mapping[str, Grid]
     control: tuple[Name, ...]
+    force: bool
 
 
 def chosen(only: Sequence[str], overrides: Sequence[str], console: Console) -> Choice:
@@ -73,6 +75,7 @@ def chosen(only: Sequence[str], overrides: Sequence[str], console: Console) -> C
         overrides={name: tuple(line) for name, line in words.items() if name not in lacking},
         sweeps={name: one for name, one in sweeps.items() if name not in lacking},
         control=tuple(name for name in beside if store.has(*name)),
+        force=settings.force,
     )
 
 
@@ -104,7 +107,10 @@ def _incomplete(lacking: Mapping[str, str], scale: str, results: Path) -> str:
 
 
 def publish(choice: Choice, console: Console) -> None:
-    """Write all of it.
+    """Write all of it, but records that are published already, unless forced.
+
+    What other sweeps were published with stays as it is: trained again on another kind of processor, an arm has other
+    last digits, and in time other members.
 
     Raises:
         BadRecord: a record that is to be published, or was before, cannot be used. Nothing is written.
@@ -113,14 +119,14 @@ def publish(choice: Choice, console: Console) -> None:
     root, source = published.root(), Store(choice.results / "runs")
     records = {name: compact(source.read(*name)) for name in wanted(choice, source)}
     target = Store(root / "runs")
-    for name in target.names():
-        if name not in records:
-            target.read(*name)  # it would be judged beside the new ones
+    before = {name: target.read(*name) for name in target.names() if not (choice.force and name in records)}
+    kept = {name for name, record in records.items() if name in before and before[name] != record}
     _refuse_lower(choice)
-    for record in records.values():
-        target.publish(record)
+    for name, record in records.items():
+        if name not in kept:
+            target.publish(record)
     for sweep in choice.sweeps:
-        write_made(sweep, choice)
+        write_made(sweep, choice, kept)
     summary = Path("suite") / choice.scale / "summary.json"
     if (choice.results / summary).is_file():
         (root / summary).parent.mkdir(parents=True, exist_ok=True)
@@ -128,6 +134,8 @@ def publish(choice: Choice, console: Console) -> None:
     found = write_pages(choice, console)
     for line in differing(choice, found):
         console.print(line, markup=False)
+    if kept:
+        console.print(f"{len(kept)} records were published before and stay; force=true replaces them", markup=False)
     size = sum(path.stat().st_size for path in target.root.rglob("*") if path.is_file())
     console.print(f"{len(records)} records, {size / 1e6:.1f} MB of records in all: {root}", markup=False)
 
@@ -173,11 +181,16 @@ def shown(record: Record, condition: str, metric: str) -> tuple[str, ...]:
         return ()
 
 
-def write_made(sweep: str, choice: Choice) -> None:
-    """Say beside a sweep's tables with which overrides it ran, and what made how many of its records."""
+def write_made(sweep: str, choice: Choice, kept: Collection[Name]) -> None:
+    """Say beside a sweep's tables with which overrides it ran, and what made how many of its arms.
+
+    Args:
+        kept: records that were published before by another run, which other sweeps name the maker of.
+    """
     source, one = Store(choice.results / "runs"), choice.sweeps[sweep]
     names = {named(point) for point in (*one.points, *one.checks)}
-    made = Counter(_maker(source.folder(*name) / PROVENANCE) for name in names)
+    earlier = json.dumps({"published before": True})
+    made = Counter(earlier if name in kept else _maker(source.folder(*name) / PROVENANCE) for name in names)
     content = {
         "overrides": [word for word in choice.overrides[sweep] if not word.startswith(SILENT)],
         "protocol": PROTOCOL,

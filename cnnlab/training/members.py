@@ -77,8 +77,8 @@ class Compiled:
     many: Callable[..., Any] | None
 
     def advance(
-        self, state: State, images: Any, labels: Any, batches: Sequence[NDArray[Any]], rates: NDArray[Any],
-        steps: range,
+        self, state: State, images: Any, labels: Any, batches: Sequence[NDArray[Any]] | NDArray[Any],
+        rates: NDArray[Any], steps: range,
     ) -> tuple[State, list[Any]]:  # fmt: skip
         """Take some consecutive steps of an epoch.
 
@@ -112,14 +112,15 @@ def compiled(arm: Arm, lone: bool) -> Compiled:
     def many(
         state: State, images: Array, labels: Array, batches: Array, rates: Array, begin: Array, end: Array
     ) -> tuple[State, Array]:
-        """Take the steps from `begin` to `end`, so that stretches of any length share a program. Others' losses are 0."""
+        """Take the steps from `begin` to `end`: stretches of any length share a program. Others' losses are 0."""
 
         def one(place: Array, carried: tuple[State, Array]) -> tuple[State, Array]:
             state, losses = carried
             state, loss = built.step(state, images, labels, batches[place], rates[place])
             return state, jax.lax.dynamic_update_index_in_dim(losses, loss, place, 0)
 
-        return jax.lax.fori_loop(begin, end, one, (state, jnp.zeros(batches.shape[:2])))
+        reached: tuple[State, Array] = jax.lax.fori_loop(begin, end, one, (state, jnp.zeros(batches.shape[:2])))
+        return reached
 
     return Compiled(
         built.init, jax.jit(built.step, donate_argnums=0), jax.jit(built.look), jax.jit(built.logits),
@@ -267,7 +268,7 @@ def _first(values: Sequence[Any]) -> Any:
     return value
 
 
-def _joined(values: Sequence[NDArray[Any]], lone: bool) -> NDArray[Any]:
+def _joined(values: Sequence[Any], lone: bool) -> NDArray[Any]:
     """The one value of a lone member, or those of all along a new leading axis; on the host."""
     return _first(values) if lone else np.stack(values)
 

@@ -43,7 +43,7 @@ from cnnlab.spec.network import (
 from cnnlab.zoo.activations import TABLE, activation
 
 HEIGHT, WIDTH = 1, 2
-PRODUCT_CHANNELS, PRODUCT_PIXELS = 32, 256
+PRODUCT_CHANNELS, PRODUCT_PIXELS = 24, 256
 """Up to these a map's convolution is a matrix product on a GPU."""
 TRAINING_ONLY = ("dropout",)
 """Elementwise layers that act in training and are the identity in evaluation."""
@@ -83,7 +83,8 @@ def quicker_as_product(shape: Sequence[int], backend: str) -> bool:
 
     On a CPU that is so for grey images alone: XLA takes four times as long for its own convolution of one channel, and
     is the quicker for three. On a GPU cuDNN's grouped convolutions, which members side by side make of it, are built
-    for large maps: on 12x12 maps of 16 channels they took five times as long (`results/bench/NOTES.md`).
+    for large maps: on 12x12 maps of 16 channels a whole step took 4.3 to 6 times as long in float32, on 14x14 of 32
+    channels as long (`results/bench/NOTES.md`).
     """
     _, height, width, channels = shape
     small = channels <= PRODUCT_CHANNELS and height * width <= PRODUCT_PIXELS

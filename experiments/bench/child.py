@@ -2,6 +2,7 @@
 
 import importlib
 import resource
+import signal
 import sys
 import time
 import traceback
@@ -136,6 +137,7 @@ def steps_compiled(trainer: Any) -> int:
 
 def serve(pipe: Connection, seat: Seat | LimitSeat) -> None:
     """Answer commands, (name, arguments), until the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends this process
     while True:
         try:
             command, arguments = pipe.recv()

@@ -178,7 +178,9 @@ def test_a_sweep_has_twelve_different_nets(name: str) -> None:
 def processes(environment: dict[str, str], folder: Path) -> tuple[dict[str, bool], tuple[int, int]]:
     """Gates and cache hits and misses of an engine in a fresh process, after a few steps."""
     setup = Setup(name="1x1", processes=1, environment=environment)
-    with team("engine", setup, TINY, CPU, cache(folder)) as workers:
+    # every program is kept, also one that on an idle machine compiles too quickly to be worth it
+    kept = {**cache(folder), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    with team("engine", setup, TINY, CPU, kept) as workers:
         workers.ask("prepare")
         workers.ask("turn", 3)
         counted = workers.ask("cache")[0]
@@ -279,6 +281,50 @@ def test_gates_of_a_gpu_read_its_text() -> None:
     assert set(passed) == {*gates.GPU, "weight_gradients_by_library", "few_kernels", "one_program"}
     closed = gates.inspect(faulty, 2, "gpu", convolutions=1, channels=3, budget=0)
     assert [name for name, fine in closed.items() if fine] == ["no_scatter"]
+
+
+LOOPED = """HloModule jit_many
+%step.1 (carried: f32[]) -> f32[] {
+  %view.1 = f32[] bitcast(%carried)
+  %gradient.1 = f32[9,4]{1,0} fusion(%view.1), kind=kCustom, calls=%products, backend_config={"kind":"__triton"}
+  ROOT %update.1 = f32[] fusion(%gradient.1), kind=kLoop, calls=%sums
+}
+ENTRY %main.1 (x: f32[]) -> f32[] {
+  %copy.1 = f32[] copy(%x)
+  %copy.2 = f32[] copy(%x)
+  %copy.3 = f32[] copy(%x)
+  ROOT %while.1 = f32[] while(%copy.3), condition=%go_on, body=%step.1
+}"""
+
+
+def test_the_kernels_of_a_step_are_those_of_the_loop_over_steps_where_there_is_one() -> None:
+    assert gates.kernels(LOOPED) == 2
+    assert gates.kernels(LOOPED.replace("body=%step.1", "body=%gone")) == 4
+    assert gates.kernels(module(WEIGHT_GRADIENT)) == 1
+    # a weight gradient may be a product that XLA leaves to Triton
+    assert not gates.weight_gradients_elsewhere(LOOPED, 1)
+    assert gates.weight_gradients_elsewhere(LOOPED.replace("__triton", "other"), 1)
+
+
+def test_a_turn_on_a_gpu_lasts_and_the_engine_trains_a_block_of_members_side_by_side_there() -> None:
+    gpu = Machine(kind="gpu", cores=2)
+    plan = Plan(machine=gpu, rounds=1, turns=1, warm_up=2, compiled=Path("unused"))
+    asked: list[tuple[Any, ...]] = []
+
+    class Asked(Scripted):
+        def ask(self, command: str, *arguments: Any) -> list[Any]:
+            asked.append((command, *arguments))
+            return super().ask(command, *arguments)
+
+    (present,) = measuring.rivals(["engine"], gpu)
+    held = measuring._Round(TINY, plan, 0, {"engine": present}, {"engine": Asked(1, [2.0])})
+    assert not [one for one in held.turn("engine", 0) if isinstance(one, Failure)]
+    assert asked == [("turn", measuring.GPU_TURN_STEPS)]
+    assert present.setup.together == engine.engine.SIDE_BY_SIDE
+    trainer = engine.trainer(TINY, (0, 1), gpu)
+    assert (trainer.lone, trainer.arm.recipe.precision) == (False, "default")
+    assert contender("engine_float32").trainer(TINY, (0, 1), gpu).arm.recipe.precision == "highest"
+    assert contender("engine_float32").missing(CPU)
 
 
 # Processes, and what they answer.

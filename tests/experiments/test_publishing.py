@@ -87,8 +87,8 @@ def best(results: Path, overrides: Sequence[str] = ()) -> View | None:
     return judge.best_view(SWEEP, overrides, published.folders(results))
 
 
-def publish_from(results: Path, *only: str) -> None:
-    words = (*WORDS, f"results={results}")
+def publish_from(results: Path, *only: str, force: bool = False) -> None:
+    words = (*WORDS, f"results={results}", f"force={force}")
     publishing.publish(publishing.chosen(only or (SWEEP,), words, QUIET), QUIET)
 
 
@@ -192,6 +192,25 @@ def test_published_twice_every_file_has_the_same_bytes(ran: Path, there: Path) -
     before = content()
     publish_from(ran)
     assert content() == before
+
+
+def test_a_record_that_is_published_stays_and_gives_way_only_when_forced(
+    plant: Plant, there: Path, tmp_path: Path
+) -> None:
+    """The same sweep run again elsewhere, where all members reach ten points less, and one arm is new."""
+    published_before = Store(there / "runs")
+    again = stored(tmp_path / "again", plant, level=lambda point: accuracy(point) - 0.1)
+    first, *others = published_before.names()
+    was = published_before.read(*others[0])
+    shutil.rmtree(published_before.folder(*first).parent)
+    publish_from(again)
+    assert published_before.read(*others[0]) == was
+    assert published_before.read(*first).finals == Store(again / "runs").read(*first).finals
+    made = json.loads((there / "sweeps" / SWEEP / "quick" / published.MADE).read_text())["made by"]
+    assert {"published before": True, "arms": 17} in made
+    assert sum(one["arms"] for one in made) == 18
+    publish_from(again, force=True)
+    assert published_before.read(*others[0]).finals == Store(again / "runs").read(*others[0]).finals
 
 
 # Which records are judged.

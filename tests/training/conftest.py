@@ -9,10 +9,17 @@ from cnnlab.spec.arm import Arm
 from cnnlab.spec.net import ConvNet
 from cnnlab.spec.recipe import Recipe
 from cnnlab.spec.task import Task
+from cnnlab.training import members
 
 TASK = Task(name="digits12", side=12, channels=1, classes=10, train_images=96, validation_images=50)
 NET = ConvNet(depth=2, width=4, pools=(1,))
 RECIPE = Recipe(epochs=2, batch_size=32, learning_rate=0.05, tuning="none", tuning_seeds=1)
+
+
+@pytest.fixture(autouse=True)
+def few_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CPU takes members along an axis one by one."""
+    monkeypatch.setattr(members, "SIDE_BY_SIDE", 4)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from jax import Array, lax
 from numpy.typing import NDArray
 
 from cnnlab.spec.network import Conv, Node, Padding, Pool
+from cnnlab.zoo import operations
 from cnnlab.zoo.operations import operate
 
 TOLERANCE = 1e-10
@@ -137,8 +138,13 @@ def worst(cases: Sequence[Case], layer: Layer, oracle: Oracle) -> float:
     return apart
 
 
+@pytest.mark.parametrize("as_product", [False, True])
 @pytest.mark.parametrize("kernel", [1, 2, 3, 5])
-def test_a_convolution_and_its_gradients_are_sums_over_taps(kernel: int) -> None:
+def test_a_convolution_and_its_gradients_are_sums_over_taps(
+    kernel: int, as_product: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if as_product:
+        monkeypatch.setattr(operations, "quicker_as_product", lambda *_: True)
     assert worst(list(convolutions(kernel)), operate, sum_over_taps) < TOLERANCE
 
 

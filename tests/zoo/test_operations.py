@@ -31,6 +31,7 @@ from cnnlab.spec.network import (
     SpaceToDepth,
     TransposedConv,
 )
+from cnnlab.zoo import operations
 from cnnlab.zoo.activations import activation
 from cnnlab.zoo.operations import operate
 
@@ -374,9 +375,22 @@ def worst_error(kernel: int, layer: Callable[..., jax.Array] = operate) -> float
     return worst
 
 
+@pytest.mark.parametrize("as_product", [False, True])
 @pytest.mark.parametrize("kernel", range(1, 8))
-def test_convolutions_agree_with_the_oracle(kernel: int):
+def test_convolutions_agree_with_the_oracle(kernel: int, as_product: bool, monkeypatch: pytest.MonkeyPatch):
+    if as_product:
+        monkeypatch.setattr(operations, "quicker_as_product", lambda *_: True)
     assert worst_error(kernel) < 2e-5
+
+
+def test_small_maps_of_few_channels_are_a_product_on_a_gpu_and_grey_ones_everywhere():
+    ways = operations.quicker_as_product
+    assert ways((32, 28, 28, 1), "cpu")
+    assert ways((32, 28, 28, 1), "gpu")
+    assert ways((32, 12, 12, 16), "gpu")
+    assert not ways((32, 12, 12, 16), "cpu")
+    assert not ways((32, 28, 28, 16), "gpu")
+    assert not ways((32, 14, 14, 32), "gpu")
 
 
 def flipped(node: Node, learned: Any, x: jax.Array) -> jax.Array:
