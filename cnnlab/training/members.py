@@ -136,7 +136,7 @@ def _train_together(runs: Sequence[Run], source: Source, lone: bool) -> list[Res
     drawn = {seed: draw(data, arm.task, seed) for seed in {run.seed for run in runs}}
     draws = [drawn[run.seed] for run in filled]
     run = compiled(arm, lone)
-    join: Callable[[Sequence[Any]], Any] = _first if lone else _stack
+    join: Callable[[Sequence[Any]], Any] = only if lone else stack
     state = join([run.init(one.seed) for one in filled])
     train_images = join([jnp.asarray(train.images) for train, _ in draws])
     train_labels = join([jnp.asarray(train.labels) for train, _ in draws])
@@ -197,12 +197,13 @@ def _finish(
     unseen: list[Any] = [None] * len(runs)
     test_accuracy, test_loss = (unseen, unseen) if test is None else _score(logits, state, [test] * len(draws), lone)
     results = []
+    ends = state if lone else jax.device_get(state)
     for member, run in enumerate(runs):
         train_loss = journals[member]["loss/train"][-1]
         diverged = train_loss is None or at_chance(validation_accuracy[member], task)
         probes: dict[str, float] = {}
         if test is not None and run.purpose == "own" and not diverged:
-            own = state if lone else jax.tree.map(operator.itemgetter(member), state)
+            own = ends if lone else jax.tree.map(operator.itemgetter(member), ends)
             probes = probed(run.arm, own, draws[member][0], test)
         results.append(
             Result(
@@ -226,7 +227,7 @@ def at_chance(validation_accuracy: float, task: Task) -> bool:
 
 def _score(logits: Any, state: State, splits: Sequence[Split], lone: bool) -> tuple[list[Any], list[Any]]:
     """Accuracy and mean cross-entropy of every member on its split; every image counts, none is dropped."""
-    join: Callable[[Sequence[Any]], Any] = _first if lone else _stack
+    join: Callable[[Sequence[Any]], Any] = only if lone else stack
     count = len(splits[0].labels)
     chunk = min(EVALUATED_AT_ONCE, count)
     outputs = []
@@ -262,7 +263,7 @@ def _finite(value: Any) -> float | None:
     return float(f"{float(value):.6g}") if np.isfinite(value) else None
 
 
-def _first(values: Sequence[Any]) -> Any:
+def only(values: Sequence[Any]) -> Any:
     """The one value of a lone member."""
     (value,) = values
     return value
@@ -270,10 +271,9 @@ def _first(values: Sequence[Any]) -> Any:
 
 def _joined(values: Sequence[Any], lone: bool) -> NDArray[Any]:
     """The one value of a lone member, or those of all along a new leading axis; on the host."""
-    return _first(values) if lone else np.stack(values)
+    return only(values) if lone else np.stack(values)
 
 
-def _stack(values: Sequence[Any]) -> Any:
-    """Values of all members along a new leading axis."""
-    arrays: list[Array | NDArray[Any]] = list(values)
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *arrays)
+def stack(values: Sequence[Any]) -> Any:
+    """Values of all members along a new leading axis; on the host, since a GPU would compile a program a shape."""
+    return jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *jax.device_get(list(values)))

@@ -1,7 +1,7 @@
 """The suite's engine, driven as `cnnlab.training.members` drives it: a process a core, or side by side on a GPU."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -44,10 +44,11 @@ class Engine:
         self.built = engine.compiled(self.arm, lone)
         self.step: Any = self.built.step if lone else self.built.many
         start = [given(workload, member) for member in members]
+        join: Callable[[Sequence[Any]], Any] = engine.only if lone else engine.stack
         states = [placed(self.built.init(member), own.weights) for member, own in zip(members, start, strict=True)]
-        self.state = self._joined(states)
-        self.images = self._joined([jnp.asarray(own.train.images) for own in start])
-        self.labels = self._joined([jnp.asarray(own.train.labels) for own in start])
+        self.state = join(states)
+        self.images = join([jnp.asarray(own.train.images) for own in start])
+        self.labels = join([jnp.asarray(own.train.labels) for own in start])
         self.epoch = workload.images // workload.batch
         self.rates = np.full((self.epoch,) if lone else (self.epoch, len(members)), LEARNING_RATE, np.float32)
 
@@ -98,13 +99,6 @@ class Engine:
             lowered = self.step.lower(self.state, self.images, self.labels, epoch, self.rates, 0, self.epoch)
         sooner = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
         return lowered.compile(compiler_options=sooner).as_text() or ""
-
-    def _joined(self, values: Sequence[Any]) -> Any:
-        """The one value of a lone member, or those of all along a leading axis."""
-        if self.lone:
-            (value,) = values
-            return value
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *values)
 
 
 def trainer(workload: Workload, members: Sequence[int], machine: Machine) -> Engine:
