@@ -17,7 +17,7 @@ numbers that claims, tables and figures read; of the histories losses, accuracie
 reads. Then, from these compact records alone, every sweep's tables (CSV, parquet), verdicts and figure, the verdicts of
 all claims, the noise floor, the specification curves and the comparison with the literature. experiments.judge then
 gives the same verdicts in a fresh clone. Trains nothing. Without only=, every sweep that is complete at the scale is
-published; what the suite has cut counts as complete as the suite left it. A record that is published already stays, so
+published; what the suite has cut counts as complete as the suite left it. An arm that is published already stays, so
 that other sweeps keep their numbers; force=true replaces it."""
 EXAMPLES = """\
 examples:

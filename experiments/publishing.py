@@ -3,15 +3,15 @@
 import json
 import shutil
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 
-from cnnlab.records import Store, thinned
-from cnnlab.records.store import DIGEST, PROVENANCE
+from cnnlab.records import BadRecord, Store, thinned
+from cnnlab.records.store import DIGEST
 from cnnlab.spec.record import PROTOCOL, Record
 from cnnlab.spec.verdict import Verdict
 from experiments import curve, ending, judge, literature, metrics, noise, published
@@ -107,7 +107,7 @@ def _incomplete(lacking: Mapping[str, str], scale: str, results: Path) -> str:
 
 
 def publish(choice: Choice, console: Console) -> None:
-    """Write all of it, but records that are published already, unless forced.
+    """Write all of it, but arms that are published already of another run, unless forced.
 
     What other sweeps were published with stays as it is: trained again on another kind of processor, an arm has other
     last digits, and in time other members.
@@ -119,14 +119,15 @@ def publish(choice: Choice, console: Console) -> None:
     root, source = published.root(), Store(choice.results / "runs")
     records = {name: compact(source.read(*name)) for name in wanted(choice, source)}
     target = Store(root / "runs")
-    before = {name: target.read(*name) for name in target.names() if not (choice.force and name in records)}
-    kept = {name for name, record in records.items() if name in before and before[name] != record}
+    kept = standing(records, target)
     _refuse_lower(choice)
+    for arm in {arm for arm, _ in records} if choice.force else ():
+        shutil.rmtree(target.root / arm, ignore_errors=True)
     for name, record in records.items():
-        if name not in kept:
-            target.publish(record)
+        if choice.force or name[0] not in kept:
+            target.publish(record, _maker(source.provenance(*name)))
     for sweep in choice.sweeps:
-        write_made(sweep, choice, kept)
+        write_made(sweep, choice)
     summary = Path("suite") / choice.scale / "summary.json"
     if (choice.results / summary).is_file():
         (root / summary).parent.mkdir(parents=True, exist_ok=True)
@@ -134,10 +135,35 @@ def publish(choice: Choice, console: Console) -> None:
     found = write_pages(choice, console)
     for line in differing(choice, found):
         console.print(line, markup=False)
-    if kept:
-        console.print(f"{len(kept)} records were published before and stay; force=true replaces them", markup=False)
+    if kept and not choice.force:
+        console.print(f"{len(kept)} arms are published of another run and stay; force=true replaces them", markup=False)
     size = sum(path.stat().st_size for path in target.root.rglob("*") if path.is_file())
     console.print(f"{len(records)} records, {size / 1e6:.1f} MB of records in all: {root}", markup=False)
+
+
+def standing(records: Mapping[Name, Record], target: Store) -> set[str]:
+    """Arms of which another run's records are published; one run's blocks are not mixed with another's.
+
+    Raises:
+        BadRecord: a published record that would be judged beside these cannot be used.
+    """
+    found = set[str]()
+    wanted_arms = {arm for arm, _ in records}
+    for name in target.names():
+        try:
+            there = target.read(*name)
+        except BadRecord:
+            if name[0] in wanted_arms:
+                continue  # it gives way
+            raise
+        if name[0] in wanted_arms and (name not in records or _evidence(there) != _evidence(records[name])):
+            found.add(name[0])
+    return found
+
+
+def _evidence(record: Record) -> tuple[object, ...]:
+    """What two trainings of an arm differ in, and two compact forms of one do not."""
+    return record.members, record.finals, record.tuning
 
 
 def _refuse_lower(choice: Choice) -> None:
@@ -181,16 +207,11 @@ def shown(record: Record, condition: str, metric: str) -> tuple[str, ...]:
         return ()
 
 
-def write_made(sweep: str, choice: Choice, kept: Collection[Name]) -> None:
-    """Say beside a sweep's tables with which overrides it ran, and what made how many of its arms.
-
-    Args:
-        kept: records that were published before by another run, which other sweeps name the maker of.
-    """
-    source, one = Store(choice.results / "runs"), choice.sweeps[sweep]
+def write_made(sweep: str, choice: Choice) -> None:
+    """Say beside a sweep's tables with which overrides it ran, and what made how many of its arms."""
+    target, one = Store(published.root() / "runs"), choice.sweeps[sweep]
     names = {named(point) for point in (*one.points, *one.checks)}
-    earlier = json.dumps({"published before": True})
-    made = Counter(earlier if name in kept else _maker(source.folder(*name) / PROVENANCE) for name in names)
+    made = Counter(json.dumps(_maker(target.provenance(*name)), sort_keys=True) for name in names)
     content = {
         "overrides": [word for word in choice.overrides[sweep] if not word.startswith(SILENT)],
         "protocol": PROTOCOL,
@@ -201,10 +222,9 @@ def write_made(sweep: str, choice: Choice, kept: Collection[Name]) -> None:
     path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
-def _maker(provenance: Path) -> str:
-    """Device, versions and commit of a record, as text that is equal where they are."""
-    facts = json.loads(provenance.read_text()) if provenance.is_file() else {}
-    return json.dumps({key: value for key, value in facts.items() if key not in PRIVATE}, sort_keys=True)
+def _maker(provenance: Mapping[str, object]) -> dict[str, object]:
+    """Device, versions and commit of a record."""
+    return {key: value for key, value in provenance.items() if key not in PRIVATE}
 
 
 def write_pages(choice: Choice, console: Console) -> dict[str, Verdict]:

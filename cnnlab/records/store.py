@@ -12,7 +12,7 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,16 +76,22 @@ class Store:
             raise BadRecord(path, f"is the record of {record.arm} block {record.block}")
         return record
 
-    def publish(self, record: Record) -> Path:
-        """Put a record in place in compact form, instead of an earlier one; equal records give equal bytes."""
+    def publish(self, record: Record, made: Mapping[str, Any]) -> Path:
+        """Put a record in place in compact form, instead of an earlier one; equal records give equal bytes.
+
+        Args:
+            made: what is told of how it was made, beside it.
+        """
         path = self.folder(record.arm, record.block) / COMPACT
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
-        try:
-            _write_flushed(draft, pack(encode(record)))
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        facts = json.dumps(made, indent=1, sort_keys=True).encode() + b"\n"
+        for place, content in ((path.with_name(PROVENANCE), facts), (path, pack(encode(record)))):
+            draft = place.with_name(f".{place.name}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
+            try:
+                _write_flushed(draft, content)
+                draft.replace(place)
+            finally:
+                draft.unlink(missing_ok=True)
         return path
 
     def provenance(self, arm: str, block: int) -> dict[str, Any]:

@@ -32,8 +32,8 @@ from cnnlab.training.schedule import factors, recorded
 STRATEGIES = ("sequential", "side_by_side")
 SIDE_BY_SIDE = 12
 """Members that train side by side, a block of most sweeps. Fewer are filled up with copies of the last one, which cost
-little where the device is not full: so tuning, its extensions and the members share one compiled program, and a
-member's bytes do not depend on how many others there are."""
+little where the device is not full: so tuning, its extensions and the members share one compiled program, whose
+bytes, for one member, do not depend on how many others there are."""
 EVALUATED_AT_ONCE = 256
 AT_CHANCE = 2.33
 """A member whose validation accuracy is not this many binomial standard errors above chance (99 %, one-sided) has
@@ -138,8 +138,8 @@ def _train_together(runs: Sequence[Run], source: Source, lone: bool) -> list[Res
     run = compiled(arm, lone)
     join: Callable[[Sequence[Any]], Any] = only if lone else stack
     state = join([run.init(one.seed) for one in filled])
-    train_images = join([jnp.asarray(train.images) for train, _ in draws])
-    train_labels = join([jnp.asarray(train.labels) for train, _ in draws])
+    train_images = jnp.asarray(join([train.images for train, _ in draws]))
+    train_labels = jnp.asarray(join([train.labels for train, _ in draws]))
     orders = [epoch_orders(arm.task.train_images, arm.recipe.epochs, one.seed) for one in filled]
     rates = _joined([np.float32(one.learning_rate) for one in filled], lone)
     checkpoints = keeper(runs, lone)
@@ -234,7 +234,7 @@ def _score(logits: Any, state: State, splits: Sequence[Split], lone: bool) -> tu
     for first in range(0, count, chunk):
         # the last chunk starts earlier, so that one batch shape is compiled; its repeats are cut off below
         start = min(first, count - chunk)
-        images = join([jnp.asarray(split.images[start : start + chunk]) for split in splits])
+        images = jnp.asarray(join([split.images[start : start + chunk] for split in splits]))
         out = np.asarray(logits(state, images))
         outputs.append((out[None] if lone else out)[:, first - start :])
     scores = np.concatenate(outputs, axis=1).astype(np.float64)

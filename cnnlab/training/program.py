@@ -17,6 +17,7 @@ from cnnlab.spec.network import Activation, Network
 from cnnlab.spec.recipe import Recipe
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.module import Net
+from cnnlab.zoo.operations import crowded
 
 Tree = Any
 """A pytree of arrays."""
@@ -66,7 +67,7 @@ class Program:
 
 @dataclass(frozen=True)
 class Frame:
-    """The structure of a net without its arrays, which travel as plain dicts.
+    """The structure of a net without its arrays, which travel as plain dicts; `crowd`: see `zoo.operations.crowded`.
 
     A step is called hundreds of times a second, and JAX walks plain dicts in C++ but `nnx.State` in Python.
     """
@@ -74,10 +75,16 @@ class Frame:
     graph: Any
     params: Tree
     statistics: Tree
+    crowd: bool = False
 
     def net(self, params: Tree, statistics: Tree) -> Any:
         """The net with these arrays."""
         return nnx.merge(self.graph, _filled(self.params, params), _filled(self.statistics, statistics), copy=True)
+
+    def outputs(self, model: Any, images: Array, **how: Any) -> Any:
+        """What the net gives for images, its layers computed as suits how many members there are."""
+        with crowded(self.crowd):
+            return model(images, **how)
 
 
 def _filled(template: Tree, arrays: Tree) -> Tree:
@@ -105,7 +112,8 @@ def program(arm: Arm, each: Each = alone) -> Program:
     task = arm.task
     net = network(arm.net, task.side, task.channels, task.classes)
     # the structure of the module is the same for every key, so one frame serves all members
-    frame = Frame(*split(Net(net, jax.random.key(0))))
+    crowd = each is not alone and jax.default_backend() == "gpu"
+    frame = Frame(*split(Net(net, jax.random.key(0))), crowd)
     optimizer = direction(arm.recipe)
 
     def init(seed: int) -> State:
@@ -158,7 +166,7 @@ def make_step(
 
     def loss(params: Tree, nudges: dict[str, Array], statistics: Tree, images: Array, labels: Array) -> Any:
         model = frame.net(params, statistics)
-        logits, layers = model(images, mode="train", perturbations=nudges)
+        logits, layers = frame.outputs(model, images, mode="train", perturbations=nudges)
         # one-hot, since the gradient of picking by label is a scatter, a serial loop on CPU
         value = optax.softmax_cross_entropy(logits, jax.nn.one_hot(labels, logits.shape[-1])).mean()
         return value, (layers, arrays(model)[1])
@@ -206,7 +214,7 @@ def make_step(
 
 def layers_of(frame: Frame, params: Tree, statistics: Tree, images: Array) -> Any:
     """Output of every layer by name, with batch norm at its running statistics."""
-    return frame.net(params, statistics)(images, mode="evaluate")[1]
+    return frame.outputs(frame.net(params, statistics), images, mode="evaluate")[1]
 
 
 def site_shapes(

@@ -78,7 +78,8 @@ def placed(number: int, backend: str) -> dict[str, str]:
         return ONE_THREAD
     there = devices()
     # the first worker would take three quarters of the memory, and others of the same GPU would find none
-    shared = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+    name = "XLA_PYTHON_CLIENT_PREALLOCATE"
+    shared = {name: os.environ.get(name, "false")}
     return shared if len(there) <= 1 else {**shared, "CUDA_VISIBLE_DEVICES": there[number % len(there)]}
 
 

@@ -4,16 +4,17 @@ No window operation uses `lax.reduce_window`: its gradient is a scatter, a seria
 slices, folded along one axis and then the other; interpolation is a product with a matrix along each axis.
 """
 
+import contextlib
 import functools
 import itertools
 import operator
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from fractions import Fraction
 from functools import singledispatch
 from math import comb
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -44,7 +45,8 @@ from cnnlab.zoo.activations import TABLE, activation
 
 HEIGHT, WIDTH = 1, 2
 PRODUCT_CHANNELS, PRODUCT_PIXELS = 24, 256
-"""Up to these a map's convolution is a matrix product on a GPU."""
+"""Up to these a map's convolution is a matrix product where members crowd a GPU."""
+_CROWDED = ContextVar("crowded", default=False)
 TRAINING_ONLY = ("dropout",)
 """Elementwise layers that act in training and are the identity in evaluation."""
 
@@ -68,7 +70,7 @@ def operate(node: Node, weights: Any, *inputs: Array) -> Array:
 
 @operate.register
 def _(node: Conv, weights: Any, x: Array) -> Array:
-    if node.groups == 1 and node.dilation == (1, 1) and quicker_as_product(x.shape, jax.default_backend()):
+    if node.groups == 1 and node.dilation == (1, 1) and quicker_as_product(x.shape, _CROWDED.get()):
         return _conv_as_product(node, weights, x)
     padding = node.padding.upper() if isinstance(node.padding, str) else node.padding
     value = lax.conv_general_dilated(
@@ -78,17 +80,27 @@ def _(node: Conv, weights: Any, x: Array) -> Array:
     return _with_bias(value, weights)
 
 
-def quicker_as_product(shape: Sequence[int], backend: str) -> bool:
+@contextlib.contextmanager
+def crowded(on: bool) -> Iterator[None]:
+    """What is traced meanwhile runs with many members side by side on a GPU, if `on`: see `quicker_as_product`."""
+    before = _CROWDED.set(on)
+    try:
+        yield
+    finally:
+        _CROWDED.reset(before)
+
+
+def quicker_as_product(shape: Sequence[int], crowd: bool) -> bool:
     """Whether a convolution of maps of this shape is quicker as one matrix product over its windows.
 
-    On a CPU that is so for grey images alone: XLA takes four times as long for its own convolution of one channel, and
-    is the quicker for three. On a GPU cuDNN's grouped convolutions, which members side by side make of it, are built
-    for large maps: on 12x12 maps of 16 channels a whole step took 4.3 to 6 times as long in float32, on 14x14 of 32
-    channels as long (`results/bench/NOTES.md`).
+    Alone it is for grey images only: XLA:CPU takes four times as long for its own convolution of one channel, and is the
+    quicker for three. Members side by side make it a grouped convolution, and cuDNN's are built for large maps: on
+    12x12 maps of 16 channels a whole step took four to six times as long in float32, on 14x14 of 32 as long
+    (`results/bench/NOTES.md`).
     """
     _, height, width, channels = shape
     small = channels <= PRODUCT_CHANNELS and height * width <= PRODUCT_PIXELS
-    return channels == 1 or (backend == "gpu" and small)
+    return channels == 1 or (crowd and small)
 
 
 def _conv_as_product(node: Conv, weights: Any, x: Array) -> Array:

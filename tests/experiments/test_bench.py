@@ -286,24 +286,49 @@ def test_gates_of_a_gpu_read_its_text() -> None:
 LOOPED = """HloModule jit_many
 %step.1 (carried: f32[]) -> f32[] {
   %view.1 = f32[] bitcast(%carried)
-  %gradient.1 = f32[9,4]{1,0} fusion(%view.1), kind=kCustom, calls=%products, backend_config={"kind":"__triton"}
-  ROOT %update.1 = f32[] fusion(%gradient.1), kind=kLoop, calls=%sums
+  %forward.1 = f32[9,4]{1,0} fusion(%view.1), kind=kCustom, calls=%products, backend_config={"kind":"__triton"}
+  %weights.1 = f32[9,4]{1,0} fusion(%view.1), kind=kCustom, calls=%products, backend_config={"kind":"__triton"}
+  %image.1 = f32[9,4]{1,0} fusion(%view.1), kind=kCustom, calls=%products, backend_config={"kind":"__triton"}
+  ROOT %update.1 = f32[] fusion(%image.1), kind=kLoop, calls=%sums
 }
 ENTRY %main.1 (x: f32[]) -> f32[] {
   %copy.1 = f32[] copy(%x)
   %copy.2 = f32[] copy(%x)
   %copy.3 = f32[] copy(%x)
+  %copy.4 = f32[] copy(%x)
   ROOT %while.1 = f32[] while(%copy.3), condition=%go_on, body=%step.1
 }"""
 
 
 def test_the_kernels_of_a_step_are_those_of_the_loop_over_steps_where_there_is_one() -> None:
-    assert gates.kernels(LOOPED) == 2
-    assert gates.kernels(LOOPED.replace("body=%step.1", "body=%gone")) == 4
+    assert gates.kernels(LOOPED) == 4
+    assert gates.kernels(LOOPED.replace("body=%step.1", "body=%gone")) == 5
     assert gates.kernels(module(WEIGHT_GRADIENT)) == 1
-    # a weight gradient may be a product that XLA leaves to Triton
+    # of a convolution that is a product there are three, which XLA may leave to Triton; the twin has lost one of them
     assert not gates.weight_gradients_elsewhere(LOOPED, 1)
-    assert gates.weight_gradients_elsewhere(LOOPED.replace("__triton", "other"), 1)
+    assert gates.weight_gradients_elsewhere(LOOPED.replace("__triton", "other", 1), 1)
+
+
+def as_traced(differentiate: Callable[[Any], Any]) -> str:
+    """A step of two members side by side before XLA rewrites it, its gradient taken in one way or another."""
+    built = engine.engine.program(TINY.arm, jax.vmap)
+    arguments = (
+        engine.engine.stack([built.init(0), built.init(1)]), jnp.zeros((2, 32, 8, 8, 1)), jnp.zeros((2, 32), int),
+        np.zeros((2, 16), np.int32), np.zeros(2, np.float32),
+    )  # fmt: skip
+    return jax.jit(differentiate(built)).lower(*arguments).compiler_ir("hlo").as_hlo_text()
+
+
+def each_gradient_by_itself(built: Any) -> Any:
+    """The fault: the lone member's step along the member axis."""
+    del built
+    return jax.vmap(engine.engine.program(TINY.arm).step)
+
+
+def test_side_by_side_a_weight_gradient_is_one_that_cudnn_has_a_kernel_for() -> None:
+    """Batch groups are what XLA:GPU takes for a backward filter; the first layer is grey, a product."""
+    assert len(gates.batch_groups(as_traced(lambda built: built.step))) == TINY.net.depth - 1
+    assert not gates.batch_groups(as_traced(each_gradient_by_itself))
 
 
 def test_a_turn_on_a_gpu_lasts_and_the_engine_trains_a_block_of_members_side_by_side_there() -> None:

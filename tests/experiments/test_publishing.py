@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from cnnlab.records import Store, thinned
+from cnnlab.records import BadRecord, Store, thinned
+from cnnlab.records.store import PROVENANCE
 from cnnlab.spec.record import PROTOCOL, Record
 from experiments import ending, judge, judging, literature, metrics, noise, publish, published, publishing
 from experiments.config.grid import Grid, grid
@@ -194,23 +195,52 @@ def test_published_twice_every_file_has_the_same_bytes(ran: Path, there: Path) -
     assert content() == before
 
 
-def test_a_record_that_is_published_stays_and_gives_way_only_when_forced(
+def made_by(there: Path) -> list[dict[str, Any]]:
+    content: dict[str, Any] = json.loads((there / "sweeps" / SWEEP / "quick" / published.MADE).read_text())
+    makers: list[dict[str, Any]] = content["made by"]
+    return makers
+
+
+def test_an_arm_that_is_published_stays_and_gives_way_only_when_forced(
     plant: Plant, there: Path, tmp_path: Path
 ) -> None:
     """The same sweep run again elsewhere, where all members reach ten points less, and one arm is new."""
-    published_before = Store(there / "runs")
+    kept = Store(there / "runs")
     again = stored(tmp_path / "again", plant, level=lambda point: accuracy(point) - 0.1)
-    first, *others = published_before.names()
-    was = published_before.read(*others[0])
-    shutil.rmtree(published_before.folder(*first).parent)
+    for path in (again / "runs").rglob(PROVENANCE):
+        path.write_text(path.read_text().replace('"cpu"', '"gpu"'))
+    first, *others = kept.names()
+    was = kept.read(*others[0])
+    shutil.rmtree(kept.folder(*first).parent)
     publish_from(again)
-    assert published_before.read(*others[0]) == was
-    assert published_before.read(*first).finals == Store(again / "runs").read(*first).finals
-    made = json.loads((there / "sweeps" / SWEEP / "quick" / published.MADE).read_text())["made by"]
-    assert {"published before": True, "arms": 17} in made
-    assert sum(one["arms"] for one in made) == 18
+    assert kept.read(*others[0]) == was
+    assert kept.read(*first).finals == Store(again / "runs").read(*first).finals
+    assert sorted((one["backend"], one["arms"]) for one in made_by(there)) == [("cpu", 17), ("gpu", 1)]
     publish_from(again, force=True)
-    assert published_before.read(*others[0]).finals == Store(again / "runs").read(*others[0]).finals
+    assert kept.read(*others[0]).finals == Store(again / "runs").read(*others[0]).finals
+    assert [(one["backend"], one["arms"]) for one in made_by(there)] == [("gpu", 18)]
+
+
+def test_blocks_of_two_runs_are_not_mixed_and_a_record_that_cannot_be_read_gives_way(
+    ran: Path, plant: Plant, there: Path, tmp_path: Path
+) -> None:
+    records = {name: Store(ran / "runs").read(*name) for name in Store(ran / "runs").names()}
+    kept = Store(there / "runs")
+    assert publishing.standing(records, kept) == set()
+    first, second, *_ = records
+    # of another run there is a second block, and the first one's numbers are others
+    other = stored(tmp_path / "again", plant, level=lambda point: accuracy(point) - 0.1)
+    elsewhere = Store(other / "runs").read(*first)
+    another = {first: elsewhere, (first[0], 1): dataclasses.replace(elsewhere, block=1)}
+    assert publishing.standing(another, kept) == {first[0]}
+    # a second block of the same run is welcome; the twin: unlike that, a published second block alone is another run's
+    assert publishing.standing({**records, (first[0], 1): dataclasses.replace(records[first], block=1)}, kept) == set()
+    kept.publish(dataclasses.replace(records[first], block=1), {})
+    assert publishing.standing(records, kept) == {first[0]}
+    kept.record(*second).write_bytes(b"torn")
+    assert publishing.standing(records, kept) == {first[0]}
+    with pytest.raises(BadRecord):
+        publishing.standing({first: records[first]}, kept)
 
 
 # Which records are judged.
@@ -319,7 +349,7 @@ def test_another_protocol_is_refused_by_name_wherever_it_lies(
 ) -> None:
     store = Store(there / "runs")
     old = dataclasses.replace(store.read(plan().points[0].arm.key, 0), protocol=PROTOCOL - 1)
-    path = store.publish(old)
+    path = store.publish(old, {})
     patched.setattr(sys, "argv", ["judge", CLAIM, f"results={tmp_path / 'mine'}"])
     assert judge.main() == 2
     assert f"{path} was made by protocol {PROTOCOL - 1}" in capsys.readouterr().err

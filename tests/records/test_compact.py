@@ -39,7 +39,7 @@ def test_thinned_histories_keep_curves_and_the_named_statistics_alone() -> None:
 
 def test_a_compact_record_is_found_and_read_like_any_other(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    path = store.publish(RECORD)
+    path = store.publish(RECORD, {})
     assert path == tmp_path / RECORD.arm / "0" / "record.json.gz"
     assert store.has(RECORD.arm, 0)
     assert not store.has(RECORD.arm, 1)
@@ -50,8 +50,8 @@ def test_a_compact_record_is_found_and_read_like_any_other(tmp_path: Path) -> No
 
 def test_published_again_a_record_is_replaced_and_a_whole_one_comes_first(tmp_path: Path) -> None:
     store, other = Store(tmp_path), dataclasses.replace(RECORD, members=(7,))
-    store.publish(other)
-    store.publish(RECORD)
+    store.publish(other, {})
+    store.publish(RECORD, {})
     assert store.read(RECORD.arm, 0) == RECORD
     (store.folder(RECORD.arm, 0) / "record.json").write_bytes(module.encode(other))
     assert store.read(RECORD.arm, 0) == other
@@ -63,7 +63,7 @@ Pack = Callable[[bytes], bytes]
 
 def bytes_of(root: Path, pack: Pack, monkeypatch: pytest.MonkeyPatch) -> bytes:
     monkeypatch.setattr(module, "pack", pack)
-    return Store(root).publish(RECORD).read_bytes()
+    return Store(root).publish(RECORD, {}).read_bytes()
 
 
 def test_equal_records_give_equal_bytes_whenever_they_are_written(
@@ -94,7 +94,7 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 @pytest.mark.parametrize("name", DAMAGE)
 def test_a_damaged_compact_record_is_refused_by_name(tmp_path: Path, name: str) -> None:
     store = Store(tmp_path)
-    path = store.publish(RECORD)
+    path = store.publish(RECORD, {})
     path.write_bytes(DAMAGE[name](path.read_bytes()))
     with pytest.raises(BadRecord) as caught:
         store.read(RECORD.arm, 0)

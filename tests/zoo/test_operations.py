@@ -383,14 +383,26 @@ def test_convolutions_agree_with_the_oracle(kernel: int, as_product: bool, monke
     assert worst_error(kernel) < 2e-5
 
 
-def test_small_maps_of_few_channels_are_a_product_on_a_gpu_and_grey_ones_everywhere():
+def test_small_maps_of_few_channels_are_a_product_where_members_crowd_a_gpu_and_grey_ones_everywhere():
     ways = operations.quicker_as_product
-    assert ways((32, 28, 28, 1), "cpu")
-    assert ways((32, 28, 28, 1), "gpu")
-    assert ways((32, 12, 12, 16), "gpu")
-    assert not ways((32, 12, 12, 16), "cpu")
-    assert not ways((32, 28, 28, 16), "gpu")
-    assert not ways((32, 14, 14, 32), "gpu")
+    assert ways((32, 28, 28, 1), False)
+    assert ways((32, 28, 28, 1), True)
+    assert ways((32, 12, 12, 16), True)
+    assert not ways((32, 12, 12, 16), False)
+    assert not ways((32, 28, 28, 16), True)
+    assert not ways((32, 14, 14, 32), True)
+
+
+def convolutions_traced(crowd: bool) -> int:
+    """Convolutions in what a layer of 16 channels is traced to."""
+    layer = Conv(name="c", filters=4, kernel=(3, 3))
+    with operations.crowded(crowd):
+        traced = jax.make_jaxpr(lambda x: operate(layer, weights(np.ones((3, 3, 16, 4))), x))(jnp.ones((1, 8, 8, 16)))
+    return str(traced).count("conv_general_dilated")
+
+
+def test_a_crowd_ends_with_its_context():
+    assert [convolutions_traced(crowd) for crowd in (False, True, False)] == [1, 0, 1]
 
 
 def flipped(node: Node, learned: Any, x: jax.Array) -> jax.Array:

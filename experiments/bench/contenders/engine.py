@@ -47,8 +47,8 @@ class Engine:
         join: Callable[[Sequence[Any]], Any] = engine.only if lone else engine.stack
         states = [placed(self.built.init(member), own.weights) for member, own in zip(members, start, strict=True)]
         self.state = join(states)
-        self.images = join([jnp.asarray(own.train.images) for own in start])
-        self.labels = join([jnp.asarray(own.train.labels) for own in start])
+        self.images = jnp.asarray(join([own.train.images for own in start]))
+        self.labels = jnp.asarray(join([own.train.labels for own in start]))
         self.epoch = workload.images // workload.batch
         self.rates = np.full((self.epoch,) if lone else (self.epoch, len(members)), LEARNING_RATE, np.float32)
 
