@@ -93,9 +93,9 @@ def crowded(on: bool) -> Iterator[None]:
 def quicker_as_product(shape: Sequence[int], crowd: bool) -> bool:
     """Whether a convolution of maps of this shape is quicker as one matrix product over its windows.
 
-    Alone it is for grey images only: XLA:CPU takes four times as long for its own convolution of one channel, and is the
-    quicker for three. Members side by side make it a grouped convolution, and cuDNN's are built for large maps: on
-    12x12 maps of 16 channels a whole step took four to six times as long in float32, on 14x14 of 32 as long
+    Alone it is for grey images only: XLA:CPU takes four times as long for its own convolution of one channel, and is
+    the quicker for three. Members side by side make it a grouped convolution, and cuDNN's are for large maps: on 12x12
+    maps of 16 channels a whole step took four to six times as long in float32, on 14x14 of 32 as long
     (`results/bench/NOTES.md`).
     """
     _, height, width, channels = shape
