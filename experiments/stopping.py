@@ -5,6 +5,7 @@ main thread is parked, and another ends the process. That is safe at any instant
 place by one rename; what should not be cut short all the same (a record and its mirror) is given a second.
 """
 
+import atexit
 import contextlib
 import errno
 import multiprocessing
@@ -32,6 +33,8 @@ _settled = threading.Lock()
 _stopping, _busy = threading.Event(), threading.Event()
 """Whether a signal has come; whether the main thread is within `undisturbed`."""
 _elsewhere: list[Callable[[], None]] = []
+_ended: list[int] = []
+"""The code with which the command has ended, once it has."""
 
 
 def of_the_disk(problem: OSError) -> str:
@@ -97,12 +100,12 @@ def in_order(line: str = GO_ON) -> Iterator[None]:
 def door(main: Callable[[], int], line: str = GO_ON) -> NoReturn:
     """Run a command from its beginning to the end of the process, in order; it ends with the code that `main` returns.
 
-    Once that is there, a signal while Python takes itself down ends the process at once, with the same code.
+    Once that is there, a signal ends the process at once with the same code, and is ignored once Python takes its
+    modules down: it has taken its handlers down before, so that the process would end by the signal.
     """
-    ended: list[int] = []
 
     def leave(number: int, frame: FrameType | None) -> None:
-        os._exit(ended[0] if ended else 128 + number)
+        os._exit(_ended[0] if _ended else 128 + number)
 
     for one in SIGNALS:
         if signal.getsignal(one) is not signal.SIG_IGN:
@@ -111,8 +114,18 @@ def door(main: Callable[[], int], line: str = GO_ON) -> NoReturn:
         code = main()
         with contextlib.suppress(OSError, ValueError):  # whoever read it may be gone
             sys.stdout.flush()
-        ended.append(code)
+        _ended.append(code)
     sys.exit(code)
+
+
+@atexit.register
+def _deaf() -> None:
+    """Ignore signals once a command has ended: what is ignored stays so when Python takes its handlers down.
+
+    Registered at once, so that it is called after all that registers later.
+    """
+    for one in SIGNALS if _ended else ():
+        signal.signal(one, signal.SIG_IGN)
 
 
 def _park(number: int, frame: FrameType | None) -> None:

@@ -131,6 +131,31 @@ def test_a_signal_after_the_work_is_done_does_not_change_how_it_ended(end: str, 
         assert clean == end.startswith("stopping")
 
 
+LATEST_OF_ALL = """
+import os, signal, sys, time
+from experiments import stopping
+
+class Late:
+    # goes when Python takes its modules down, after its signal handlers
+
+    def __del__(self, os=os, number=signal.SIGTERM, sleep=time.sleep):
+        os.kill(os.getpid(), number)
+        sleep(0.2)
+
+late = Late()
+{end}
+"""
+
+
+@pytest.mark.parametrize("end", ["stopping.door(lambda: 7)", "sys.exit(7)"])
+def test_a_signal_while_python_takes_itself_down_does_not_change_it_either(end: str, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(LATEST_OF_ALL.format(end=end))
+    process = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, preexec_fn=heed)
+    assert (process.returncode == 7) == end.startswith("stopping")
+    assert process.stderr == ""
+
+
 def test_what_was_ignored_stays_ignored_and_all_is_put_back() -> None:
     before = {one: signal.getsignal(one) for one in stopping.SIGNALS}
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
