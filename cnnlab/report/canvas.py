@@ -90,7 +90,8 @@ def save(figure: "Figure", path: Path) -> Path:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     metadata = {"Date": None} if path.suffix == ".svg" else {}
-    with matplotlib.rc_context({"svg.hashsalt": "cnnlab"}):  # else an SVG's ids are drawn anew each time
+    # else an SVG's ids are drawn anew each time; text stays text, to be searched and a third of the size
+    with matplotlib.rc_context({"svg.hashsalt": "cnnlab", "svg.fonttype": "none"}):
         if path.suffix != ".png":
             figure.savefig(path, dpi=DPI, metadata=metadata)
             return path

@@ -39,13 +39,14 @@ def test_thinned_histories_keep_curves_and_the_named_statistics_alone() -> None:
 
 def test_a_compact_record_is_found_and_read_like_any_other(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    path = store.publish(RECORD, {})
+    path = store.publish(RECORD, {"backend": "cpu"})
     assert path == tmp_path / RECORD.arm / "0" / "record.json.gz"
+    assert store.provenance(RECORD.arm, 0) == {"backend": "cpu"}
     assert store.has(RECORD.arm, 0)
     assert not store.has(RECORD.arm, 1)
     assert store.read(RECORD.arm, 0) == RECORD
     assert list(store.names()) == [(RECORD.arm, 0)]
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert sorted(file.name for file in path.parent.iterdir()) == ["provenance.json", path.name]
 
 
 def test_published_again_a_record_is_replaced_and_a_whole_one_comes_first(tmp_path: Path) -> None:
