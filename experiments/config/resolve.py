@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
@@ -183,10 +183,17 @@ def reject_extra_keys(cfg: DictConfig) -> None:
 
 
 def _plain(node: Any, where: str) -> dict[str, Any]:
-    """A resolved section with lists as tuples. Raises Invalid for a list in a list, which the schema lets pass."""
+    """A resolved section with lists as tuples.
+
+    Raises Invalid for what the schema lets pass: a list in a list, and a single value interpolated into a list's place.
+    """
     content = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
     if not isinstance(content, dict):
         raise TypeError(f"a section must be a mapping, not {type(content).__name__}")
+    kind = OmegaConf.get_type(node)
+    for name, hint in get_type_hints(kind).items() if dataclasses.is_dataclass(kind) else ():
+        listed, value = isinstance(content.get(name, []), list), content.get(name)
+        require(listed or get_origin(hint) is not list, f"{where}.{name}", value, "must be a list, such as [2,4]")
     for key, value in content.items():
         flat = not isinstance(value, list) or not any(isinstance(item, (list, dict)) for item in value)
         require(flat, f"{where}.{key!s}", value, "must be a plain list of values")

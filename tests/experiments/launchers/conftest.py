@@ -18,6 +18,8 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
+from experiments.faults import heed
+
 ROOT = Path(__file__).parents[3]
 DOOR = ("-m", "experiments.run")
 TINY = (
@@ -64,6 +66,7 @@ class Sweeps:
         return subprocess.Popen(
             [sys.executable, *door, *TINY, *more],
             env={**os.environ, **variables}, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            preexec_fn=heed,
         )  # fmt: skip
 
     def run(self, results: Path, *more: str, door: tuple[str, ...] = DOOR) -> "Done":
