@@ -119,12 +119,13 @@ def publish(choice: Choice, console: Console) -> None:
     root, source = published.root(), Store(choice.results / "runs")
     records = {name: compact(source.read(*name)) for name in wanted(choice, source)}
     target = Store(root / "runs")
-    kept = standing(records, target)
+    others = standing(records, target, choice.force)
+    kept = set() if choice.force else others
     _refuse_lower(choice)
-    for arm in {arm for arm, _ in records} if choice.force else ():
-        shutil.rmtree(target.root / arm, ignore_errors=True)
+    for arm in others - kept:
+        shutil.rmtree(target.root / arm)
     for name, record in records.items():
-        if choice.force or name[0] not in kept:
+        if name[0] not in kept:
             target.publish(record, _maker(source.provenance(*name)))
     for sweep in choice.sweeps:
         write_made(sweep, choice)
@@ -135,29 +136,33 @@ def publish(choice: Choice, console: Console) -> None:
     found = write_pages(choice, console)
     for line in differing(choice, found):
         console.print(line, markup=False)
-    if kept and not choice.force:
+    if kept:
         console.print(f"{len(kept)} arms are published of another run and stay; force=true replaces them", markup=False)
     size = sum(path.stat().st_size for path in target.root.rglob("*") if path.is_file())
     console.print(f"{len(records)} records, {size / 1e6:.1f} MB of records in all: {root}", markup=False)
 
 
-def standing(records: Mapping[Name, Record], target: Store) -> set[str]:
+def standing(records: Mapping[Name, Record], target: Store, force: bool = False) -> set[str]:
     """Arms of which another run's records are published; one run's blocks are not mixed with another's.
 
     Raises:
-        BadRecord: a published record that would be judged beside these cannot be used.
+        BadRecord: a published record that would be judged beside these cannot be used; unless forced, those of arms
+            that stay count too.
     """
-    found = set[str]()
+    found, torn = set[str](), dict[str, BadRecord]()
     wanted_arms = {arm for arm, _ in records}
     for name in target.names():
         try:
             there = target.read(*name)
-        except BadRecord:
-            if name[0] in wanted_arms:
-                continue  # it gives way
-            raise
+        except BadRecord as problem:
+            if name not in records:
+                raise
+            torn[name[0]] = problem  # it gives way with its arm
+            continue
         if name[0] in wanted_arms and (name not in records or _evidence(there) != _evidence(records[name])):
             found.add(name[0])
+    for arm in set() if force else found & set(torn):
+        raise torn[arm]
     return found
 
 
@@ -211,7 +216,7 @@ def write_made(sweep: str, choice: Choice) -> None:
     """Say beside a sweep's tables with which overrides it ran, and what made how many of its arms."""
     target, one = Store(published.root() / "runs"), choice.sweeps[sweep]
     names = {named(point) for point in (*one.points, *one.checks)}
-    made = Counter(json.dumps(_maker(target.provenance(*name)), sort_keys=True) for name in names)
+    made = Counter(json.dumps(target.provenance(*name), sort_keys=True) for name in names)
     content = {
         "overrides": [word for word in choice.overrides[sweep] if not word.startswith(SILENT)],
         "protocol": PROTOCOL,

@@ -191,9 +191,9 @@ def _plain(node: Any, where: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise TypeError(f"a section must be a mapping, not {type(content).__name__}")
     kind = OmegaConf.get_type(node)
-    for name, hint in get_type_hints(kind).items() if dataclasses.is_dataclass(kind) else ():
-        listed, value = isinstance(content.get(name, []), list), content.get(name)
-        require(listed or get_origin(hint) is not list, f"{where}.{name}", value, "must be a list, such as [2,4]")
+    hints = get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
+    for name in [name for name, hint in hints.items() if get_origin(hint) is list and name in content]:
+        require(isinstance(content[name], list), f"{where}.{name}", content[name], "must be a list, such as [2,4]")
     for key, value in content.items():
         flat = not isinstance(value, list) or not any(isinstance(item, (list, dict)) for item in value)
         require(flat, f"{where}.{key!s}", value, "must be a plain list of values")

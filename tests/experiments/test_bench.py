@@ -309,26 +309,24 @@ def test_the_kernels_of_a_step_are_those_of_the_loop_over_steps_where_there_is_o
     assert gates.weight_gradients_elsewhere(LOOPED.replace("__triton", "other", 1), 1)
 
 
-def as_traced(differentiate: Callable[[Any], Any]) -> str:
-    """A step of two members side by side before XLA rewrites it, its gradient taken in one way or another."""
-    built = engine.engine.program(TINY.arm, jax.vmap)
+def as_traced(step: Callable[..., Any]) -> str:
+    """A step of two members side by side before XLA rewrites it."""
+    built = engine.engine.program(TINY.arm)
     arguments = (
         engine.engine.stack([built.init(0), built.init(1)]), jnp.zeros((2, 32, 8, 8, 1)), jnp.zeros((2, 32), int),
         np.zeros((2, 16), np.int32), np.zeros(2, np.float32),
     )  # fmt: skip
-    return jax.jit(differentiate(built)).lower(*arguments).compiler_ir("hlo").as_hlo_text()
-
-
-def each_gradient_by_itself(built: Any) -> Any:
-    """The fault: the lone member's step along the member axis."""
-    del built
-    return jax.vmap(engine.engine.program(TINY.arm).step)
+    return jax.jit(step).lower(*arguments).compiler_ir("hlo").as_hlo_text()
 
 
 def test_side_by_side_a_weight_gradient_is_one_that_cudnn_has_a_kernel_for() -> None:
-    """Batch groups are what XLA:GPU takes for a backward filter; the first layer is grey, a product."""
-    assert len(gates.batch_groups(as_traced(lambda built: built.step))) == TINY.net.depth - 1
-    assert not gates.batch_groups(as_traced(each_gradient_by_itself))
+    """Batch groups are what XLA:GPU takes for a backward filter; the first layer is grey, a product.
+
+    The twin is the lone member's step along the member axis, each gradient by itself.
+    """
+    program = engine.engine.program
+    assert len(gates.batch_groups(as_traced(program(TINY.arm, jax.vmap).step))) == TINY.net.depth - 1
+    assert not gates.batch_groups(as_traced(jax.vmap(program(TINY.arm).step)))
 
 
 def test_a_turn_on_a_gpu_lasts_and_the_engine_trains_a_block_of_members_side_by_side_there() -> None:

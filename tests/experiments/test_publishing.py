@@ -241,6 +241,11 @@ def test_blocks_of_two_runs_are_not_mixed_and_a_record_that_cannot_be_read_gives
     assert publishing.standing(records, kept) == {first[0]}
     with pytest.raises(BadRecord):
         publishing.standing({first: records[first]}, kept)
+    # nor does it give way where its arm is another run's and stays
+    kept.record(*first).write_bytes(b"torn")
+    with pytest.raises(BadRecord):
+        publishing.standing(records, kept)
+    assert publishing.standing(records, kept, force=True) == {first[0]}
 
 
 # Which records are judged.

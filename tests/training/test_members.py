@@ -14,6 +14,7 @@ from cnnlab.spec.arm import Arm
 from cnnlab.training import members
 from cnnlab.training.program import Program, State, program
 from cnnlab.training.run import Purpose, Result, Run
+from experiments.bench.compiling import watch
 
 
 def run(arm: Arm, seed: int = 0, rate: float = 0.05, purpose: Purpose = "own") -> Run:
@@ -184,17 +185,28 @@ def test_a_stretch_that_is_not_what_its_steps_are_is_found(
     assert not np.allclose(losses(arm, source, "side_by_side"), alone, rtol=1e-3)
 
 
+def steps_compiled() -> tuple[int, int]:
+    """Programs compiled so far in this process for stretches and for single steps."""
+    programs = watch().programs
+    return programs.count("jit(many)"), programs.count("jit(step)")
+
+
 def test_a_members_bytes_do_not_depend_on_how_many_train_beside_it_nor_is_anything_compiled_again(
-    arm: Arm, source: Source
+    arm: Arm, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arm = with_a_rest(arm)
+    arm, before = with_a_rest(arm), steps_compiled()
+    members.compiled.cache_clear()
     count = members.SIDE_BY_SIDE + 1
     many = train(source, *(run(arm, seed=seed) for seed in range(count)), strategy="side_by_side")
-    built = members.compiled(arm, False)
-    compiled = [built.many._cache_size(), built.step._cache_size()]  # type: ignore[union-attr,attr-defined]
+    once = before[0] + 1, before[1] + 1
+    assert steps_compiled() == once
     assert train(source, run(arm, seed=1), strategy="side_by_side") == [many[1]]
     assert train(source, run(arm, seed=count - 1), run(arm), strategy="side_by_side") == [many[-1], many[0]]
-    assert compiled == [1, 1] == [built.many._cache_size(), built.step._cache_size()]  # type: ignore[union-attr,attr-defined]
+    assert steps_compiled() == once
+    # the twin: not filled up to the same number, two members are two programs more
+    monkeypatch.setattr(members, "SIDE_BY_SIDE", 2)
+    train(source, run(arm), run(arm, seed=1), strategy="side_by_side")
+    assert steps_compiled() == (once[0] + 1, once[1] + 1)
 
 
 def test_pairing_survives_another_arm(arm: Arm, source: Source) -> None:

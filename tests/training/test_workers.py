@@ -173,6 +173,17 @@ def test_a_batch_system_says_which_gpus_there_are(
     assert workers.devices() == expected
 
 
+def test_workers_of_a_gpu_take_memory_as_they_need_it_unless_told_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "XLA_PYTHON_CLIENT_PREALLOCATE"
+    monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    assert workers.placed(3, "gpu") == {name: "false", "CUDA_VISIBLE_DEVICES": "7"}
+    monkeypatch.setenv(name, "true")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4")
+    assert workers.placed(3, "gpu") == {name: "true"}
+    assert name not in workers.placed(3, "cpu")
+
+
 def test_an_unknown_strategy_is_refused(arm: Arm, source: Source) -> None:
     from cnnlab.spec.invalid import Invalid
     from cnnlab.training import members

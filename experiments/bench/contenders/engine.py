@@ -40,7 +40,6 @@ class Engine:
         self.compiling = watch()
         recipe = dataclasses.replace(workload.arm.recipe, precision=precision)
         self.lone, self.watched, self.arm = lone, watched, dataclasses.replace(workload.arm, recipe=recipe)
-        self.looks: list[Any] = []
         self.built = engine.compiled(self.arm, lone)
         self.step: Any = self.built.step if lone else self.built.many
         start = [given(workload, member) for member in members]
@@ -60,7 +59,7 @@ class Engine:
     def run(self, batches: Batches) -> Values:
         """See `Trainer`; what a step gives is fetched at an epoch's end, as `members` fetches it."""
         steps = batches[0] if self.lone else batches.swapaxes(0, 1)
-        losses: list[Any] = []
+        losses, looks = list[Any](), list[Any]()
         for first in range(0, len(steps), self.epoch):
             some = steps[first : first + self.epoch]
             # an epoch cut short is still an epoch's program
@@ -70,12 +69,11 @@ class Engine:
             for steps_taken in stretches:
                 if self.watched:
                     at = steps_taken.start
-                    self.looks.append(self.built.look(self.state, *given, whole[at], self.rates[at]))
+                    looks.append(self.built.look(self.state, *given, whole[at], self.rates[at]))
                 self.state, values = self.built.advance(self.state, *given, whole, self.rates, steps_taken)
                 found += values
             losses += jax.device_get(found)
-        jax.device_get(self.looks)
-        self.looks.clear()
+        jax.device_get(looks)
         return np.asarray(losses).reshape(len(losses), -1).T
 
     def logits(self, images: Values) -> Values:
