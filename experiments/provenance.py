@@ -16,8 +16,14 @@ VECTORS = ("avx512f", "avx2", "avx")
 PACKAGES = ("cnnlab", "jax", "jaxlib", "flax", "optax", "numpy", "scipy", "hydra-core", "scikit-learn")
 
 
-def provenance(started: datetime.datetime, seconds: float, backend: str, workers: int) -> dict[str, Any]:
-    """Times (UTC), host, process, device, git state and versions, as plain data."""
+def provenance(
+    started: datetime.datetime, seconds: float, backend: str, workers: int, convolutions: str
+) -> dict[str, Any]:
+    """Times (UTC), host, process, device, git state and versions, as plain data.
+
+    Args:
+        convolutions: the library that computed them (`cnnlab.zoo.native`); empty for XLA.
+    """
     return {
         "started": started.isoformat(timespec="seconds"),
         "seconds": round(seconds, 2),
@@ -27,6 +33,7 @@ def provenance(started: datetime.datetime, seconds: float, backend: str, workers
         "workers": workers,
         "platform": platform.platform(),
         "processor": processor(),
+        "convolutions": convolutions or "xla",
         "python": platform.python_version(),
         "packages": versions(),
         "git": git_state(),
@@ -45,6 +52,8 @@ def other_version(facts: Mapping[str, Any]) -> str:
         parts.append(f"commit {there['commit'][:9]}")
     if "processor" in facts and facts["processor"] != processor():
         parts.append(f"processor {facts['processor']}")
+    if "convolutions" in facts and facts["convolutions"] == "xla":
+        parts.append("XLA's convolutions")
     packages: Mapping[str, str] = facts["packages"] if "packages" in facts else {}
     now = versions()
     parts += [f"{name} {version}" for name, version in sorted(packages.items()) if name in now and now[name] != version]

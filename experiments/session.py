@@ -5,15 +5,18 @@ import datetime
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from cnnlab.records import Store, require_writable
+from cnnlab.spec.invalid import Invalid
 from cnnlab.tracking import Run, Tracker, tracker
 from cnnlab.training.arm import Training, training
 from cnnlab.training.run import evaluation_seeds
 from cnnlab.training.workers import Outcome, Plan, Pool, accelerator, cores, devices
+from cnnlab.zoo import native
 from experiments.arm_run import of_arm
 from experiments.config.resolve import Point, Settings
 from experiments.provenance import other_version, provenance
@@ -49,7 +52,10 @@ class Session:
         backend = accelerator()
         workers = settings.workers or (cores() if backend == "cpu" else len(devices()))
         cache = settings.cache / "compiled"
-        self.pool = Pool(Plan(workers=workers, backend=backend, source=settings.source, compile_cache=cache))
+        self._note = ""
+        library = self._library(cache) if backend == "cpu" and settings.convolutions != "xla" else None
+        plan = Plan(workers=workers, backend=backend, source=settings.source, compile_cache=cache, native=library)
+        self.pool = Pool(plan)
         self._tracker: Tracker | None = None
 
     def __enter__(self) -> "Session":
@@ -77,6 +83,16 @@ class Session:
             self._train(todo, summary)
         return summary
 
+    def _library(self, folder: Path) -> Path | None:
+        """The library that workers convolve by; None, and a note, where it cannot be had. Raises Invalid if it must."""
+        try:
+            return native.build(folder)
+        except native.NoLibrary as problem:
+            if self.settings.convolutions == "native":
+                raise Invalid("convolutions", "native", f"{problem}; choose auto or xla") from problem
+            self._note = f"convolutions by XLA, which is slower: {problem}"
+            return None
+
     def _done(self, arm: str, block: int) -> bool:
         """Whether a usable record is there. Raises BadRecord."""
         if not self.store.has(arm, block):
@@ -93,6 +109,8 @@ class Session:
                 self.console.print(f"found {count} made by {version}, of the same protocol: used", markup=False)
 
     def _train(self, todo: dict[Name, Point], summary: Summary) -> None:
+        if self._note:
+            self.console.print(self._note, markup=False)
         claims = claim_digests()
 
         def begin(name: Name) -> Training:
@@ -120,9 +138,9 @@ class Session:
                     if outcome.record is None:
                         self._fail(point, outcome, summary)
                     else:
-                        facts = provenance(
-                            started, time.perf_counter() - clock, self.pool.plan.backend, self.pool.plan.workers
-                        )
+                        plan, seconds = self.pool.plan, time.perf_counter() - clock
+                        library = plan.native.stem if plan.native else ""
+                        facts = provenance(started, seconds, plan.backend, plan.workers, library)
                         self.store.write(outcome.record, facts)
                         self.show(*of_arm(point, outcome.record, self.settings))
                         summary.trained += 1

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from cnnlab.zoo import native
+
 
 class StandIn(ThreadingHTTPServer):
     """Answers what W&B's client asks to fill a run, to keep files and to save a view, and keeps what it was sent.
@@ -244,3 +246,14 @@ def absl_closes_nothing() -> None:
     from absl.logging import PythonHandler
 
     PythonHandler.close = logging.Handler.close
+
+
+@pytest.fixture(scope="session")
+def native_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library of our own convolutions, which this process uses from now on; skips where it cannot be compiled."""
+    try:
+        library = native.build(tmp_path_factory.mktemp("native"))
+    except native.NoLibrary as problem:
+        pytest.skip(str(problem))
+    native.use(library)
+    return library

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-PROTOCOL = 3
+PROTOCOL = 4
 """Raised whenever recorded numbers may change; part of every record, and never pooled over.
 
 1: finals, histories and tuning. 2: also probes of every trained member. 3: convolutions of grey images are computed
-as a matrix product, statistics apart from the step: other roundings.
+as a matrix product, statistics apart from the step: other roundings. 4: convolutions of our own on a CPU, and a
+stretch of steps as one program: other roundings again.
 """
 
 OWN: Final = "own"

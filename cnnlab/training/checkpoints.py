@@ -27,6 +27,7 @@ from cnnlab.spec.arm import plain
 from cnnlab.spec.record import PROTOCOL
 from cnnlab.training.program import State
 from cnnlab.training.run import Run
+from cnnlab.zoo import native
 
 EVERY = 10.0
 """Seconds between checkpoints; a shorter training has none. One of a small net takes a tenth of a second."""
@@ -156,6 +157,7 @@ def here() -> Facts:
         code.update(f"{path.relative_to(root)} ".encode() + path.read_bytes())
     return {
         "code": code.hexdigest(), "device": jax.devices()[0].device_kind, "processor": _processor(),
+        "convolutions": native.used(),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
     }  # fmt: skip
 

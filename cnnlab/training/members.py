@@ -1,8 +1,9 @@
 """Where members go: one call that trains a batch of members of one arm, by the strategy that suits the backend.
 
-On CPU members run one after the other, each step driven from Python: XLA:CPU runs a convolution inside a loop, or
-with a member axis, many times slower than alone. On an accelerator, which one small net does not fill and which waits
-for Python between steps, members train side by side along a member axis, and a stretch of steps is one program.
+On CPU members run one after the other: XLA:CPU runs a convolution with a member axis many times slower than without. On
+an accelerator, which one small net does not fill, they train side by side along a member axis. A stretch of steps is one
+program, so that nothing waits for Python between them; but on CPU, where a net has convolutions of XLA's, each step is
+driven from Python: inside a loop those are many times slower, too.
 """
 
 import functools
@@ -67,7 +68,7 @@ class Compiled:
     """The functions of a `Program`, jitted: for a lone member, or along a leading member axis.
 
     Attributes:
-        many: takes steps of an epoch in one program, for members side by side; None for a lone member.
+        many: takes steps of an epoch in one program; None where steps are not to be taken in a loop.
     """
 
     init: Callable[[int], State]
@@ -119,12 +120,12 @@ def compiled(arm: Arm, lone: bool) -> Compiled:
             state, loss = built.step(state, images, labels, batches[place], rates[place])
             return state, jax.lax.dynamic_update_index_in_dim(losses, loss, place, 0)
 
-        reached: tuple[State, Array] = jax.lax.fori_loop(begin, end, one, (state, jnp.zeros(batches.shape[:2])))
+        reached: tuple[State, Array] = jax.lax.fori_loop(begin, end, one, (state, jnp.zeros(rates.shape)))
         return reached
 
     return Compiled(
         built.init, jax.jit(built.step, donate_argnums=0), jax.jit(built.look), jax.jit(built.logits),
-        None if lone else jax.jit(many, donate_argnums=0),
+        jax.jit(many, donate_argnums=0) if built.loops else None,
     )  # fmt: skip
 
 

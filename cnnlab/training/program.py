@@ -13,11 +13,12 @@ from jax import Array
 
 from cnnlab.gradients import Snapshot, measure
 from cnnlab.spec.arm import Arm
-from cnnlab.spec.network import Activation, Network
+from cnnlab.spec.network import Activation, Conv, Network, Node, TransposedConv
 from cnnlab.spec.recipe import Recipe
+from cnnlab.zoo import native
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.module import Net
-from cnnlab.zoo.operations import crowded
+from cnnlab.zoo.operations import Way, convolving, native_can
 
 Tree = Any
 """A pytree of arrays."""
@@ -56,6 +57,8 @@ class Program:
             depend on what is measured.
         layers: (state, images) -> output of every layer by name, with batch norm at its running statistics.
         logits: (state, images) -> (batch, classes), of the same.
+        loops: whether steps may be taken in a loop inside a program: everywhere but on a CPU with convolutions of
+            XLA's, which has no quick ones there.
     """
 
     init: Callable[[int], State]
@@ -63,11 +66,12 @@ class Program:
     look: Callable[..., dict[str, Array]]
     layers: Callable[[State, Array], dict[str, Array]]
     logits: Callable[[State, Array], Array]
+    loops: bool
 
 
 @dataclass(frozen=True)
 class Frame:
-    """The structure of a net without its arrays, which travel as plain dicts; `crowd`: see `zoo.operations.crowded`.
+    """The structure of a net without its arrays, which travel as plain dicts; `way`: see `zoo.operations.convolving`.
 
     A step is called hundreds of times a second, and JAX walks plain dicts in C++ but `nnx.State` in Python.
     """
@@ -75,15 +79,15 @@ class Frame:
     graph: Any
     params: Tree
     statistics: Tree
-    crowd: bool = False
+    way: Way = "xla"
 
     def net(self, params: Tree, statistics: Tree) -> Any:
         """The net with these arrays."""
         return nnx.merge(self.graph, _filled(self.params, params), _filled(self.statistics, statistics), copy=True)
 
     def outputs(self, model: Any, images: Array, **how: Any) -> Any:
-        """What the net gives for images, its layers computed as suits how many members there are."""
-        with crowded(self.crowd):
+        """What the net gives for images, its convolutions computed as suits the device and how many members there are."""
+        with convolving(self.way):
             return model(images, **how)
 
 
@@ -112,8 +116,7 @@ def program(arm: Arm, each: Each = alone) -> Program:
     task = arm.task
     net = network(arm.net, task.side, task.channels, task.classes)
     # the structure of the module is the same for every key, so one frame serves all members
-    crowd = each is not alone and jax.default_backend() == "gpu"
-    frame = Frame(*split(Net(net, jax.random.key(0))), crowd)
+    frame = Frame(*split(Net(net, jax.random.key(0))), way_for(jax.default_backend(), lone=each is alone))
     optimizer = direction(arm.recipe)
 
     def init(seed: int) -> State:
@@ -130,7 +133,20 @@ def program(arm: Arm, each: Each = alone) -> Program:
         return layers(state, images)[net.output]
 
     step, look = make_step(frame, net, arm.recipe, each)
-    return Program(init, step, look, each(layers), each(logits))
+    loops = each is not alone or (frame.way == "native" and all(map(native_throughout, net.nodes)))
+    return Program(init, step, look, each(layers), each(logits), loops)
+
+
+def way_for(backend: str, *, lone: bool) -> Way:
+    """How convolutions are computed on a JAX backend (`cpu`, `gpu`, `tpu`), of a lone member or of many."""
+    if not lone:
+        return "crowded" if backend == "gpu" else "xla"
+    return "native" if backend == "cpu" and native.used() else "xla"
+
+
+def native_throughout(node: Node) -> bool:
+    """Whether no part of a layer is a convolution of XLA's where `native` ones are used."""
+    return native_can(node) if isinstance(node, Conv) else not isinstance(node, TransposedConv)
 
 
 def direction(recipe: Recipe) -> optax.GradientTransformation:

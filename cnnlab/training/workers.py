@@ -37,6 +37,10 @@ ONE_THREAD = {
     # glibc gives large buffers back to the system after every step and has their pages faulted in again at the next
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**40),
+    # XLA computes on a thread of its own, whose heap can hold no large buffer: those would go back all the same
+    "MALLOC_ARENA_MAX": "1",
+    # one entry of the processor's page table for 2 MiB in place of 4 KiB
+    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
 
 
@@ -46,12 +50,19 @@ PAUSE = 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How a machine is used: `workers` processes on a `backend` (`cpu` or `gpu`), data and compile cache in folders."""
+    """How a machine is used.
+
+    Attributes:
+        workers: processes. backend: `cpu` or `gpu`.
+        source: where data lie. compile_cache: folder of compiled programs.
+        native: library that a CPU's workers convolve by, of `cnnlab.zoo.native`; None for XLA's own convolutions.
+    """
 
     workers: int
     backend: str
     source: Source
     compile_cache: Path
+    native: Path | None = None
 
 
 def cores() -> int:
@@ -304,7 +315,10 @@ def serve(pipe: connection.Connection, plan: Plan) -> None:
     settings.update("jax_compilation_cache_dir", str(plan.compile_cache))
     settings.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     from cnnlab.training import linear, members
+    from cnnlab.zoo import native
 
+    if plan.native is not None:
+        native.use(plan.native)
     strategy = members.strategy_for(plan.backend)
     while True:
         try:

@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from fractions import Fraction
 from functools import singledispatch
 from math import comb
-from typing import Any
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -41,12 +41,14 @@ from cnnlab.spec.network import (
     SpaceToDepth,
     TransposedConv,
 )
+from cnnlab.zoo import native
 from cnnlab.zoo.activations import TABLE, activation
 
 HEIGHT, WIDTH = 1, 2
 PRODUCT_CHANNELS, PRODUCT_PIXELS = 24, 256
 """Up to these a map's convolution is a matrix product where members crowd a GPU."""
-_CROWDED = ContextVar("crowded", default=False)
+Way = Literal["xla", "crowded", "native"]
+_WAY: ContextVar[Way] = ContextVar("way", default="xla")
 TRAINING_ONLY = ("dropout",)
 """Elementwise layers that act in training and are the identity in evaluation."""
 
@@ -70,7 +72,9 @@ def operate(node: Node, weights: Any, *inputs: Array) -> Array:
 
 @operate.register
 def _(node: Conv, weights: Any, x: Array) -> Array:
-    if node.groups == 1 and node.dilation == (1, 1) and quicker_as_product(x.shape, _CROWDED.get()):
+    if native_can(node) and _WAY.get() == "native":
+        return _conv_natively(node, weights, x)
+    if native_can(node) and quicker_as_product(x.shape, _WAY.get() == "crowded"):
         return _conv_as_product(node, weights, x)
     padding = node.padding.upper() if isinstance(node.padding, str) else node.padding
     value = lax.conv_general_dilated(
@@ -81,13 +85,23 @@ def _(node: Conv, weights: Any, x: Array) -> Array:
 
 
 @contextlib.contextmanager
-def crowded(on: bool) -> Iterator[None]:
-    """What is traced meanwhile runs with many members side by side on a GPU, if `on`: see `quicker_as_product`."""
-    before = _CROWDED.set(on)
+def convolving(way: Way) -> Iterator[None]:
+    """Choose how convolutions are computed that are traced meanwhile.
+
+    Args:
+        way: `xla` as XLA has them, but those of grey images as matrix products; `crowded` for many members side by side
+            on a GPU, see `quicker_as_product`; `native` by `cnnlab.zoo.native`, where that can.
+    """
+    before = _WAY.set(way)
     try:
         yield
     finally:
-        _CROWDED.reset(before)
+        _WAY.reset(before)
+
+
+def native_can(node: Conv) -> bool:
+    """Whether a convolution has neither groups nor holes: `cnnlab.zoo.native` can compute it, or one matrix product."""
+    return node.groups == 1 and node.dilation == (1, 1)
 
 
 def quicker_as_product(shape: Sequence[int], crowd: bool) -> bool:
@@ -101,6 +115,14 @@ def quicker_as_product(shape: Sequence[int], crowd: bool) -> bool:
     _, height, width, channels = shape
     small = channels <= PRODUCT_CHANNELS and height * width <= PRODUCT_PIXELS
     return channels == 1 or (crowd and small)
+
+
+def _conv_natively(node: Conv, weights: Any, x: Array) -> Array:
+    """Convolve by `cnnlab.zoo.native`, bias included."""
+    kernel = weights.kernel[...]
+    bias = jnp.zeros(kernel.shape[-1:], kernel.dtype) if weights.bias is None else weights.bias[...]
+    rows, columns = _sides(x, node.padding, node.kernel, node.stride)
+    return native.convolve(x, kernel, bias, node.stride, (rows, columns))
 
 
 def _conv_as_product(node: Conv, weights: Any, x: Array) -> Array:
@@ -277,10 +299,16 @@ def _interpolation(kind: str, scale: Fraction, length: int) -> NDArray[np.float6
 
 
 def _padded(x: Array, padding: Padding, kernel: Pair, stride: Pair, value: float) -> Array:
-    """Pad a map as a window operation says; `same` is JAX's rule."""
-    if isinstance(padding, str):
-        return _pad(x, lax.padtype_to_pads(x.shape[1:3], kernel, stride, padding.upper()), value)
-    return _pad(x, padding, value)
+    """Pad a map as a window operation says."""
+    return _pad(x, _sides(x, padding, kernel, stride), value)
+
+
+def _sides(x: Array, padding: Padding, kernel: Pair, stride: Pair) -> tuple[Pair, Pair]:
+    """Pixels before and after the map along height and width; `same` is JAX's rule."""
+    if not isinstance(padding, str):
+        return padding
+    rows, columns = lax.padtype_to_pads(x.shape[1:3], kernel, stride, padding.upper())
+    return rows, columns
 
 
 def _pad(x: Array, padding: Sequence[Pair], value: float) -> Array:

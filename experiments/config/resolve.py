@@ -21,6 +21,7 @@ from experiments.config.mistakes import UserMistake, near
 
 MATCHES = ("none", "params", "macs")
 MATCH_ON = ("all", "real")
+CONVOLUTIONS = ("auto", "native", "xla")
 CHECKS = ("none", "positive", "sensitivity", "a_a")
 
 
@@ -32,6 +33,7 @@ class Settings:
     cache: Path
     raw_dir: Path | None
     workers: int
+    convolutions: str
     force: bool
     tracker: str
     project: str
@@ -95,6 +97,7 @@ def settings(cfg: DictConfig, sweep_name: str) -> Settings:
     require_choice("tracker.mode", cfg.tracker.mode, MODES)
     require_choice("tracker.unit", cfg.tracker.unit, UNITS)
     require(cfg.workers >= 0, "workers", cfg.workers, "must be 0 (one per core) or more")
+    require_choice("convolutions", cfg.convolutions, CONVOLUTIONS)
     require(cfg.scale.hours >= 0, "scale.hours", cfg.scale.hours, "must be 0 (no limit) or more")
     require(cfg.scale.looks in (1, 2), "scale.looks", cfg.scale.looks, "must be 1 or 2: there is never a third look")
     if cfg.sweep is not None:
@@ -105,6 +108,7 @@ def settings(cfg: DictConfig, sweep_name: str) -> Settings:
         cache=_folder("cache", cfg.cache),
         raw_dir=None if cfg.data.raw_dir is None else _folder("data.raw_dir", cfg.data.raw_dir).absolute(),
         workers=cfg.workers,
+        convolutions=cfg.convolutions,
         force=cfg.force,
         tracker=cfg.tracker.mode,
         project=cfg.tracker.project,

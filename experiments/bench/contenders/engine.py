@@ -1,7 +1,9 @@
 """The suite's engine, driven as `cnnlab.training.members` drives it: a process a core, or side by side on a GPU."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -11,6 +13,7 @@ import numpy as np
 from cnnlab.training import members as engine
 from cnnlab.training.program import State
 from cnnlab.training.workers import ONE_THREAD
+from cnnlab.zoo import native
 from experiments.bench.compiling import watch
 from experiments.bench.contract import Batches, Machine, Setup, Values, on_gpu
 from experiments.bench.given import given
@@ -41,7 +44,7 @@ class Engine:
         recipe = dataclasses.replace(workload.arm.recipe, precision=precision)
         self.lone, self.watched, self.arm = lone, watched, dataclasses.replace(workload.arm, recipe=recipe)
         self.built = engine.compiled(self.arm, lone)
-        self.step: Any = self.built.step if lone else self.built.many
+        self.step: Any = self.built.many or self.built.step
         start = [given(workload, member) for member in members]
         join: Callable[[Sequence[Any]], Any] = engine.only if lone else engine.stack
         states = [placed(self.built.init(member), own.weights) for member, own in zip(members, start, strict=True)]
@@ -90,7 +93,7 @@ class Engine:
     def hlo(self) -> str:
         """What XLA makes of one step, or of a stretch of them: the text without the machine code that follows it."""
         batch = np.zeros((*self.labels.shape[:-1], self.arm.recipe.batch_size), np.int32)
-        if self.lone:
+        if self.built.many is None:
             lowered = self.step.lower(self.state, self.images, self.labels, batch, self.rates[0])
         else:
             epoch = np.stack([batch] * self.epoch)
@@ -108,9 +111,20 @@ def engine_on(
     machine: Machine, workload: Workload, members: Sequence[int], *, watched: bool = False, precision: str = ""
 ) -> Engine:
     """The engine as a machine of that kind has it; on a GPU with TF32 products, as all contenders, if not told else."""
+    if machine.kind == "cpu":
+        convolve_natively()
     lone = engine.strategy_for(machine.kind) == "sequential"
     usual = {"cpu": "highest", "gpu": "default"}[machine.kind]
     return Engine(workload, members, lone=lone, watched=watched, precision=precision or usual)
+
+
+def convolve_natively() -> None:
+    """Use our own convolutions, as a sweep does, if they can be compiled; beside the compiled programs."""
+    config: Any = jax.config
+    folder = config.jax_compilation_cache_dir
+    if folder and not native.used():
+        with contextlib.suppress(native.NoLibrary):
+            native.use(native.build(Path(folder)))
 
 
 def placed(state: State, weights: Any) -> State:

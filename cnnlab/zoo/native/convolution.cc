@@ -1,0 +1,433 @@
+// Convolution of float32 maps (batch, rows, columns, channels) with a kernel (rows, columns, channels, filters), and its
+// two gradients, on one thread, as XLA's foreign functions. No dilation, no groups.
+//
+// All three are matrix products whose left factor is read in place, from a frame of zeros around a few images that stay
+// in the cache: one row of it is one window, reached through a pointer. A tile of some rows and of two vectors of
+// columns is summed up in registers: this is the inner loop of Goto & van de Geijn, "Anatomy of high-performance matrix
+// multiplication" (ACM TOMS 34, 2008), without packing the left factor. Sums run in one order, whatever the machine has
+// else to do, so that the same processor and compiler give the same bytes.
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "xla/ffi/api/c_api.h"
+
+namespace {
+
+// Lanes of a vector, and how many rows a tile has: as many as leave registers for two vectors of the right factor.
+#if defined(__AVX512F__)
+constexpr int kLanes = 16, kTile = 8;
+#elif defined(__AVX__)
+constexpr int kLanes = 8, kTile = 6;
+#else
+constexpr int kLanes = 4, kTile = 6;
+#endif
+constexpr int kWide = 2;  // vectors of a tile's row
+constexpr int64_t kCached = 16 << 10;  // bytes of a group of images that is worked on at once
+
+using Index = int64_t;
+typedef float Vector __attribute__((vector_size(kLanes * sizeof(float))));
+typedef float Unaligned __attribute__((vector_size(kLanes * sizeof(float)), aligned(alignof(float)), may_alias));
+
+inline Vector load(const float* from) { return *reinterpret_cast<const Unaligned*>(from); }
+inline void store(float* to, Vector value) { *reinterpret_cast<Unaligned*>(to) = value; }
+inline Vector spread(float value) { return value - Vector{}; }
+
+// Memory that is kept from call to call.
+class Buffer {
+ public:
+  float* of(Index count) {
+    if (count > count_) {
+      std::free(data_);
+      data_ = static_cast<float*>(std::aligned_alloc(64, (count * sizeof(float) + 63) / 64 * 64));
+      if (data_ == nullptr) throw std::bad_alloc();
+      count_ = count;
+    }
+    return data_;
+  }
+  float* zeros(Index count) {
+    float* data = of(count);
+    std::fill(data, data + count, 0.f);
+    return data;
+  }
+  ~Buffer() { std::free(data_); }
+
+ private:
+  float* data_ = nullptr;
+  Index count_ = 0;
+};
+
+struct Scratch {
+  Buffer frames, packed, flipped, gradients, sums;
+};
+thread_local Scratch scratch;
+
+struct Maps {
+  Index count, rows, columns, channels;
+  Index image() const { return rows * columns * channels; }
+};
+
+struct Kernel {
+  Index rows, columns, channels, filters;
+  Index taps() const { return rows * columns * channels; }
+};
+
+// How windows lie: steps between them, and the zeros before the first row and column.
+struct Lattice {
+  Index row_stride, column_stride, top, left;
+};
+
+Index vectors(Index channels) { return (channels + kLanes - 1) / kLanes; }
+
+// Columns of the right factor are worked on in blocks of two vectors, the last one maybe of one.
+struct Block {
+  Index channel;  // the first
+  int wide;       // vectors
+  Index valid;    // channels that are there; the rest of the vectors is zeros
+};
+
+template <class Function>
+void for_blocks(Index channels, Function function) {
+  for (Index channel = 0; channel < channels;) {
+    Index left = channels - channel;
+    int wide = left > kLanes ? kWide : 1;
+    function(Block{channel, wide, std::min<Index>(left, wide * kLanes)});
+    channel += wide * kLanes;
+  }
+}
+
+// Lay a matrix (taps, channels) out block by block.
+void pack(const float* matrix, Index taps, Index channels, float* packed) {
+  for_blocks(channels, [&](Block block) {
+    for (Index tap = 0; tap < taps; ++tap, packed += block.wide * kLanes) {
+      std::memcpy(packed, matrix + tap * channels + block.channel, block.valid * sizeof(float));
+      std::fill(packed + block.valid, packed + block.wide * kLanes, 0.f);
+    }
+  });
+}
+
+void unpack(const float* packed, Index taps, Index channels, float* matrix) {
+  for_blocks(channels, [&](Block block) {
+    for (Index tap = 0; tap < taps; ++tap, packed += block.wide * kLanes)
+      std::memcpy(matrix + tap * channels + block.channel, packed, block.valid * sizeof(float));
+  });
+}
+
+// Images of a batch inside frames of zeros, a group at a time; without a frame where windows never leave the map.
+class Frames {
+ public:
+  // `apart`: steps between neighbouring pixels inside the frame, with zeros in between.
+  Frames(const float* maps, Maps from, Index top, Index left, Index apart_rows, Index apart_columns, Index rows, Index columns)
+      : maps_(maps), from_(from), top_(top), left_(left), apart_rows_(apart_rows), apart_columns_(apart_columns) {
+    bool fits = top == 0 && left == 0 && rows <= from.rows && columns <= from.columns;
+    framed_ = !(fits && apart_rows == 1 && apart_columns == 1);
+    rows_ = framed_ ? rows : from.rows;
+    columns_ = framed_ ? columns : from.columns;
+    group_ = std::max<Index>(1, kCached / static_cast<Index>(image() * sizeof(float)));
+  }
+
+  Index group() const { return group_; }
+  Index row() const { return columns_ * from_.channels; }
+  Index image() const { return rows_ * row(); }
+
+  // The frames of `count` images from number `first` on, one after the other.
+  const float* at(Index first, Index count) const {
+    const float* images = maps_ + first * from_.image();
+    if (!framed_) return images;
+    float* frames = scratch.frames.zeros(count * image());
+    for (Index n = 0; n < count; ++n) fill(images + n * from_.image(), frames + n * image());
+    return frames;
+  }
+
+ private:
+  void fill(const float* map, float* frame) const {
+    Index channels = from_.channels;
+    for (Index y = 0; y < from_.rows; ++y, map += from_.columns * channels) {
+      Index row = y * apart_rows_ + top_;
+      if (row < 0 || row >= rows_) continue;
+      float* to = frame + row * columns_ * channels;
+      if (apart_columns_ == 1) {
+        Index first = std::max<Index>(0, -left_), last = std::min(from_.columns, columns_ - left_);
+        if (first < last)
+          std::memcpy(to + (first + left_) * channels, map + first * channels, (last - first) * channels * sizeof(float));
+        continue;
+      }
+      for (Index x = 0; x < from_.columns; ++x) {
+        Index column = x * apart_columns_ + left_;
+        if (column >= 0 && column < columns_)
+          std::memcpy(to + column * channels, map + x * channels, channels * sizeof(float));
+      }
+    }
+  }
+
+  const float* maps_;
+  Maps from_;
+  Index top_, left_, apart_rows_, apart_columns_, rows_, columns_, group_;
+  bool framed_;
+};
+
+// `count` windows times one block of the packed kernel, `run` taps from each of the window's rows.
+template <int count, int wide>
+void tile(const float* const* windows, Index window_rows, Index run, Index row, const float* packed, const float* bias,
+          float* const* to, Index valid) {
+  Vector sums[count][wide];
+#pragma GCC unroll 8
+  for (int n = 0; n < count; ++n)
+#pragma GCC unroll 2
+    for (int v = 0; v < wide; ++v) sums[n][v] = load(bias + v * kLanes);
+  for (Index y = 0; y < window_rows; ++y) {
+    const float* at[count];
+#pragma GCC unroll 8
+    for (int n = 0; n < count; ++n) at[n] = windows[n] + y * row;
+    for (Index k = 0; k < run; ++k, packed += wide * kLanes) {
+      Vector right[wide];
+#pragma GCC unroll 2
+      for (int v = 0; v < wide; ++v) right[v] = load(packed + v * kLanes);
+#pragma GCC unroll 8
+      for (int n = 0; n < count; ++n) {
+        Vector left = spread(at[n][k]);
+#pragma GCC unroll 2
+        for (int v = 0; v < wide; ++v) sums[n][v] += left * right[v];
+      }
+    }
+  }
+  if (valid == wide * kLanes) {
+#pragma GCC unroll 8
+    for (int n = 0; n < count; ++n)
+#pragma GCC unroll 2
+      for (int v = 0; v < wide; ++v) store(to[n] + v * kLanes, sums[n][v]);
+  } else {
+    for (int n = 0; n < count; ++n) std::memcpy(to[n], &sums[n][0], valid * sizeof(float));
+  }
+}
+
+// How a group of images is walked through in the sum of a weight gradient: images, rows, columns, and their steps.
+struct Walk {
+  Index images, rows, columns, image_step, row_step, column_step, gradient_image, gradient_row, gradient_column;
+};
+
+// Add to `count` rows of one block of the packed weight gradient: the sum over pixels of taps times output gradients.
+template <int count, int wide>
+void outer(const float* const* taps, const float* gradient, const Walk& walk, float* packed) {
+  Vector sums[count][wide] = {};
+  for (Index image = 0; image < walk.images; ++image)
+    for (Index y = 0; y < walk.rows; ++y) {
+      const float* at[count];
+#pragma GCC unroll 8
+      for (int n = 0; n < count; ++n) at[n] = taps[n] + image * walk.image_step + y * walk.row_step;
+      const float* from = gradient + image * walk.gradient_image + y * walk.gradient_row;
+      Index k = 0;
+      for (Index x = 0; x < walk.columns; ++x, k += walk.column_step, from += walk.gradient_column) {
+        Vector right[wide];
+#pragma GCC unroll 2
+        for (int v = 0; v < wide; ++v) right[v] = load(from + v * kLanes);
+#pragma GCC unroll 8
+        for (int n = 0; n < count; ++n) {
+          Vector left = spread(at[n][k]);
+#pragma GCC unroll 2
+          for (int v = 0; v < wide; ++v) sums[n][v] += left * right[v];
+        }
+      }
+    }
+#pragma GCC unroll 8
+  for (int n = 0; n < count; ++n)
+#pragma GCC unroll 2
+    for (int v = 0; v < wide; ++v) {
+      float* to = packed + (n * wide + v) * kLanes;
+      store(to, load(to) + sums[n][v]);
+    }
+}
+
+// Call `function.template operator()<count, wide>()` for the counts that are known only now.
+template <int count, class Function>
+void with_count(Index wanted, int wide, Function function) {
+  if constexpr (count > 0) {
+    if (wanted != count) return with_count<count - 1>(wanted, wide, function);
+    if (wide == kWide) function.template operator()<count, kWide>();
+    else function.template operator()<count, 1>();
+  }
+}
+
+// Every window of the frames times the packed kernel, plus the bias.
+void correlate(const Frames& frames, Index in_channels, Kernel kernel, Index row_stride, Index column_stride,
+               const float* packed, const float* bias, float* out, Maps to) {
+  Index run = kernel.columns * in_channels, pixels = to.rows * to.columns;
+  for (Index first = 0; first < to.count; first += frames.group()) {
+    Index images = std::min(frames.group(), to.count - first);
+    const float* framed = frames.at(first, images);
+    float* result = out + first * to.image();
+    for_blocks(to.channels, [&](Block block) {
+      const float* weights = packed + block.channel * kernel.rows * run;
+      Index x = 0, y = 0, image = 0;
+      for (Index pixel = 0; pixel < images * pixels; pixel += kTile) {
+        Index count = std::min<Index>(kTile, images * pixels - pixel);
+        const float* windows[kTile];
+        float* put[kTile];
+        for (Index n = 0; n < count; ++n) {
+          windows[n] = framed + image * frames.image() + y * row_stride * frames.row() + x * column_stride * in_channels;
+          put[n] = result + (pixel + n) * to.channels + block.channel;
+          if (++x == to.columns) {
+            x = 0;
+            if (++y == to.rows) y = 0, ++image;
+          }
+        }
+        with_count<kTile>(count, block.wide, [&]<int n, int wide>() {
+          tile<n, wide>(windows, kernel.rows, run, frames.row(), weights, bias + block.channel, put, block.valid);
+        });
+      }
+    });
+  }
+}
+
+void convolve(const float* maps, Maps from, const float* weights, Kernel kernel, const float* bias, Lattice lattice,
+              float* out, Maps to) {
+  Index padded = vectors(kernel.filters) * kLanes;
+  float* packed = scratch.packed.of(kernel.taps() * padded);
+  pack(weights, kernel.taps(), kernel.filters, packed);
+  float* biases = scratch.sums.zeros(padded);
+  std::memcpy(biases, bias, kernel.filters * sizeof(float));
+  Frames frames(maps, from, lattice.top, lattice.left, 1, 1, (to.rows - 1) * lattice.row_stride + kernel.rows,
+                (to.columns - 1) * lattice.column_stride + kernel.columns);
+  correlate(frames, from.channels, kernel, lattice.row_stride, lattice.column_stride, packed, biases, out, to);
+}
+
+// A convolution of the output's gradient, spread out by the stride, with the kernel turned around both ways.
+void input_gradient(const float* gradient, Maps from, const float* weights, Kernel kernel, Lattice lattice, float* out,
+                    Maps to) {
+  Index spots = kernel.rows * kernel.columns;
+  float* flipped = scratch.flipped.of(spots * kernel.filters * kernel.channels);
+  for (Index spot = 0; spot < spots; ++spot)
+    for (Index in = 0; in < kernel.channels; ++in)
+      for (Index filter = 0; filter < kernel.filters; ++filter)
+        flipped[((spots - 1 - spot) * kernel.filters + filter) * kernel.channels + in] =
+            weights[(spot * kernel.channels + in) * kernel.filters + filter];
+  Index padded = vectors(kernel.channels) * kLanes;
+  float* packed = scratch.packed.of(spots * kernel.filters * padded);
+  pack(flipped, spots * kernel.filters, kernel.channels, packed);
+  Frames frames(gradient, from, kernel.rows - 1 - lattice.top, kernel.columns - 1 - lattice.left, lattice.row_stride,
+                lattice.column_stride, to.rows + kernel.rows - 1, to.columns + kernel.columns - 1);
+  correlate(frames, kernel.filters, kernel, 1, 1, packed, scratch.sums.zeros(padded), out, to);
+}
+
+// Output gradients of a group of images, filled up with zeros to whole vectors where they are not whole.
+const float* filled_up(const float* gradient, Index pixels, Index channels) {
+  if (channels % kLanes == 0) return gradient;
+  Index padded = vectors(channels) * kLanes;
+  float* copy = scratch.gradients.zeros(pixels * padded);
+  for (Index pixel = 0; pixel < pixels; ++pixel)
+    std::memcpy(copy + pixel * padded, gradient + pixel * channels, channels * sizeof(float));
+  return copy;
+}
+
+void weight_gradient(const float* maps, Maps from, const float* gradient, Maps to, Lattice lattice, float* weights,
+                     Kernel kernel, float* bias) {
+  Index padded = vectors(to.channels) * kLanes, pixels = to.rows * to.columns, taps = kernel.taps();
+  Frames frames(maps, from, lattice.top, lattice.left, 1, 1, (to.rows - 1) * lattice.row_stride + kernel.rows,
+                (to.columns - 1) * lattice.column_stride + kernel.columns);
+  float* packed = scratch.packed.zeros(taps * padded);
+  float* biases = scratch.sums.zeros(padded);
+  Index row_step = lattice.row_stride * frames.row(), column_step = lattice.column_stride * from.channels;
+  Index row_bytes = (row_step + to.columns * kWide * kLanes) * sizeof(float);
+  Index strip = frames.group() > 1 ? to.rows : std::max<Index>(1, kCached / row_bytes);
+  for (Index first = 0; first < to.count; first += frames.group()) {
+    Index images = std::min(frames.group(), to.count - first);
+    const float* framed = frames.at(first, images);
+    const float* given = filled_up(gradient + first * to.image(), images * pixels, to.channels);
+    for (Index vector = 0; vector < padded; vector += kLanes) {
+      Vector sum{};
+      for (Index pixel = 0; pixel < images * pixels; ++pixel) sum += load(given + pixel * padded + vector);
+      store(biases + vector, load(biases + vector) + sum);
+    }
+    for (Index y = 0; y < to.rows; y += strip) {
+      Walk walk{images, std::min(strip, to.rows - y), to.columns, frames.image(), row_step, column_step,
+                pixels * padded, to.columns * padded, padded};
+      for_blocks(to.channels, [&](Block block) {
+        float* sums = packed + block.channel * taps;
+        for (Index tap = 0; tap < taps; tap += kTile) {
+          Index count = std::min<Index>(kTile, taps - tap), run = kernel.columns * from.channels;
+          const float* at[kTile];
+          for (Index n = 0; n < count; ++n)
+            at[n] = framed + y * row_step + (tap + n) / run * frames.row() + (tap + n) % run;
+          const float* from_here = given + y * to.columns * padded + block.channel;
+          with_count<kTile>(count, block.wide, [&]<int n, int wide>() { outer<n, wide>(at, from_here, walk, sums); });
+          sums += count * block.wide * kLanes;
+        }
+      });
+    }
+  }
+  unpack(packed, taps, to.channels, weights);
+  std::memcpy(bias, biases, to.channels * sizeof(float));
+}
+
+// What XLA hands over: arguments and results are buffers, and `lattice` is the only attribute.
+
+XLA_FFI_Buffer* argument(XLA_FFI_CallFrame* call, int place) {
+  return static_cast<XLA_FFI_Buffer*>(call->args.args[place]);
+}
+XLA_FFI_Buffer* result(XLA_FFI_CallFrame* call, int place) {
+  return static_cast<XLA_FFI_Buffer*>(call->rets.rets[place]);
+}
+float* data(XLA_FFI_Buffer* buffer) { return static_cast<float*>(buffer->data); }
+Maps maps_of(XLA_FFI_Buffer* buffer) { return {buffer->dims[0], buffer->dims[1], buffer->dims[2], buffer->dims[3]}; }
+Kernel kernel_of(XLA_FFI_Buffer* buffer) {
+  return {buffer->dims[0], buffer->dims[1], buffer->dims[2], buffer->dims[3]};
+}
+Lattice lattice_of(XLA_FFI_CallFrame* call) {
+  auto* given = static_cast<const Index*>(static_cast<XLA_FFI_Array*>(call->attrs.attrs[0])->data);
+  return {given[0], given[1], given[2], given[3]};
+}
+
+XLA_FFI_Error* failure(XLA_FFI_CallFrame* call, const char* why) {
+  XLA_FFI_Error_Create_Args error{XLA_FFI_Error_Create_Args_STRUCT_SIZE, nullptr, why, XLA_FFI_Error_Code_RESOURCE_EXHAUSTED};
+  return call->api->XLA_FFI_Error_Create(&error);
+}
+
+// Answer XLA's question for the interface's version, or do the work.
+template <class Function>
+XLA_FFI_Error* answer(XLA_FFI_CallFrame* call, Function function) {
+  if (call->extension_start != nullptr && call->extension_start->type == XLA_FFI_Extension_Metadata) {
+    auto* asked = reinterpret_cast<XLA_FFI_Metadata_Extension*>(call->extension_start);
+    asked->metadata->api_version.major_version = XLA_FFI_API_MAJOR;
+    asked->metadata->api_version.minor_version = XLA_FFI_API_MINOR;
+    asked->metadata->traits = 0;
+    return nullptr;
+  }
+  try {
+    function();
+  } catch (const std::bad_alloc&) {
+    return failure(call, "no memory left for a convolution");
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+// (maps, kernel, bias) -> maps
+extern "C" XLA_FFI_Error* cnnlab_convolve(XLA_FFI_CallFrame* call) {
+  return answer(call, [&] {
+    auto *maps = argument(call, 0), *kernel = argument(call, 1), *out = result(call, 0);
+    convolve(data(maps), maps_of(maps), data(kernel), kernel_of(kernel), data(argument(call, 2)), lattice_of(call),
+             data(out), maps_of(out));
+  });
+}
+
+// (gradient at the output, kernel) -> gradient at the input
+extern "C" XLA_FFI_Error* cnnlab_input_gradient(XLA_FFI_CallFrame* call) {
+  return answer(call, [&] {
+    auto *gradient = argument(call, 0), *kernel = argument(call, 1), *out = result(call, 0);
+    input_gradient(data(gradient), maps_of(gradient), data(kernel), kernel_of(kernel), lattice_of(call), data(out),
+                   maps_of(out));
+  });
+}
+
+// (maps, gradient at the output) -> gradient at the kernel, gradient at the bias
+extern "C" XLA_FFI_Error* cnnlab_weight_gradient(XLA_FFI_CallFrame* call) {
+  return answer(call, [&] {
+    auto *maps = argument(call, 0), *gradient = argument(call, 1), *kernel = result(call, 0);
+    weight_gradient(data(maps), maps_of(maps), data(gradient), maps_of(gradient), lattice_of(call), data(kernel),
+                    kernel_of(kernel), data(result(call, 1)));
+  });
+}

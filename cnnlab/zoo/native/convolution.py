@@ -1,0 +1,61 @@
+"""The convolution as JAX sees it: a function of three arrays with gradients of its own."""
+
+import functools
+
+import jax
+import numpy as np
+from jax import Array
+from numpy.typing import NDArray
+
+Pair = tuple[int, int]
+Sides = tuple[Pair, Pair]
+"""Zeros (before, after) along rows and along columns; a negative number leaves pixels out."""
+
+CONVOLVE, INPUT_GRADIENT, WEIGHT_GRADIENT = TARGETS = (
+    "cnnlab_convolve", "cnnlab_input_gradient", "cnnlab_weight_gradient",
+)  # fmt: skip
+"""Functions of `convolution.cc`, and their names in XLA's text."""
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def convolve(images: Array, kernel: Array, bias: Array, stride: Pair, padding: Sides) -> Array:
+    """Convolve and add a bias: `lax.conv_general_dilated` in NHWC and HWIO, without dilation or groups.
+
+    It has no forward-mode derivative, and gradients of its gradients are not defined.
+
+    Args:
+        images: (batch, rows, columns, channels), float32, as all arrays.
+        kernel: (rows, columns, channels, filters). bias: (filters,).
+        stride: along rows and columns. padding: zeros around every image.
+
+    Returns:
+        (batch, rows, columns, filters).
+    """
+    sides = zip(images.shape[1:3], kernel.shape[:2], stride, padding, strict=True)
+    rows, columns = ((side + sum(pad) - size) // step + 1 for side, size, step, pad in sides)
+    out = jax.ShapeDtypeStruct((images.shape[0], rows, columns, kernel.shape[3]), images.dtype)
+    value: Array = jax.ffi.ffi_call(CONVOLVE, out)(images, kernel, bias, lattice=_lattice(stride, padding))
+    return value
+
+
+def _forward(
+    images: Array, kernel: Array, bias: Array, stride: Pair, padding: Sides
+) -> tuple[Array, tuple[Array, ...]]:
+    return convolve(images, kernel, bias, stride, padding), (images, kernel, bias)
+
+
+def _backward(stride: Pair, padding: Sides, kept: tuple[Array, ...], gradient: Array) -> tuple[Array, ...]:
+    """Gradients at images, kernel and bias; XLA leaves the first out where nothing asks for it."""
+    images, kernel, bias = (jax.ShapeDtypeStruct(array.shape, array.dtype) for array in kept)
+    lattice = _lattice(stride, padding)
+    at_images = jax.ffi.ffi_call(INPUT_GRADIENT, images)(gradient, kept[1], lattice=lattice)
+    at_kernel, at_bias = jax.ffi.ffi_call(WEIGHT_GRADIENT, (kernel, bias))(kept[0], gradient, lattice=lattice)
+    return at_images, at_kernel, at_bias
+
+
+convolve.defvjp(_forward, _backward)
+
+
+def _lattice(stride: Pair, padding: Sides) -> NDArray[np.int64]:
+    """Where windows lie, as `convolution.cc` reads it."""
+    return np.array([*stride, *(before for before, _ in padding)], np.int64)

@@ -1,0 +1,93 @@
+"""From `convolution.cc` to a library that this process uses: compiled once a machine, then loaded by every worker."""
+
+import ctypes
+import hashlib
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import jax
+
+from cnnlab.zoo.native.convolution import TARGETS
+
+SOURCE = Path(__file__).with_name("convolution.cc")
+COMPILERS = ("c++", "g++", "clang++")
+"""Tried in turn, after what CXX names."""
+FLAGS = ("-std=c++20", "-O3", "-march=native", "-fPIC", "-shared")
+SECONDS = 120.0
+"""After which a compiler is given up: it takes two."""
+
+_used: list[str] = []
+
+
+class NoLibrary(Exception):
+    """There is no library, and why: one line."""
+
+
+def build(folder: Path) -> Path:
+    """The library, from the folder or compiled into it; another compiler, processor or source makes another file.
+
+    Processes that compile it at once write the same bytes, each in one step. Raises NoLibrary.
+    """
+    command = [*_compiler(), *FLAGS, f"-I{jax.ffi.include_dir()}"]
+    # what the compiler says of itself and of the processor that `native` means
+    meant = _run([*command, "-dM", "-E", "-x", "c++", os.devnull]).stdout
+    text = b"\n".join([meant, SOURCE.read_bytes(), jax.lib.__version__.encode()])
+    library = folder / f"convolution-{hashlib.sha256(text).hexdigest()[:16]}.so"
+    if not library.exists():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder) as made:
+                fresh = Path(made) / library.name
+                _run([*command, "-o", str(fresh), str(SOURCE)])
+                fresh.replace(library)
+        except OSError as problem:
+            raise NoLibrary(f"{folder} cannot be written ({problem.strerror})") from problem
+    return library
+
+
+def use(library: Path) -> None:
+    """Let this process convolve by the library; there is no way back, and no second one. Raises NoLibrary."""
+    if _used:
+        if _used[0] != library.stem:
+            raise NoLibrary(f"{_used[0]} is already in use")
+        return
+    try:
+        loaded = ctypes.CDLL(os.fspath(library))
+    except OSError as problem:
+        raise NoLibrary(f"{library} cannot be loaded ({problem})") from problem
+    for name in TARGETS:
+        jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(getattr(loaded, name)), platform="cpu")
+    _used.append(library.stem)
+
+
+def used() -> str:
+    """The name of the library that this process uses; empty if it convolves by XLA alone."""
+    return _used[0] if _used else ""
+
+
+def _compiler() -> list[str]:
+    """The command of a C++ compiler. Raises NoLibrary."""
+    if "CXX" in os.environ:
+        return shlex.split(os.environ["CXX"])
+    for name in COMPILERS:
+        if shutil.which(name):
+            return [name]
+    raise NoLibrary(f"no C++ compiler is installed ({', '.join(COMPILERS)}; CXX may name another)")
+
+
+def _run(command: list[str]) -> "subprocess.CompletedProcess[bytes]":
+    """What a compiler answers. Raises NoLibrary, with the first line of what is wrong."""
+    try:
+        return subprocess.run(command, check=True, capture_output=True, timeout=SECONDS)
+    except subprocess.CalledProcessError as problem:
+        lines = problem.stderr.decode(errors="replace").splitlines() or [f"exit code {problem.returncode}"]
+        why = next((line for line in lines if "error" in line), lines[0])
+    except subprocess.TimeoutExpired:
+        why = f"not done within {SECONDS:.0f} s"
+    except OSError as problem:
+        why = str(problem.strerror)
+    raise NoLibrary(f"the compiler {command[0]} fails: {why}")

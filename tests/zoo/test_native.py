@@ -1,0 +1,129 @@
+"""Our own convolutions against the definition in float64, and against XLA's; how the library comes to be, or not."""
+
+import itertools
+import multiprocessing
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import Array, lax
+from numpy.typing import NDArray
+
+from cnnlab.zoo import native
+from cnnlab.zoo.native import library
+
+CASES = 60
+Case = tuple[tuple[int, ...], tuple[int, ...], tuple[int, int], tuple[tuple[int, int], tuple[int, int]]]
+
+
+def cases() -> list[Case]:
+    """Shapes of maps and kernel, strides and padding, drawn once: odd and even, wide and narrow, some cropped."""
+    drawn, found = random.Random(0), list[Case]()
+    while len(found) < CASES:
+        channels, filters = (drawn.choice((1, 3, 5, 8, 16, 17, 24, 40)) for _ in range(2))
+        rows, columns = drawn.choice((1, 2, 3, 4, 5, 7)), drawn.choice((1, 2, 3, 5))
+        maps = (drawn.choice((1, 2, 5, 19)), drawn.randint(1, 12), drawn.randint(1, 12), channels)
+        stride = (drawn.choice((1, 1, 2, 3)), drawn.choice((1, 1, 2)))
+        sides = tuple((drawn.randint(-1, size), drawn.randint(-1, size)) for size in (rows, columns))
+        if all(side + sum(pad) >= size for side, pad, size in zip(maps[1:3], sides, (rows, columns), strict=True)):
+            found.append((maps, (rows, columns, channels, filters), stride, (sides[0], sides[1])))
+    return found
+
+
+def arrays(case: Case, out: tuple[int, ...]) -> tuple[NDArray[Any], ...]:
+    """Maps, kernel, bias and a gradient at the output, in float64 with what float32 can hold."""
+    numbers = np.random.default_rng(1)
+    shapes = case[0], case[1], case[1][3:], out
+    return tuple(numbers.normal(size=shape).astype(np.float32).astype(np.float64) for shape in shapes)
+
+
+def by_definition(case: Case) -> list[NDArray[Any]]:
+    """Output and gradients at maps, kernel and bias by loops over windows, in float64: the slow oracle."""
+    (count, *_), (rows, columns, _, filters), (down, right), sides = case
+    framed_sides = [side + sum(pad) for side, pad in zip(case[0][1:3], sides, strict=True)]
+    high, wide = ((side - size) // step + 1 for side, size, step in zip(framed_sides, (rows, columns), (down, right)))
+    maps, kernel, bias, gradient = arrays(case, (count, high, wide, filters))
+    low = [max(0, before) for before, _ in sides]
+    generous = [(max(0, before), max(0, after)) for before, after in sides]
+    framed = np.pad(maps, ((0, 0), *generous, (0, 0)))
+    at_framed, at_kernel = np.zeros_like(framed), np.zeros_like(kernel)
+    value = np.zeros((count, high, wide, filters))
+    for y, x in itertools.product(range(high), range(wide)):
+        top, left = (place * step + max(0, -before) for place, step, (before, _) in zip((y, x), (down, right), sides))
+        window = np.s_[:, top : top + rows, left : left + columns]
+        value[:, y, x] = np.tensordot(framed[window], kernel, 3) + bias
+        at_framed[window] += np.tensordot(gradient[:, y, x], kernel, ((1,), (3,)))
+        at_kernel += np.tensordot(framed[window], gradient[:, y, x], ((0,), (0,)))
+    inner = np.s_[:, low[0] : low[0] + maps.shape[1], low[1] : low[1] + maps.shape[2]]
+    return [value, at_framed[inner], at_kernel, gradient.sum((0, 1, 2))]
+
+
+def natively(case: Case, convolve: Callable[..., Array] = native.convolve) -> list[NDArray[Any]]:
+    """The same four from a function, in float32."""
+    given = [jnp.asarray(array, jnp.float32) for array in arrays(case, by_definition(case)[0].shape)]
+    value, back = jax.vjp(lambda *inputs: convolve(*inputs, *case[2:]), *given[:3])
+    return [np.asarray(array) for array in (value, *back(given[3]))]
+
+
+def by_xla(maps: Array, kernel: Array, bias: Array, stride: Any, padding: Any) -> Array:
+    """The library's convolution."""
+    return lax.conv_general_dilated(maps, kernel, stride, padding, dimension_numbers=("NHWC", "HWIO", "NHWC")) + bias
+
+
+def worst(found: list[NDArray[Any]], expected: list[NDArray[Any]]) -> float:
+    """The largest difference, in parts of the largest entry of its array or of 1; infinite where shapes differ."""
+    if [array.shape for array in found] != [array.shape for array in expected]:
+        return np.inf
+    pairs = zip(found, expected, strict=True)
+    return max(float(np.abs(one - other).max() / max(np.abs(other).max(), 1.0)) for one, other in pairs)
+
+
+@pytest.mark.usefixtures("native_library")
+@pytest.mark.parametrize("case", cases(), ids=str)
+def test_values_and_gradients_are_those_of_the_definition(case: Case):
+    assert worst(natively(case), by_definition(case)) < 3e-6
+
+
+def test_the_oracle_is_the_librarys_convolution():
+    assert max(worst(natively(case, by_xla), by_definition(case)) for case in cases()) < 3e-6
+
+
+def shifted(maps: Array, kernel: Array, bias: Array, stride: Any, padding: Any) -> Array:
+    """Planted fault: the window one pixel on, where it may be."""
+    (before, after), other = padding
+    return native.convolve(maps, kernel, bias, stride, ((before - 1, after + 1), other))
+
+
+def turned(maps: Array, kernel: Array, bias: Array, stride: Any, padding: Any) -> Array:
+    """Planted fault: the kernel turned around."""
+    return native.convolve(maps, kernel[::-1, ::-1], bias, stride, padding)
+
+
+@pytest.mark.usefixtures("native_library")
+@pytest.mark.parametrize("fault", [shifted, turned])
+def test_a_planted_fault_is_seen(fault: Callable[..., Array]):
+    assert max(worst(natively(case, fault), by_definition(case)) for case in cases()) > 0.1
+
+
+@pytest.mark.usefixtures("native_library")
+def test_neighbours_that_see_the_same_get_the_same_bits():
+    """A max-pool shares its gradient among equal pixels: rounding must not depend on where in a tile a pixel lies."""
+    maps, numbers = jnp.ones((3, 11, 13, 7)), np.random.default_rng(2)
+    kernel, bias = (jnp.asarray(numbers.normal(size=shape), jnp.float32) for shape in ((3, 3, 7, 21), (21,)))
+    value = np.asarray(native.convolve(maps, kernel, bias, (1, 1), ((0, 0), (0, 0))))
+    assert len(np.unique(value.reshape(-1, 21), axis=0)) == 1
+
+
+@pytest.mark.usefixtures("native_library")
+def test_it_says_nothing_of_what_is_not_a_number():
+    maps = jnp.zeros((1, 5, 5, 1)).at[0, 2, 2, 0].set(np.nan)
+    value = native.convolve(maps, jnp.ones((3, 3, 1, 9)), jnp.zeros(9), (1, 1), ((1, 1), (1, 1)))
+    expected = np.zeros((5, 5), bool)
+    expected[1:4, 1:4] = True
+    assert (np.isnan(np.asarray(value)).all(-1) == expected[None]).all()
