@@ -52,8 +52,8 @@ def other_version(facts: Mapping[str, Any]) -> str:
         parts.append(f"commit {there['commit'][:9]}")
     if "processor" in facts and facts["processor"] != processor():
         parts.append(f"processor {facts['processor']}")
-    if "convolutions" in facts and facts["convolutions"] == "xla":
-        parts.append("XLA's convolutions")
+    if "convolutions" in facts and facts["convolutions"] != "xla":
+        parts.append("our own convolutions")
     packages: Mapping[str, str] = facts["packages"] if "packages" in facts else {}
     now = versions()
     parts += [f"{name} {version}" for name, version in sorted(packages.items()) if name in now and now[name] != version]

@@ -15,7 +15,7 @@ from experiments.config.grid import CONF, Grid, check_question, grid, is_questio
 from experiments.config.mistakes import UserMistake, told
 from experiments.config.resolve import Point
 from experiments.launched import Jobs
-from experiments.session import Session, Summary, require_folders
+from experiments.session import Session, Summary, require_convolutions, require_folders
 from experiments.sweep_run import of_sweep
 from experiments.terminal import terminal
 
@@ -58,6 +58,8 @@ def _pre_flight(plan: Grid) -> None:
     """What composing cannot see: that data can be had, folders written, and records already there used."""
     if plan.launcher is not None:
         plan.launcher.require()
+    else:
+        require_convolutions(plan.settings)
     points = (*plan.points, *plan.checks)
     for task in dict.fromkeys(point.arm.task for point in points):
         check(task, plan.settings.source)

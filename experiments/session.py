@@ -1,17 +1,17 @@
 """A session trains points: skips those whose record exists, drives the rest on the workers, writes as they end."""
 
 import collections
+import contextlib
 import datetime
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from cnnlab.records import Store, require_writable
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import Invalid, require
 from cnnlab.tracking import Run, Tracker, tracker
 from cnnlab.training.arm import Training, training
 from cnnlab.training.run import evaluation_seeds
@@ -42,6 +42,15 @@ def require_folders(settings: Settings) -> None:
     require_writable(settings.cache, "cache")
 
 
+def require_convolutions(settings: Settings) -> None:
+    """Raise Invalid if our own convolutions are asked for, and this machine has no use or no compiler for them."""
+    if settings.convolutions == "native":
+        why = "these are for a CPU, and here arms train on a GPU; choose xla"
+        require(accelerator() == "cpu", "convolutions", "native", why)
+        with _or_invalid():
+            native.compiler()
+
+
 class Session:
     """Owns the workers, the store and the tracker of one command. Use as a context manager."""
 
@@ -52,8 +61,11 @@ class Session:
         backend = accelerator()
         workers = settings.workers or (cores() if backend == "cpu" else len(devices()))
         cache = settings.cache / "compiled"
-        self._note = ""
-        library = self._library(cache) if backend == "cpu" and settings.convolutions != "xla" else None
+        require_convolutions(settings)
+        library = None
+        if settings.convolutions == "native":
+            with _or_invalid():
+                library = native.build(cache)
         plan = Plan(workers=workers, backend=backend, source=settings.source, compile_cache=cache, native=library)
         self.pool = Pool(plan)
         self._tracker: Tracker | None = None
@@ -83,16 +95,6 @@ class Session:
             self._train(todo, summary)
         return summary
 
-    def _library(self, folder: Path) -> Path | None:
-        """The library that workers convolve by; None, and a note, where it cannot be had. Raises Invalid if it must."""
-        try:
-            return native.build(folder)
-        except native.NoLibrary as problem:
-            if self.settings.convolutions == "native":
-                raise Invalid("convolutions", "native", f"{problem}; choose auto or xla") from problem
-            self._note = f"convolutions by XLA, which is slower: {problem}"
-            return None
-
     def _done(self, arm: str, block: int) -> bool:
         """Whether a usable record is there. Raises BadRecord."""
         if not self.store.has(arm, block):
@@ -109,8 +111,6 @@ class Session:
                 self.console.print(f"found {count} made by {version}, of the same protocol: used", markup=False)
 
     def _train(self, todo: dict[Name, Point], summary: Summary) -> None:
-        if self._note:
-            self.console.print(self._note, markup=False)
         claims = claim_digests()
 
         def begin(name: Name) -> Training:
@@ -170,6 +170,15 @@ def expected_runs(points: Iterable[Point]) -> int:
         total += members * (1.5 if tuned else 1.0) + recipe.tuning_seeds
         total += recipe.tuning_values * recipe.tuning_seeds if tuned and point.block == 0 else 0
     return round(total)
+
+
+@contextlib.contextmanager
+def _or_invalid() -> Iterator[None]:
+    """Turn a missing library of convolutions into a wrong setting."""
+    try:
+        yield
+    except native.NoLibrary as problem:
+        raise Invalid("convolutions", "native", f"{problem}; choose xla") from problem
 
 
 class _Progress:

@@ -20,7 +20,7 @@ from experiments.config.mistakes import UserMistake, told
 from experiments.config.resolve import Point
 from experiments.plan import CONTROL, Name, Plan, choose, compose, cut, make, named, stages
 from experiments.price import Pace, spoken
-from experiments.session import Session, Summary, expected_runs, require_folders
+from experiments.session import Session, Summary, expected_runs, require_convolutions, require_folders
 from experiments.sweep_run import of_sweep
 from experiments.terminal import terminal
 
@@ -76,6 +76,7 @@ def main() -> int:
             show(ready, console)
             if asked.dry_run:
                 return 0
+            require_convolutions(plan.settings)
             require_folders(plan.settings)
             return run(ready, session, console, began)
     except (UserMistake, Invalid, Missing, BadRecord) as mistake:

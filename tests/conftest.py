@@ -249,11 +249,15 @@ def absl_closes_nothing() -> None:
 
 
 @pytest.fixture(scope="session")
-def native_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The library of our own convolutions, which this process uses from now on; skips where it cannot be compiled."""
+def library_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library of our own convolutions; skips where it cannot be compiled."""
     try:
-        library = native.build(tmp_path_factory.mktemp("native"))
+        return native.build(tmp_path_factory.mktemp("native"))
     except native.NoLibrary as problem:
         pytest.skip(str(problem))
-    native.use(library)
-    return library
+
+
+@pytest.fixture(scope="session")
+def natively(library_file: Path) -> None:
+    """Our own convolutions can be used in this process."""
+    native.use(library_file)

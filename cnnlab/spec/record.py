@@ -3,12 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-PROTOCOL = 4
+PROTOCOL = 3
 """Raised whenever recorded numbers may change; part of every record, and never pooled over.
 
 1: finals, histories and tuning. 2: also probes of every trained member. 3: convolutions of grey images are computed
-as a matrix product, statistics apart from the step: other roundings. 4: convolutions of our own on a CPU, and a
-stretch of steps as one program: other roundings again.
+as a matrix product, statistics apart from the step: other roundings.
 """
 
 OWN: Final = "own"

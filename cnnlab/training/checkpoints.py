@@ -63,11 +63,11 @@ class Keeper:
 
     Attributes:
         folder: of their own; None where nothing is kept.
-        lone: whether there is one run, without a member axis.
+        strategy: how they are trained, one of `members.STRATEGIES`.
     """
 
     runs: Sequence[Run]
-    lone: bool
+    strategy: str
     folder: Path | None
     began: float = field(default_factory=lambda: time.monotonic())
     last: float = field(default_factory=lambda: time.monotonic())
@@ -120,7 +120,8 @@ class Keeper:
         """All that decides which bytes this training ends with."""
         first = self.runs[0]
         return {
-            "protocol": PROTOCOL, "arm": plain(first.arm), "purpose": first.purpose, "lone": self.lone,
+            "protocol": PROTOCOL, "arm": plain(first.arm), "purpose": first.purpose, "strategy": self.strategy,
+            "library": native.used() if self.strategy == "native" else "",
             "seeds": [run.seed for run in self.runs], "rates": [run.learning_rate for run in self.runs], **here(),
         }  # fmt: skip
 
@@ -140,12 +141,12 @@ class Keeper:
         return Progress(epochs=facts["epochs"], state=state, journals=facts["journals"], looks=looks)
 
 
-def keeper(runs: Sequence[Run], lone: bool) -> Keeper:
+def keeper(runs: Sequence[Run], strategy: str) -> Keeper:
     """The keeper of runs of one arm that are trained together."""
     kept = runs[0].checkpoints
     name = "/".join([runs[0].purpose, *(f"{run.seed} {run.learning_rate!r}" for run in runs)])
     folder = None if kept is None else kept / hashlib.sha256(name.encode()).hexdigest()[:16]
-    return Keeper(runs=runs, lone=lone, folder=folder)
+    return Keeper(runs=runs, strategy=strategy, folder=folder)
 
 
 @functools.cache
@@ -157,7 +158,6 @@ def here() -> Facts:
         code.update(f"{path.relative_to(root)} ".encode() + path.read_bytes())
     return {
         "code": code.hexdigest(), "device": jax.devices()[0].device_kind, "processor": _processor(),
-        "convolutions": native.used(),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
     }  # fmt: skip
 

@@ -1,9 +1,9 @@
 """Where members go: one call that trains a batch of members of one arm, by the strategy that suits the backend.
 
-On CPU members run one after the other: XLA:CPU runs a convolution with a member axis many times slower than without. On
-an accelerator, which one small net does not fill, they train side by side along a member axis. A stretch of steps is one
-program, so that nothing waits for Python between them; but on CPU, where a net has convolutions of XLA's, each step is
-driven from Python: inside a loop those are many times slower, too.
+On CPU members run one after the other: XLA:CPU runs a convolution with a member axis many times slower than without.
+On an accelerator, which one small net does not fill, they train side by side along a member axis. A stretch of steps is
+one program, so that nothing waits for Python between them; only where a net has convolutions of XLA's on a CPU is each
+step driven from Python: inside a loop those are many times slower, too.
 """
 
 import functools
@@ -30,7 +30,8 @@ from cnnlab.training.program import State, alone, program
 from cnnlab.training.run import Result, Run
 from cnnlab.training.schedule import factors, recorded
 
-STRATEGIES = ("sequential", "side_by_side")
+STRATEGIES = ("sequential", "native", "side_by_side")
+"""Members one after the other, with XLA's convolutions or with our own (`cnnlab.zoo.native`), or all at once."""
 SIDE_BY_SIDE = 12
 """Members that train side by side, a block of most sweeps. Fewer are filled up with copies of the last one, which cost
 little where the device is not full: so tuning, its extensions and the members share one compiled program, whose
@@ -51,10 +52,10 @@ def strategy_for(backend: str) -> str:
 def train(runs: Sequence[Run], source: Source, strategy: str) -> list[Result]:
     """Train runs of ONE arm and one purpose; results in their order. Raises Invalid for an unknown strategy."""
     require_choice("strategy", strategy, STRATEGIES)
-    if strategy == "sequential":
-        return [result for run in runs for result in _train_together([run], source, lone=True)]
+    if strategy != "side_by_side":
+        return [result for run in runs for result in _train_together([run], source, strategy)]
     groups = [runs[first : first + SIDE_BY_SIDE] for first in range(0, len(runs), SIDE_BY_SIDE)]
-    return [result for group in groups for result in _train_together(group, source, lone=False)]
+    return [result for group in groups for result in _train_together(group, source, strategy)]
 
 
 @functools.lru_cache(maxsize=8)
@@ -106,9 +107,12 @@ class Compiled:
 
 
 @functools.lru_cache(maxsize=4)
-def compiled(arm: Arm, lone: bool) -> Compiled:
+def compiled(arm: Arm, strategy: str) -> Compiled:
     """The functions of an arm; each is compiled when it is called first."""
-    built = program(arm, alone if lone else jax.vmap)
+    if strategy == "side_by_side":
+        built = program(arm, jax.vmap, "crowded" if jax.default_backend() == "gpu" else "xla")
+    else:
+        built = program(arm, alone, "native" if strategy == "native" else "xla")
 
     def many(
         state: State, images: Array, labels: Array, batches: Array, rates: Array, begin: Array, end: Array
@@ -129,21 +133,21 @@ def compiled(arm: Arm, lone: bool) -> Compiled:
     )  # fmt: skip
 
 
-def _train_together(runs: Sequence[Run], source: Source, lone: bool) -> list[Result]:
-    """Train members side by side (`lone`: exactly one, without a member axis)."""
-    arm = runs[0].arm
+def _train_together(runs: Sequence[Run], source: Source, strategy: str) -> list[Result]:
+    """Train members side by side, or exactly one without a member axis."""
+    arm, lone = runs[0].arm, strategy != "side_by_side"
     filled = [*runs, *[runs[-1]] * (0 if lone else SIDE_BY_SIDE - len(runs))]
     data = dataset(arm.task, source)
     drawn = {seed: draw(data, arm.task, seed) for seed in {run.seed for run in runs}}
     draws = [drawn[run.seed] for run in filled]
-    run = compiled(arm, lone)
+    run = compiled(arm, strategy)
     join: Callable[[Sequence[Any]], Any] = only if lone else stack
     state = join([run.init(one.seed) for one in filled])
     train_images = jnp.asarray(join([train.images for train, _ in draws]))
     train_labels = jnp.asarray(join([train.labels for train, _ in draws]))
     orders = [epoch_orders(arm.task.train_images, arm.recipe.epochs, one.seed) for one in filled]
     rates = _joined([np.float32(one.learning_rate) for one in filled], lone)
-    checkpoints = keeper(runs, lone)
+    checkpoints = keeper(runs, strategy)
     journals: list[Journal] = [{"images_seen": [], "loss/train": [], "accuracy/validation": []} for _ in runs]
     looks: list[Look] = []
     begin = 0

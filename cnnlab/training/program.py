@@ -15,7 +15,6 @@ from cnnlab.gradients import Snapshot, measure
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.network import Activation, Conv, Network, Node, TransposedConv
 from cnnlab.spec.recipe import Recipe
-from cnnlab.zoo import native
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.module import Net
 from cnnlab.zoo.operations import Way, convolving, native_can
@@ -86,7 +85,7 @@ class Frame:
         return nnx.merge(self.graph, _filled(self.params, params), _filled(self.statistics, statistics), copy=True)
 
     def outputs(self, model: Any, images: Array, **how: Any) -> Any:
-        """What the net gives for images, its convolutions computed as suits the device and how many members there are."""
+        """What the net gives for images, convolved as suits the device and how many members there are."""
         with convolving(self.way):
             return model(images, **how)
 
@@ -111,12 +110,16 @@ def arrays(net: nnx.Module) -> tuple[Tree, Tree]:
     return nnx.to_pure_dict(params), nnx.to_pure_dict(statistics)
 
 
-def program(arm: Arm, each: Each = alone) -> Program:
-    """Build the program of an arm; nothing is compiled before the first call."""
+def program(arm: Arm, each: Each = alone, way: Way = "xla") -> Program:
+    """Build the program of an arm; nothing is compiled before the first call.
+
+    Args:
+        each: whether there is one member or many. way: how it convolves, see `zoo.operations.convolving`.
+    """
     task = arm.task
     net = network(arm.net, task.side, task.channels, task.classes)
     # the structure of the module is the same for every key, so one frame serves all members
-    frame = Frame(*split(Net(net, jax.random.key(0))), way_for(jax.default_backend(), lone=each is alone))
+    frame = Frame(*split(Net(net, jax.random.key(0))), way)
     optimizer = direction(arm.recipe)
 
     def init(seed: int) -> State:
@@ -133,15 +136,8 @@ def program(arm: Arm, each: Each = alone) -> Program:
         return layers(state, images)[net.output]
 
     step, look = make_step(frame, net, arm.recipe, each)
-    loops = each is not alone or (frame.way == "native" and all(map(native_throughout, net.nodes)))
+    loops = each is not alone or (way == "native" and all(map(native_throughout, net.nodes)))
     return Program(init, step, look, each(layers), each(logits), loops)
-
-
-def way_for(backend: str, *, lone: bool) -> Way:
-    """How convolutions are computed on a JAX backend (`cpu`, `gpu`, `tpu`), of a lone member or of many."""
-    if not lone:
-        return "crowded" if backend == "gpu" else "xla"
-    return "native" if backend == "cpu" and native.used() else "xla"
 
 
 def native_throughout(node: Node) -> bool:

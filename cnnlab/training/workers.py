@@ -317,9 +317,10 @@ def serve(pipe: connection.Connection, plan: Plan) -> None:
     from cnnlab.training import linear, members
     from cnnlab.zoo import native
 
+    strategy = members.strategy_for(plan.backend)
     if plan.native is not None:
         native.use(plan.native)
-    strategy = members.strategy_for(plan.backend)
+        strategy = "native"
     while True:
         try:
             work = pipe.recv()

@@ -6,6 +6,7 @@ Each is a function of the text of a compiled module; it lists what offends, so t
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from cnnlab.zoo.native.convolution import TARGETS
 from experiments.bench.contract import Kind
 
 CANONICAL = "b01f_01io->b01f"
@@ -87,10 +88,12 @@ def ynn(text: str) -> list[str]:
 def spare_convolutions(text: str, convolutions: int, channels: int) -> list[str]:
     """Convolutions beyond three for each of the net's: value, gradient at the kernel, gradient at what it reads.
 
-    The first needs but two, since nothing asks for the gradient at the image, and none where that has one channel: then
-    it is a matrix product.
+    The first needs but two, since nothing asks for the gradient at the image, and none of XLA's where that has one
+    channel: then it is a matrix product.
     """
-    return _containing(text, " convolution(")[3 * convolutions - (3 if channels == 1 else 1) :]
+    own = _containing(text, *(f'custom_call_target="{target}"' for target in TARGETS))
+    needed = 3 * convolutions - (3 if channels == 1 and not own else 1)
+    return [*own, *_containing(text, " convolution(")][needed:]
 
 
 def image_sized_windows(text: str) -> list[str]:

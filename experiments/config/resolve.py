@@ -21,7 +21,7 @@ from experiments.config.mistakes import UserMistake, near
 
 MATCHES = ("none", "params", "macs")
 MATCH_ON = ("all", "real")
-CONVOLUTIONS = ("auto", "native", "xla")
+CONVOLUTIONS = ("xla", "native")
 CHECKS = ("none", "positive", "sensitivity", "a_a")
 
 

@@ -23,7 +23,7 @@ from cnnlab.training.workers import ONE_THREAD
 from experiments.bench import cells, child, compiling, contract, door, gates, given, keeping, measuring, report, sweeps
 from experiments.bench.cells import Cell
 from experiments.bench.child import Turn
-from experiments.bench.contenders import engine, naive_scan, nnx_loop
+from experiments.bench.contenders import engine, engine_xla, naive_scan, nnx_loop
 from experiments.bench.contract import Machine, Setup, cache, contender, names
 from experiments.bench.measuring import Failure, Gated, Plan, Rival, Sample
 from experiments.bench.team import Failed, Team, rate, team
@@ -89,7 +89,7 @@ def run(trainer: Any, members: Sequence[int], steps: int = STEPS) -> Losses:
 
 def test_the_engine_agrees_with_the_plain_reference_one_after_the_other_and_side_by_side(reference: Losses) -> None:
     assert agrees(run(engine.trainer(TINY, (0,), CPU), (0,)), reference)
-    together = engine.Engine(TINY, (0, 1), lone=False, watched=True)
+    together = engine.Engine(TINY, (0, 1), strategy="side_by_side", watched=True)
     found = run(together, (0, 1))
     assert agrees(found, reference)
     assert together.logits(given.dataset(TINY).test.images).shape == (2, 599, 10)
@@ -133,7 +133,7 @@ def test_a_contender_that_trains_something_else_is_found(fault: Callable[[Any], 
 
 
 def test_weights_that_do_not_fit_are_refused() -> None:
-    built = engine.engine.compiled(TINY.arm, True)
+    built = engine.engine.compiled(TINY.arm, "sequential")
     with pytest.raises(ValueError, match="do not fit"):
         engine.placed(built.init(0), given.weights(WORKLOADS["W1"], 0))
 
@@ -202,9 +202,9 @@ def test_the_engines_step_passes_every_gate_and_a_second_process_finds_it_compil
     assert (hits > 0, misses) == (True, 0)
 
 
-def with_image_gradient(trainer: engine.Engine) -> str:
+def with_image_gradient(trainer: engine.Engine, strategy: str) -> str:
     """The fault: a step that also finds out how the logits depend on the image."""
-    built = engine.engine.compiled(TINY.arm, True)
+    built = engine.engine.compiled(TINY.arm, strategy)
 
     def step(*arguments: Any) -> Any:
         state, images = arguments[:2]
@@ -229,9 +229,11 @@ def texts() -> dict[str, str]:
     arguments = jnp.ones((2, 3, 3, 2, 4)), jnp.ones((2, 4, 8, 8, 2))
     batched = jax.jit(jax.grad(summed)).lower(*arguments)
     honest = engine.trainer(TINY, (0,), CPU)
-    together = engine.Engine(TINY, (0, 1), lone=False, watched=False)
+    together = engine.Engine(TINY, (0, 1), strategy="side_by_side", watched=False)
     return {
-        "engine": honest.hlo(), "scan": scan.hlo(), "vmap": together.hlo(), "image": with_image_gradient(honest),
+        "engine": honest.hlo(), "scan": scan.hlo(), "vmap": together.hlo(),
+        "engine_xla": engine_xla.trainer(TINY, (0,), CPU).hlo(),
+        "image": with_image_gradient(honest, "native"), "image by xla": with_image_gradient(honest, "sequential"),
         # before XLA rewrites what it has no kernel for
         "sum of vmap": batched.compiler_ir("hlo").as_hlo_text(),
     }  # fmt: skip
@@ -248,12 +250,15 @@ def texts() -> dict[str, str]:
 )
 def test_a_gate_lets_the_engine_through_and_closes_on_its_fault(gate: str, fault: str, texts: dict[str, str]) -> None:
     assert not gates.CPU[gate](texts["engine"])
+    assert not gates.CPU[gate](texts["engine_xla"])
     assert gates.CPU[gate](texts[fault])
 
 
 def test_no_gradient_at_the_image_is_computed_and_one_that_is_is_found(texts: dict[str, str]) -> None:
-    assert not gates.spare_convolutions(texts["engine"], TINY.net.depth, TINY.channels)
-    assert gates.spare_convolutions(texts["image"], TINY.net.depth, TINY.channels)
+    for fine, faulty in (("engine", "image"), ("engine_xla", "image by xla")):
+        assert not gates.spare_convolutions(texts[fine], TINY.net.depth, TINY.channels)
+        assert gates.spare_convolutions(texts[faulty], TINY.net.depth, TINY.channels)
+    assert " convolution(" not in texts["engine"]
 
 
 def test_a_step_is_compiled_once_and_once_more_for_another_batch_size() -> None:

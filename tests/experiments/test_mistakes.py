@@ -48,6 +48,7 @@ WRONG = {
     ("match=weight",): ("match", "weight", "none", "params", "macs"),
     ("model.kernel=3,4",): ("model.kernel=3,4", "--multirun"),
     ("model.pools=[2,4",): ("[2,4",),
+    ("convolutions=blas",): ("convolutions", "blas", "xla", "native"),
     ("workers=-1",): ("workers", "-1", "one per core"),
     ("block=2",): ("block", "2", "between 0 and 1"),
     ("data=tfds",): ("data.", "missing"),
@@ -87,6 +88,18 @@ def test_the_door_exits_with_two_and_writes_nothing(arguments: tuple[str, ...], 
     assert len(done.stderr.strip().splitlines()) == 1
     assert done.stderr.startswith("error: ")
     assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_our_own_convolutions_need_a_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    monkeypatch.delenv("CXX", raising=False)
+    done = door("convolutions=native", folder=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr == (
+        "error: convolutions=native is not valid: no C++ compiler is installed (c++, g++, clang++; CXX may name"
+        " another); choose xla\n"
+    )
     assert list(tmp_path.iterdir()) == []
 
 

@@ -38,3 +38,11 @@ def learner() -> Arm:
 @pytest.fixture
 def source(tmp_path: Path) -> Source:
     return Source(cache_dir=tmp_path)
+
+
+@pytest.fixture(params=members.STRATEGIES)
+def strategy(request: pytest.FixtureRequest) -> str:
+    """Every way in which members are trained, in turn."""
+    if request.param == "native":
+        request.getfixturevalue("natively")
+    return str(request.param)

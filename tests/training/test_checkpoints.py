@@ -43,9 +43,9 @@ def runs(arm: Arm, folder: Path | None, count: int = 1) -> list[Run]:
     return [Run(arm=arm, seed=seed, learning_rate=0.03, purpose="own", checkpoints=folder) for seed in range(count)]
 
 
-def counted(monkeypatch: pytest.MonkeyPatch, arm: Arm, lone: bool, limit: float = np.inf) -> list[int]:
+def counted(monkeypatch: pytest.MonkeyPatch, arm: Arm, strategy: str, limit: float = np.inf) -> list[int]:
     """Count the steps that are taken from now on, and kill the training when there would be more than `limit`."""
-    honest, taken = members.compiled(arm, lone), [0]
+    honest, taken = members.compiled(arm, strategy), [0]
 
     def count(steps: int) -> None:
         if taken[0] + steps > limit:
@@ -69,22 +69,21 @@ def counted(monkeypatch: pytest.MonkeyPatch, arm: Arm, lone: bool, limit: float 
 def killed(monkeypatch: pytest.MonkeyPatch, given: list[Run], source: Source, strategy: str = "sequential") -> None:
     """Train until the middle of an epoch."""
     with monkeypatch.context() as patch:
-        counted(patch, given[0].arm, strategy == "sequential", KILLED_AFTER * STEPS + 1)
+        counted(patch, given[0].arm, strategy, KILLED_AFTER * STEPS + 1)
         with pytest.raises(Killed):
             members.train(given, source, strategy)
 
 
-@pytest.mark.parametrize("strategy", members.STRATEGIES)
 @pytest.mark.parametrize("norm", ["none", "batch"])
 def test_a_killed_training_ends_with_the_bytes_of_one_that_was_not(
     learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str, norm: str
 ) -> None:
     arm = dataclasses.replace(learner, net=dataclasses.replace(learner.net, norm=norm))
-    count = 1 if strategy == "sequential" else 2
+    count = 2 if strategy == "side_by_side" else 1
     whole = members.train(runs(arm, None, count), source, strategy)
     given = runs(arm, tmp_path / "kept", count)
     killed(monkeypatch, given, source, strategy)
-    taken = counted(monkeypatch, arm, strategy == "sequential")
+    taken = counted(monkeypatch, arm, strategy)
     assert members.train(given, source, strategy) == whole
     assert taken == [(EPOCHS - KILLED_AFTER) * STEPS]
 
@@ -97,7 +96,7 @@ def test_beside_a_member_that_diverged_the_others_go_on_to_the_same_bytes(
     whole = members.train([dataclasses.replace(run, checkpoints=None) for run in given], source, "side_by_side")
     assert [result.diverged for result in whole] == [False, True]
     killed(monkeypatch, given, source, "side_by_side")
-    taken = counted(monkeypatch, learner, False)
+    taken = counted(monkeypatch, learner, "side_by_side")
     assert members.train(given, source, "side_by_side") == whole
     assert taken == [(EPOCHS - KILLED_AFTER) * STEPS]
 
@@ -144,7 +143,7 @@ def test_a_training_that_had_ended_is_only_scored_again(
     """The parent was killed before the other members of the arm were done."""
     given = runs(learner, tmp_path)
     whole = members.train(given, source, "sequential")
-    taken = counted(monkeypatch, learner, True)
+    taken = counted(monkeypatch, learner, "sequential")
     assert members.train(given, source, "sequential") == whole
     assert taken == [0]
 
@@ -152,7 +151,7 @@ def test_a_training_that_had_ended_is_only_scored_again(
 def resumed(arm: Arm, source: Source, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Result], int]:
     """What a second process ends with, and how many steps that took."""
     with monkeypatch.context() as patch:
-        taken = counted(patch, arm, True)
+        taken = counted(patch, arm, "sequential")
         return members.train(runs(arm, folder), source, "sequential"), taken[0]
 
 
@@ -222,7 +221,7 @@ def test_a_checkpoint_of_another_protocol_or_of_other_code_is_not_used(
     killed(monkeypatch, runs(learner, tmp_path), source)
     with monkeypatch.context() as patch:
         patch.setattr(checkpoints, "PROTOCOL", PROTOCOL + 1)
-        assert keeper(runs(learner, tmp_path), True).found(program(learner).init(0)) is None
+        assert keeper(runs(learner, tmp_path), "sequential").found(program(learner).init(0)) is None
     assert not any(tmp_path.iterdir()), "it is in the way of one that could be used"
     killed(monkeypatch, runs(learner, tmp_path), source)
     monkeypatch.setattr(checkpoints, "here", lambda: {"code": "another"})
@@ -238,7 +237,7 @@ def test_moved_into_another_trainings_place_it_is_not_used(
     place = keeper(other, True).folder
     assert place is not None
     here.rename(place)
-    taken = counted(monkeypatch, learner, True)
+    taken = counted(monkeypatch, learner, "sequential")
     members.train(other, source, "sequential")
     assert taken == [EPOCHS * STEPS]
 
@@ -273,7 +272,7 @@ def test_a_slow_disk_gets_fewer(learner: Arm, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(checkpoints, "_write", lambda folder, epochs, *rest: kept.append(epochs))
     monkeypatch.setattr(checkpoints, "EVERY", 10.0)
     monkeypatch.setattr(checkpoints, "SHARE", 0.05)
-    slow = keeper(runs(learner, tmp_path), True)
+    slow = keeper(runs(learner, tmp_path), "sequential")
     for epoch in (1, 2, 3):
         slow.keep(dataclasses.replace(progress, epochs=epoch), final=False)
     assert kept == [1, 3]  # 4 s are a twentieth of 80: not at 90, but at 104.5

@@ -40,7 +40,6 @@ def others(results: list[Result]) -> list[Result]:
     return [result for seed, result in zip(SEEDS, results, strict=True) if seed != SICK]
 
 
-@pytest.mark.parametrize("strategy", members.STRATEGIES)
 def test_it_is_lost_from_that_step_on_and_alone(
     learner: Arm, source: Source, monkeypatch: pytest.MonkeyPatch, strategy: str
 ) -> None:

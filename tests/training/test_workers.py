@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
@@ -21,21 +22,26 @@ from cnnlab.training.run import Run
 from cnnlab.training.workers import Outcome, Plan, Pool
 
 
-def plan(workers: int, folder: Path) -> Plan:
-    return Plan(workers=workers, backend="cpu", source=Source(cache_dir=folder), compile_cache=folder / "compiled")
+def plan(workers: int, folder: Path, library: Path | None = None) -> Plan:
+    source = Source(cache_dir=folder)
+    return Plan(workers=workers, backend="cpu", source=source, compile_cache=folder / "compiled", native=library)
 
 
 def tuned(arm: Arm) -> Arm:
     return dataclasses.replace(arm, recipe=dataclasses.replace(arm.recipe, tuning="grid", tuning_values=3))
 
 
-def outcomes(arm: Arm, workers: int, folder: Path, seeds: tuple[int, ...] = (0, 1, 2)) -> list[Outcome]:
-    with Pool(plan(workers, folder)) as pool:
+def outcomes(
+    arm: Arm, workers: int, folder: Path, seeds: tuple[int, ...] = (0, 1, 2), library: Path | None = None
+) -> list[Outcome]:
+    with Pool(plan(workers, folder, library)) as pool:
         return list(pool.run([("one", training(tuned(arm), 0, seeds, {}, None))]))
 
 
-def content(arm: Arm, workers: int, folder: Path, seeds: tuple[int, ...] = (0, 1, 2)) -> bytes:
-    (outcome,) = outcomes(arm, workers, folder, seeds)
+def content(
+    arm: Arm, workers: int, folder: Path, seeds: tuple[int, ...] = (0, 1, 2), library: Path | None = None
+) -> bytes:
+    (outcome,) = outcomes(arm, workers, folder, seeds, library)
     assert outcome.failure is None, outcome.failure
     assert isinstance(outcome.record, Record)
     return encode(outcome.record)
@@ -47,6 +53,17 @@ def test_one_and_two_workers_write_the_same_bytes_and_other_seeds_others(learner
     assert all(decode(alone, tmp_path).probes), "every member was looked into"
     assert content(learner, 2, tmp_path / "a") == alone
     assert content(learner, 2, tmp_path / "b", seeds=(3, 4, 5)) != alone
+
+
+def test_with_our_own_convolutions_too_and_these_bytes_are_others(
+    learner: Arm, tmp_path: Path, library_file: Path
+) -> None:
+    alone = content(learner, 1, tmp_path / "a", library=library_file)
+    assert content(learner, 2, tmp_path / "b", library=library_file) == alone
+    by_xla = content(learner, 1, tmp_path / "a")
+    assert by_xla != alone
+    one, other = (decode(text, tmp_path).finals["own"] for text in (by_xla, alone))
+    assert np.mean(one.test_accuracy) == pytest.approx(np.mean(other.test_accuracy), abs=0.1)
 
 
 def _broken(arm: Arm) -> Training:
@@ -188,7 +205,7 @@ def test_an_unknown_strategy_is_refused(arm: Arm, source: Source) -> None:
     from cnnlab.spec.invalid import Invalid
     from cnnlab.training import members
 
-    with pytest.raises(Invalid, match="sequential, side_by_side"):
+    with pytest.raises(Invalid, match="sequential, native, side_by_side"):
         members.train([], source, "spread")
 
 

@@ -2,7 +2,6 @@
 
 import itertools
 import multiprocessing
-import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from cnnlab.zoo import native
 from cnnlab.zoo.native import library
 
-CASES = 60
+CASES = 32
 Case = tuple[tuple[int, ...], tuple[int, ...], tuple[int, int], tuple[tuple[int, int], tuple[int, int]]]
 
 
@@ -47,7 +46,8 @@ def by_definition(case: Case) -> list[NDArray[Any]]:
     """Output and gradients at maps, kernel and bias by loops over windows, in float64: the slow oracle."""
     (count, *_), (rows, columns, _, filters), (down, right), sides = case
     framed_sides = [side + sum(pad) for side, pad in zip(case[0][1:3], sides, strict=True)]
-    high, wide = ((side - size) // step + 1 for side, size, step in zip(framed_sides, (rows, columns), (down, right)))
+    high = (framed_sides[0] - rows) // down + 1
+    wide = (framed_sides[1] - columns) // right + 1
     maps, kernel, bias, gradient = arrays(case, (count, high, wide, filters))
     low = [max(0, before) for before, _ in sides]
     generous = [(max(0, before), max(0, after)) for before, after in sides]
@@ -55,7 +55,7 @@ def by_definition(case: Case) -> list[NDArray[Any]]:
     at_framed, at_kernel = np.zeros_like(framed), np.zeros_like(kernel)
     value = np.zeros((count, high, wide, filters))
     for y, x in itertools.product(range(high), range(wide)):
-        top, left = (place * step + max(0, -before) for place, step, (before, _) in zip((y, x), (down, right), sides))
+        top, left = y * down + max(0, -sides[0][0]), x * right + max(0, -sides[1][0])
         window = np.s_[:, top : top + rows, left : left + columns]
         value[:, y, x] = np.tensordot(framed[window], kernel, 3) + bias
         at_framed[window] += np.tensordot(gradient[:, y, x], kernel, ((1,), (3,)))
@@ -64,7 +64,7 @@ def by_definition(case: Case) -> list[NDArray[Any]]:
     return [value, at_framed[inner], at_kernel, gradient.sum((0, 1, 2))]
 
 
-def natively(case: Case, convolve: Callable[..., Array] = native.convolve) -> list[NDArray[Any]]:
+def ours(case: Case, convolve: Callable[..., Array] = native.convolve) -> list[NDArray[Any]]:
     """The same four from a function, in float32."""
     given = [jnp.asarray(array, jnp.float32) for array in arrays(case, by_definition(case)[0].shape)]
     value, back = jax.vjp(lambda *inputs: convolve(*inputs, *case[2:]), *given[:3])
@@ -84,14 +84,14 @@ def worst(found: list[NDArray[Any]], expected: list[NDArray[Any]]) -> float:
     return max(float(np.abs(one - other).max() / max(np.abs(other).max(), 1.0)) for one, other in pairs)
 
 
-@pytest.mark.usefixtures("native_library")
+@pytest.mark.usefixtures("natively")
 @pytest.mark.parametrize("case", cases(), ids=str)
 def test_values_and_gradients_are_those_of_the_definition(case: Case):
-    assert worst(natively(case), by_definition(case)) < 3e-6
+    assert worst(ours(case), by_definition(case)) < 3e-6
 
 
 def test_the_oracle_is_the_librarys_convolution():
-    assert max(worst(natively(case, by_xla), by_definition(case)) for case in cases()) < 3e-6
+    assert max(worst(ours(case, by_xla), by_definition(case)) for case in cases()) < 3e-6
 
 
 def shifted(maps: Array, kernel: Array, bias: Array, stride: Any, padding: Any) -> Array:
@@ -105,13 +105,13 @@ def turned(maps: Array, kernel: Array, bias: Array, stride: Any, padding: Any) -
     return native.convolve(maps, kernel[::-1, ::-1], bias, stride, padding)
 
 
-@pytest.mark.usefixtures("native_library")
+@pytest.mark.usefixtures("natively")
 @pytest.mark.parametrize("fault", [shifted, turned])
 def test_a_planted_fault_is_seen(fault: Callable[..., Array]):
-    assert max(worst(natively(case, fault), by_definition(case)) for case in cases()) > 0.1
+    assert max(worst(ours(case, fault), by_definition(case)) for case in cases()) > 0.1
 
 
-@pytest.mark.usefixtures("native_library")
+@pytest.mark.usefixtures("natively")
 def test_neighbours_that_see_the_same_get_the_same_bits():
     """A max-pool shares its gradient among equal pixels: rounding must not depend on where in a tile a pixel lies."""
     maps, numbers = jnp.ones((3, 11, 13, 7)), np.random.default_rng(2)
@@ -120,10 +120,112 @@ def test_neighbours_that_see_the_same_get_the_same_bits():
     assert len(np.unique(value.reshape(-1, 21), axis=0)) == 1
 
 
-@pytest.mark.usefixtures("native_library")
+@pytest.mark.usefixtures("natively")
 def test_it_says_nothing_of_what_is_not_a_number():
     maps = jnp.zeros((1, 5, 5, 1)).at[0, 2, 2, 0].set(np.nan)
     value = native.convolve(maps, jnp.ones((3, 3, 1, 9)), jnp.zeros(9), (1, 1), ((1, 1), (1, 1)))
     expected = np.zeros((5, 5), bool)
     expected[1:4, 1:4] = True
     assert (np.isnan(np.asarray(value)).all(-1) == expected[None]).all()
+
+
+# The library.
+
+
+@pytest.fixture
+def compilable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's own compiler, whatever the environment names; skips where there is none."""
+    monkeypatch.delenv("CXX", raising=False)
+    try:
+        library.compiler()
+    except native.NoLibrary as problem:
+        pytest.skip(str(problem))
+
+
+@pytest.mark.usefixtures("compilable")
+def test_it_is_compiled_once_and_anew_for_another_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = native.build(tmp_path / "cache")
+    made = first.stat().st_mtime_ns
+    assert native.build(tmp_path / "cache") == first
+    assert first.stat().st_mtime_ns == made
+    changed = tmp_path / "changed.cc"
+    changed.write_bytes(library.SOURCE.read_bytes() + b"// changed\n")
+    monkeypatch.setattr(library, "SOURCE", changed)
+    second = native.build(tmp_path / "cache")
+    monkeypatch.setattr(library, "FLAGS", (*library.FLAGS, "-DANOTHER"))
+    third = native.build(tmp_path / "cache")
+    assert sorted((tmp_path / "cache").iterdir()) == sorted({first, second, third})
+    assert len({first, second, third}) == 3
+
+
+def built(folder: Path) -> str:
+    return native.build(folder).name
+
+
+@pytest.mark.usefixtures("compilable")
+def test_processes_that_compile_it_at_once_leave_one_whole_file(tmp_path: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        names = pool.map(built, [tmp_path / "cache"] * 3)
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == names[:1]
+    assert len(set(names)) == 1
+
+
+def without_compiler(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    patch.delenv("CXX", raising=False)
+    patch.setattr(library, "COMPILERS", ("no-such-compiler",))
+
+
+def failing_compiler(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    patch.setenv("CXX", "false")
+
+
+def missing_compiler(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    patch.setenv("CXX", "/no/such/compiler")
+
+
+def broken_source(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    patch.setattr(library, "SOURCE", folder.with_name("broken.cc"))
+    library.SOURCE.write_text("#error planted\n")
+
+
+def file_in_the_way(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    folder.write_text("")
+
+
+@pytest.mark.usefixtures("compilable")
+@pytest.mark.parametrize(
+    ("trouble", "told"),
+    [
+        (without_compiler, "no C++ compiler is installed (no-such-compiler; CXX may name another)"),
+        (failing_compiler, "the compiler false fails: exit code 1"),
+        (missing_compiler, "the compiler /no/such/compiler fails: No such file or directory"),
+        (broken_source, "error: #error planted"),
+        (file_in_the_way, "cannot be written (File exists)"),
+    ],
+)
+def test_why_there_is_none_is_one_line_and_nothing_is_left(
+    trouble: Callable[[pytest.MonkeyPatch, Path], None], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "cache"
+    trouble(monkeypatch, folder)
+    with pytest.raises(native.NoLibrary) as caught:
+        native.build(folder)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not folder.is_dir() or not list(folder.iterdir())
+
+
+def test_a_library_that_cannot_be_loaded_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library, "_used", [])
+    (tmp_path / "torn.so").write_bytes(b"torn")
+    with pytest.raises(native.NoLibrary, match=r"torn\.so cannot be loaded"):
+        native.use(tmp_path / "torn.so")
+    assert native.used() == ""
+
+
+@pytest.mark.usefixtures("natively")
+def test_a_process_has_one_library(library_file: Path, tmp_path: Path) -> None:
+    native.use(library_file)
+    with pytest.raises(native.NoLibrary, match="is already in use"):
+        native.use(tmp_path / "another.so")
+    assert native.used() == library_file.stem

@@ -393,16 +393,17 @@ def test_small_maps_of_few_channels_are_a_product_where_members_crowd_a_gpu_and_
     assert not ways((32, 14, 14, 32), True)
 
 
-def convolutions_traced(crowd: bool) -> int:
+def convolutions_traced(way: operations.Way) -> int:
     """Convolutions in what a layer of 16 channels is traced to."""
     layer = Conv(name="c", filters=4, kernel=(3, 3))
-    with operations.crowded(crowd):
+    with operations.convolving(way):
         traced = jax.make_jaxpr(lambda x: operate(layer, weights(np.ones((3, 3, 16, 4))), x))(jnp.ones((1, 8, 8, 16)))
     return str(traced).count("conv_general_dilated")
 
 
-def test_a_crowd_ends_with_its_context():
-    assert [convolutions_traced(crowd) for crowd in (False, True, False)] == [1, 0, 1]
+def test_a_way_ends_with_its_context():
+    ways: tuple[operations.Way, ...] = ("xla", "crowded", "native", "xla")
+    assert [convolutions_traced(way) for way in ways] == [1, 0, 0, 1]
 
 
 def flipped(node: Node, learned: Any, x: jax.Array) -> jax.Array:

@@ -1,11 +1,11 @@
-"""Convolutions of our own for one CPU thread: quicker than XLA's on small maps, and as quick inside a loop as outside.
+"""Convolutions of our own for one CPU thread: quicker than XLA's on small maps, and in a loop as quick as outside.
 
-XLA:CPU copies every window before it multiplies, which at 16 channels takes as long as the product, and inside a loop it
-runs gradients of a convolution as scalar code. `convolution.cc` reads windows in place. It is compiled once a machine, by
-the system's C++ compiler and for this very processor, into a folder of the cache. Without one XLA's are used.
+XLA:CPU copies every window before it multiplies, which at 16 channels takes as long as the product, and inside a loop
+it runs gradients of a convolution as scalar code. `convolution.cc` reads windows in place. It is compiled once a
+machine, by the system's C++ compiler and for this very processor, into a folder of the cache.
 """
 
 from cnnlab.zoo.native.convolution import convolve
-from cnnlab.zoo.native.library import NoLibrary, build, use, used
+from cnnlab.zoo.native.library import NoLibrary, build, compiler, use, used
 
-__all__ = ["NoLibrary", "build", "convolve", "use", "used"]
+__all__ = ["NoLibrary", "build", "compiler", "convolve", "use", "used"]

@@ -1,6 +1,7 @@
 """The convolution as JAX sees it: a function of three arrays with gradients of its own."""
 
 import functools
+from typing import Any
 
 import jax
 import numpy as np
@@ -15,6 +16,10 @@ CONVOLVE, INPUT_GRADIENT, WEIGHT_GRADIENT = TARGETS = (
     "cnnlab_convolve", "cnnlab_input_gradient", "cnnlab_weight_gradient",
 )  # fmt: skip
 """Functions of `convolution.cc`, and their names in XLA's text."""
+
+
+_call: Any = jax.ffi.ffi_call
+_struct: Any = jax.ShapeDtypeStruct
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
@@ -33,8 +38,8 @@ def convolve(images: Array, kernel: Array, bias: Array, stride: Pair, padding: S
     """
     sides = zip(images.shape[1:3], kernel.shape[:2], stride, padding, strict=True)
     rows, columns = ((side + sum(pad) - size) // step + 1 for side, size, step, pad in sides)
-    out = jax.ShapeDtypeStruct((images.shape[0], rows, columns, kernel.shape[3]), images.dtype)
-    value: Array = jax.ffi.ffi_call(CONVOLVE, out)(images, kernel, bias, lattice=_lattice(stride, padding))
+    out = _like((images.shape[0], rows, columns, kernel.shape[3]), images)
+    value: Array = _call(CONVOLVE, out)(images, kernel, bias, lattice=_lattice(stride, padding))
     return value
 
 
@@ -46,14 +51,20 @@ def _forward(
 
 def _backward(stride: Pair, padding: Sides, kept: tuple[Array, ...], gradient: Array) -> tuple[Array, ...]:
     """Gradients at images, kernel and bias; XLA leaves the first out where nothing asks for it."""
-    images, kernel, bias = (jax.ShapeDtypeStruct(array.shape, array.dtype) for array in kept)
+    images, kernel, bias = (_like(array.shape, array) for array in kept)
     lattice = _lattice(stride, padding)
-    at_images = jax.ffi.ffi_call(INPUT_GRADIENT, images)(gradient, kept[1], lattice=lattice)
-    at_kernel, at_bias = jax.ffi.ffi_call(WEIGHT_GRADIENT, (kernel, bias))(kept[0], gradient, lattice=lattice)
+    at_images = _call(INPUT_GRADIENT, images)(gradient, kept[1], lattice=lattice)
+    at_kernel, at_bias = _call(WEIGHT_GRADIENT, (kernel, bias))(kept[0], gradient, lattice=lattice)
     return at_images, at_kernel, at_bias
 
 
 convolve.defvjp(_forward, _backward)
+
+
+def _like(shape: tuple[int, ...], array: Array) -> jax.ShapeDtypeStruct:
+    """A result of that shape and of the array's type."""
+    made: jax.ShapeDtypeStruct = _struct(shape, array.dtype)
+    return made
 
 
 def _lattice(stride: Pair, padding: Sides) -> NDArray[np.int64]:

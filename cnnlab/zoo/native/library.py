@@ -8,8 +8,10 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import jax
+import jaxlib.version
 
 from cnnlab.zoo.native.convolution import TARGETS
 
@@ -32,10 +34,10 @@ def build(folder: Path) -> Path:
 
     Processes that compile it at once write the same bytes, each in one step. Raises NoLibrary.
     """
-    command = [*_compiler(), *FLAGS, f"-I{jax.ffi.include_dir()}"]
+    command = [*compiler(), *FLAGS, f"-I{jax.ffi.include_dir()}"]
     # what the compiler says of itself and of the processor that `native` means
     meant = _run([*command, "-dM", "-E", "-x", "c++", os.devnull]).stdout
-    text = b"\n".join([meant, SOURCE.read_bytes(), jax.lib.__version__.encode()])
+    text = b"\n".join([meant, SOURCE.read_bytes(), jaxlib.version.__version__.encode()])
     library = folder / f"convolution-{hashlib.sha256(text).hexdigest()[:16]}.so"
     if not library.exists():
         try:
@@ -59,19 +61,20 @@ def use(library: Path) -> None:
         loaded = ctypes.CDLL(os.fspath(library))
     except OSError as problem:
         raise NoLibrary(f"{library} cannot be loaded ({problem})") from problem
+    capsule: Any = jax.ffi.pycapsule
     for name in TARGETS:
-        jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(getattr(loaded, name)), platform="cpu")
+        jax.ffi.register_ffi_target(name, capsule(getattr(loaded, name)), platform="cpu")
     _used.append(library.stem)
 
 
 def used() -> str:
-    """The name of the library that this process uses; empty if it convolves by XLA alone."""
+    """The name of the library that this process may use; empty if there is none."""
     return _used[0] if _used else ""
 
 
-def _compiler() -> list[str]:
-    """The command of a C++ compiler. Raises NoLibrary."""
-    if "CXX" in os.environ:
+def compiler() -> list[str]:
+    """The command of a C++ compiler: what CXX says, or the first of `COMPILERS` on the path. Raises NoLibrary."""
+    if os.environ.get("CXX", "").strip():
         return shlex.split(os.environ["CXX"])
     for name in COMPILERS:
         if shutil.which(name):

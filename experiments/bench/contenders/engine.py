@@ -1,7 +1,7 @@
 """The suite's engine, driven as `cnnlab.training.members` drives it: a process a core, or side by side on a GPU."""
 
-import contextlib
 import dataclasses
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,16 @@ from experiments.bench.contract import Batches, Machine, Setup, Values, on_gpu
 from experiments.bench.given import given
 from experiments.bench.workloads import LEARNING_RATE, Workload
 
-SAYS = "this suite's engine"
+SAYS = "this suite's engine, on a CPU with convolutions=native"
 
 
 def missing(machine: Machine) -> str:
-    """Nothing: the suite runs wherever the benchmark does."""
+    """On a CPU our own convolutions, which must be compiled."""
+    try:
+        if machine.kind == "cpu":
+            native.compiler()
+    except native.NoLibrary as problem:
+        return str(problem)
     return ""
 
 
@@ -38,12 +43,13 @@ class Engine:
     """Members of one workload; statistics of every step are computed, kept and fetched if `watched`."""
 
     def __init__(
-        self, workload: Workload, members: Sequence[int], *, lone: bool, watched: bool, precision: str = "highest"
+        self, workload: Workload, members: Sequence[int], *, strategy: str, watched: bool, precision: str = "highest"
     ) -> None:
         self.compiling = watch()
         recipe = dataclasses.replace(workload.arm.recipe, precision=precision)
-        self.lone, self.watched, self.arm = lone, watched, dataclasses.replace(workload.arm, recipe=recipe)
-        self.built = engine.compiled(self.arm, lone)
+        self.watched, self.arm = watched, dataclasses.replace(workload.arm, recipe=recipe)
+        self.lone = lone = strategy != "side_by_side"
+        self.built = engine.compiled(self.arm, strategy)
         self.step: Any = self.built.many or self.built.step
         start = [given(workload, member) for member in members]
         join: Callable[[Sequence[Any]], Any] = engine.only if lone else engine.stack
@@ -108,23 +114,23 @@ def trainer(workload: Workload, members: Sequence[int], machine: Machine) -> Eng
 
 
 def engine_on(
-    machine: Machine, workload: Workload, members: Sequence[int], *, watched: bool = False, precision: str = ""
-) -> Engine:
+    machine: Machine, workload: Workload, members: Sequence[int], *,
+    watched: bool = False, precision: str = "", natively: bool = True,
+) -> Engine:  # fmt: skip
     """The engine as a machine of that kind has it; on a GPU with TF32 products, as all contenders, if not told else."""
-    if machine.kind == "cpu":
-        convolve_natively()
-    lone = engine.strategy_for(machine.kind) == "sequential"
+    strategy = engine.strategy_for(machine.kind)
+    if machine.kind == "cpu" and natively:
+        load_library()
+        strategy = "native"
     usual = {"cpu": "highest", "gpu": "default"}[machine.kind]
-    return Engine(workload, members, lone=lone, watched=watched, precision=precision or usual)
+    return Engine(workload, members, strategy=strategy, watched=watched, precision=precision or usual)
 
 
-def convolve_natively() -> None:
-    """Use our own convolutions, as a sweep does, if they can be compiled; beside the compiled programs."""
+def load_library() -> None:
+    """Let this process use our own convolutions; the library is kept beside the compiled programs. Raises NoLibrary."""
     config: Any = jax.config
-    folder = config.jax_compilation_cache_dir
-    if folder and not native.used():
-        with contextlib.suppress(native.NoLibrary):
-            native.use(native.build(Path(folder)))
+    kept = config.jax_compilation_cache_dir
+    native.use(native.build(Path(kept or tempfile.mkdtemp())))
 
 
 def placed(state: State, weights: Any) -> State:

@@ -1,0 +1,67 @@
+"""Steps with our own convolutions: the same losses as with XLA's, the same bytes alone and in a loop."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnnlab.data import Source
+from cnnlab.spec.arm import Arm
+from cnnlab.training import checkpoints, members
+from cnnlab.training.run import Result, Run
+from cnnlab.zoo.native import library
+
+STEPS = 20
+pytestmark = pytest.mark.usefixtures("natively")
+
+
+def train(arm: Arm, source: Source, **more: Any) -> Result:
+    given = {"seed": 1, "learning_rate": 0.02, "purpose": "own"} | more
+    return members.train([Run(arm=arm, **given)], source, "native")[0]
+
+
+def losses(arm: Arm, source: Source, strategy: str) -> list[float]:
+    """Of twenty steps of plain gradient descent, which rounding hardly moves, by what an epoch goes through."""
+    built = members.compiled(
+        dataclasses.replace(arm, recipe=dataclasses.replace(arm.recipe, optimizer="sgd")), strategy
+    )
+    data, state = members.dataset(arm.task, source), built.init(1)
+    batches = np.random.default_rng(0).integers(0, len(data.pool.labels), (STEPS, 32), np.int32)
+    rates = np.full(STEPS, 0.02, np.float32)
+    _, found = built.advance(state, data.pool.images, data.pool.labels, batches, rates, range(STEPS))
+    return [float(loss) for loss in found]
+
+
+NETS = [{}, {"kernel": 4}, {"norm": "batch"}, {"padding": "full"}, {"stride": 2, "pools": ()}]
+
+
+@pytest.mark.parametrize("change", NETS, ids=str)
+def test_losses_of_twenty_steps_are_those_of_the_librarys(arm: Arm, source: Source, change: dict[str, Any]) -> None:
+    changed = dataclasses.replace(arm, net=dataclasses.replace(arm.net, **change))
+    built = members.compiled(changed, "native"), members.compiled(changed, "sequential")
+    assert [one.many is None for one in built] == [False, True]
+    np.testing.assert_allclose(*(losses(changed, source, way) for way in ("native", "sequential")), rtol=1e-5)
+
+
+def test_looking_and_where_a_stretch_ends_leave_the_bytes_as_they_are(learner: Arm, source: Source) -> None:
+    short = dataclasses.replace(learner, recipe=dataclasses.replace(learner.recipe, batch_size=16))
+    watched, unwatched = (train(short, source, purpose=purpose, learning_rate=0.03) for purpose in ("own", "common"))
+    one, other = (dataclasses.replace(end, history={}, probes={}) for end in (watched, unwatched))
+    assert one == other
+    assert not watched.diverged
+
+
+@pytest.mark.parametrize("connectivity", ["depthwise", "separable", "grouped"])
+def test_a_net_with_convolutions_that_are_not_ours_is_stepped_from_python(arm: Arm, connectivity: str) -> None:
+    net = dataclasses.replace(arm.net, connectivity=connectivity, groups=2 if connectivity == "grouped" else 1)
+    assert members.compiled(dataclasses.replace(arm, net=net), "native").many is None
+
+
+def test_a_checkpoint_knows_by_which_convolutions_it_was_made(arm: Arm, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(arm=arm, seed=1, learning_rate=0.02, purpose="own")
+    ours, theirs = (checkpoints.keeper([run], strategy).identity for strategy in ("native", "sequential"))
+    monkeypatch.setattr(library, "_used", ["another library"])
+    others = [checkpoints.keeper([run], strategy).identity for strategy in ("native", "sequential")]
+    assert theirs == others[1]
+    assert len({str(identity) for identity in (ours, theirs, others[0])}) == 3
