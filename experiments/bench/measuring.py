@@ -70,6 +70,7 @@ class Plan:
         rounds: of fresh processes. turns: of each contender in a round.
         warm_up: steps before the first turn, whose losses are compared with the engine's.
         compiled: folder of the compile cache; empty at the start.
+        once: contenders that race in the first round alone.
     """
 
     machine: Machine
@@ -77,6 +78,7 @@ class Plan:
     turns: int
     warm_up: int
     compiled: Path
+    once: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -648,7 +648,8 @@ def test_json_holds_cells_ratios_and_gates_and_the_same_is_kept(
     # without PyTorch its contenders are named and left out
     assert "torch_eager" in document["skipped"]
     assert "pip install" in err
-    assert given_to == [["engine", "nnx_loop", "naive_scan"]] * 2
+    # the slow one races once
+    assert given_to == [["engine", "nnx_loop", "naive_scan"], ["engine", "nnx_loop"]]
     (folder,) = (tmp_path / "bench").iterdir()
     assert json.loads((folder / "quick.json").read_text()) == document
     assert (folder / "quick.png").stat().st_size > 10_000

@@ -21,6 +21,16 @@ CASES = 32
 Case = tuple[tuple[int, ...], tuple[int, ...], tuple[int, int], tuple[tuple[int, int], tuple[int, int]]]
 
 
+@pytest.fixture
+def compilable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's own compiler, whatever the environment names; skips where there is none."""
+    monkeypatch.delenv("CXX", raising=False)
+    try:
+        library.compiler()
+    except native.NoLibrary as problem:
+        pytest.skip(str(problem))
+
+
 def cases() -> list[Case]:
     """Shapes of maps and kernel, strides and padding, drawn once: odd and even, wide and narrow, some cropped."""
     drawn, found = random.Random(0), list[Case]()
@@ -94,6 +104,20 @@ def test_the_oracle_is_the_librarys_convolution():
     assert max(worst(ours(case, by_xla), by_definition(case)) for case in cases()) < 3e-6
 
 
+def worst_with(flags: tuple[str, ...], folder: Path) -> float:
+    """The largest difference of all cases with a library that is compiled so; in a process of its own."""
+    library.FLAGS = (*library.FLAGS, *flags)
+    native.use(native.build(folder))
+    return max(worst(ours(case), by_definition(case)) for case in cases())
+
+
+@pytest.mark.usefixtures("compilable")
+@pytest.mark.parametrize("lanes", [4, 16])
+def test_vectors_of_another_processors_width_give_the_same(lanes: int, tmp_path: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(worst_with, ((f"-DCNNLAB_LANES={lanes}",), tmp_path)) < 3e-6
+
+
 def shifted(maps: Array, kernel: Array, bias: Array, stride: Any, padding: Any) -> Array:
     """Planted fault: the window one pixel on, where it may be."""
     (before, after), other = padding
@@ -130,16 +154,6 @@ def test_it_says_nothing_of_what_is_not_a_number():
 
 
 # The library.
-
-
-@pytest.fixture
-def compilable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system's own compiler, whatever the environment names; skips where there is none."""
-    monkeypatch.delenv("CXX", raising=False)
-    try:
-        library.compiler()
-    except native.NoLibrary as problem:
-        pytest.skip(str(problem))
 
 
 @pytest.mark.usefixtures("compilable")

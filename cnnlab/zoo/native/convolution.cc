@@ -17,14 +17,16 @@
 
 namespace {
 
-// Lanes of a vector, and how many rows a tile has: as many as leave registers for two vectors of the right factor.
-#if defined(__AVX512F__)
-constexpr int kLanes = 16, kTile = 8;
+#if defined(CNNLAB_LANES)  // given by tests, for vectors that this processor may not have
+constexpr int kLanes = CNNLAB_LANES;
+#elif defined(__AVX512F__)
+constexpr int kLanes = 16;
 #elif defined(__AVX__)
-constexpr int kLanes = 8, kTile = 6;
+constexpr int kLanes = 8;
 #else
-constexpr int kLanes = 4, kTile = 6;
+constexpr int kLanes = 4;
 #endif
+constexpr int kTile = kLanes == 16 ? 8 : 6;  // rows of a tile: what 32, else 16, registers hold
 constexpr int kWide = 2;  // vectors of a tile's row
 constexpr int64_t kCached = 16 << 10;  // bytes of a group of images that is worked on at once
 
