@@ -12,17 +12,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+XLA = "xla"
 VECTORS = ("avx512f", "avx2", "avx")
 PACKAGES = ("cnnlab", "jax", "jaxlib", "flax", "optax", "numpy", "scipy", "hydra-core", "scikit-learn")
 
 
-def provenance(
-    started: datetime.datetime, seconds: float, backend: str, workers: int, convolutions: str
-) -> dict[str, Any]:
+def provenance(started: datetime.datetime, seconds: float, backend: str, workers: int, library: str) -> dict[str, Any]:
     """Times (UTC), host, process, device, git state and versions, as plain data.
 
     Args:
-        convolutions: the library that computed them (`cnnlab.zoo.native`); empty for XLA.
+        library: of our own convolutions (`cnnlab.zoo.native`); empty for XLA's.
     """
     return {
         "started": started.isoformat(timespec="seconds"),
@@ -33,17 +32,20 @@ def provenance(
         "workers": workers,
         "platform": platform.platform(),
         "processor": processor(),
-        "convolutions": convolutions or "xla",
+        "convolutions": library or XLA,
         "python": platform.python_version(),
         "packages": versions(),
         "git": git_state(),
     }
 
 
-def other_version(facts: Mapping[str, Any]) -> str:
+def other_version(facts: Mapping[str, Any], library: str) -> str:
     """What made a record, where commit, packages or processor are not those of here; empty where nothing is known.
 
     The protocol decides whether a record counts; this is only told.
+
+    Args:
+        facts: the record's provenance. library: of our own convolutions that this run uses; empty for XLA's.
     """
     parts: list[str] = []
     here = git_state()
@@ -52,12 +54,17 @@ def other_version(facts: Mapping[str, Any]) -> str:
         parts.append(f"commit {there['commit'][:9]}")
     if "processor" in facts and facts["processor"] != processor():
         parts.append(f"processor {facts['processor']}")
-    if "convolutions" in facts and facts["convolutions"] != "xla":
-        parts.append("our own convolutions")
+    if convolutions(facts) != (library or XLA):
+        parts.append(f"library {convolutions(facts)}")
     packages: Mapping[str, str] = facts["packages"] if "packages" in facts else {}
     now = versions()
     parts += [f"{name} {version}" for name, version in sorted(packages.items()) if name in now and now[name] != version]
     return ", ".join(parts)
+
+
+def convolutions(facts: Mapping[str, Any]) -> str:
+    """The library whose convolutions made a record; `xla` also where an older provenance says nothing."""
+    return str(facts["convolutions"]) if "convolutions" in facts else XLA
 
 
 @functools.cache

@@ -18,6 +18,7 @@ from experiments import curve, ending, judge, literature, metrics, noise, publis
 from experiments.config.grid import Grid
 from experiments.config.mistakes import UserMistake
 from experiments.plan import CONTROL, Name, choose, compose, control, merged, named
+from experiments.provenance import XLA, convolutions
 from experiments.view import view
 
 PRIVATE = ("host", "pid", "seconds", "started", "workers", DIGEST)
@@ -114,10 +115,14 @@ def publish(choice: Choice, console: Console) -> None:
 
     Raises:
         BadRecord: a record that is to be published, or was before, cannot be used. Nothing is written.
-        UserMistake: a sweep is published at a higher scale already. Nothing is written.
+        UserMistake: a sweep is published at a higher scale already, or our own convolutions have made a record, where
+            XLA's made all that are published. Nothing is written.
     """
     root, source = published.root(), Store(choice.results / "runs")
     records = {name: compact(source.read(*name)) for name in wanted(choice, source)}
+    native = [arm for arm, block in records if convolutions(source.provenance(arm, block)) != XLA]
+    if native:
+        raise UserMistake(f"{len(native)} records were made with convolutions=native, such as {native[0]}: never mixed")
     target = Store(root / "runs")
     others = standing(records, target, choice.force)
     kept = set() if choice.force else others

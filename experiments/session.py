@@ -19,7 +19,7 @@ from cnnlab.training.workers import Outcome, Plan, Pool, accelerator, cores, dev
 from cnnlab.zoo import native
 from experiments.arm_run import of_arm
 from experiments.config.resolve import Point, Settings
-from experiments.provenance import other_version, provenance
+from experiments.provenance import XLA, convolutions, other_version, provenance
 from experiments.registry import claim_digests
 from experiments.sharing import Name, Share
 from experiments.stopping import undisturbed
@@ -96,16 +96,25 @@ class Session:
         return summary
 
     def _done(self, arm: str, block: int) -> bool:
-        """Whether a usable record is there. Raises BadRecord."""
+        """Whether a usable record is there. Raises BadRecord, or Invalid where other convolutions have made it."""
         if not self.store.has(arm, block):
             return False
         self.store.read(arm, block)
+        kind = XLA if convolutions(self.store.provenance(arm, block)) == XLA else "native"
+        asked = self.settings.convolutions
+        why = f"{self.store.root} has records made with {kind}, and the two are never mixed: choose another results="
+        require(kind == asked, "convolutions", asked, why)
         self.store.tidy(arm, block)
         return True
 
+    @property
+    def _library(self) -> str:
+        """Of our own convolutions; empty for XLA's."""
+        return self.pool.plan.native.stem if self.pool.plan.native else ""
+
     def _tell_versions(self, found: Iterable[Name]) -> None:
         """Say what other versions of the code have made of the records that were found."""
-        versions = collections.Counter(other_version(self.store.provenance(*name)) for name in found)
+        versions = collections.Counter(other_version(self.store.provenance(*name), self._library) for name in found)
         for version, count in versions.items():
             if version:
                 self.console.print(f"found {count} made by {version}, of the same protocol: used", markup=False)
@@ -139,8 +148,7 @@ class Session:
                         self._fail(point, outcome, summary)
                     else:
                         plan, seconds = self.pool.plan, time.perf_counter() - clock
-                        library = plan.native.stem if plan.native else ""
-                        facts = provenance(started, seconds, plan.backend, plan.workers, library)
+                        facts = provenance(started, seconds, plan.backend, plan.workers, self._library)
                         self.store.write(outcome.record, facts)
                         self.show(*of_arm(point, outcome.record, self.settings))
                         summary.trained += 1

@@ -70,13 +70,15 @@ def with_histories(record: Record, kind: str) -> Record:
     return dataclasses.replace(record, histories=tuple(histories))
 
 
-def stored(results: Path, plant: Plant, sweep: str = SWEEP, level: Callable[[Point], float] = accuracy) -> Path:
-    """A results folder with a record of every arm of a sweep."""
+def stored(
+    results: Path, plant: Plant, sweep: str = SWEEP, level: Callable[[Point], float] = accuracy, **facts: str
+) -> Path:
+    """A results folder with a record of every arm of a sweep, and further facts in their provenance."""
     store = Store(results / "runs")
     for point in (*plan(sweep).points, *plan(sweep).checks):
         kind = "" if point.check != "none" else point.level.split("_")[0]
         record = with_histories(plant(point, level(point)), kind)
-        store.write(record, {"host": "here", "pid": 7, "backend": "cpu", "python": "3"})
+        store.write(record, {"host": "here", "pid": 7, "backend": "cpu", "python": "3", **facts})
     return results
 
 
@@ -369,6 +371,15 @@ def test_a_lower_scale_is_not_published_over_a_higher_one(there: Path, ran: Path
     choice = publishing.chosen((SWEEP,), (*WORDS, f"results={ran}"), QUIET)
     with pytest.raises(UserMistake, match="published at scale quick, which is judged before smoke"):
         publishing.publish(dataclasses.replace(choice, scale="smoke"), QUIET)
+
+
+def test_records_of_our_own_convolutions_are_not_published_beside_those_of_xla(
+    patched: pytest.MonkeyPatch, tmp_path: Path, plant: Plant
+) -> None:
+    results = stored(tmp_path / "results", plant, convolutions="convolution-0123")
+    with pytest.raises(UserMistake, match="18 records were made with convolutions=native"):
+        publish_from(results)
+    assert not (tmp_path / "published").exists()
 
 
 # The pages read what is published, too.

@@ -86,6 +86,23 @@ def test_run_again_it_trains_nothing_and_prints_the_same_tables(whole: tuple[Pat
     assert {path: path.stat().st_mtime_ns for path in results.rglob("record.json")} == before
 
 
+def test_records_of_other_convolutions_are_not_gone_on_with(
+    whole: tuple[Path, str], cache: Path, tmp_path: Path
+) -> None:
+    results, _ = whole
+    before = records(results)
+    done = sweep(results, cache, "convolutions=native")
+    if "compiler" in done.stderr:
+        pytest.skip(done.stderr)
+    assert done.returncode == 2, done.stderr
+    line = (
+        f"error: convolutions=native is not valid: {results / 'runs'} has records made with xla, and the two are never"
+    )
+    assert done.stderr.startswith(line)
+    assert done.stderr.count("\n") == 1
+    assert records(results) == before
+
+
 def start(results: Path, cache: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "experiments.run", *TINY], env=environment(results, cache), cwd=ROOT,
