@@ -23,7 +23,17 @@ from experiments.view import view
 
 PRIVATE = ("host", "pid", "seconds", "started", "workers", DIGEST)
 """What provenance says of the run rather than of what made the numbers."""
-SILENT = ("results=", "scale=", "scale.hours=", "cache=", "workers=", "tracker", "force=", "data.raw_dir=")
+SILENT = (
+    "results=",
+    "scale=",
+    "scale.hours=",
+    "cache=",
+    "workers=",
+    "convolutions=",
+    "tracker",
+    "force=",
+    "data.raw_dir=",
+)
 """Overrides that bear on where and how fast a sweep ran, not on what it is."""
 
 

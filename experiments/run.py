@@ -8,14 +8,14 @@ from rich.console import Console
 
 from cnnlab.data import Missing, check
 from cnnlab.records import BadRecord, Store
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import Invalid, require
 from experiments import closing, job, stopping
 from experiments.config import schema, untrusted
 from experiments.config.grid import CONF, Grid, check_question, grid, is_question, words
 from experiments.config.mistakes import UserMistake, told
 from experiments.config.resolve import Point
 from experiments.launched import Jobs
-from experiments.session import Session, Summary, require_convolutions, require_folders
+from experiments.session import Session, Summary, require_convolutions, require_folders, usable
 from experiments.sweep_run import of_sweep
 from experiments.terminal import terminal
 
@@ -58,6 +58,9 @@ def _pre_flight(plan: Grid) -> None:
     """What composing cannot see: that data can be had, folders written, and records already there used."""
     if plan.launcher is not None:
         plan.launcher.require()
+        why = "these are for a CPU, and hydra.launcher.gpus asks for GPUs; choose xla"
+        settings = plan.settings
+        require(not plan.launcher.gpus or settings.convolutions == "xla", "convolutions", settings.convolutions, why)
     else:
         require_convolutions(plan.settings)
     points = (*plan.points, *plan.checks)
@@ -68,8 +71,7 @@ def _pre_flight(plan: Grid) -> None:
         return
     store = Store(plan.settings.runs)
     for point in points:
-        if store.has(point.arm.key, point.block):
-            store.read(point.arm.key, point.block)
+        usable(store, (point.arm.key, point.block), plan.settings)
 
 
 def _run(plan: Grid, arguments: list[str], console: Console) -> int:

@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import dataclasses
 import datetime
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -51,6 +52,22 @@ def require_convolutions(settings: Settings) -> None:
             native.compiler()
 
 
+def usable(store: Store, name: Name, settings: Settings) -> bool:
+    """Whether a record is there that can be gone on with.
+
+    Raises:
+        BadRecord: it is there but cannot be used.
+        Invalid: other convolutions have made it than are asked for; the two are never mixed.
+    """
+    if not store.has(*name):
+        return False
+    store.read(*name)
+    kind, asked = XLA if convolutions(store.provenance(*name)) == XLA else "native", settings.convolutions
+    why = f"{store.root} has records made with {kind}, and the two are never mixed: choose another results="
+    require(kind == asked, "convolutions", asked, why)
+    return True
+
+
 class Session:
     """Owns the workers, the store and the tracker of one command. Use as a context manager."""
 
@@ -61,13 +78,7 @@ class Session:
         backend = accelerator()
         workers = settings.workers or (cores() if backend == "cpu" else len(devices()))
         cache = settings.cache / "compiled"
-        require_convolutions(settings)
-        library = None
-        if settings.convolutions == "native":
-            with _or_invalid():
-                library = native.build(cache)
-        plan = Plan(workers=workers, backend=backend, source=settings.source, compile_cache=cache, native=library)
-        self.pool = Pool(plan)
+        self.pool = Pool(Plan(workers=workers, backend=backend, source=settings.source, compile_cache=cache))
         self._tracker: Tracker | None = None
 
     def __enter__(self) -> "Session":
@@ -83,7 +94,13 @@ class Session:
 
         Raises:
             BadRecord: for a record that is there but cannot be used.
+            Invalid: our own convolutions are asked for and cannot be compiled, or a record was made with others.
         """
+        if self.settings.convolutions == "native" and self.pool.plan.native is None:
+            require_convolutions(self.settings)
+            with _or_invalid():
+                library = native.build(self.pool.plan.compile_cache)
+            self.pool.plan = dataclasses.replace(self.pool.plan, native=library)
         distinct = {(point.arm.key, point.block): point for point in points}
         if self.settings.force:
             for arm, block in distinct:
@@ -96,14 +113,9 @@ class Session:
         return summary
 
     def _done(self, arm: str, block: int) -> bool:
-        """Whether a usable record is there. Raises BadRecord, or Invalid where other convolutions have made it."""
-        if not self.store.has(arm, block):
+        """Whether a usable record is there. Raises as `usable`."""
+        if not usable(self.store, (arm, block), self.settings):
             return False
-        self.store.read(arm, block)
-        kind = XLA if convolutions(self.store.provenance(arm, block)) == XLA else "native"
-        asked = self.settings.convolutions
-        why = f"{self.store.root} has records made with {kind}, and the two are never mixed: choose another results="
-        require(kind == asked, "convolutions", asked, why)
         self.store.tidy(arm, block)
         return True
 
@@ -125,7 +137,8 @@ class Session:
         def begin(name: Name) -> Training:
             arm, block = name
             seeds = evaluation_seeds(todo[name].blocks, block)
-            tuned = self.store.read(arm, 0).tuning if block and self.store.has(arm, 0) else None
+            first = block > 0 and usable(self.store, (arm, 0), self.settings)
+            tuned = self.store.read(arm, 0).tuning if first else None
             return training(todo[name].arm, block, seeds, claims, tuned, self.store.checkpoints(arm, block))
 
         started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()

@@ -20,7 +20,7 @@ from experiments.config.mistakes import UserMistake, told
 from experiments.config.resolve import Point
 from experiments.plan import CONTROL, Name, Plan, choose, compose, cut, make, named, stages
 from experiments.price import Pace, spoken
-from experiments.session import Session, Summary, expected_runs, require_convolutions, require_folders
+from experiments.session import Session, Summary, expected_runs, require_convolutions, require_folders, usable
 from experiments.sweep_run import of_sweep
 from experiments.terminal import terminal
 
@@ -168,10 +168,7 @@ def _missing(plan: Plan) -> dict[str, str]:
 
 def _recorded(plan: Plan, session: Session) -> set[Name]:
     """Which of the plan's points have a record that can be used."""
-    done = {named(point) for point in plan.points if session.store.has(*named(point))}
-    for name in done:
-        session.store.read(*name)
-    return done
+    return {named(point) for point in plan.points if usable(session.store, named(point), plan.settings)}
 
 
 def show(ready: Prepared, console: Console) -> None:

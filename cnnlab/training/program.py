@@ -56,8 +56,8 @@ class Program:
             depend on what is measured.
         layers: (state, images) -> output of every layer by name, with batch norm at its running statistics.
         logits: (state, images) -> (batch, classes), of the same.
-        loops: whether steps may be taken in a loop inside a program: everywhere but on a CPU with convolutions of
-            XLA's, which has no quick ones there.
+        loops: whether steps may be taken in a loop inside a program: side by side, or where every convolution is our
+            own; XLA has no quick ones in a loop on a CPU.
     """
 
     init: Callable[[int], State]

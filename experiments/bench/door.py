@@ -14,7 +14,7 @@ from cnnlab.spec.invalid import Invalid, require, require_choice
 from cnnlab.training.workers import accelerator
 from experiments.bench import keeping, report
 from experiments.bench.contract import Kind, Machine, contender, names
-from experiments.bench.measuring import RATE, Found, Plan, Sample, steady
+from experiments.bench.measuring import ENGINE, RATE, Found, Plan, Sample, steady
 from experiments.bench.sweeps import growth, sweeps
 from experiments.bench.workloads import WORKLOADS, Workload, workload
 from experiments.terminal import terminal
@@ -127,7 +127,7 @@ def measured(chosen: Sequence[Workload], present: Sequence[str], parts: Sequence
     for number in range(min(plan.rounds, SWEEPS)):
         for one in chosen if "sweep" in parts else ():
             yield from sweeps(one, present, plan, number)
-        if "growth" in parts:
+        if "growth" in parts and ENGINE in present:
             yield from growth(plan, number)
 
 

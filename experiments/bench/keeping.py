@@ -46,7 +46,7 @@ class Outcome:
             case Failure():
                 self.failures.append(found)
             case Gated():
-                self.gates[found.workload] = found.passed
+                self.gates[found.workload] = {**self.gates.get(found.workload, {}), **found.passed}
 
     @property
     def cells(self) -> tuple[Cell, ...]:

@@ -22,6 +22,8 @@ ENGINE, WATCHED = "engine", "engine_watched"
 PAUSE_SECONDS = 0.05
 """Between turns: threads that wait for more work spin for a moment, and the next contender must not feel it."""
 GATES = "gates"
+GATED = {ENGINE: "", "engine_xla": " by XLA"}
+"""Contenders whose compiled step must pass the gates, and what is put behind a gate's name."""
 GPU_TURN_STEPS = 288
 """Steps of a turn on a GPU, where a workload's own would be over in milliseconds: whole epochs of W1, W2 and W3."""
 
@@ -168,8 +170,9 @@ class _Round:
                 memories = asked.ask("memory")
                 for metric in memories[0]:
                     yield self._sample(label, metric, max(float(memory[metric]) for memory in memories))
-                if label == ENGINE and self.number == 0:
-                    yield Gated(workload=self.workload.name, passed=asked.ask(GATES)[0])
+                if label in GATED and self.number == 0:
+                    passed = {f"{gate}{GATED[label]}": fine for gate, fine in asked.ask(GATES)[0].items()}
+                    yield Gated(workload=self.workload.name, passed=passed)
             yield from gone
         yield from self._differences()
 

@@ -29,6 +29,7 @@ from experiments.bench.measuring import Failure, Gated, Plan, Rival, Sample
 from experiments.bench.team import Failed, Team, rate, team
 from experiments.bench.workloads import LEARNING_RATE, MOMENTUM, WORKLOADS, Workload, variants
 
+pytestmark = pytest.mark.usefixtures("natively")
 ROOT = Path(__file__).parents[2]
 CPU = Machine(kind="cpu", cores=2)
 STEPS = 20

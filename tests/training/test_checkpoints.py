@@ -234,7 +234,7 @@ def test_moved_into_another_trainings_place_it_is_not_used(
     killed(monkeypatch, runs(learner, tmp_path), source)
     (here,) = tmp_path.iterdir()
     other = [dataclasses.replace(run, seed=7) for run in runs(learner, tmp_path)]
-    place = keeper(other, True).folder
+    place = keeper(other, "sequential").folder
     assert place is not None
     here.rename(place)
     taken = counted(monkeypatch, learner, "sequential")

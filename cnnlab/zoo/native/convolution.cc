@@ -44,6 +44,7 @@ class Buffer {
   float* of(Index count) {
     if (count > count_) {
       std::free(data_);
+      count_ = 0;
       data_ = static_cast<float*>(std::aligned_alloc(64, (count * sizeof(float) + 63) / 64 * 64));
       if (data_ == nullptr) throw std::bad_alloc();
       count_ = count;

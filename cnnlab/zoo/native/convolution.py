@@ -35,7 +35,12 @@ def convolve(images: Array, kernel: Array, bias: Array, stride: Pair, padding: S
 
     Returns:
         (batch, rows, columns, filters).
+
+    Raises:
+        TypeError: an array is not float32.
     """
+    if {array.dtype for array in (images, kernel, bias)} != {np.dtype(np.float32)}:
+        raise TypeError(f"our own convolutions are float32's, not {images.dtype}'s")
     sides = zip(images.shape[1:3], kernel.shape[:2], stride, padding, strict=True)
     rows, columns = ((side + sum(pad) - size) // step + 1 for side, size, step, pad in sides)
     out = _like((images.shape[0], rows, columns, kernel.shape[3]), images)

@@ -37,7 +37,8 @@ def build(folder: Path) -> Path:
     command = [*compiler(), *FLAGS, f"-I{jax.ffi.include_dir()}"]
     # what the compiler says of itself and of the processor that `native` means
     meant = _run([*command, "-dM", "-E", "-x", "c++", os.devnull]).stdout
-    text = b"\n".join([meant, SOURCE.read_bytes(), jaxlib.version.__version__.encode()])
+    told = " ".join([*compiler(), *FLAGS, jaxlib.version.__version__])
+    text = b"\n".join([meant, told.encode(), SOURCE.read_bytes()])
     library = folder / f"convolution-{hashlib.sha256(text).hexdigest()[:16]}.so"
     if not library.exists():
         try:
@@ -48,6 +49,7 @@ def build(folder: Path) -> Path:
                 fresh.replace(library)
         except OSError as problem:
             raise NoLibrary(f"{folder} cannot be written ({problem.strerror})") from problem
+    _loaded(library)
     return library
 
 
@@ -57,10 +59,7 @@ def use(library: Path) -> None:
         if _used[0] != library.stem:
             raise NoLibrary(f"{_used[0]} is already in use")
         return
-    try:
-        loaded = ctypes.CDLL(os.fspath(library))
-    except OSError as problem:
-        raise NoLibrary(f"{library} cannot be loaded ({problem})") from problem
+    loaded = _loaded(library)
     capsule: Any = jax.ffi.pycapsule
     for name in TARGETS:
         jax.ffi.register_ffi_target(name, capsule(getattr(loaded, name)), platform="cpu")
@@ -80,6 +79,14 @@ def compiler() -> list[str]:
         if shutil.which(name):
             return [name]
     raise NoLibrary(f"no C++ compiler is installed ({', '.join(COMPILERS)}; CXX may name another)")
+
+
+def _loaded(library: Path) -> ctypes.CDLL:
+    """The library in this process's memory. Raises NoLibrary for a torn file, or a folder that nothing runs from."""
+    try:
+        return ctypes.CDLL(os.fspath(library))
+    except OSError as problem:
+        raise NoLibrary(f"{library} cannot be loaded ({problem})") from problem
 
 
 def _run(command: list[str]) -> "subprocess.CompletedProcess[bytes]":

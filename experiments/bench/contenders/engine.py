@@ -128,6 +128,8 @@ def engine_on(
 
 def load_library() -> None:
     """Let this process use our own convolutions; the library is kept beside the compiled programs. Raises NoLibrary."""
+    if native.used():
+        return
     config: Any = jax.config
     kept = config.jax_compilation_cache_dir
     native.use(native.build(Path(kept or tempfile.mkdtemp())))
