@@ -248,6 +248,14 @@ def absl_closes_nothing() -> None:
     PythonHandler.close = logging.Handler.close
 
 
+@pytest.fixture(autouse=True)
+def root_handlers() -> Iterator[None]:
+    """Hydra sets the root logger up; what it logs to may be a test's own stderr, which is closed when that is over."""
+    before = list(logging.root.handlers)
+    yield
+    logging.root.handlers[:] = before
+
+
 @pytest.fixture(scope="session")
 def library_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The library of our own convolutions; skips where it cannot be compiled."""
