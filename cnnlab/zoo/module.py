@@ -10,7 +10,7 @@ from cnnlab.geometry.sizes import maps
 from cnnlab.spec.invalid import Invalid, require
 from cnnlab.spec.network import Conv, Dense, Elementwise, Input, Network, Node, Norm, TransposedConv
 from cnnlab.zoo.initialisers import kernel
-from cnnlab.zoo.operations import TRAINING_ONLY, operate
+from cnnlab.zoo.operations import TRAINING_ONLY, convolve_rectified, operate, rectified
 
 BATCH_NORM_MOMENTUM = 0.9
 """PyTorch's, where Flax has 0.99: runs here are some hundred steps, too few for a memory of a hundred."""
@@ -64,13 +64,23 @@ class Net(nnx.Module):
                 is the gradient at those outputs. Raises Invalid for a name that is no layer.
 
         Returns:
-            logits of shape (batch, classes), and {layer name: output}, the image and the logits among them.
+            logits of shape (batch, classes), and {layer name: output}, the image and the logits among them; in training
+            without layers that are computed in one with the ReLU behind them (`operations.rectified`).
         """
         nudges = perturbations or {}
         outputs: dict[str, Array] = {}
+        pairs = rectified(self.network) if mode == "train" else {}
+        pairs = {relu: conv for relu, conv in pairs.items() if conv not in nudges}
         for node in self.network.nodes:
             inputs = [outputs[name] for name in node.inputs]
-            value = images if isinstance(node, Input) else self._forward(node, mode, *inputs)
+            if isinstance(node, Input):
+                value = images
+            elif isinstance(node, Conv) and node.name in pairs.values():
+                value = convolve_rectified(node, self.layers[node.name], *inputs)
+            elif node.name in pairs:
+                value = outputs.pop(pairs[node.name])
+            else:
+                value = self._forward(node, mode, *inputs)
             outputs[node.name] = value + nudges[node.name] if node.name in nudges else value
         for name in nudges:
             require(name in outputs, "perturbations", name, f"choose of the layers {', '.join(outputs)}")

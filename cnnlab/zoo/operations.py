@@ -8,6 +8,7 @@ import contextlib
 import functools
 import itertools
 import operator
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from fractions import Fraction
@@ -32,6 +33,7 @@ from cnnlab.spec.network import (
     Flatten,
     GlobalAveragePool,
     GroupPad,
+    Network,
     Node,
     Pad,
     Padding,
@@ -99,6 +101,29 @@ def convolving(way: Way) -> Iterator[None]:
         _WAY.reset(before)
 
 
+def rectified(network: Network) -> dict[str, str]:
+    """Layers that are computed in one with the ReLU that alone reads them, where convolutions are `native`.
+
+    Returns:
+        {name of the ReLU: name of the convolution}.
+    """
+    if _WAY.get() != "native":
+        return {}
+    readers = Counter(name for node in network.nodes for name in node.inputs)
+    alone = {
+        node.name
+        for node in network.nodes
+        if isinstance(node, Conv) and native_can(node) and readers[node.name] == 1 and node.name != network.output
+    }
+    relus = [node for node in network.nodes if isinstance(node, Activation) and node.kind == "relu"]
+    return {node.name: node.inputs[0] for node in relus if node.inputs[0] in alone}
+
+
+def convolve_rectified(node: Conv, weights: Any, x: Array) -> Array:
+    """Compute a convolution and the ReLU behind it, see `rectified`."""
+    return _conv_natively(node, weights, x, rectify=True)
+
+
 def native_can(node: Conv) -> bool:
     """Whether a convolution has neither groups nor holes: `cnnlab.zoo.native` can compute it, or one matrix product."""
     return node.groups == 1 and node.dilation == (1, 1)
@@ -117,12 +142,12 @@ def quicker_as_product(shape: Sequence[int], crowd: bool) -> bool:
     return channels == 1 or (crowd and small)
 
 
-def _conv_natively(node: Conv, weights: Any, x: Array) -> Array:
-    """Convolve by `cnnlab.zoo.native`, bias included."""
+def _conv_natively(node: Conv, weights: Any, x: Array, rectify: bool = False) -> Array:
+    """Convolve by `cnnlab.zoo.native`, bias included, and ReLU if asked for."""
     kernel = weights.kernel[...]
     bias = jnp.zeros(kernel.shape[-1:], kernel.dtype) if weights.bias is None else weights.bias[...]
     rows, columns = _sides(x, node.padding, node.kernel, node.stride)
-    return native.convolve(x, kernel, bias, node.stride, (rows, columns))
+    return native.convolve(x, kernel, bias, node.stride, (rows, columns), rectify)
 
 
 def _conv_as_product(node: Conv, weights: Any, x: Array) -> Array:

@@ -8,9 +8,13 @@ import pytest
 
 from cnnlab.data import Source
 from cnnlab.spec.arm import Arm
+from cnnlab.spec.network import Add, Network
 from cnnlab.training import checkpoints, members
 from cnnlab.training.run import Result, Run
+from cnnlab.zoo import module
+from cnnlab.zoo.lowering import network
 from cnnlab.zoo.native import library
+from cnnlab.zoo.operations import convolving, rectified
 
 STEPS = 20
 pytestmark = pytest.mark.usefixtures("natively")
@@ -42,6 +46,39 @@ def test_losses_of_twenty_steps_are_those_of_the_librarys(arm: Arm, source: Sour
     built = members.compiled(changed, "native"), members.compiled(changed, "sequential")
     assert [one.many is None for one in built] == [False, True]
     np.testing.assert_allclose(*(losses(changed, source, way) for way in ("native", "sequential")), rtol=1e-5)
+
+
+def alone_read(net: Network) -> dict[str, str]:
+    """What is computed in one where convolutions are our own; nothing is where they are not."""
+    assert rectified(net) == {}
+    with convolving("native"):
+        return rectified(net)
+
+
+def test_a_relu_is_computed_with_the_convolution_that_it_alone_reads(arm: Arm) -> None:
+    def of(**change: Any) -> dict[str, str]:
+        return alone_read(network(dataclasses.replace(arm.net, **change), 8, 1, 10))
+
+    plain = of()
+    assert len(plain) == arm.net.depth
+    assert of(norm="batch") == of(activation="tanh") == of(activation="relu_half") == {}
+    graph = network(arm.net, 8, 1, 10)
+    read_twice = Add(name="twice", inputs=(plain["act1"], "act1"))
+    assert "act1" not in alone_read(dataclasses.replace(graph, nodes=(*graph.nodes, read_twice)))
+    assert "act1" not in alone_read(dataclasses.replace(graph, output=plain["act1"]))
+
+
+@pytest.mark.parametrize("change", [*NETS, {"activation": "tanh"}], ids=str)
+def test_steps_and_looks_have_the_same_bytes_with_relu_inside_and_behind(
+    learner: Arm, source: Source, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = dataclasses.replace(learner, net=dataclasses.replace(learner.net, **change))
+    inside = train(changed, source, learning_rate=0.03)
+    monkeypatch.setattr(module, "rectified", lambda _: {})
+    members.compiled.cache_clear()
+    behind = train(changed, source, learning_rate=0.03)
+    members.compiled.cache_clear()
+    assert inside == behind
 
 
 def test_looking_and_where_a_stretch_ends_leave_the_bytes_as_they_are(learner: Arm, source: Source) -> None:

@@ -15,6 +15,7 @@ from jax import Array, lax
 from numpy.typing import NDArray
 
 from cnnlab.zoo import native
+from cnnlab.zoo.activations import identity, leaky_relu, relu, relu_half
 from cnnlab.zoo.native import library
 
 CASES = 32
@@ -135,6 +136,41 @@ def test_a_planted_fault_is_seen(fault: Callable[..., Array]):
     assert max(worst(ours(case, fault), by_definition(case)) for case in cases()) > 0.1
 
 
+def with_relu(maps: Array, kernel: Array, bias: Array, stride: Any, padding: Any) -> Array:
+    """Our own convolution that ends in a ReLU."""
+    return native.convolve(maps, kernel, bias, stride, padding, True)
+
+
+def before(activation: Callable[[Array], Array]) -> Callable[..., Array]:
+    """Our own convolution, and behind it an activation that XLA computes."""
+    return lambda *given: activation(native.convolve(*given))
+
+
+@pytest.mark.usefixtures("natively")
+@pytest.mark.parametrize("case", cases(), ids=str)
+def test_relu_inside_gives_the_bits_of_relu_behind_it(case: Case):
+    for found, expected in zip(ours(case, with_relu), ours(case, before(relu)), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.usefixtures("natively")
+@pytest.mark.parametrize("fault", [identity, leaky_relu], ids=lambda fault: fault.__name__)
+def test_another_activation_is_seen(fault: Callable[[Array], Array]):
+    assert max(worst(ours(case, with_relu), ours(case, before(fault))) for case in cases()) > 1e-3
+
+
+@pytest.mark.usefixtures("natively")
+@pytest.mark.parametrize(("activation", "derivative"), [(relu, 0.0), (relu_half, 0.5)])
+def test_relu_inside_has_the_derivative_of_relu_at_zero(activation: Callable[[Array], Array], derivative: float):
+    given = jnp.zeros((1, 1, 1, 1)), jnp.ones((1, 1, 1, 1)), jnp.zeros(1)
+    ours_at_zero, at_zero = (
+        jax.grad(lambda maps, way=way: way(maps, *given[1:], (1, 1), ((0, 0), (0, 0))).sum())(given[0]).item()
+        for way in (with_relu, before(activation))
+    )
+    assert at_zero == derivative
+    assert (ours_at_zero == derivative) == (activation is relu)
+
+
 @pytest.mark.usefixtures("natively")
 def test_neighbours_that_see_the_same_get_the_same_bits():
     """A max-pool shares its gradient among equal pixels: rounding must not depend on where in a tile a pixel lies."""
@@ -152,9 +188,10 @@ def test_other_types_are_refused():
 
 
 @pytest.mark.usefixtures("natively")
-def test_it_says_nothing_of_what_is_not_a_number():
+@pytest.mark.parametrize("rectify", [False, True])
+def test_it_says_nothing_of_what_is_not_a_number(rectify: bool):
     maps = jnp.zeros((1, 5, 5, 1)).at[0, 2, 2, 0].set(np.nan)
-    value = native.convolve(maps, jnp.ones((3, 3, 1, 9)), jnp.zeros(9), (1, 1), ((1, 1), (1, 1)))
+    value = native.convolve(maps, jnp.ones((3, 3, 1, 9)), jnp.zeros(9), (1, 1), ((1, 1), (1, 1)), rectify)
     expected = np.zeros((5, 5), bool)
     expected[1:4, 1:4] = True
     assert (np.isnan(np.asarray(value)).all(-1) == expected[None]).all()

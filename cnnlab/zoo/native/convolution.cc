@@ -1,5 +1,5 @@
-// Convolution of float32 maps (batch, rows, columns, channels) with a kernel (rows, columns, channels, filters), and its
-// two gradients, on one thread, as XLA's foreign functions. No dilation, no groups.
+// Convolution of float32 maps (batch, rows, columns, channels) with a kernel (rows, columns, channels, filters), with or
+// without ReLU behind it, and its two gradients, on one thread, as XLA's foreign functions. No dilation, no groups.
 //
 // All three are matrix products whose left factor is read in place, from a frame of zeros around a few images that stay
 // in the cache: one row of it is one window, reached through a pointer. A tile of some rows and of two vectors of
@@ -37,6 +37,9 @@ typedef float Unaligned __attribute__((vector_size(kLanes * sizeof(float)), alig
 inline Vector load(const float* from) { return *reinterpret_cast<const Unaligned*>(from); }
 inline void store(float* to, Vector value) { *reinterpret_cast<Unaligned*>(to) = value; }
 inline Vector spread(float value) { return value - Vector{}; }
+// ReLU, which lets pass what is not a number; and its gradient, 0 at 0, by what it gave.
+inline Vector rectified(Vector value) { return value < Vector{} ? Vector{} : value; }
+inline float passed(float gradient, float output) { return output > 0.f ? gradient : 0.f; }
 
 // Memory that is kept from call to call.
 class Buffer {
@@ -119,14 +122,25 @@ void unpack(const float* packed, Index taps, Index channels, float* matrix) {
   });
 }
 
-// Images of a batch inside frames of zeros, a group at a time; without a frame where windows never leave the map.
+// Copy `count` numbers; gradients at the outputs of a ReLU, which are given then, only where it lets them pass.
+void copy(const float* from, const float* outputs, Index count, float* to) {
+  if (outputs == nullptr)
+    std::memcpy(to, from, count * sizeof(float));
+  else
+    for (Index n = 0; n < count; ++n) to[n] = passed(from[n], outputs[n]);
+}
+
+// Images of a batch inside frames of zeros, a group at a time; without a frame where windows never leave the map. They
+// may be gradients at the outputs of a ReLU, see `copy`.
 class Frames {
  public:
   // `apart`: steps between neighbouring pixels inside the frame, with zeros in between.
-  Frames(const float* maps, Maps from, Index top, Index left, Index apart_rows, Index apart_columns, Index rows, Index columns)
-      : maps_(maps), from_(from), top_(top), left_(left), apart_rows_(apart_rows), apart_columns_(apart_columns) {
+  Frames(const float* maps, const float* outputs, Maps from, Index top, Index left, Index apart_rows,
+         Index apart_columns, Index rows, Index columns)
+      : maps_(maps), outputs_(outputs), from_(from), top_(top), left_(left), apart_rows_(apart_rows),
+        apart_columns_(apart_columns) {
     bool fits = top == 0 && left == 0 && rows <= from.rows && columns <= from.columns;
-    framed_ = !(fits && apart_rows == 1 && apart_columns == 1);
+    framed_ = outputs != nullptr || !(fits && apart_rows == 1 && apart_columns == 1);
     rows_ = framed_ ? rows : from.rows;
     columns_ = framed_ ? columns : from.columns;
     group_ = std::max<Index>(1, kCached / static_cast<Index>(image() * sizeof(float)));
@@ -138,43 +152,45 @@ class Frames {
 
   // The frames of `count` images from number `first` on, one after the other.
   const float* at(Index first, Index count) const {
-    const float* images = maps_ + first * from_.image();
-    if (!framed_) return images;
+    if (!framed_) return maps_ + first * from_.image();
     float* frames = scratch.frames.zeros(count * image());
-    for (Index n = 0; n < count; ++n) fill(images + n * from_.image(), frames + n * image());
+    for (Index n = 0; n < count; ++n) fill((first + n) * from_.image(), frames + n * image());
     return frames;
   }
 
  private:
-  void fill(const float* map, float* frame) const {
+  // Lay the image whose first number stands at `begin` into its frame.
+  void fill(Index begin, float* frame) const {
     Index channels = from_.channels;
-    for (Index y = 0; y < from_.rows; ++y, map += from_.columns * channels) {
+    auto lay = [&](Index from, Index count, float* to) {
+      copy(maps_ + from, outputs_ == nullptr ? nullptr : outputs_ + from, count, to);
+    };
+    for (Index y = 0; y < from_.rows; ++y, begin += from_.columns * channels) {
       Index row = y * apart_rows_ + top_;
       if (row < 0 || row >= rows_) continue;
       float* to = frame + row * columns_ * channels;
       if (apart_columns_ == 1) {
         Index first = std::max<Index>(0, -left_), last = std::min(from_.columns, columns_ - left_);
-        if (first < last)
-          std::memcpy(to + (first + left_) * channels, map + first * channels, (last - first) * channels * sizeof(float));
+        if (first < last) lay(begin + first * channels, (last - first) * channels, to + (first + left_) * channels);
         continue;
       }
       for (Index x = 0; x < from_.columns; ++x) {
         Index column = x * apart_columns_ + left_;
-        if (column >= 0 && column < columns_)
-          std::memcpy(to + column * channels, map + x * channels, channels * sizeof(float));
+        if (column >= 0 && column < columns_) lay(begin + x * channels, channels, to + column * channels);
       }
     }
   }
 
-  const float* maps_;
+  const float *maps_, *outputs_;
   Maps from_;
   Index top_, left_, apart_rows_, apart_columns_, rows_, columns_, group_;
   bool framed_;
 };
 
-// `count` windows times one block of the packed kernel, `run` taps from each of the window's rows.
-template <int count, int wide>
-void tile(const float* const* windows, Index window_rows, Index run, Index row, const float* packed, const float* bias,
+// `count` windows times one block of the packed kernel, `run` taps from each of the window's rows. Whether there is a
+// ReLU is known to the compiler, and nothing is inlined: the inner loop needs every register there is.
+template <int count, int wide, bool rectify>
+[[gnu::noinline]] void tile(const float* const* windows, Index window_rows, Index run, Index row, const float* packed, const float* bias,
           float* const* to, Index valid) {
   Vector sums[count][wide];
 #pragma GCC unroll 8
@@ -197,6 +213,10 @@ void tile(const float* const* windows, Index window_rows, Index run, Index row, 
       }
     }
   }
+#pragma GCC unroll 8
+  for (int n = 0; n < count; ++n)
+#pragma GCC unroll 2
+    for (int v = 0; v < wide; ++v) sums[n][v] = rectify ? rectified(sums[n][v]) : sums[n][v];
   if (valid == wide * kLanes) {
 #pragma GCC unroll 8
     for (int n = 0; n < count; ++n)
@@ -254,7 +274,8 @@ void with_count(Index wanted, int wide, Function function) {
   }
 }
 
-// Every window of the frames times the packed kernel, plus the bias.
+// Every window of the frames times the packed kernel, plus the bias, and ReLU of it if asked for.
+template <bool rectify>
 void correlate(const Frames& frames, Index in_channels, Kernel kernel, Index row_stride, Index column_stride,
                const float* packed, const float* bias, float* out, Maps to) {
   Index run = kernel.columns * in_channels, pixels = to.rows * to.columns;
@@ -278,7 +299,7 @@ void correlate(const Frames& frames, Index in_channels, Kernel kernel, Index row
           }
         }
         with_count<kTile>(count, block.wide, [&]<int n, int wide>() {
-          tile<n, wide>(windows, kernel.rows, run, frames.row(), weights, bias + block.channel, put, block.valid);
+          tile<n, wide, rectify>(windows, kernel.rows, run, frames.row(), weights, bias + block.channel, put, block.valid);
         });
       }
     });
@@ -286,20 +307,21 @@ void correlate(const Frames& frames, Index in_channels, Kernel kernel, Index row
 }
 
 void convolve(const float* maps, Maps from, const float* weights, Kernel kernel, const float* bias, Lattice lattice,
-              float* out, Maps to) {
+              bool rectify, float* out, Maps to) {
   Index padded = vectors(kernel.filters) * kLanes;
   float* packed = scratch.packed.of(kernel.taps() * padded);
   pack(weights, kernel.taps(), kernel.filters, packed);
   float* biases = scratch.sums.zeros(padded);
   std::memcpy(biases, bias, kernel.filters * sizeof(float));
-  Frames frames(maps, from, lattice.top, lattice.left, 1, 1, (to.rows - 1) * lattice.row_stride + kernel.rows,
+  Frames frames(maps, nullptr, from, lattice.top, lattice.left, 1, 1, (to.rows - 1) * lattice.row_stride + kernel.rows,
                 (to.columns - 1) * lattice.column_stride + kernel.columns);
-  correlate(frames, from.channels, kernel, lattice.row_stride, lattice.column_stride, packed, biases, out, to);
+  auto run = rectify ? correlate<true> : correlate<false>;
+  run(frames, from.channels, kernel, lattice.row_stride, lattice.column_stride, packed, biases, out, to);
 }
 
 // A convolution of the output's gradient, spread out by the stride, with the kernel turned around both ways.
-void input_gradient(const float* gradient, Maps from, const float* weights, Kernel kernel, Lattice lattice, float* out,
-                    Maps to) {
+void input_gradient(const float* gradient, const float* outputs, Maps from, const float* weights, Kernel kernel,
+                    Lattice lattice, float* out, Maps to) {
   Index spots = kernel.rows * kernel.columns;
   float* flipped = scratch.flipped.of(spots * kernel.filters * kernel.channels);
   for (Index spot = 0; spot < spots; ++spot)
@@ -310,25 +332,28 @@ void input_gradient(const float* gradient, Maps from, const float* weights, Kern
   Index padded = vectors(kernel.channels) * kLanes;
   float* packed = scratch.packed.of(spots * kernel.filters * padded);
   pack(flipped, spots * kernel.filters, kernel.channels, packed);
-  Frames frames(gradient, from, kernel.rows - 1 - lattice.top, kernel.columns - 1 - lattice.left, lattice.row_stride,
-                lattice.column_stride, to.rows + kernel.rows - 1, to.columns + kernel.columns - 1);
-  correlate(frames, kernel.filters, kernel, 1, 1, packed, scratch.sums.zeros(padded), out, to);
+  Frames frames(gradient, outputs, from, kernel.rows - 1 - lattice.top, kernel.columns - 1 - lattice.left,
+                lattice.row_stride, lattice.column_stride, to.rows + kernel.rows - 1, to.columns + kernel.columns - 1);
+  correlate<false>(frames, kernel.filters, kernel, 1, 1, packed, scratch.sums.zeros(padded), out, to);
 }
 
-// Output gradients of a group of images, filled up with zeros to whole vectors where they are not whole.
-const float* filled_up(const float* gradient, Index pixels, Index channels) {
-  if (channels % kLanes == 0) return gradient;
+// Output gradients of a group of images, of those that pass a ReLU; filled up with zeros to whole vectors.
+const float* filled_up(const float* gradient, const float* outputs, Index pixels, Index channels) {
   Index padded = vectors(channels) * kLanes;
-  float* copy = scratch.gradients.zeros(pixels * padded);
-  for (Index pixel = 0; pixel < pixels; ++pixel)
-    std::memcpy(copy + pixel * padded, gradient + pixel * channels, channels * sizeof(float));
-  return copy;
+  if (padded == channels && outputs == nullptr) return gradient;
+  float* filled = padded == channels ? scratch.gradients.of(pixels * padded) : scratch.gradients.zeros(pixels * padded);
+  if (padded == channels) channels *= pixels, padded *= pixels, pixels = 1;
+  for (Index pixel = 0; pixel < pixels; ++pixel, gradient += channels) {
+    copy(gradient, outputs, channels, filled + pixel * padded);
+    if (outputs != nullptr) outputs += channels;
+  }
+  return filled;
 }
 
-void weight_gradient(const float* maps, Maps from, const float* gradient, Maps to, Lattice lattice, float* weights,
-                     Kernel kernel, float* bias) {
-  Index padded = vectors(to.channels) * kLanes, pixels = to.rows * to.columns, taps = kernel.taps();
-  Frames frames(maps, from, lattice.top, lattice.left, 1, 1, (to.rows - 1) * lattice.row_stride + kernel.rows,
+void weight_gradient(const float* maps, Maps from, const float* gradient, const float* outputs, Maps to,
+                     Lattice lattice, float* weights, Kernel kernel, float* bias) {
+  Index padded = vectors(to.channels) * kLanes, taps = kernel.taps();
+  Frames frames(maps, nullptr, from, lattice.top, lattice.left, 1, 1, (to.rows - 1) * lattice.row_stride + kernel.rows,
                 (to.columns - 1) * lattice.column_stride + kernel.columns);
   float* packed = scratch.packed.zeros(taps * padded);
   float* biases = scratch.sums.zeros(padded);
@@ -338,15 +363,18 @@ void weight_gradient(const float* maps, Maps from, const float* gradient, Maps t
   for (Index first = 0; first < to.count; first += frames.group()) {
     Index images = std::min(frames.group(), to.count - first);
     const float* framed = frames.at(first, images);
-    const float* given = filled_up(gradient + first * to.image(), images * pixels, to.channels);
-    for (Index vector = 0; vector < padded; vector += kLanes) {
-      Vector sum{};
-      for (Index pixel = 0; pixel < images * pixels; ++pixel) sum += load(given + pixel * padded + vector);
-      store(biases + vector, load(biases + vector) + sum);
-    }
+    // a strip is some rows of one image, or all of some images: without a gap in either case
     for (Index y = 0; y < to.rows; y += strip) {
-      Walk walk{images, std::min(strip, to.rows - y), to.columns, frames.image(), row_step, column_step,
-                pixels * padded, to.columns * padded, padded};
+      Index rows = std::min(strip, to.rows - y), begin = first * to.image() + y * to.columns * to.channels;
+      const float* given = filled_up(gradient + begin, outputs == nullptr ? nullptr : outputs + begin,
+                                     images * rows * to.columns, to.channels);
+      for (Index vector = 0; vector < padded; vector += kLanes) {
+        Vector sum{};
+        for (Index pixel = 0; pixel < images * rows * to.columns; ++pixel) sum += load(given + pixel * padded + vector);
+        store(biases + vector, load(biases + vector) + sum);
+      }
+      Walk walk{images, rows, to.columns, frames.image(), row_step, column_step,
+                rows * to.columns * padded, to.columns * padded, padded};
       for_blocks(to.channels, [&](Block block) {
         float* sums = packed + block.channel * taps;
         for (Index tap = 0; tap < taps; tap += kTile) {
@@ -354,7 +382,7 @@ void weight_gradient(const float* maps, Maps from, const float* gradient, Maps t
           const float* at[kTile];
           for (Index n = 0; n < count; ++n)
             at[n] = framed + y * row_step + (tap + n) / run * frames.row() + (tap + n) % run;
-          const float* from_here = given + y * to.columns * padded + block.channel;
+          const float* from_here = given + block.channel;
           with_count<kTile>(count, block.wide, [&]<int n, int wide>() { outer<n, wide>(at, from_here, walk, sums); });
           sums += count * block.wide * kLanes;
         }
@@ -365,7 +393,8 @@ void weight_gradient(const float* maps, Maps from, const float* gradient, Maps t
   std::memcpy(bias, biases, to.channels * sizeof(float));
 }
 
-// What XLA hands over: arguments and results are buffers, and `lattice` is the only attribute.
+// What XLA hands over: arguments and results are buffers, and `lattice` is the only attribute: where windows lie and,
+// last, whether there is a ReLU.
 
 XLA_FFI_Buffer* argument(XLA_FFI_CallFrame* call, int place) {
   return static_cast<XLA_FFI_Buffer*>(call->args.args[place]);
@@ -378,10 +407,16 @@ Maps maps_of(XLA_FFI_Buffer* buffer) { return {buffer->dims[0], buffer->dims[1],
 Kernel kernel_of(XLA_FFI_Buffer* buffer) {
   return {buffer->dims[0], buffer->dims[1], buffer->dims[2], buffer->dims[3]};
 }
+const Index* attribute(XLA_FFI_CallFrame* call) {
+  return static_cast<const Index*>(static_cast<XLA_FFI_Array*>(call->attrs.attrs[0])->data);
+}
 Lattice lattice_of(XLA_FFI_CallFrame* call) {
-  auto* given = static_cast<const Index*>(static_cast<XLA_FFI_Array*>(call->attrs.attrs[0])->data);
+  auto* given = attribute(call);
   return {given[0], given[1], given[2], given[3]};
 }
+bool rectify_of(XLA_FFI_CallFrame* call) { return attribute(call)[4] != 0; }
+// Outputs of the ReLU, the argument behind all others.
+const float* outputs_of(XLA_FFI_CallFrame* call) { return rectify_of(call) ? data(argument(call, 2)) : nullptr; }
 
 XLA_FFI_Error* failure(XLA_FFI_CallFrame* call, const char* why) {
   XLA_FFI_Error_Create_Args error{XLA_FFI_Error_Create_Args_STRUCT_SIZE, nullptr, why, XLA_FFI_Error_Code_RESOURCE_EXHAUSTED};
@@ -413,24 +448,24 @@ extern "C" XLA_FFI_Error* cnnlab_convolve(XLA_FFI_CallFrame* call) {
   return answer(call, [&] {
     auto *maps = argument(call, 0), *kernel = argument(call, 1), *out = result(call, 0);
     convolve(data(maps), maps_of(maps), data(kernel), kernel_of(kernel), data(argument(call, 2)), lattice_of(call),
-             data(out), maps_of(out));
+             rectify_of(call), data(out), maps_of(out));
   });
 }
 
-// (gradient at the output, kernel) -> gradient at the input
+// (gradient at the output, kernel[, output]) -> gradient at the input
 extern "C" XLA_FFI_Error* cnnlab_input_gradient(XLA_FFI_CallFrame* call) {
   return answer(call, [&] {
     auto *gradient = argument(call, 0), *kernel = argument(call, 1), *out = result(call, 0);
-    input_gradient(data(gradient), maps_of(gradient), data(kernel), kernel_of(kernel), lattice_of(call), data(out),
-                   maps_of(out));
+    input_gradient(data(gradient), outputs_of(call), maps_of(gradient), data(kernel), kernel_of(kernel),
+                   lattice_of(call), data(out), maps_of(out));
   });
 }
 
-// (maps, gradient at the output) -> gradient at the kernel, gradient at the bias
+// (maps, gradient at the output[, output]) -> gradient at the kernel, gradient at the bias
 extern "C" XLA_FFI_Error* cnnlab_weight_gradient(XLA_FFI_CallFrame* call) {
   return answer(call, [&] {
     auto *maps = argument(call, 0), *gradient = argument(call, 1), *kernel = result(call, 0);
-    weight_gradient(data(maps), maps_of(maps), data(gradient), maps_of(gradient), lattice_of(call), data(kernel),
-                    kernel_of(kernel), data(result(call, 1)));
+    weight_gradient(data(maps), maps_of(maps), data(gradient), outputs_of(call), maps_of(gradient), lattice_of(call),
+                    data(kernel), kernel_of(kernel), data(result(call, 1)));
   });
 }

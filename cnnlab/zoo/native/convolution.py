@@ -22,9 +22,14 @@ _call: Any = jax.ffi.ffi_call
 _struct: Any = jax.ShapeDtypeStruct
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
-def convolve(images: Array, kernel: Array, bias: Array, stride: Pair, padding: Sides) -> Array:
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
+def convolve(
+    images: Array, kernel: Array, bias: Array, stride: Pair, padding: Sides, rectify: bool = False
+) -> Array:
     """Convolve and add a bias: `lax.conv_general_dilated` in NHWC and HWIO, without dilation or groups.
+
+    ReLU may be part of it, its derivative at 0 being 0, to the last bit as if it came after: a map of its own would be
+    written and read anew five times, for it and its gradient.
 
     It has no forward-mode derivative, and gradients of its gradients are not defined.
 
@@ -32,6 +37,7 @@ def convolve(images: Array, kernel: Array, bias: Array, stride: Pair, padding: S
         images: (batch, rows, columns, channels), float32, as all arrays.
         kernel: (rows, columns, channels, filters). bias: (filters,).
         stride: along rows and columns. padding: zeros around every image.
+        rectify: whether ReLU is applied to the sums.
 
     Returns:
         (batch, rows, columns, filters).
@@ -44,22 +50,25 @@ def convolve(images: Array, kernel: Array, bias: Array, stride: Pair, padding: S
     sides = zip(images.shape[1:3], kernel.shape[:2], stride, padding, strict=True)
     rows, columns = ((side + sum(pad) - size) // step + 1 for side, size, step, pad in sides)
     out = _like((images.shape[0], rows, columns, kernel.shape[3]), images)
-    value: Array = _call(CONVOLVE, out)(images, kernel, bias, lattice=_lattice(stride, padding))
+    value: Array = _call(CONVOLVE, out)(images, kernel, bias, lattice=_lattice(stride, padding, rectify))
     return value
 
 
 def _forward(
-    images: Array, kernel: Array, bias: Array, stride: Pair, padding: Sides
+    images: Array, kernel: Array, bias: Array, stride: Pair, padding: Sides, rectify: bool
 ) -> tuple[Array, tuple[Array, ...]]:
-    return convolve(images, kernel, bias, stride, padding), (images, kernel, bias)
+    value = convolve(images, kernel, bias, stride, padding, rectify)
+    return value, (images, kernel, bias, *([value] if rectify else []))
 
 
-def _backward(stride: Pair, padding: Sides, kept: tuple[Array, ...], gradient: Array) -> tuple[Array, ...]:
+def _backward(
+    stride: Pair, padding: Sides, rectify: bool, kept: tuple[Array, ...], gradient: Array
+) -> tuple[Array, ...]:
     """Gradients at images, kernel and bias; XLA leaves the first out where nothing asks for it."""
-    images, kernel, bias = (_like(array.shape, array) for array in kept)
-    lattice = _lattice(stride, padding)
-    at_images = _call(INPUT_GRADIENT, images)(gradient, kept[1], lattice=lattice)
-    at_kernel, at_bias = _call(WEIGHT_GRADIENT, (kernel, bias))(kept[0], gradient, lattice=lattice)
+    images, kernel, bias = (_like(array.shape, array) for array in kept[:3])
+    outputs, lattice = kept[3:], _lattice(stride, padding, rectify)
+    at_images = _call(INPUT_GRADIENT, images)(gradient, kept[1], *outputs, lattice=lattice)
+    at_kernel, at_bias = _call(WEIGHT_GRADIENT, (kernel, bias))(kept[0], gradient, *outputs, lattice=lattice)
     return at_images, at_kernel, at_bias
 
 
@@ -72,6 +81,6 @@ def _like(shape: tuple[int, ...], array: Array) -> jax.ShapeDtypeStruct:
     return made
 
 
-def _lattice(stride: Pair, padding: Sides) -> NDArray[np.int64]:
-    """Where windows lie, as `convolution.cc` reads it."""
-    return np.array([*stride, *(before for before, _ in padding)], np.int64)
+def _lattice(stride: Pair, padding: Sides, rectify: bool) -> NDArray[np.int64]:
+    """Where windows lie, and whether ReLU follows, as `convolution.cc` reads it."""
+    return np.array([*stride, *(before for before, _ in padding), rectify], np.int64)
