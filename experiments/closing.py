@@ -51,9 +51,9 @@ class Written:
 def headline(plan: Grid, arms: int) -> str:
     """The first lines of a run: the question, and how much there is to do."""
     sweep = plan.settings.sweep
-    size = f"{arms} arms, scale {plan.settings.scale}"
     if sweep is None:
         return f"One arm: {plan.points[0].arm.key}"
+    size = f"{arms} arms, scale {plan.settings.scale}, convolutions {plan.settings.convolutions}"
     return f"[bold]{sweep.question}[/bold]\nheld equal: {sweep.held}\n{size}, records in {plan.settings.runs}"
 
 

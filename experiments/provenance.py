@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-XLA = "xla"
+XLA, NATIVE = "xla", "native"
 VECTORS = ("avx512f", "avx2", "avx")
 PACKAGES = ("cnnlab", "jax", "jaxlib", "flax", "optax", "numpy", "scipy", "hydra-core", "scikit-learn")
 
@@ -65,6 +65,11 @@ def other_version(facts: Mapping[str, Any], library: str) -> str:
 def convolutions(facts: Mapping[str, Any]) -> str:
     """The library whose convolutions made a record; `xla` also where an older provenance says nothing."""
     return str(facts["convolutions"]) if "convolutions" in facts else XLA
+
+
+def kind(facts: Mapping[str, Any]) -> str:
+    """`xla` or `native`, whichever convolutions made a record; records of the two are never mixed."""
+    return XLA if convolutions(facts) == XLA else NATIVE
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from experiments import curve, ending, judge, literature, metrics, noise, publis
 from experiments.config.grid import Grid
 from experiments.config.mistakes import UserMistake
 from experiments.plan import CONTROL, Name, choose, compose, control, merged, named
-from experiments.provenance import XLA, convolutions
+from experiments.provenance import kind
 from experiments.view import view
 
 PRIVATE = ("host", "pid", "seconds", "started", "workers", DIGEST)
@@ -125,18 +125,16 @@ def publish(choice: Choice, console: Console) -> None:
 
     Raises:
         BadRecord: a record that is to be published, or was before, cannot be used. Nothing is written.
-        UserMistake: a sweep is published at a higher scale already, or our own convolutions have made a record, where
-            XLA's made all that are published. Nothing is written.
+        UserMistake: a sweep is published at a higher scale already, or what would then be published had in part been
+            made with our own convolutions and in part with XLA's. Nothing is written.
     """
     root, source = published.root(), Store(choice.results / "runs")
     records = {name: compact(source.read(*name)) for name in wanted(choice, source)}
-    native = [arm for arm, block in records if convolutions(source.provenance(arm, block)) != XLA]
-    if native:
-        raise UserMistake(f"{len(native)} records were made with convolutions=native, such as {native[0]}: never mixed")
     target = Store(root / "runs")
     others = standing(records, target, choice.force)
     kept = set() if choice.force else others
     _refuse_lower(choice)
+    _refuse_mixed({name: source for name in records if name[0] not in kept}, target)
     for arm in others - kept:
         shutil.rmtree(target.root / arm)
     for name, record in records.items():
@@ -196,6 +194,16 @@ def _refuse_lower(choice: Choice) -> None:
                 raise UserMistake(
                     f"{sweep} is published at scale {scale}, which is judged before {choice.scale}: {place}"
                 )
+
+
+def _refuse_mixed(new: Mapping[Name, Store], target: Store) -> None:
+    """Raise UserMistake unless one kind of convolutions made all records that are new and all that would stay."""
+    arms = {arm for arm, _ in new}
+    every = {**{name: target for name in target.names() if name[0] not in arms}, **new}
+    made = Counter(kind(store.provenance(*name)) for name, store in every.items())
+    if len(made) > 1:
+        told = ", ".join(f"{count} made with {one}" for one, count in sorted(made.items()))
+        raise UserMistake(f"records would be published of both convolutions, {told}: publish all anew, of one kind")
 
 
 def wanted(choice: Choice, source: Store) -> list[Name]:

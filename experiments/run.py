@@ -1,5 +1,6 @@
 """Train one arm or a whole sweep, and judge what it feeds: `python -m experiments.run +sweep=pool_position`."""
 
+import dataclasses
 import sys
 
 import hydra
@@ -15,7 +16,7 @@ from experiments.config.grid import CONF, Grid, check_question, grid, is_questio
 from experiments.config.mistakes import UserMistake, told
 from experiments.config.resolve import Point
 from experiments.launched import Jobs
-from experiments.session import Session, Summary, require_convolutions, require_folders, usable
+from experiments.session import Session, Summary, require_convolutions, require_folders, settled, usable
 from experiments.sweep_run import of_sweep
 from experiments.terminal import terminal
 
@@ -40,6 +41,8 @@ def main() -> int:
             app()
             return 0
         plan = grid(words(arguments))
+        gpus = 0 if plan.launcher is None else plan.launcher.gpus
+        plan = dataclasses.replace(plan, settings=settled(plan.settings, console, gpus))
         _pre_flight(plan)
     except (UserMistake, Invalid, Missing, BadRecord) as mistake:
         print(told(mistake), file=sys.stderr)

@@ -20,7 +20,7 @@ from cnnlab.training.workers import Outcome, Plan, Pool, accelerator, cores, dev
 from cnnlab.zoo import native
 from experiments.arm_run import of_arm
 from experiments.config.resolve import Point, Settings
-from experiments.provenance import XLA, convolutions, other_version, provenance
+from experiments.provenance import NATIVE, XLA, kind, other_version, provenance
 from experiments.registry import claim_digests
 from experiments.sharing import Name, Share
 from experiments.stopping import undisturbed
@@ -43,11 +43,42 @@ def require_folders(settings: Settings) -> None:
     require_writable(settings.cache, "cache")
 
 
+def settled(settings: Settings, console: Console, gpus: int = 0) -> Settings:
+    """Settings that name the convolutions where they were left open (`auto`).
+
+    Where records are, theirs: those of two kinds are never mixed. Else our own on a CPU with a compiler, or XLA's.
+
+    Args:
+        console: is told where there is no compiler. gpus: that jobs of a launcher have.
+    """
+    if settings.convolutions != "auto":
+        return settings
+    store = Store(settings.runs)
+    first = next(store.names(), None)
+    if first is not None:
+        chosen = kind(store.provenance(*first))
+    elif gpus or accelerator() != "cpu":
+        chosen = XLA
+    else:
+        chosen = _quickest(console)
+    return dataclasses.replace(settings, convolutions=chosen)
+
+
+def _quickest(console: Console) -> str:
+    """Our own convolutions, or XLA's where there is no compiler for them."""
+    try:
+        native.compiler()
+    except native.NoLibrary as problem:
+        console.print(f"{problem}: convolutions are XLA's, which take up to twice as long", markup=False)
+        return XLA
+    return NATIVE
+
+
 def require_convolutions(settings: Settings) -> None:
     """Raise Invalid if our own convolutions are asked for, and this machine has no use or no compiler for them."""
-    if settings.convolutions == "native":
+    if settings.convolutions == NATIVE:
         why = "these are for a CPU, and here arms train on a GPU; choose xla"
-        require(accelerator() == "cpu", "convolutions", "native", why)
+        require(accelerator() == "cpu", "convolutions", NATIVE, why)
         with _or_invalid():
             native.compiler()
 
@@ -62,9 +93,9 @@ def usable(store: Store, name: Name, settings: Settings) -> bool:
     if not store.has(*name):
         return False
     store.read(*name)
-    kind, asked = XLA if convolutions(store.provenance(*name)) == XLA else "native", settings.convolutions
-    why = f"{store.root} has records made with {kind}, and the two are never mixed: choose another results="
-    require(kind == asked, "convolutions", asked, why)
+    made, asked = kind(store.provenance(*name)), settings.convolutions
+    why = f"{store.root} has records made with {made}, and the two are never mixed: choose another results="
+    require(made == asked, "convolutions", asked, why)
     return True
 
 
@@ -72,9 +103,9 @@ class Session:
     """Owns the workers, the store and the tracker of one command. Use as a context manager."""
 
     def __init__(self, settings: Settings, console: Console | None = None) -> None:
-        self.settings = settings
-        self.store = Store(settings.runs)
         self.console = console or Console(highlight=False)
+        self.settings = settled(settings, self.console)
+        self.store = Store(settings.runs)
         backend = accelerator()
         workers = settings.workers or (cores() if backend == "cpu" else len(devices()))
         cache = settings.cache / "compiled"
@@ -96,7 +127,7 @@ class Session:
             BadRecord: for a record that is there but cannot be used.
             Invalid: our own convolutions are asked for and cannot be compiled, or a record was made with others.
         """
-        if self.settings.convolutions == "native" and self.pool.plan.native is None:
+        if self.settings.convolutions == NATIVE and self.pool.plan.native is None:
             require_convolutions(self.settings)
             with _or_invalid():
                 library = native.build(self.pool.plan.compile_cache)
@@ -199,7 +230,7 @@ def _or_invalid() -> Iterator[None]:
     try:
         yield
     except native.NoLibrary as problem:
-        raise Invalid("convolutions", "native", f"{problem}; choose xla") from problem
+        raise Invalid("convolutions", NATIVE, f"{problem}; choose xla") from problem
 
 
 class _Progress:

@@ -20,7 +20,15 @@ from experiments.config.mistakes import UserMistake, told
 from experiments.config.resolve import Point
 from experiments.plan import CONTROL, Name, Plan, choose, compose, cut, make, named, stages
 from experiments.price import Pace, spoken
-from experiments.session import Session, Summary, expected_runs, require_convolutions, require_folders, usable
+from experiments.session import (
+    Session,
+    Summary,
+    expected_runs,
+    require_convolutions,
+    require_folders,
+    settled,
+    usable,
+)
 from experiments.sweep_run import of_sweep
 from experiments.terminal import terminal
 
@@ -71,6 +79,7 @@ def main() -> int:
     try:
         only, overrides = understood(asked.words)
         plan = planned(only, overrides, console)
+        plan = replace(plan, settings=settled(plan.settings, console))
         with Session(plan.settings, console) as session:
             ready = prepared(plan, overrides, session)
             show(ready, console)

@@ -21,7 +21,7 @@ from experiments.config.mistakes import UserMistake, near
 
 MATCHES = ("none", "params", "macs")
 MATCH_ON = ("all", "real")
-CONVOLUTIONS = ("xla", "native")
+CONVOLUTIONS = ("auto", "xla", "native")
 CHECKS = ("none", "positive", "sensitivity", "a_a")
 
 

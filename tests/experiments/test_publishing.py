@@ -22,6 +22,7 @@ from experiments.config.grid import Grid, grid
 from experiments.config.mistakes import UserMistake
 from experiments.config.resolve import Point
 from experiments.metrics import gradient_decay
+from experiments.provenance import kind
 from experiments.published import lying_in
 from experiments.registry import register
 from experiments.view import View, view
@@ -373,13 +374,31 @@ def test_a_lower_scale_is_not_published_over_a_higher_one(there: Path, ran: Path
         publishing.publish(dataclasses.replace(choice, scale="smoke"), QUIET)
 
 
-def test_records_of_our_own_convolutions_are_not_published_beside_those_of_xla(
-    patched: pytest.MonkeyPatch, tmp_path: Path, plant: Plant
+def test_records_of_both_kinds_of_convolutions_are_not_published_beside_each_other(
+    there: Path, tmp_path: Path, plant: Plant
 ) -> None:
-    results = stored(tmp_path / "results", plant, convolutions="convolution-0123")
-    with pytest.raises(UserMistake, match="18 records were made with convolutions=native"):
-        publish_from(results)
-    assert not (tmp_path / "published").exists()
+    results = stored(tmp_path / "results", plant, POOLS, convolutions="convolution-0123")
+    before = sorted(there.rglob("*"))
+    count = len(list(Store(results / "runs").names()))
+    with pytest.raises(UserMistake, match=f"{count} made with native, 18 made with xla: publish all anew"):
+        publish_from(results, POOLS)
+    assert sorted(there.rglob("*")) == before
+    mixed = stored(results, plant)
+    with pytest.raises(UserMistake, match=f"{count} made with native, 18 made with xla"):
+        publish_from(mixed, SWEEP, POOLS, force=True)
+    assert sorted(there.rglob("*")) == before
+
+
+def test_all_published_records_may_give_way_to_those_of_other_convolutions(
+    there: Path, tmp_path: Path, plant: Plant
+) -> None:
+    other = stored(
+        tmp_path / "results", plant, level=lambda point: accuracy(point) / 2, convolutions="convolution-0123"
+    )
+    publish_from(other)
+    assert {kind(Store(there / "runs").provenance(*name)) for name in Store(there / "runs").names()} == {"xla"}
+    publish_from(other, force=True)
+    assert {kind(Store(there / "runs").provenance(*name)) for name in Store(there / "runs").names()} == {"native"}
 
 
 # The pages read what is published, too.

@@ -23,9 +23,7 @@ _struct: Any = jax.ShapeDtypeStruct
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
-def convolve(
-    images: Array, kernel: Array, bias: Array, stride: Pair, padding: Sides, rectify: bool = False
-) -> Array:
+def convolve(images: Array, kernel: Array, bias: Array, stride: Pair, padding: Sides, rectify: bool = False) -> Array:
     """Convolve and add a bias: `lax.conv_general_dilated` in NHWC and HWIO, without dilation or groups.
 
     ReLU may be part of it, its derivative at 0 being 0, to the last bit as if it came after: a map of its own would be
