@@ -16,6 +16,9 @@ from cnnlab.spec.net import INITS
 CUT = 2.0
 """Normal draws are cut at two standard deviations, as in `jax.nn.initializers`, and stretched to keep the variance."""
 
+SHORTEST = 1 << 15
+"""Numbers drawn at least for a kernel, of which it takes the first: so small nets need one random draw compiled."""
+
 CUT_STD = 0.87962566103423978
 """Standard deviation of the standard normal distribution cut at +-2."""
 
@@ -49,7 +52,7 @@ def kernel(key: Array, name: str, shape: tuple[int, ...], init: str, scale: floa
         require(not has_centre or shape[-1] >= shape[-2], "model.init", init, wide)
         drawn = _orthogonal(own, np.float32(scale), shape, has_centre)
     else:
-        length = 1 << (math.prod(shape) - 1).bit_length()
+        length = max(SHORTEST, 1 << (math.prod(shape) - 1).bit_length())
         drawn = _shaped(_standard(own, length, init != "normal"), np.float32(scale * _std(init, shape)), shape)
     return drawn
 
@@ -63,7 +66,7 @@ def _std(init: str, shape: tuple[int, ...]) -> float:
 
 @partial(jax.jit, static_argnums=(1, 2))
 def _standard(key: Array, length: int, cut: bool) -> Array:
-    """Draw numbers of unit variance; the length is a power of two.
+    """Draw numbers of unit variance; the length is a power of two. A longer draw begins with the same numbers.
 
     XLA takes half a second to compile a random draw of each new length, and a sweep has a hundred kernel shapes.
     """

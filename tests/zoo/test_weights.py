@@ -25,6 +25,7 @@ from cnnlab.spec.network import (
     Resize,
     TransposedConv,
 )
+from cnnlab.zoo import initialisers
 from cnnlab.zoo.initialisers import kernel
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.module import Net
@@ -50,6 +51,18 @@ def kernels_by_turn(graph: Network, key: Array) -> dict[str, Array]:
         key, own = jax.random.split(key)
         found[name] = jax.random.bits(own, (drawn.size,))
     return found
+
+
+@pytest.mark.parametrize("init", ["he", "normal"])
+@pytest.mark.parametrize("shortest", [1, 1 << 10, 1 << 17])
+def test_how_many_numbers_are_drawn_at_least_changes_no_byte(
+    init: str, shortest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes = (1, 1, 1, 1), (3, 3, 1, 16), (5, 5, 7, 3), (3, 3, 64, 64)
+    before = [np.asarray(kernel(KEY, "conv1", shape, init, 1.0)) for shape in shapes]
+    monkeypatch.setattr(initialisers, "SHORTEST", shortest)
+    for shape, drawn in zip(shapes, before, strict=True):
+        np.testing.assert_array_equal(kernel(KEY, "conv1", shape, init, 1.0), drawn)
 
 
 def unmoved(draw: Draw) -> bool:
