@@ -19,7 +19,7 @@ from experiments.bench.contract import Batches, Machine, Setup, Values, on_gpu
 from experiments.bench.given import given
 from experiments.bench.workloads import LEARNING_RATE, Workload
 
-SAYS = "this suite's engine, on a CPU with convolutions=native"
+SAYS = "this suite's engine, on a CPU with our own convolutions"
 
 
 def missing(machine: Machine) -> str:

@@ -1,4 +1,4 @@
-"""The suite's engine with XLA's convolutions, as every sweep has it that does not ask for `convolutions=native`."""
+"""The suite's engine with XLA's convolutions, as a sweep has it where there is no compiler for our own."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from experiments.bench.contenders import engine
 from experiments.bench.contract import Machine, Setup
 from experiments.bench.workloads import Workload
 
-SAYS = "this suite's engine, convolutions=xla (a CPU sweep's default)"
+SAYS = "this suite's engine, convolutions=xla"
 
 
 def missing(machine: Machine) -> str:
