@@ -10,7 +10,7 @@ from cnnlab.geometry.sizes import maps
 from cnnlab.spec.invalid import Invalid, require
 from cnnlab.spec.network import Conv, Dense, Elementwise, Input, Network, Node, Norm, TransposedConv
 from cnnlab.zoo.initialisers import kernel
-from cnnlab.zoo.operations import TRAINING_ONLY, convolve_rectified, operate, rectified
+from cnnlab.zoo.operations import TRAINING_ONLY, convolve_rectified, operate, rectified_convolutions
 
 BATCH_NORM_MOMENTUM = 0.9
 """PyTorch's, where Flax has 0.99: runs here are some hundred steps, too few for a memory of a hundred."""
@@ -65,25 +65,27 @@ class Net(nnx.Module):
 
         Returns:
             logits of shape (batch, classes), and {layer name: output}, the image and the logits among them; in training
-            without layers that are computed in one with the ReLU behind them (`operations.rectified`).
+            without those computed in one with the ReLU behind them (`operations.rectified_convolutions`).
         """
         nudges = perturbations or {}
         outputs: dict[str, Array] = {}
-        pairs = rectified(self.network) if mode == "train" else {}
-        pairs = {relu: conv for relu, conv in pairs.items() if conv not in nudges}
+        names = [node.name for node in self.network.nodes]
+        for name in nudges:
+            require(name in names, "perturbations", name, f"choose of the layers {', '.join(names)}")
+        pairs = rectified_convolutions(self.network) if mode == "train" else {}
+        pairs = {relu: conv for relu, conv in pairs.items() if conv.name not in nudges}
+        left_out = {conv.name for conv in pairs.values()}
         for node in self.network.nodes:
-            inputs = [outputs[name] for name in node.inputs]
+            if node.name in left_out:
+                continue
             if isinstance(node, Input):
                 value = images
-            elif isinstance(node, Conv) and node.name in pairs.values():
-                value = convolve_rectified(node, self.layers[node.name], *inputs)
             elif node.name in pairs:
-                value = outputs.pop(pairs[node.name])
+                conv = pairs[node.name]
+                value = convolve_rectified(conv, self.layers[conv.name], outputs[conv.inputs[0]])
             else:
-                value = self._forward(node, mode, *inputs)
+                value = self._forward(node, mode, *(outputs[name] for name in node.inputs))
             outputs[node.name] = value + nudges[node.name] if node.name in nudges else value
-        for name in nudges:
-            require(name in outputs, "perturbations", name, f"choose of the layers {', '.join(outputs)}")
         return outputs[self.network.output], outputs
 
     def _forward(self, node: Node, mode: Mode, *inputs: Array) -> Array:

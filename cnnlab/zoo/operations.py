@@ -101,26 +101,26 @@ def convolving(way: Way) -> Iterator[None]:
         _WAY.reset(before)
 
 
-def rectified(network: Network) -> dict[str, str]:
-    """Layers that are computed in one with the ReLU that alone reads them, where convolutions are `native`.
+def rectified_convolutions(network: Network) -> dict[str, Conv]:
+    """Convolutions that are computed in one with the ReLU that alone reads them, where they are `native`.
 
     Returns:
-        {name of the ReLU: name of the convolution}.
+        {name of the ReLU: the convolution}.
     """
     if _WAY.get() != "native":
         return {}
-    readers = Counter(name for node in network.nodes for name in node.inputs)
-    alone = {
-        node.name
+    readers = Counter([network.output, *(name for node in network.nodes for name in node.inputs)])
+    read_once = {
+        node.name: node
         for node in network.nodes
-        if isinstance(node, Conv) and native_can(node) and readers[node.name] == 1 and node.name != network.output
+        if isinstance(node, Conv) and native_can(node) and readers[node.name] == 1
     }
     relus = [node for node in network.nodes if isinstance(node, Activation) and node.kind == "relu"]
-    return {node.name: node.inputs[0] for node in relus if node.inputs[0] in alone}
+    return {node.name: read_once[node.inputs[0]] for node in relus if node.inputs[0] in read_once}
 
 
 def convolve_rectified(node: Conv, weights: Any, x: Array) -> Array:
-    """Compute a convolution and the ReLU behind it, see `rectified`."""
+    """Compute a convolution and the ReLU behind it, see `rectified_convolutions`."""
     return _conv_natively(node, weights, x, rectify=True)
 
 

@@ -22,8 +22,8 @@ from experiments.terminal import terminal
 MISTAKE, FAILED, INTERRUPTED = 2, 1, 130
 PARTS = ("speed", "sweep", "growth")
 QUICK = ("engine", "torch_eager", "nnx_loop", "naive_scan")
-QUICK_ONCE = ("naive_scan",)
-"""Takes half of a quick round; in the second it would not be quick."""
+ONCE = ("naive_scan",)
+"""Takes half of a round; a ratio of fifty needs no spread."""
 QUICK_WORKLOADS = ("W1", "W2", "W3")
 ROUNDS = 5
 SWEEPS = 3
@@ -77,7 +77,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="cnnlab-bench-") as compiled:
             plan = Plan(
                 machine=machine, rounds=rounds, turns=2 if asked.quick else 3, warm_up=3 if asked.quick else 20,
-                compiled=Path(compiled), once=QUICK_ONCE if asked.quick else (),
+                compiled=Path(compiled), once=ONCE,
             )  # fmt: skip
             for found in measured(chosen, present, parts, plan):
                 tell(found, progress)

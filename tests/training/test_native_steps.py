@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -13,8 +15,9 @@ from cnnlab.training import checkpoints, members
 from cnnlab.training.run import Result, Run
 from cnnlab.zoo import module
 from cnnlab.zoo.lowering import network
+from cnnlab.zoo.module import Net
 from cnnlab.zoo.native import library
-from cnnlab.zoo.operations import convolving, rectified
+from cnnlab.zoo.operations import convolving, rectified_convolutions
 
 STEPS = 20
 pytestmark = pytest.mark.usefixtures("natively")
@@ -48,24 +51,42 @@ def test_losses_of_twenty_steps_are_those_of_the_librarys(arm: Arm, source: Sour
     np.testing.assert_allclose(*(losses(changed, source, way) for way in ("native", "sequential")), rtol=1e-5)
 
 
-def alone_read(net: Network) -> dict[str, str]:
+def joined(net: Network) -> dict[str, str]:
     """What is computed in one where convolutions are our own; nothing is where they are not."""
-    assert rectified(net) == {}
+    assert rectified_convolutions(net) == {}
     with convolving("native"):
-        return rectified(net)
+        return {relu: conv.name for relu, conv in rectified_convolutions(net).items()}
 
 
 def test_a_relu_is_computed_with_the_convolution_that_it_alone_reads(arm: Arm) -> None:
     def of(**change: Any) -> dict[str, str]:
-        return alone_read(network(dataclasses.replace(arm.net, **change), 8, 1, 10))
+        return joined(network(dataclasses.replace(arm.net, **change), 8, 1, 10))
 
     plain = of()
     assert len(plain) == arm.net.depth
     assert of(norm="batch") == of(activation="tanh") == of(activation="relu_half") == {}
     graph = network(arm.net, 8, 1, 10)
     read_twice = Add(name="twice", inputs=(plain["act1"], "act1"))
-    assert "act1" not in alone_read(dataclasses.replace(graph, nodes=(*graph.nodes, read_twice)))
-    assert "act1" not in alone_read(dataclasses.replace(graph, output=plain["act1"]))
+    assert "act1" not in joined(dataclasses.replace(graph, nodes=(*graph.nodes, read_twice)))
+    assert "act1" not in joined(dataclasses.replace(graph, output=plain["act1"]))
+
+
+def test_training_leaves_out_what_is_computed_in_one_unless_its_gradient_is_asked_for(arm: Arm) -> None:
+    graph = network(arm.net, 8, 1, 10)
+    net, images = Net(graph, jax.random.key(1)), jax.random.normal(jax.random.key(2), (3, 8, 8, 1))
+
+    def at_conv1(nudge: jax.Array) -> jax.Array:
+        return net(images, mode="train", perturbations={"conv1": nudge})[0].max()
+
+    whole = net(images, mode="train")[1]
+    expected = jax.grad(at_conv1)(jnp.zeros(whole["conv1"].shape))
+    with convolving("native"):
+        outputs = net(images, mode="train")[1]
+        assert set(whole) - set(outputs) == {conv.name for conv in rectified_convolutions(graph).values()} != set()
+        assert set(net(images)[1]) == set(whole)
+        np.testing.assert_allclose(jax.grad(at_conv1)(jnp.zeros(expected.shape)), expected, atol=1e-6)
+    np.testing.assert_allclose(outputs["act2"], whole["act2"], atol=1e-5)
+    assert np.abs(expected).max() > 1e-3
 
 
 @pytest.mark.parametrize("change", [*NETS, {"activation": "tanh"}], ids=str)
@@ -74,7 +95,7 @@ def test_steps_and_looks_have_the_same_bytes_with_relu_inside_and_behind(
 ) -> None:
     changed = dataclasses.replace(learner, net=dataclasses.replace(learner.net, **change))
     inside = train(changed, source, learning_rate=0.03)
-    monkeypatch.setattr(module, "rectified", lambda _: {})
+    monkeypatch.setattr(module, "rectified_convolutions", lambda _: {})
     members.compiled.cache_clear()
     behind = train(changed, source, learning_rate=0.03)
     members.compiled.cache_clear()

@@ -38,7 +38,7 @@ inline Vector load(const float* from) { return *reinterpret_cast<const Unaligned
 inline void store(float* to, Vector value) { *reinterpret_cast<Unaligned*>(to) = value; }
 inline Vector spread(float value) { return value - Vector{}; }
 // ReLU, which lets pass what is not a number; and its gradient, 0 at 0, by what it gave.
-inline Vector rectified(Vector value) { return value < Vector{} ? Vector{} : value; }
+inline Vector rectified(Vector value) { return value <= Vector{} ? Vector{} : value; }
 inline float passed(float gradient, float output) { return output > 0.f ? gradient : 0.f; }
 
 // Memory that is kept from call to call.
@@ -223,7 +223,14 @@ template <int count, int wide, bool rectify>
 #pragma GCC unroll 2
       for (int v = 0; v < wide; ++v) store(to[n] + v * kLanes, sums[n][v]);
   } else {
-    for (int n = 0; n < count; ++n) std::memcpy(to[n], &sums[n][0], valid * sizeof(float));
+    // by way of a row of its own: sums whose address is taken would be kept in memory all along by clang
+#pragma GCC unroll 8
+    for (int n = 0; n < count; ++n) {
+      float whole[wide * kLanes];
+#pragma GCC unroll 2
+      for (int v = 0; v < wide; ++v) store(whole + v * kLanes, sums[n][v]);
+      std::memcpy(to[n], whole, valid * sizeof(float));
+    }
   }
 }
 
@@ -337,12 +344,16 @@ void input_gradient(const float* gradient, const float* outputs, Maps from, cons
   correlate<false>(frames, kernel.filters, kernel, 1, 1, packed, scratch.sums.zeros(padded), out, to);
 }
 
-// Output gradients of a group of images, of those that pass a ReLU; filled up with zeros to whole vectors.
+// Output gradients of some pixels, of those that pass a ReLU; filled up with zeros to whole vectors.
 const float* filled_up(const float* gradient, const float* outputs, Index pixels, Index channels) {
   Index padded = vectors(channels) * kLanes;
   if (padded == channels && outputs == nullptr) return gradient;
-  float* filled = padded == channels ? scratch.gradients.of(pixels * padded) : scratch.gradients.zeros(pixels * padded);
-  if (padded == channels) channels *= pixels, padded *= pixels, pixels = 1;
+  if (padded == channels) {
+    float* passing = scratch.gradients.of(pixels * channels);
+    copy(gradient, outputs, pixels * channels, passing);
+    return passing;
+  }
+  float* filled = scratch.gradients.zeros(pixels * padded);
   for (Index pixel = 0; pixel < pixels; ++pixel, gradient += channels) {
     copy(gradient, outputs, channels, filled + pixel * padded);
     if (outputs != nullptr) outputs += channels;
