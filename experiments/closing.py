@@ -53,7 +53,7 @@ def headline(plan: Grid, arms: int) -> str:
     sweep = plan.settings.sweep
     if sweep is None:
         return f"One arm: {plan.points[0].arm.key}"
-    size = f"{arms} arms, scale {plan.settings.scale}, convolutions {plan.settings.convolutions}"
+    size = f"{arms} arms, scale {plan.settings.scale}"
     return f"[bold]{sweep.question}[/bold]\nheld equal: {sweep.held}\n{size}, records in {plan.settings.runs}"
 
 

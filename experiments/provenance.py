@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-XLA, NATIVE = "xla", "native"
+from experiments.config.resolve import NATIVE, XLA
+
 VECTORS = ("avx512f", "avx2", "avx")
 PACKAGES = ("cnnlab", "jax", "jaxlib", "flax", "optax", "numpy", "scipy", "hydra-core", "scikit-learn")
 
@@ -39,13 +40,14 @@ def provenance(started: datetime.datetime, seconds: float, backend: str, workers
     }
 
 
-def other_version(facts: Mapping[str, Any], library: str) -> str:
+def other_version(facts: Mapping[str, Any], library: str | None) -> str:
     """What made a record, where commit, packages or processor are not those of here; empty where nothing is known.
 
     The protocol decides whether a record counts; this is only told.
 
     Args:
-        facts: the record's provenance. library: of our own convolutions that this run uses; empty for XLA's.
+        facts: the record's provenance. library: of our own convolutions that this run uses; empty for
+            XLA's, None where it uses none.
     """
     parts: list[str] = []
     here = git_state()
@@ -54,7 +56,7 @@ def other_version(facts: Mapping[str, Any], library: str) -> str:
         parts.append(f"commit {there['commit'][:9]}")
     if "processor" in facts and facts["processor"] != processor():
         parts.append(f"processor {facts['processor']}")
-    if convolutions(facts) != (library or XLA):
+    if library is not None and convolutions(facts) != (library or XLA):
         parts.append(f"library {convolutions(facts)}")
     packages: Mapping[str, str] = facts["packages"] if "packages" in facts else {}
     now = versions()

@@ -203,7 +203,10 @@ def _refuse_mixed(new: Mapping[Name, Store], target: Store) -> None:
     made = Counter(kind(store.provenance(*name)) for name, store in every.items())
     if len(made) > 1:
         told = ", ".join(f"{count} made with {one}" for one, count in sorted(made.items()))
-        raise UserMistake(f"records would be published of both convolutions, {told}: publish all anew, of one kind")
+        raise UserMistake(
+            f"records of both convolutions would be published, {told}: train with the others' (convolutions=, another"
+            " results=), or publish everything anew with force=true"
+        )
 
 
 def wanted(choice: Choice, source: Store) -> list[Name]:

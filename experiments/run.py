@@ -1,6 +1,5 @@
 """Train one arm or a whole sweep, and judge what it feeds: `python -m experiments.run +sweep=pool_position`."""
 
-import dataclasses
 import sys
 
 import hydra
@@ -9,14 +8,14 @@ from rich.console import Console
 
 from cnnlab.data import Missing, check
 from cnnlab.records import BadRecord, Store
-from cnnlab.spec.invalid import Invalid, require
-from experiments import closing, job, stopping
+from cnnlab.spec.invalid import Invalid
+from experiments import closing, convolutions, job, stopping
 from experiments.config import schema, untrusted
 from experiments.config.grid import CONF, Grid, check_question, grid, is_question, words
 from experiments.config.mistakes import UserMistake, told
 from experiments.config.resolve import Point
 from experiments.launched import Jobs
-from experiments.session import Session, Summary, require_convolutions, require_folders, settled, usable
+from experiments.session import Session, Summary, require_folders, usable
 from experiments.sweep_run import of_sweep
 from experiments.terminal import terminal
 
@@ -41,8 +40,6 @@ def main() -> int:
             app()
             return 0
         plan = grid(words(arguments))
-        gpus = 0 if plan.launcher is None else plan.launcher.gpus
-        plan = dataclasses.replace(plan, settings=settled(plan.settings, console, gpus))
         _pre_flight(plan)
     except (UserMistake, Invalid, Missing, BadRecord) as mistake:
         print(told(mistake), file=sys.stderr)
@@ -61,11 +58,7 @@ def _pre_flight(plan: Grid) -> None:
     """What composing cannot see: that data can be had, folders written, and records already there used."""
     if plan.launcher is not None:
         plan.launcher.require()
-        why = "these are for a CPU, and hydra.launcher.gpus asks for GPUs; choose xla"
-        settings = plan.settings
-        require(not plan.launcher.gpus or settings.convolutions == "xla", "convolutions", settings.convolutions, why)
-    else:
-        require_convolutions(plan.settings)
+    convolutions.check(plan.settings, plan.launcher.gpus if plan.launcher is not None else None)
     points = (*plan.points, *plan.checks)
     for task in dict.fromkeys(point.arm.task for point in points):
         check(task, plan.settings.source)
@@ -74,7 +67,7 @@ def _pre_flight(plan: Grid) -> None:
         return
     store = Store(plan.settings.runs)
     for point in points:
-        usable(store, (point.arm.key, point.block), plan.settings)
+        usable(store, (point.arm.key, point.block))
 
 
 def _run(plan: Grid, arguments: list[str], console: Console) -> int:

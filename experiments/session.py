@@ -1,26 +1,24 @@
 """A session trains points: skips those whose record exists, drives the rest on the workers, writes as they end."""
 
 import collections
-import contextlib
 import dataclasses
 import datetime
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from cnnlab.records import Store, require_writable
-from cnnlab.spec.invalid import Invalid, require
 from cnnlab.tracking import Run, Tracker, tracker
 from cnnlab.training.arm import Training, training
 from cnnlab.training.run import evaluation_seeds
 from cnnlab.training.workers import Outcome, Plan, Pool, accelerator, cores, devices
-from cnnlab.zoo import native
+from experiments import convolutions
 from experiments.arm_run import of_arm
 from experiments.config.resolve import Point, Settings
-from experiments.provenance import NATIVE, XLA, kind, other_version, provenance
+from experiments.provenance import other_version, provenance
 from experiments.registry import claim_digests
 from experiments.sharing import Name, Share
 from experiments.stopping import undisturbed
@@ -43,59 +41,11 @@ def require_folders(settings: Settings) -> None:
     require_writable(settings.cache, "cache")
 
 
-def settled(settings: Settings, console: Console, gpus: int = 0) -> Settings:
-    """Settings that name the convolutions where they were left open (`auto`).
-
-    Where records are, theirs: those of two kinds are never mixed. Else our own on a CPU with a compiler, or XLA's.
-
-    Args:
-        console: is told where there is no compiler. gpus: that jobs of a launcher have.
-    """
-    if settings.convolutions != "auto":
-        return settings
-    store = Store(settings.runs)
-    first = next(store.names(), None)
-    if first is not None:
-        chosen = kind(store.provenance(*first))
-    elif gpus or accelerator() != "cpu":
-        chosen = XLA
-    else:
-        chosen = _quickest(console)
-    return dataclasses.replace(settings, convolutions=chosen)
-
-
-def _quickest(console: Console) -> str:
-    """Our own convolutions, or XLA's where there is no compiler for them."""
-    try:
-        native.compiler()
-    except native.NoLibrary as problem:
-        console.print(f"{problem}: convolutions are XLA's, which take up to twice as long", markup=False)
-        return XLA
-    return NATIVE
-
-
-def require_convolutions(settings: Settings) -> None:
-    """Raise Invalid if our own convolutions are asked for, and this machine has no use or no compiler for them."""
-    if settings.convolutions == NATIVE:
-        why = "these are for a CPU, and here arms train on a GPU; choose xla"
-        require(accelerator() == "cpu", "convolutions", NATIVE, why)
-        with _or_invalid():
-            native.compiler()
-
-
-def usable(store: Store, name: Name, settings: Settings) -> bool:
-    """Whether a record is there that can be gone on with.
-
-    Raises:
-        BadRecord: it is there but cannot be used.
-        Invalid: other convolutions have made it than are asked for; the two are never mixed.
-    """
+def usable(store: Store, name: Name) -> bool:
+    """Whether a record is there that can be gone on with. Raises BadRecord if it is there but cannot be used."""
     if not store.has(*name):
         return False
     store.read(*name)
-    made, asked = kind(store.provenance(*name)), settings.convolutions
-    why = f"{store.root} has records made with {made}, and the two are never mixed: choose another results="
-    require(made == asked, "convolutions", asked, why)
     return True
 
 
@@ -104,12 +54,13 @@ class Session:
 
     def __init__(self, settings: Settings, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False)
-        self.settings = settled(settings, self.console)
+        self.settings = settings
         self.store = Store(settings.runs)
         backend = accelerator()
         workers = settings.workers or (cores() if backend == "cpu" else len(devices()))
         cache = settings.cache / "compiled"
         self.pool = Pool(Plan(workers=workers, backend=backend, source=settings.source, compile_cache=cache))
+        self._settled = False
         self._tracker: Tracker | None = None
 
     def __enter__(self) -> "Session":
@@ -125,14 +76,13 @@ class Session:
 
         Raises:
             BadRecord: for a record that is there but cannot be used.
-            Invalid: our own convolutions are asked for and cannot be compiled, or a record was made with others.
+            Invalid: the convolutions that are asked for, or that others began with here, cannot be had.
         """
-        if self.settings.convolutions == NATIVE and self.pool.plan.native is None:
-            require_convolutions(self.settings)
-            with _or_invalid():
-                library = native.build(self.pool.plan.compile_cache)
-            self.pool.plan = dataclasses.replace(self.pool.plan, native=library)
         distinct = {(point.arm.key, point.block): point for point in points}
+        if not self._settled and (self.settings.force or not all(self.store.has(*name) for name in distinct)):
+            library = convolutions.settle(self.settings, self.pool.plan.compile_cache, self.console)
+            self.pool.plan = dataclasses.replace(self.pool.plan, native=library)
+            self._settled = True
         if self.settings.force:
             for arm, block in distinct:
                 self.store.set_aside(arm, block)
@@ -145,19 +95,20 @@ class Session:
 
     def _done(self, arm: str, block: int) -> bool:
         """Whether a usable record is there. Raises as `usable`."""
-        if not usable(self.store, (arm, block), self.settings):
+        if not usable(self.store, (arm, block)):
             return False
         self.store.tidy(arm, block)
         return True
 
     @property
     def _library(self) -> str:
-        """Of our own convolutions; empty for XLA's."""
+        """Of our own convolutions; empty for XLA's, and where nothing is trained."""
         return self.pool.plan.native.stem if self.pool.plan.native else ""
 
     def _tell_versions(self, found: Iterable[Name]) -> None:
         """Say what other versions of the code have made of the records that were found."""
-        versions = collections.Counter(other_version(self.store.provenance(*name), self._library) for name in found)
+        library = self._library if self._settled else None
+        versions = collections.Counter(other_version(self.store.provenance(*name), library) for name in found)
         for version, count in versions.items():
             if version:
                 self.console.print(f"found {count} made by {version}, of the same protocol: used", markup=False)
@@ -168,7 +119,7 @@ class Session:
         def begin(name: Name) -> Training:
             arm, block = name
             seeds = evaluation_seeds(todo[name].blocks, block)
-            first = block > 0 and usable(self.store, (arm, 0), self.settings)
+            first = block > 0 and usable(self.store, (arm, 0))
             tuned = self.store.read(arm, 0).tuning if first else None
             return training(todo[name].arm, block, seeds, claims, tuned, self.store.checkpoints(arm, block))
 
@@ -222,15 +173,6 @@ def expected_runs(points: Iterable[Point]) -> int:
         total += members * (1.5 if tuned else 1.0) + recipe.tuning_seeds
         total += recipe.tuning_values * recipe.tuning_seeds if tuned and point.block == 0 else 0
     return round(total)
-
-
-@contextlib.contextmanager
-def _or_invalid() -> Iterator[None]:
-    """Turn a missing library of convolutions into a wrong setting."""
-    try:
-        yield
-    except native.NoLibrary as problem:
-        raise Invalid("convolutions", NATIVE, f"{problem}; choose xla") from problem
 
 
 class _Progress:

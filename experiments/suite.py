@@ -14,21 +14,13 @@ from cnnlab.data import Missing, check
 from cnnlab.records import BadRecord
 from cnnlab.spec.invalid import Invalid
 from cnnlab.spec.verdict import WORDS, Verdict
-from experiments import ending, launchers, price, staged, stopping
+from experiments import convolutions, ending, launchers, price, staged, stopping
 from experiments.config.grid import Grid
 from experiments.config.mistakes import UserMistake, told
 from experiments.config.resolve import Point
 from experiments.plan import CONTROL, Name, Plan, choose, compose, cut, make, named, stages
 from experiments.price import Pace, spoken
-from experiments.session import (
-    Session,
-    Summary,
-    expected_runs,
-    require_convolutions,
-    require_folders,
-    settled,
-    usable,
-)
+from experiments.session import Session, Summary, expected_runs, require_folders, usable
 from experiments.sweep_run import of_sweep
 from experiments.terminal import terminal
 
@@ -79,13 +71,12 @@ def main() -> int:
     try:
         only, overrides = understood(asked.words)
         plan = planned(only, overrides, console)
-        plan = replace(plan, settings=settled(plan.settings, console))
         with Session(plan.settings, console) as session:
             ready = prepared(plan, overrides, session)
             show(ready, console)
             if asked.dry_run:
                 return 0
-            require_convolutions(plan.settings)
+            convolutions.check(plan.settings)
             require_folders(plan.settings)
             return run(ready, session, console, began)
     except (UserMistake, Invalid, Missing, BadRecord) as mistake:
@@ -177,7 +168,7 @@ def _missing(plan: Plan) -> dict[str, str]:
 
 def _recorded(plan: Plan, session: Session) -> set[Name]:
     """Which of the plan's points have a record that can be used."""
-    return {named(point) for point in plan.points if usable(session.store, named(point), plan.settings)}
+    return {named(point) for point in plan.points if usable(session.store, named(point))}
 
 
 def show(ready: Prepared, console: Console) -> None:

@@ -21,7 +21,7 @@ from experiments.config.mistakes import UserMistake, near
 
 MATCHES = ("none", "params", "macs")
 MATCH_ON = ("all", "real")
-CONVOLUTIONS = ("auto", "xla", "native")
+CONVOLUTIONS = AUTO, XLA, NATIVE = ("auto", "xla", "native")
 CHECKS = ("none", "positive", "sensitivity", "a_a")
 
 

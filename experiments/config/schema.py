@@ -109,7 +109,7 @@ class Root:
     match: str = "none"
     block: int = 0
     workers: int = 0
-    convolutions: str = "xla"
+    convolutions: str = "auto"
     force: bool = False
     results: str = "results"
     cache: str = "cache"

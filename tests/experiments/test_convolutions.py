@@ -1,7 +1,8 @@
-"""Which convolutions a run takes where that is left open, and that none goes on with what others have begun."""
+"""Which convolutions train a results folder: one kind for all its records, settled by whoever trains there first."""
 
 import dataclasses
 import io
+import multiprocessing
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,14 @@ from rich.console import Console
 from cnnlab.records import Store
 from cnnlab.spec.invalid import Invalid
 from cnnlab.zoo import native
-from experiments import session
+from experiments import convolutions
 from experiments.config.grid import grid
 from experiments.config.resolve import Settings
 
-QUIET = Console(quiet=True)
+LIBRARY = Path("planted.so")
 
 
-def no_compiler() -> None:
+def no_compiler(*_: object) -> None:
     raise native.NoLibrary("no C++ compiler is installed (planted)")
 
 
@@ -25,14 +26,22 @@ def no_compiler() -> None:
 def left_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The default settings, in an empty folder of a CPU with a compiler."""
     monkeypatch.setattr(native, "compiler", list)
-    monkeypatch.setattr(session, "accelerator", lambda: "cpu")
+    monkeypatch.setattr(native, "build", lambda _: LIBRARY)
+    monkeypatch.setattr(convolutions, "accelerator", lambda: "cpu")
     settings = grid(["tracker=off"]).settings
     assert settings.convolutions == "auto"
     return dataclasses.replace(settings, results=tmp_path)
 
 
-def chosen(settings: Settings, **more: int) -> str:
-    return session.settled(settings, QUIET, **more).convolutions
+def settle(settings: Settings, asked: str = "auto") -> str:
+    """The kind that is settled, or why none can be."""
+    try:
+        found = convolutions.settle(
+            dataclasses.replace(settings, convolutions=asked), Path("compiled"), Console(quiet=True)
+        )
+    except Invalid as problem:
+        return str(problem)
+    return {LIBRARY: "native", None: "xla"}[found]
 
 
 def record(settings: Settings, made: str) -> None:
@@ -43,21 +52,40 @@ def record(settings: Settings, made: str) -> None:
     (folder / "provenance.json").write_text(made)
 
 
-def test_they_are_our_own_on_a_cpu_with_a_compiler(left_open: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert chosen(left_open) == "native"
-    assert chosen(left_open, gpus=1) == "xla"
-    monkeypatch.setattr(session, "accelerator", lambda: "gpu")
-    assert chosen(left_open) == "xla"
+def on_a_gpu(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(convolutions, "accelerator", lambda: "gpu")
 
 
-def test_without_a_compiler_they_are_xlas_and_that_is_told(
-    left_open: Settings, monkeypatch: pytest.MonkeyPatch
+def without_compiler(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(native, "compiler", no_compiler)
+    patch.setattr(native, "build", no_compiler)
+
+
+def test_they_are_our_own_on_a_cpu_with_a_compiler(left_open: Settings) -> None:
+    assert settle(left_open) == "native"
+
+
+@pytest.mark.parametrize(("machine", "lines"), [(on_a_gpu, 1), (without_compiler, 2)])
+def test_elsewhere_they_are_xlas_and_a_missing_compiler_is_told(
+    machine, lines: int, left_open: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(native, "compiler", no_compiler)
+    machine(monkeypatch)
     told = io.StringIO()
-    assert session.settled(left_open, Console(file=told, width=200)).convolutions == "xla"
-    assert told.getvalue().startswith("no C++ compiler is installed (planted): convolutions are XLA's")
-    assert told.getvalue().count("\n") == 1
+    assert convolutions.settle(left_open, Path("compiled"), Console(file=told, width=200)) is None
+    assert told.getvalue().splitlines()[-1] == "convolutions: xla"
+    assert told.getvalue().count("\n") == lines
+    assert ("no C++ compiler is installed (planted): convolutions are XLA's" in told.getvalue()) == (lines == 2)
+
+
+def test_a_compiler_that_fails_is_no_compiler(
+    left_open: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr(convolutions, "accelerator", lambda: "cpu")
+    monkeypatch.setenv("CXX", "false")
+    told = io.StringIO()
+    assert convolutions.settle(left_open, tmp_path / "compiled", Console(file=told, width=200)) is None
+    assert "the compiler false fails" in told.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -67,18 +95,63 @@ def test_a_folder_is_gone_on_with_as_it_was_begun(
     facts: str, kind: str, left_open: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record(left_open, facts)
-    assert chosen(left_open) == kind
-    monkeypatch.setattr(native, "compiler", no_compiler)
-    assert chosen(left_open) == kind
+    assert settle(left_open) == kind
+    (other,) = {"xla", "native"} - {kind}
+    assert f"has records made with {kind}, and the two are never mixed" in settle(left_open, other)
+    with pytest.raises(Invalid, match=f"has records made with {kind}"):
+        convolutions.check(dataclasses.replace(left_open, convolutions=other))
+    convolutions.check(left_open)
+    for machine in (on_a_gpu, without_compiler):
+        machine(monkeypatch)
+        found = settle(left_open)
+        assert found == kind if kind == "xla" else found.endswith("was begun with them: choose another results=")
 
 
-def test_what_is_asked_for_by_name_is_taken(left_open: Settings) -> None:
-    record(left_open, "{}")
-    for name in ("xla", "native"):
-        assert chosen(dataclasses.replace(left_open, convolutions=name)) == name
+@pytest.mark.parametrize("first", ["xla", "native"])
+def test_the_first_to_train_settles_it_for_all_until_a_record_is_there(first: str, left_open: Settings) -> None:
+    (other,) = {"xla", "native"} - {first}
+    assert settle(left_open, first) == first
+    assert settle(left_open) == first
+    # nothing was trained: whoever asks by name begins anew
+    assert settle(left_open, other) == other
+    assert settle(left_open) == other
 
 
-def test_our_own_are_refused_where_jobs_train_on_a_gpu(left_open: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "accelerator", lambda: "gpu")
+def test_a_machine_without_a_compiler_does_not_take_part_where_our_own_train(
+    left_open: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert settle(left_open) == "native"
+    without_compiler(monkeypatch)
+    assert "no C++ compiler is installed (planted)" in settle(left_open)
+    assert settle(left_open, "xla") == "xla"
+
+
+def marked(place: tuple[Path, str]) -> str:
+    return convolutions._marked(Store(place[0]), place[1], anew=False)
+
+
+def test_of_many_that_come_first_at_once_one_settles_it_for_all(tmp_path: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(4) as pool:
+        for number in range(20):
+            wishes = [(tmp_path / str(number), kind) for kind in ("xla", "native")] * 4
+            assert len(set(pool.map(marked, wishes, chunksize=1))) == 1
+
+
+def test_a_torn_file_settles_nothing(left_open: Settings) -> None:
+    assert settle(left_open, "xla") == "xla"
+    (left_open.runs / convolutions.MARK).write_text("")
+    assert convolutions.settled(Store(left_open.runs)) == ""
+    assert settle(left_open) == "native"
+    assert settle(left_open) == "native"
+
+
+def test_what_is_asked_for_by_name_must_be_there(left_open: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = dataclasses.replace(left_open, convolutions="native")
+    convolutions.check(asked)
+    convolutions.check(asked, gpus=0)
+    with pytest.raises(Invalid, match=r"hydra\.launcher\.gpus asks for GPUs; choose xla"):
+        convolutions.check(asked, gpus=1)
+    on_a_gpu(monkeypatch)
     with pytest.raises(Invalid, match="here arms train on a GPU; choose xla"):
-        session.require_convolutions(dataclasses.replace(left_open, convolutions="native"))
+        convolutions.check(asked)
+    assert settle(left_open, "native").endswith("choose xla")

@@ -380,7 +380,7 @@ def test_records_of_both_kinds_of_convolutions_are_not_published_beside_each_oth
     results = stored(tmp_path / "results", plant, POOLS, convolutions="convolution-0123")
     before = sorted(there.rglob("*"))
     count = len(list(Store(results / "runs").names()))
-    with pytest.raises(UserMistake, match=f"{count} made with native, 18 made with xla: publish all anew"):
+    with pytest.raises(UserMistake, match=f"{count} made with native, 18 made with xla: train with"):
         publish_from(results, POOLS)
     assert sorted(there.rglob("*")) == before
     mixed = stored(results, plant)

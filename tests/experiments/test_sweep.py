@@ -94,7 +94,7 @@ def test_records_of_other_convolutions_are_not_gone_on_with(
     before = records(results)
     store = Store(results / "runs")
     (made,) = {kind(store.provenance(*name)) for name in store.names()}
-    assert f"convolutions {made}" in text
+    assert f"convolutions: {made}" in text
     if made == "xla":
         pytest.skip("no compiler for other convolutions than XLA's")
     done = sweep(results, cache, "convolutions=xla")

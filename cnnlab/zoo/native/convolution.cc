@@ -28,7 +28,7 @@ constexpr int kLanes = 4;
 #endif
 constexpr int kTile = kLanes == 16 ? 8 : 6;  // rows of a tile: what 32, else 16, registers hold
 constexpr int kWide = 2;  // vectors of a tile's row
-constexpr int64_t kCached = 16 << 10;  // bytes of a group of images that is worked on at once
+constexpr int64_t kCached = 16 << 10;  // bytes of a group of images, or of a strip of one, that is worked on at once
 
 using Index = int64_t;
 typedef float Vector __attribute__((vector_size(kLanes * sizeof(float))));
@@ -190,8 +190,8 @@ class Frames {
 // `count` windows times one block of the packed kernel, `run` taps from each of the window's rows. Whether there is a
 // ReLU is known to the compiler, and nothing is inlined: the inner loop needs every register there is.
 template <int count, int wide, bool rectify>
-[[gnu::noinline]] void tile(const float* const* windows, Index window_rows, Index run, Index row, const float* packed, const float* bias,
-          float* const* to, Index valid) {
+[[gnu::noinline]] void tile(const float* const* windows, Index window_rows, Index run, Index row, const float* packed,
+                            const float* bias, float* const* to, Index valid) {
   Vector sums[count][wide];
 #pragma GCC unroll 8
   for (int n = 0; n < count; ++n)
@@ -298,7 +298,8 @@ void correlate(const Frames& frames, Index in_channels, Kernel kernel, Index row
         const float* windows[kTile];
         float* put[kTile];
         for (Index n = 0; n < count; ++n) {
-          windows[n] = framed + image * frames.image() + y * row_stride * frames.row() + x * column_stride * in_channels;
+          Index pixel_place = y * row_stride * frames.row() + x * column_stride * in_channels;
+          windows[n] = framed + image * frames.image() + pixel_place;
           put[n] = result + (pixel + n) * to.channels + block.channel;
           if (++x == to.columns) {
             x = 0;
@@ -306,7 +307,8 @@ void correlate(const Frames& frames, Index in_channels, Kernel kernel, Index row
           }
         }
         with_count<kTile>(count, block.wide, [&]<int n, int wide>() {
-          tile<n, wide, rectify>(windows, kernel.rows, run, frames.row(), weights, bias + block.channel, put, block.valid);
+          tile<n, wide, rectify>(windows, kernel.rows, run, frames.row(), weights, bias + block.channel, put,
+                                 block.valid);
         });
       }
     });
@@ -430,7 +432,8 @@ bool rectify_of(XLA_FFI_CallFrame* call) { return attribute(call)[4] != 0; }
 const float* outputs_of(XLA_FFI_CallFrame* call) { return rectify_of(call) ? data(argument(call, 2)) : nullptr; }
 
 XLA_FFI_Error* failure(XLA_FFI_CallFrame* call, const char* why) {
-  XLA_FFI_Error_Create_Args error{XLA_FFI_Error_Create_Args_STRUCT_SIZE, nullptr, why, XLA_FFI_Error_Code_RESOURCE_EXHAUSTED};
+  XLA_FFI_Error_Create_Args error{XLA_FFI_Error_Create_Args_STRUCT_SIZE, nullptr, why,
+                                  XLA_FFI_Error_Code_RESOURCE_EXHAUSTED};
   return call->api->XLA_FFI_Error_Create(&error);
 }
 

@@ -20,7 +20,7 @@ COMPILERS = ("c++", "g++", "clang++")
 """Tried in turn, after what CXX names."""
 FLAGS = ("-std=c++20", "-O3", "-march=native", "-fPIC", "-shared")
 SECONDS = 120.0
-"""After which a compiler is given up: it takes two."""
+"""After which a compiler is given up: it takes three."""
 
 _used: list[str] = []
 
