@@ -1,12 +1,15 @@
 """Which convolutions train a results folder: XLA's or our own (`cnnlab.zoo.native`), one kind for all its records.
 
 Their last digits differ, so that records of the two are never mixed. Whoever trains in a folder first settles the kind
-for all who come after, of whatever machine, in a file that only one of them can make.
+for all who come after, of whatever machine, in a file that only one of them can make and that no run takes away.
 """
 
 import contextlib
-import time
+import os
+import uuid
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -23,45 +26,92 @@ FOR_A_CPU = "these are for a CPU, and here arms train on a GPU"
 
 
 def begun(store: Store) -> str:
-    """The kind that has made the records of a folder; empty where there are none."""
-    first = next(store.names(), None)
-    return "" if first is None else settled(store) or kind(store.provenance(*first))
+    """The kind that a folder was begun with; empty if nobody has trained. Raises Invalid if its file says neither."""
+    path = store.root / MARK
+    try:
+        said = path.read_text().strip()
+    except (FileNotFoundError, NotADirectoryError):
+        first = next(store.names(), None)
+        return "" if first is None else kind(store.provenance(*first))
+    require(said in (XLA, NATIVE), "convolutions", said, f"{path} must say {XLA} or {NATIVE}")
+    return said
 
 
-def settled(store: Store) -> str:
-    """The kind that was settled for a folder; empty where nothing was, or nothing that can be read."""
-    for _ in range(10):
-        try:
-            said = (store.root / MARK).read_text().strip()
-        except OSError:
-            return ""
-        if said:
-            return said if said in (XLA, NATIVE) else ""
-        time.sleep(0.05)  # it is being written
-    return ""
+def check(settings: Settings) -> None:
+    """Raise Invalid if convolutions are asked for by name, and the folder was begun with others."""
+    _wanted(settings)
 
 
-def check(settings: Settings, gpus: int | None = None) -> None:
-    """Look, before anything is trained, whether convolutions that are asked for by name can be had.
+def require_here(settings: Settings, gpus: int | None = None) -> None:
+    """Look, before anything is trained, whether our own convolutions can be had where they must be.
 
     Args:
         gpus: that jobs of a launcher have; None where this machine trains.
 
     Raises:
-        Invalid: they cannot, or the folder was begun with others.
+        Invalid: they cannot, and are asked for or the folder was begun with them; or as `check`.
     """
-    asked, store = settings.convolutions, Store(settings.runs)
-    if asked == AUTO:
+    if _wanted(settings) != NATIVE:
         return
-    _require_begun_with(asked, store)
-    if asked == NATIVE and gpus is not None:
-        why = "these are for a CPU, and hydra.launcher.gpus asks for GPUs; choose xla"
-        require(not gpus, "convolutions", asked, why)
-    elif asked == NATIVE and (problem := missing()):
-        raise Invalid("convolutions", asked, f"{problem}; choose xla")
+    if gpus is not None:
+        problem = "these are for a CPU, and hydra.launcher.gpus asks for GPUs" if gpus else ""
+    else:
+        problem = _missing()
+    if problem:
+        raise _cannot_be_had(settings, problem)
 
 
-def missing() -> str:
+def settle(settings: Settings, compiled: Path, console: Console) -> Path | None:
+    """Settle the convolutions of whoever is about to train: as the folder was begun, or as asked for, or the quicker.
+
+    Args:
+        compiled: folder where the library of our own is kept. console: is told what is taken, and why not our own.
+
+    Returns:
+        The library of our own convolutions; None for XLA's.
+
+    Raises:
+        Invalid: what is asked for, or what the folder was begun with, cannot be had here.
+    """
+    wanted = _wanted(settings)
+    library, problem = (None, "") if wanted == XLA else _library(compiled)
+    if problem and wanted == NATIVE:
+        raise _cannot_be_had(settings, problem)
+    if problem and problem != FOR_A_CPU:
+        console.print(f"{problem}: convolutions are XLA's, which take up to twice as long", markup=False)
+    chosen = NATIVE if library else XLA
+    if _mark(Store(settings.runs), chosen) != chosen:
+        return settle(settings, compiled, console)  # another process was the first
+    console.print(f"convolutions: {chosen}", markup=False)
+    return library
+
+
+def require_alike(made: Mapping[tuple[str, int], Mapping[str, Any]], settings: Settings) -> None:
+    """Raise Invalid unless records, by name with their provenance, are of the kind that their folder was begun with."""
+    first = begun(Store(settings.runs))
+    for (arm, block), facts in made.items():
+        why = f"{settings.runs / arm / str(block)} was made with {kind(facts)}, beside others that were not"
+        require(kind(facts) == first, "convolutions", first, why)
+
+
+def _wanted(settings: Settings) -> str:
+    """The kind that is asked for or the folder was begun with; empty where both are open. Raises as `check`."""
+    asked, first = settings.convolutions, begun(Store(settings.runs))
+    if asked == AUTO:
+        return first
+    why = f"{settings.runs} was begun with {first}, and the two are never mixed: choose another results="
+    require(first in ("", asked), "convolutions", asked, why)
+    return asked
+
+
+def _cannot_be_had(settings: Settings, problem: str) -> Invalid:
+    """Our own convolutions cannot be had, and what helps."""
+    begun_with_them = begun(Store(settings.runs)) == NATIVE
+    what = f"{settings.runs} was begun with them: choose another results=" if begun_with_them else "choose xla"
+    return Invalid("convolutions", NATIVE, f"{problem}; {what}")
+
+
+def _missing() -> str:
     """Why this machine has no use or no compiler for our own convolutions, as far as can be said without trying."""
     if accelerator() != "cpu":
         return FOR_A_CPU
@@ -72,60 +122,24 @@ def missing() -> str:
     return ""
 
 
-def settle(settings: Settings, compiled: Path, console: Console) -> Path | None:
-    """Settle the convolutions of whoever is about to train: as the folder was begun, or as asked for, or the quicker.
-
-    Args:
-        compiled: folder where the library of our own is kept. console: is told where that cannot be made.
-
-    Returns:
-        The library of our own convolutions; None for XLA's.
-
-    Raises:
-        Invalid: what is asked for, or what the folder was begun with, cannot be had here.
-    """
-    store, asked = Store(settings.runs), settings.convolutions
-    if asked != AUTO:
-        _require_begun_with(asked, store)
-    wanted = (begun(store) or settled(store)) if asked == AUTO else asked
-    library, problem = (None, "") if wanted == XLA else _library(compiled)
-    if problem and wanted == NATIVE:
-        what = "choose xla" if asked == NATIVE else f"{store.root} was begun with them: choose another results="
-        raise Invalid("convolutions", NATIVE, f"{problem}; {what}")
-    if problem and problem != FOR_A_CPU:
-        console.print(f"{problem}: convolutions are XLA's, which take up to twice as long", markup=False)
-    chosen = NATIVE if library else XLA
-    if _marked(store, chosen, anew=asked != AUTO) != chosen:
-        return settle(settings, compiled, console)  # another process was the first
-    console.print(f"convolutions: {chosen}", markup=False)
-    return library
-
-
-def _require_begun_with(asked: str, store: Store) -> None:
-    made = begun(store)
-    why = f"{store.root} has records made with {made}, and the two are never mixed: choose another results="
-    require(made in ("", asked), "convolutions", asked, why)
-
-
 def _library(compiled: Path) -> tuple[Path | None, str]:
     """The library of our own convolutions, or why there is none."""
-    if accelerator() != "cpu":
-        return None, FOR_A_CPU
+    if problem := _missing():
+        return None, problem
     try:
         return native.build(compiled), ""
     except native.NoLibrary as problem:
         return None, str(problem)
 
 
-def _marked(store: Store, chosen: str, *, anew: bool) -> str:
-    """Name a folder's kind, unless somebody has; returns what it then is. `anew` replaces what no record bears out."""
-    path = store.root / MARK
-    path.parent.mkdir(parents=True, exist_ok=True)
-    existed, there = path.exists(), settled(store)
-    if there == chosen or (there and not anew):
-        return there
-    if existed:
-        path.unlink(missing_ok=True)
-    with contextlib.suppress(FileExistsError), path.open("x") as file:
-        file.write(f"{chosen}\n")
-    return settled(store) or chosen
+def _mark(store: Store, chosen: str) -> str:
+    """Name a folder's kind, unless somebody has; returns what it then is."""
+    store.root.mkdir(parents=True, exist_ok=True)
+    draft = store.root / f"{MARK}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    try:
+        draft.write_text(f"{chosen}\n")
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, store.root / MARK)
+    finally:
+        draft.unlink(missing_ok=True)
+    return begun(store)

@@ -18,8 +18,8 @@ reads. Then, from these compact records alone, every sweep's tables (CSV, parque
 all claims, the noise floor, the specification curves and the comparison with the literature. experiments.judge then
 gives the same verdicts in a fresh clone. Trains nothing. Without only=, every sweep that is complete at the scale is
 published; what the suite has cut counts as complete as the suite left it. An arm that is published already stays, so
-that other sweeps keep their numbers; force=true replaces it. All that is published has convolutions of one kind: what is
-to stand beside published records is trained with theirs (provenance.json names them), such as convolutions=xla."""
+that other sweeps keep their numbers; force=true replaces it. All that is published has convolutions of one kind: what
+is to stand beside published records is trained with theirs, which provenance.json names, such as convolutions=xla."""
 EXAMPLES = """\
 examples:
   python -m experiments.publish                               all that is complete at scale quick
@@ -27,8 +27,8 @@ examples:
   CNNLAB_PUBLISHED=look python -m experiments.publish         into another folder
 
 Keys that change arms (model.width=8) must be given as they were to the suite. Exit code: 0; 2 for a wrong argument, a
-sweep that is named and not complete, records of both kinds of convolutions, or one that cannot be used: then nothing is
-written."""
+sweep that is named and not complete, records of both kinds of convolutions, or one that cannot be used: then nothing
+is written."""
 
 
 def main() -> int:

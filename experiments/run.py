@@ -58,16 +58,15 @@ def _pre_flight(plan: Grid) -> None:
     """What composing cannot see: that data can be had, folders written, and records already there used."""
     if plan.launcher is not None:
         plan.launcher.require()
-    convolutions.check(plan.settings, plan.launcher.gpus if plan.launcher is not None else None)
     points = (*plan.points, *plan.checks)
     for task in dict.fromkeys(point.arm.task for point in points):
         check(task, plan.settings.source)
     require_folders(plan.settings)
-    if plan.settings.force:
-        return
-    store = Store(plan.settings.runs)
-    for point in points:
-        usable(store, (point.arm.key, point.block))
+    convolutions.check(plan.settings)
+    store, force = Store(plan.settings.runs), plan.settings.force
+    todo = points if force else [point for point in points if not usable(store, (point.arm.key, point.block))]
+    if todo:
+        convolutions.require_here(plan.settings, None if plan.launcher is None else plan.launcher.gpus)
 
 
 def _run(plan: Grid, arguments: list[str], console: Console) -> int:

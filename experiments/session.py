@@ -4,8 +4,9 @@ import collections
 import dataclasses
 import datetime
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -79,15 +80,16 @@ class Session:
             Invalid: the convolutions that are asked for, or that others began with here, cannot be had.
         """
         distinct = {(point.arm.key, point.block): point for point in points}
-        if not self._settled and (self.settings.force or not all(self.store.has(*name) for name in distinct)):
-            library = convolutions.settle(self.settings, self.pool.plan.compile_cache, self.console)
-            self.pool.plan = dataclasses.replace(self.pool.plan, native=library)
-            self._settled = True
         if self.settings.force:
+            self._settle()
             for arm, block in distinct:
                 self.store.set_aside(arm, block)
         todo = {name: point for name, point in distinct.items() if not self._done(*name)}
-        self._tell_versions(name for name in distinct if name not in todo)
+        if todo:
+            self._settle()
+        found = {name: self.store.provenance(*name) for name in distinct if name not in todo}
+        convolutions.require_alike(found, self.settings)
+        self._tell_versions(found.values())
         summary = Summary(skipped=len(distinct) - len(todo))
         if todo:
             self._train(todo, summary)
@@ -105,10 +107,17 @@ class Session:
         """Of our own convolutions; empty for XLA's, and where nothing is trained."""
         return self.pool.plan.native.stem if self.pool.plan.native else ""
 
-    def _tell_versions(self, found: Iterable[Name]) -> None:
-        """Say what other versions of the code have made of the records that were found."""
+    def _settle(self) -> None:
+        """Settle the convolutions of all workers, once."""
+        if not self._settled:
+            library = convolutions.settle(self.settings, self.pool.plan.compile_cache, self.console)
+            self.pool.plan = dataclasses.replace(self.pool.plan, native=library)
+            self._settled = True
+
+    def _tell_versions(self, found: Iterable[Mapping[str, Any]]) -> None:
+        """Say what other versions of the code have made of the records that were found, by their provenance."""
         library = self._library if self._settled else None
-        versions = collections.Counter(other_version(self.store.provenance(*name), library) for name in found)
+        versions = collections.Counter(other_version(facts, library) for facts in found)
         for version, count in versions.items():
             if version:
                 self.console.print(f"found {count} made by {version}, of the same protocol: used", markup=False)

@@ -72,12 +72,14 @@ def main() -> int:
         only, overrides = understood(asked.words)
         plan = planned(only, overrides, console)
         with Session(plan.settings, console) as session:
+            convolutions.check(plan.settings)
             ready = prepared(plan, overrides, session)
             show(ready, console)
             if asked.dry_run:
                 return 0
-            convolutions.check(plan.settings)
             require_folders(plan.settings)
+            if ready.todo:
+                convolutions.require_here(plan.settings)
             return run(ready, session, console, began)
     except (UserMistake, Invalid, Missing, BadRecord) as mistake:
         print(told(mistake), file=sys.stderr)

@@ -97,24 +97,26 @@ def test_a_folder_is_gone_on_with_as_it_was_begun(
     record(left_open, facts)
     assert settle(left_open) == kind
     (other,) = {"xla", "native"} - {kind}
-    assert f"has records made with {kind}, and the two are never mixed" in settle(left_open, other)
-    with pytest.raises(Invalid, match=f"has records made with {kind}"):
+    assert f"was begun with {kind}, and the two are never mixed" in settle(left_open, other)
+    with pytest.raises(Invalid, match=f"was begun with {kind}"):
         convolutions.check(dataclasses.replace(left_open, convolutions=other))
     convolutions.check(left_open)
     for machine in (on_a_gpu, without_compiler):
-        machine(monkeypatch)
-        found = settle(left_open)
+        with monkeypatch.context() as patch:
+            machine(patch)
+            found = settle(left_open)
         assert found == kind if kind == "xla" else found.endswith("was begun with them: choose another results=")
 
 
 @pytest.mark.parametrize("first", ["xla", "native"])
-def test_the_first_to_train_settles_it_for_all_until_a_record_is_there(first: str, left_open: Settings) -> None:
+def test_the_first_to_train_settles_it_for_all(first: str, left_open: Settings) -> None:
     (other,) = {"xla", "native"} - {first}
     assert settle(left_open, first) == first
     assert settle(left_open) == first
-    # nothing was trained: whoever asks by name begins anew
+    assert f"was begun with {first}" in settle(left_open, other)
+    (left_open.runs / convolutions.MARK).unlink()
     assert settle(left_open, other) == other
-    assert settle(left_open) == other
+    assert [path.name for path in left_open.runs.iterdir()] == [convolutions.MARK]
 
 
 def test_a_machine_without_a_compiler_does_not_take_part_where_our_own_train(
@@ -122,12 +124,11 @@ def test_a_machine_without_a_compiler_does_not_take_part_where_our_own_train(
 ) -> None:
     assert settle(left_open) == "native"
     without_compiler(monkeypatch)
-    assert "no C++ compiler is installed (planted)" in settle(left_open)
-    assert settle(left_open, "xla") == "xla"
+    assert settle(left_open).endswith("was begun with them: choose another results=")
 
 
 def marked(place: tuple[Path, str]) -> str:
-    return convolutions._marked(Store(place[0]), place[1], anew=False)
+    return convolutions._mark(Store(place[0]), place[1])
 
 
 def test_of_many_that_come_first_at_once_one_settles_it_for_all(tmp_path: Path) -> None:
@@ -137,21 +138,40 @@ def test_of_many_that_come_first_at_once_one_settles_it_for_all(tmp_path: Path) 
             assert len(set(pool.map(marked, wishes, chunksize=1))) == 1
 
 
-def test_a_torn_file_settles_nothing(left_open: Settings) -> None:
-    assert settle(left_open, "xla") == "xla"
-    (left_open.runs / convolutions.MARK).write_text("")
-    assert convolutions.settled(Store(left_open.runs)) == ""
+def test_a_file_that_says_neither_is_an_error(left_open: Settings) -> None:
     assert settle(left_open) == "native"
+    (left_open.runs / convolutions.MARK).write_text("blas")
+    assert "must say xla or native" in settle(left_open)
+
+
+def test_a_record_of_the_other_kind_among_those_found_is_an_error(left_open: Settings) -> None:
     assert settle(left_open) == "native"
+    made = {("a", 0): {"convolutions": "library-1"}, ("b", 0): {"convolutions": "library-2"}}
+    convolutions.require_alike(made, left_open)
+    with pytest.raises(Invalid, match="was made with xla, beside others that were not"):
+        convolutions.require_alike({**made, ("c", 1): {}}, left_open)
 
 
 def test_what_is_asked_for_by_name_must_be_there(left_open: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = dataclasses.replace(left_open, convolutions="native")
-    convolutions.check(asked)
-    convolutions.check(asked, gpus=0)
+    convolutions.require_here(asked)
+    convolutions.require_here(asked, gpus=0)
     with pytest.raises(Invalid, match=r"hydra\.launcher\.gpus asks for GPUs; choose xla"):
-        convolutions.check(asked, gpus=1)
-    on_a_gpu(monkeypatch)
-    with pytest.raises(Invalid, match="here arms train on a GPU; choose xla"):
-        convolutions.check(asked)
-    assert settle(left_open, "native").endswith("choose xla")
+        convolutions.require_here(asked, gpus=1)
+    for machine, why in (
+        (on_a_gpu, "here arms train on a GPU; choose xla"),
+        (without_compiler, "; choose xla"),
+    ):
+        with monkeypatch.context() as patch:
+            machine(patch)
+            with pytest.raises(Invalid, match=why):
+                convolutions.require_here(asked)
+            convolutions.require_here(left_open)
+            assert settle(left_open, "native").endswith("choose xla")
+
+
+def test_what_a_folder_was_begun_with_must_be_there_too(left_open: Settings) -> None:
+    convolutions.require_here(left_open, gpus=1)
+    record(left_open, '{"convolutions": "library-1"}')
+    with pytest.raises(Invalid, match=r"asks for GPUs; .*was begun with them: choose another results="):
+        convolutions.require_here(left_open, gpus=1)

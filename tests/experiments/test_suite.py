@@ -19,13 +19,14 @@ from cnnlab.records import Store
 from cnnlab.spec.arm import Arm, plain
 from cnnlab.spec.record import COMMON, OWN, PROTOCOL, Finals, Record, Tuning
 from cnnlab.zoo.lowering import network
-from experiments import ending, judging, plan, price, session, staged, suite
+from experiments import convolutions, ending, judging, plan, price, session, staged, suite
 from experiments.claim import Trained
 from experiments.config.grid import CONF, Grid, grid
 from experiments.config.mistakes import UserMistake
 from experiments.config.resolve import Point
 from experiments.plan import CONTROL, Plan, Stage, named
 from experiments.price import Pace
+from experiments.provenance import kind
 from experiments.registry import claims
 
 TINY = ("scale=smoke", "model.width=2", "scale.max_train_images=64", "scale.max_epochs=1", "tracker=off")
@@ -384,6 +385,31 @@ def test_the_suite_trains_judges_writes_and_goes_on_where_it_stopped(door: Door)
     code, out, err = door(*ASKED)
     assert (code, door.trained) == (0, [])
     assert "trained 0 arms, found 8 done, 0 failures" in out
+
+
+def test_one_kind_of_convolutions_trains_every_stage_and_the_second_look(door: Door) -> None:
+    assert door("only=relu_at_zero", *TINY, "scale.looks=2")[0] == 0
+    assert door(*ASKED)[0] == 0
+    store = Store(door.results / "runs")
+    made = {kind(store.provenance(*name)) for name in store.names()}
+    assert made == {convolutions.begun(store)}
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [("auto", "convolutions=native is not valid: planted; "), ("xla", "convolutions=xla is not valid: ")],
+)
+def test_a_folder_begun_with_convolutions_that_cannot_be_had_is_one_line(
+    door: Door, asked: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (door.results / "runs").mkdir(parents=True)
+    (door.results / "runs" / convolutions.MARK).write_text("native")
+    monkeypatch.setattr(convolutions, "_missing", lambda: "planted")
+    code, _, err = door(*ASKED, f"convolutions={asked}")
+    assert (code, door.trained) == (suite.MISTAKE, [])
+    assert err.startswith(f"error: {said}")
+    assert "was begun with" in err
+    assert err.count("\n") == 1
 
 
 def test_an_arm_or_a_sweep_that_fails_stops_no_other_and_is_told(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:

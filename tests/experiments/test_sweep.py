@@ -100,7 +100,7 @@ def test_records_of_other_convolutions_are_not_gone_on_with(
     done = sweep(results, cache, "convolutions=xla")
     assert done.returncode == 2, done.stderr
     line = (
-        f"error: convolutions=xla is not valid: {results / 'runs'} has records made with native, and the two are never"
+        f"error: convolutions=xla is not valid: {results / 'runs'} was begun with native, and the two are never mixed"
     )
     assert done.stderr.startswith(line)
     assert done.stderr.count("\n") == 1
