@@ -121,7 +121,12 @@ def compared(samples: Sequence[Sample]) -> list[Sample]:
 
 
 def ratios(found: Sequence[Cell]) -> Ratios:
-    """Ratios of medians, engine over contender, and the engine's share of the matrix-product rate; null if unknown."""
+    """Ratios of medians, engine over contender, and the engine's share of the matrix-product rate; null if unknown.
+
+    Of a contender that raced in fewer rounds than the engine, it is the median of those rounds' ratios.
+    """
+    raced = {(cell.workload, cell.contender): cell.n for cell in found if cell.metric == RATE}
+    in_rounds = {(cell.workload, cell.metric): cell.median for cell in found if cell.contender == ENGINE}
     rates = {(cell.workload, cell.contender): cell.median for cell in found if cell.metric == RATE}
     products = {cell.workload: cell.median for cell in found if (cell.contender, cell.metric) == (LIMIT, FLOP)}
     made: Ratios = {}
@@ -129,10 +134,13 @@ def ratios(found: Sequence[Cell]) -> Ratios:
         ours = rates[workload, ENGINE]
         present = [name for place, name in rates if place == workload and name not in (ENGINE, WATCHED)]
         whole = [name for name in present if "/" not in name]
-        made[workload] = {
-            f"vs_{name}": ours / rates[workload, name] if name in whole else None
-            for name in dict.fromkeys((*COMPARED, *whole))
+        alike = [name for name in whole if raced[workload, name] == raced[workload, ENGINE]]
+        made[workload] = {f"vs_{name}": None for name in COMPARED}
+        made[workload] |= {
+            f"vs_{name}": in_rounds[workload, f"vs_{name}"] if (workload, f"vs_{name}") in in_rounds else None
+            for name in whole
         }
+        made[workload] |= {f"vs_{name}": ours / rates[workload, name] for name in alike}
         known = workload in products
         made[workload]["fraction_of_limit"] = (
             ours * WORKLOADS[workload].train_flop / products[workload] if known else None

@@ -585,6 +585,12 @@ def test_ratios_of_a_faulty_sum_are_found(fault: Callable[[Sequence[Sample]], tu
     assert not sums_are_right(fault)
 
 
+@pytest.mark.parametrize(("number", "ratio"), [(0, 90 / 5), (3, None)])
+def test_a_contender_of_fewer_rounds_is_held_against_the_engine_of_those(number: int, ratio: float | None) -> None:
+    found = cells.cells([*samples(), sample("naive_scan", measuring.RATE, 5, number)])
+    assert cells.ratios(found)["W1"]["vs_naive_scan"] == ratio
+
+
 def test_what_is_compared_is_compared_within_a_round() -> None:
     read = found_cells()
     cost = read["engine", "statistics_cost"]
