@@ -54,9 +54,9 @@ class Session:
     """Owns the workers, the store and the tracker of one command. Use as a context manager."""
 
     def __init__(self, settings: Settings, console: Console | None = None) -> None:
-        self.console = console or Console(highlight=False)
         self.settings = settings
         self.store = Store(settings.runs)
+        self.console = console or Console(highlight=False)
         backend = accelerator()
         workers = settings.workers or (cores() if backend == "cpu" else len(devices()))
         cache = settings.cache / "compiled"
