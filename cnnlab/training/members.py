@@ -143,8 +143,8 @@ def _train_together(runs: Sequence[Run], source: Source, strategy: str) -> list[
     run = compiled(arm, strategy)
     join: Callable[[Sequence[Any]], Any] = only if lone else stack
     state = join([run.init(one.seed) for one in filled])
-    train_images = jnp.asarray(join([train.images for train, _ in draws]))
-    train_labels = jnp.asarray(join([train.labels for train, _ in draws]))
+    train_images = jax.device_put(join([train.images for train, _ in draws]))
+    train_labels = jax.device_put(join([train.labels for train, _ in draws]))
     orders = [epoch_orders(arm.task.train_images, arm.recipe.epochs, one.seed) for one in filled]
     rates = _joined([np.float32(one.learning_rate) for one in filled], lone)
     checkpoints = keeper(runs, strategy)
@@ -239,7 +239,7 @@ def _score(logits: Any, state: State, splits: Sequence[Split], lone: bool) -> tu
     for first in range(0, count, chunk):
         # the last chunk starts earlier, so that one batch shape is compiled; its repeats are cut off below
         start = min(first, count - chunk)
-        images = jnp.asarray(join([split.images[start : start + chunk] for split in splits]))
+        images = join([split.images[start : start + chunk] for split in splits])
         out = np.asarray(logits(state, images))
         outputs.append((out[None] if lone else out)[:, first - start :])
     scores = np.concatenate(outputs, axis=1).astype(np.float64)
@@ -281,4 +281,4 @@ def _joined(values: Sequence[Any], lone: bool) -> NDArray[Any]:
 
 def stack(values: Sequence[Any]) -> Any:
     """Values of all members along a new leading axis; on the host, since a GPU would compile a program a shape."""
-    return jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *jax.device_get(list(values)))
+    return jax.tree.map(lambda *leaves: jax.device_put(np.stack(leaves)), *jax.device_get(list(values)))

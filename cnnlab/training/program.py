@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import nnx
 from jax import Array
@@ -125,7 +126,7 @@ def program(arm: Arm, each: Each = alone, way: Way = "xla") -> Program:
     def init(seed: int) -> State:
         key = jax.random.fold_in(jax.random.key(seed), arm.recipe.init_stream)
         params, statistics = arrays(Net(net, key))
-        return State(params, statistics, optimizer.init(params))
+        return State(params, statistics, at_rest(optimizer, params))
 
     def layers(state: State, images: Array) -> dict[str, Array]:
         with jax.default_matmul_precision(arm.recipe.precision):
@@ -154,6 +155,12 @@ def direction(recipe: Recipe) -> optax.GradientTransformation:
     if recipe.weight_decay == 0:
         return moments
     return optax.chain(moments, optax.add_decayed_weights(recipe.weight_decay, mask=is_kernel))
+
+
+def at_rest(optimizer: optax.GradientTransformation, params: Tree) -> Tree:
+    """What the optimiser begins with: zeros, of which XLA would compile a program a shape."""
+    shapes = jax.eval_shape(optimizer.init, params)
+    return jax.tree.map(lambda leaf: jax.device_put(np.zeros(leaf.shape, leaf.dtype)), shapes)
 
 
 def is_kernel(params: Tree) -> Tree:

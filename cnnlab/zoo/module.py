@@ -2,7 +2,8 @@
 
 from typing import Any, Literal
 
-import jax.numpy as jnp
+import jax
+import numpy as np
 from flax import nnx
 from jax import Array
 
@@ -26,7 +27,8 @@ class Weights(nnx.Module):
 
     def __init__(self, kernel: Array, bias: bool) -> None:
         self.kernel = nnx.Param(kernel)
-        self.bias = nnx.Param(jnp.zeros(kernel.shape[-1], kernel.dtype)) if bias else None
+        # from NumPy, since XLA would compile a program for the zeros of every length
+        self.bias = nnx.Param(jax.device_put(np.zeros(kernel.shape[-1], kernel.dtype))) if bias else None
 
 
 class Net(nnx.Module):

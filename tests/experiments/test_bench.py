@@ -179,9 +179,7 @@ def test_a_sweep_has_twelve_different_nets(name: str) -> None:
 def processes(environment: dict[str, str], folder: Path) -> tuple[dict[str, bool], tuple[int, int]]:
     """Gates and cache hits and misses of an engine in a fresh process, after a few steps."""
     setup = Setup(name="1x1", processes=1, environment=environment)
-    # every program is kept, also one that on an idle machine compiles too quickly to be worth it
-    kept = {**cache(folder), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-    with team("engine", setup, TINY, CPU, kept) as workers:
+    with team("engine", setup, TINY, CPU, cache(folder)) as workers:
         workers.ask("prepare")
         workers.ask("turn", 3)
         counted = workers.ask("cache")[0]

@@ -12,7 +12,7 @@ import pytest
 from cnnlab.data import Dataset, Source, Split, draw, epoch_orders
 from cnnlab.spec.arm import Arm
 from cnnlab.training import members
-from cnnlab.training.program import Program, State, program
+from cnnlab.training.program import Program, State, direction, program
 from cnnlab.training.run import Purpose, Result, Run
 from experiments.bench.compiling import watch
 
@@ -222,6 +222,32 @@ def test_pairing_survives_another_arm(arm: Arm, source: Source) -> None:
 def test_another_init_stream_changes_the_weights_alone(arm: Arm) -> None:
     other = dataclasses.replace(arm, recipe=dataclasses.replace(arm.recipe, init_stream=1))
     assert not same(*(jax.device_get(program(one).init(5).params) for one in (arm, other)))
+
+
+@pytest.mark.parametrize("recipe", [{"optimizer": "sgd"}, {"optimizer": "adam"}, {"weight_decay": 0.1}])
+def test_an_optimiser_begins_with_what_optax_says(arm: Arm, recipe: dict[str, Any]) -> None:
+    arm = dataclasses.replace(arm, recipe=dataclasses.replace(arm.recipe, **recipe))
+    begun = program(arm).init(5)
+    said = direction(arm.recipe).init(begun.params)
+    assert jax.tree.structure(begun.moments) == jax.tree.structure(said)
+    assert same(begun.moments, said)
+
+
+def drawn_by(init: Callable[[int], Any]) -> set[str]:
+    """Names of the programs that are compiled for a member's beginning."""
+    jax.clear_caches()
+    before = len(watch().programs)
+    init(5)
+    return set(watch().programs[before:])
+
+
+def test_only_kernels_are_drawn_by_a_program(arm: Arm) -> None:
+    """A program a shape for zeros is a tenth of a cold sweep of small nets."""
+    built = program(arm)
+    assert "jit(_shaped)" in drawn_by(built.init)
+    assert "jit(broadcast_in_dim)" not in drawn_by(built.init)
+    # the twin: zeros that JAX makes itself
+    assert "jit(broadcast_in_dim)" in drawn_by(lambda seed: direction(arm.recipe).init(built.init(seed).params))
 
 
 @pytest.mark.parametrize(("precision", "told"), [("highest", "HIGHEST"), ("default", "DEFAULT")])

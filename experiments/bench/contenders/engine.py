@@ -55,8 +55,8 @@ class Engine:
         join: Callable[[Sequence[Any]], Any] = engine.only if lone else engine.stack
         states = [placed(self.built.init(member), own.weights) for member, own in zip(members, start, strict=True)]
         self.state = join(states)
-        self.images = jnp.asarray(join([own.train.images for own in start]))
-        self.labels = jnp.asarray(join([own.train.labels for own in start]))
+        self.images = jax.device_put(join([own.train.images for own in start]))
+        self.labels = jax.device_put(join([own.train.labels for own in start]))
         self.epoch = workload.images // workload.batch
         self.rates = np.full((self.epoch,) if lone else (self.epoch, len(members)), LEARNING_RATE, np.float32)
 
@@ -137,7 +137,7 @@ def load_library() -> None:
 
 def placed(state: State, weights: Any) -> State:
     """A member's state with other weights of the same names and shapes."""
-    params = {**state.params, "layers": jax.tree.map(jnp.asarray, weights)}
+    params = {**state.params, "layers": jax.device_put(weights)}
     before, after = (jax.tree.map(jnp.shape, tree) for tree in (state.params, params))
     if before != after:
         raise ValueError(f"the weights do not fit the net: {after}, where it has {before}")
