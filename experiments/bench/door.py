@@ -8,8 +8,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from cnnlab.spec.invalid import Invalid, require, require_choice
 from cnnlab.training.workers import accelerator
 from experiments.bench import keeping, report
@@ -24,7 +22,8 @@ PARTS = ("speed", "sweep", "growth")
 QUICK = ("engine", "torch_eager", "nnx_loop", "naive_scan")
 ONCE = ("naive_scan",)
 """Takes half of a round; a ratio of fifty needs no spread."""
-QUICK_WORKLOADS = ("W1", "W2", "W3")
+QUICK_WORKLOADS = ("W1", "W2")
+"""W3 would take as long as six minutes by itself: a step of the scan lasts forty seconds there."""
 ROUNDS = 5
 SWEEPS = 3
 """Rounds of whole sweeps and of growth at most: each takes minutes."""
@@ -34,12 +33,13 @@ would run instead, side by side, and says who is how fast. In every round each c
 take turns, in an order shuffled anew, so that a machine that drifts drifts for all. What a core can do at best (matrix
 products, copies) is measured in the same rounds. Numbers are medians over rounds; beside them their 10th and 90th
 percentile. Quote ratios, which a busy machine moves less; and leave the machine alone meanwhile.
-Everything goes to results/bench/<device>/: JSON, every sample as CSV, and a figure.
+Everything goes to results/bench/<device>/: JSON, every sample as CSV, and a figure; `bench.*` from a run of all parts,
+else `speed.*`, `sweep.*` or `growth.*`, and `quick.*`.
 All cores are used; `taskset -c 0,1 python -m experiments.bench` restricts it to two.
 Exit code: 0 if all was measured and every gate passed, 1 if not, 2 for a mistake on the command line."""
 EXAMPLES = """\
 examples:
-  python -m experiments.bench --quick                six minutes: the engine, PyTorch eager, a Flax NNX loop, a scan
+  python -m experiments.bench --quick                W1, W2: the engine, PyTorch eager, a Flax NNX loop, a scan
   python -m experiments.bench                        everything, some two hours on two cores
   python -m experiments.bench W2 --part speed        one workload, no sweeps
   python -m experiments.bench --contenders engine torch_eager --rounds 9
@@ -72,7 +72,7 @@ def main() -> int:
         started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         settings={"rounds": rounds, "quick": asked.quick, "cores": machine.cores, "parts": list(parts)},
     )  # fmt: skip
-    name = "quick" if asked.quick else "bench"
+    name = kept_as(parts, asked.quick)
     try:
         with tempfile.TemporaryDirectory(prefix="cnnlab-bench-") as compiled:
             plan = Plan(
@@ -80,9 +80,9 @@ def main() -> int:
                 compiled=Path(compiled), once=ONCE,
             )  # fmt: skip
             for found in measured(chosen, present, parts, plan):
-                tell(found, progress)
                 outcome.add(found)
-                if isinstance(found, Sample) and found.metric == RATE:
+                if line := told(found):
+                    progress.print(line)
                     keeping.write(outcome, name)
     except KeyboardInterrupt:
         print("\nstopped; what was measured so far is kept", file=sys.stderr)
@@ -96,7 +96,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("workloads", nargs="*", metavar="workload", help=f"of {', '.join(WORKLOADS)} (default: all)")
-    parser.add_argument("--quick", action="store_true", help="two rounds of the most important, within six minutes")
+    parser.add_argument(
+        "--quick", action="store_true", help="two rounds of the most important on W1 and W2, within six minutes"
+    )
     parser.add_argument("--contenders", nargs="+", metavar="NAME", help="only these (default: all)")
     parser.add_argument("--part", nargs="+", choices=PARTS, help="only these parts (default: all)")
     parser.add_argument("--rounds", type=int, help=f"of fresh processes (default: {ROUNDS})")
@@ -131,11 +133,19 @@ def measured(chosen: Sequence[Workload], present: Sequence[str], parts: Sequence
             yield from growth(plan, number)
 
 
-def tell(found: Found, console: Console) -> None:
-    """Say what was found, in a line, where somebody may be waiting for it."""
-    if isinstance(found, Sample) and (found.metric == RATE or "seconds" in found.metric):
-        what = found.metric.replace("_", " ")
-        console.print(f"  round {found.round + 1}  {found.workload:4} {found.contender:18} {what} {found.value:,.1f}")
+def told(found: Found) -> str:
+    """A line that says what was found, where somebody may be waiting for it; else empty."""
+    if not isinstance(found, Sample) or not (found.metric == RATE or "seconds" in found.metric):
+        return ""
+    what = found.metric.replace("_", " ")
+    return f"  round {found.round + 1}  {found.workload:4} {found.contender:18} {what} {found.value:,.1f}"
+
+
+def kept_as(parts: Sequence[str], quick: bool) -> str:
+    """Name of the files that a run leaves: one of some parts lets those of the others be."""
+    return (
+        "quick" if quick else "bench" if set(parts) == set(PARTS) else "-".join(part for part in PARTS if part in parts)
+    )
 
 
 def close(outcome: keeping.Outcome, name: str, as_json: bool) -> int:

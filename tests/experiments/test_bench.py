@@ -718,6 +718,30 @@ def test_contenders_are_the_files_of_their_folder_and_say_what_they_are() -> Non
         assert contender(name).missing(CPU)
 
 
+def test_a_part_is_kept_under_its_name_also_if_stopped_and_other_parts_stay(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CNNLAB_RESULTS", str(tmp_path))
+    monkeypatch.setattr(door, "accelerator", lambda: "cpu")
+    monkeypatch.setattr(door, "steady", lambda workload, names, plan, number: iter(samples()))
+    assert call(monkeypatch, "W1", "--part", "speed", "--contenders", "engine") == 0
+    (folder,) = (tmp_path / "bench").iterdir()
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert set(before) == {"speed.json", "speed.csv", "speed.png"}
+    one = Sample(workload="W1", contender="engine", metric="sweep_seconds_cold", round=0, value=35.0)
+
+    def stopped(workload: Workload, names: Sequence[str], plan: Plan, number: int) -> Iterator[Any]:
+        yield one
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(door, "sweeps", stopped)
+    assert call(monkeypatch, "W1", "--part", "sweep", "--contenders", "engine") == 130
+    assert keeping.kept(folder / "sweep.csv") == [one]
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.stem == "speed"} == before
+    assert door.kept_as(["growth", "sweep"], quick=False) == "sweep-growth"
+    assert door.kept_as(["sweep", "growth", "speed"], quick=False) == "bench"
+
+
 def test_kept_samples_come_back_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CNNLAB_RESULTS", str(tmp_path))
     outcome = keeping.Outcome(device="a device", settings={}, started="now", skipped={}, samples=list(samples()))
