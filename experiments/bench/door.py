@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("workloads", nargs="*", metavar="workload", help=f"of {', '.join(WORKLOADS)} (default: all)")
     parser.add_argument(
-        "--quick", action="store_true", help="two rounds of the most important on W1 and W2, within six minutes"
+        "--quick", action="store_true", help="two rounds of what counts most on W1 and W2, in six minutes"
     )
     parser.add_argument("--contenders", nargs="+", metavar="NAME", help="only these (default: all)")
     parser.add_argument("--part", nargs="+", choices=PARTS, help="only these parts (default: all)")
