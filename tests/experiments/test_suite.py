@@ -387,10 +387,17 @@ def test_the_suite_trains_judges_writes_and_goes_on_where_it_stopped(door: Door)
     assert "trained 0 arms, found 8 done, 0 failures" in out
 
 
-def test_one_kind_of_convolutions_trains_every_stage_and_the_second_look(door: Door) -> None:
-    assert door("only=relu_at_zero", *TINY, "scale.looks=2")[0] == 0
-    assert door(*ASKED)[0] == 0
+def test_one_kind_of_convolutions_trains_every_stage_and_the_second_look(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def all_open(sweep: Grid) -> tuple[Point, ...]:
+        return tuple(dataclasses.replace(point, block=1) for point in sweep.points)
+
+    monkeypatch.setattr(staged.closing, "undecided", all_open)
+    assert door("only=relu_at_zero", *TINY, "scale.looks=2", "scale.blocks=[2,2]")[0] == 0
     store = Store(door.results / "runs")
+    assert {block for _, block in store.names()} == {0, 1}
+    assert door("only=pool_position", *TINY, "scale.blocks=[2,2]")[0] == 0
     made = {kind(store.provenance(*name)) for name in store.names()}
     assert made == {convolutions.begun(store)}
 
