@@ -313,7 +313,7 @@ def serve(pipe: connection.Connection, plan: Plan) -> None:
 
     settings: Any = jax.config
     settings.update("jax_compilation_cache_dir", str(plan.compile_cache))
-    # small programs too: an arm has thirty, which take XLA a second to compile and JAX a third of one to read
+    # small programs too: an arm has twenty, which take XLA a second to compile and JAX a third of one to read
     settings.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     from cnnlab.training import linear, members
     from cnnlab.zoo import native

@@ -23,7 +23,7 @@ QUICK = ("engine", "torch_eager", "nnx_loop", "naive_scan")
 ONCE = ("naive_scan",)
 """Takes half of a round; a ratio of fifty needs no spread."""
 QUICK_WORKLOADS = ("W1", "W2")
-"""W3 would take as long as six minutes by itself: a step of the scan lasts forty seconds there."""
+"""W3 would take as long as both: a step of the scan lasts half a minute there."""
 ROUNDS = 5
 SWEEPS = 3
 """Rounds of whole sweeps and of growth at most: each takes minutes."""
@@ -33,8 +33,8 @@ would run instead, side by side, and says who is how fast. In every round each c
 take turns, in an order shuffled anew, so that a machine that drifts drifts for all. What a core can do at best (matrix
 products, copies) is measured in the same rounds. Numbers are medians over rounds; beside them their 10th and 90th
 percentile. Quote ratios, which a busy machine moves less; and leave the machine alone meanwhile.
-Everything goes to results/bench/<device>/: JSON, every sample as CSV, and a figure; `bench.*` from a run of all parts,
-else `speed.*`, `sweep.*` or `growth.*`, and `quick.*`.
+Everything goes to results/bench/<device>/: JSON, every sample as CSV and, of speed, a figure; `bench.*` from a run of
+all parts, else `speed.*`, `sweep.*`, `sweep-growth.*` and so on, and `quick.*`. A run replaces an earlier one's.
 All cores are used; `taskset -c 0,1 python -m experiments.bench` restricts it to two.
 Exit code: 0 if all was measured and every gate passed, 1 if not, 2 for a mistake on the command line."""
 EXAMPLES = """\
@@ -85,6 +85,8 @@ def main() -> int:
                     progress.print(line)
                     keeping.write(outcome, name)
     except KeyboardInterrupt:
+        if outcome.samples or outcome.failures:
+            keep(outcome, name)
         print("\nstopped; what was measured so far is kept", file=sys.stderr)
         return INTERRUPTED
     return close(outcome, name, asked.json)
@@ -95,13 +97,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m experiments.bench", description=DESCRIPTION, epilog=f"{_legend()}\n\n{EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("workloads", nargs="*", metavar="workload", help=f"of {', '.join(WORKLOADS)} (default: all)")
-    parser.add_argument(
-        "--quick", action="store_true", help="two rounds of what counts most on W1 and W2, in six minutes"
-    )
-    parser.add_argument("--contenders", nargs="+", metavar="NAME", help="only these (default: all)")
-    parser.add_argument("--part", nargs="+", choices=PARTS, help="only these parts (default: all)")
-    parser.add_argument("--rounds", type=int, help=f"of fresh processes (default: {ROUNDS})")
+    of = f"of {', '.join(WORKLOADS)} (default: all, quick: {', '.join(QUICK_WORKLOADS)})"
+    parser.add_argument("workloads", nargs="*", metavar="workload", help=of)
+    parser.add_argument("--quick", action="store_true", help="two rounds of what counts most, within six minutes")
+    parser.add_argument("--contenders", nargs="+", metavar="NAME", help="only these (default: all, quick: four)")
+    parser.add_argument("--part", nargs="+", choices=PARTS, help="only these parts (default: all, quick: speed)")
+    parser.add_argument("--rounds", type=int, help=f"of fresh processes (default: {ROUNDS}, quick: 2)")
     parser.add_argument("--device", choices=("cpu", "gpu"), help="where (default: the GPU if there is one)")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of tables")
     return parser
@@ -143,16 +144,25 @@ def told(found: Found) -> str:
 
 def kept_as(parts: Sequence[str], quick: bool) -> str:
     """Name of the files that a run leaves: one of some parts lets those of the others be."""
-    return (
-        "quick" if quick else "bench" if set(parts) == set(PARTS) else "-".join(part for part in PARTS if part in parts)
-    )
+    told = "-".join(part for part in PARTS if part in parts)
+    if quick:
+        return "quick" if told == "speed" else f"quick-{told}"
+    return "bench" if set(parts) == set(PARTS) else told
+
+
+def keep(outcome: keeping.Outcome, name: str) -> Path:
+    """Write what was found, and draw it if there are rates; an older figure does not stay beside it. The folder."""
+    folder = keeping.write(outcome, name)
+    if any(cell.metric == RATE for cell in outcome.cells):
+        keeping.draw(outcome, name)
+    else:
+        (folder / f"{name}.png").unlink(missing_ok=True)
+    return folder
 
 
 def close(outcome: keeping.Outcome, name: str, as_json: bool) -> int:
     """Keep, print and judge what was found. Returns the exit code."""
-    folder = keeping.write(outcome, name)
-    if any(cell.metric == RATE for cell in outcome.cells):
-        keeping.draw(outcome, name)
+    folder = keep(outcome, name)
     document = outcome.document()
     if as_json:
         print(json.dumps(document, indent=1, allow_nan=False))

@@ -728,18 +728,21 @@ def test_a_part_is_kept_under_its_name_also_if_stopped_and_other_parts_stay(
     (folder,) = (tmp_path / "bench").iterdir()
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert set(before) == {"speed.json", "speed.csv", "speed.png"}
-    one = Sample(workload="W1", contender="engine", metric="sweep_seconds_cold", round=0, value=35.0)
+    found = [sample("engine", "sweep_seconds_cold", 35.0), sample("engine", "sweep_compile_share_cold", 0.5)]
+    (folder / "sweep.png").write_bytes(b"of an earlier run")
 
     def stopped(workload: Workload, names: Sequence[str], plan: Plan, number: int) -> Iterator[Any]:
-        yield one
+        yield from found
         raise KeyboardInterrupt
 
     monkeypatch.setattr(door, "sweeps", stopped)
     assert call(monkeypatch, "W1", "--part", "sweep", "--contenders", "engine") == 130
-    assert keeping.kept(folder / "sweep.csv") == [one]
+    assert keeping.kept(folder / "sweep.csv") == found
+    assert not (folder / "sweep.png").exists()
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.stem == "speed"} == before
     assert door.kept_as(["growth", "sweep"], quick=False) == "sweep-growth"
     assert door.kept_as(["sweep", "growth", "speed"], quick=False) == "bench"
+    assert door.kept_as(["sweep"], quick=True) == "quick-sweep"
 
 
 def test_kept_samples_come_back_as_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

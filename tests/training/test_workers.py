@@ -52,7 +52,7 @@ def test_one_and_two_workers_write_the_same_bytes_and_other_seeds_others(learner
     alone = content(learner, 1, tmp_path / "a")
     assert all(decode(alone, tmp_path).probes), "every member was looked into"
     kept = {path.name.split("-")[0] for path in (tmp_path / "a/compiled").iterdir()}
-    assert {"jit_step", "jit__shaped"} <= kept, "small programs are kept as well: an arm has thirty"
+    assert {"jit_step", "jit__shaped"} <= kept, "small programs are kept as well: an arm has twenty"
     assert content(learner, 2, tmp_path / "a") == alone
     assert content(learner, 2, tmp_path / "b", seeds=(3, 4, 5)) != alone
 
