@@ -144,10 +144,10 @@ def told(found: Found) -> str:
 
 def kept_as(parts: Sequence[str], quick: bool) -> str:
     """Name of the files that a run leaves: one of some parts lets those of the others be."""
-    told = "-".join(part for part in PARTS if part in parts)
+    joined = "-".join(part for part in PARTS if part in parts)
     if quick:
-        return "quick" if told == "speed" else f"quick-{told}"
-    return "bench" if set(parts) == set(PARTS) else told
+        return "quick" if joined == "speed" else f"quick-{joined}"
+    return "bench" if set(parts) == set(PARTS) else joined
 
 
 def keep(outcome: keeping.Outcome, name: str) -> Path:

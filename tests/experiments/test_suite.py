@@ -397,7 +397,7 @@ def test_one_kind_of_convolutions_trains_every_stage_and_the_second_look(
     assert door("only=relu_at_zero", *TINY, "scale.looks=2", "scale.blocks=[2,2]")[0] == 0
     store = Store(door.results / "runs")
     assert {block for _, block in store.names()} == {0, 1}
-    assert door("only=pool_position", *TINY, "scale.blocks=[2,2]")[0] == 0
+    assert door(*ASKED, "scale.blocks=[2,2]")[0] == 0
     made = {kind(store.provenance(*name)) for name in store.names()}
     assert made == {convolutions.begun(store)}
 

@@ -242,10 +242,11 @@ def drawn_by(init: Callable[[int], Any]) -> set[str]:
 
 
 def test_only_kernels_are_drawn_by_a_program(arm: Arm) -> None:
-    """A program a shape for zeros is a tenth of a cold sweep of small nets."""
+    """Biases and moments begin at zero, and JAX's own zeros are a program a shape."""
     built = program(arm)
-    assert "jit(_shaped)" in drawn_by(built.init)
-    assert "jit(broadcast_in_dim)" not in drawn_by(built.init)
+    drawn = drawn_by(built.init)
+    assert "jit(_shaped)" in drawn
+    assert "jit(broadcast_in_dim)" not in drawn
     # the twin: zeros that JAX makes itself
     assert "jit(broadcast_in_dim)" in drawn_by(lambda seed: direction(arm.recipe).init(built.init(seed).params))
 
