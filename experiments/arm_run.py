@@ -39,9 +39,7 @@ def context(settings: Settings) -> dict[str, Any]:
     """All that was configured around the arms, and the state of the code; nothing about this machine."""
     sweep = settings.sweep
     asked = {} if sweep is None else {key: getattr(sweep, key) for key in ("question", "held", "factor", "reference")}
-    return {
-        "sweep": settings.sweep_name, **asked, "scale": settings.scale, "looks": settings.looks, "git": git_state(),
-    }  # fmt: skip
+    return {"sweep": settings.sweep_name, **asked, "scale": settings.scale, "looks": settings.looks, "git": git_state()}
 
 
 def configured(point: Point) -> dict[str, Any]:

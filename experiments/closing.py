@@ -112,17 +112,24 @@ def arm_table(now: View) -> pd.DataFrame:
 def _arm_row(cell: Cell, task: str) -> dict[str, Any]:
     point = cell.point
     row: dict[str, Any] = {
-        "task": task, "level": point.level, "match": point.match, "check": point.check,
+        "task": task,
+        "level": point.level,
+        "match": point.match,
+        "check": point.check,
         "n": cell.members,
-    }  # fmt: skip
+    }
     if cell.records:
         record, sample = cell.records[0], cell.sample(OWN)
         interval = intervals.paired_t(np.asarray(sample.values), 0.95)
         row |= {
-            "accuracy": sum(sample.values) / len(sample.values), "low": interval.low, "high": interval.high,
-            "diverged": sum(sample.diverged), "learning_rate": record.finals[OWN].learning_rate,
-            "capped": record.tuning.capped, **plain(record.geometry),
-        }  # fmt: skip
+            "accuracy": sum(sample.values) / len(sample.values),
+            "low": interval.low,
+            "high": interval.high,
+            "diverged": sum(sample.diverged),
+            "learning_rate": record.finals[OWN].learning_rate,
+            "capped": record.tuning.capped,
+            **plain(record.geometry),
+        }
     return row | {"matching": point.matching, "arm": point.arm.key}
 
 
@@ -148,15 +155,27 @@ def effect_table(now: View, pairs: Sequence[tuple[Cell, Effect]]) -> pd.DataFram
         at = effect.setting
         rows.append(
             {
-                "task": at.task, "level": cell.point.level, "match": at.match, "condition": at.condition,
-                "difference": effect.estimate, "low": effect.interval95.low, "high": effect.interval95.high,
-                "interval": effect.interval95.kind, "n": effect.n, "sd": effect.sd, "call": effect.call,
-                "reason": effect.reason, "diverged": effect.diverged_better,
-                "diverged_reference": effect.diverged_worse, "diverged_p": effect.diverged_p,
+                "task": at.task,
+                "level": cell.point.level,
+                "match": at.match,
+                "condition": at.condition,
+                "difference": effect.estimate,
+                "low": effect.interval95.low,
+                "high": effect.interval95.high,
+                "interval": effect.interval95.kind,
+                "n": effect.n,
+                "sd": effect.sd,
+                "call": effect.call,
+                "reason": effect.reason,
+                "diverged": effect.diverged_better,
+                "diverged_reference": effect.diverged_worse,
+                "diverged_p": effect.diverged_p,
                 "smallest_detectable": effect.smallest_detectable,
-                "headroom": at.headroom, "margin": at.margin, **differs,
+                "headroom": at.headroom,
+                "margin": at.margin,
+                **differs,
             }
-        )  # fmt: skip
+        )
     return pd.DataFrame(rows)
 
 
@@ -204,11 +223,16 @@ def printed_contrasts(rows: Sequence[tuple[str, str, Effect]]) -> pd.DataFrame:
     """The contrasts that claims rest on, as a person reads them."""
     table = pd.DataFrame(
         {
-            "claim": claim, "contrast": contrast, "task": effect.setting.task, "match": effect.setting.match,
-            "condition": effect.setting.condition, "n": effect.n, "text": f"{_estimate(effect)} {effect.call}",
+            "claim": claim,
+            "contrast": contrast,
+            "task": effect.setting.task,
+            "match": effect.setting.match,
+            "condition": effect.setting.condition,
+            "n": effect.n,
+            "text": f"{_estimate(effect)} {effect.call}",
         }
         for claim, contrast, effect in rows
-    )  # fmt: skip
+    )
     return _by_condition(table, ["claim", "contrast", "task", "match", "n"])
 
 
@@ -269,9 +293,13 @@ def _verdict_table(found: dict[str, Verdict]) -> Table:
 
 
 def write(
-    plan: Grid, now: View, arms: pd.DataFrame, effects: pd.DataFrame, found: dict[str, Verdict],
+    plan: Grid,
+    now: View,
+    arms: pd.DataFrame,
+    effects: pd.DataFrame,
+    found: dict[str, Verdict],
     pairs: Sequence[tuple[Cell, Effect]],
-) -> Written:  # fmt: skip
+) -> Written:
     """Write tables (CSV and parquet), verdicts (JSON), the figure and the sweep's own picture (PNG and SVG)."""
     folder = plan.settings.results / "sweeps" / plan.settings.sweep_name / plan.settings.scale
     folder.mkdir(parents=True, exist_ok=True)
@@ -310,12 +338,14 @@ def draw_effects(plan: Grid, now: View, pairs: Sequence[tuple[Cell, Effect]], fo
             continue
         dots = tuple(
             figures.Dot(
-                level=cell.point.level, match=cell.point.match, members=cell.sample(OWN).values,
+                level=cell.point.level,
+                match=cell.point.match,
+                members=cell.sample(OWN).values,
                 effect=own[id(cell)] if id(cell) in own else None,
             )
             for cell in cells
             if not (cell.point.match != "none" and cell.point.level == sweep.reference)
-        )  # fmt: skip
+        )
         margin = accuracy_margin(scale=plan.settings.scale, real=task.real)
         dials = label(task).removeprefix(task.name).strip(" ()")
         sizes = f"{task.classes} classes, {task.train_images} training images, n={cells[0].members}"

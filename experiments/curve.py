@@ -73,8 +73,12 @@ def absent(name: str) -> str:
 
 def specifications(name: str, views: Mapping[str, View]) -> tuple[Specification, ...]:
     """Every specification with records, by ascending effect; of the metric that most of them share."""
-    found = [one for trained in claims()[name].trained if trained.sweep in views
-             for one in _of(trained, views[trained.sweep])]  # fmt: skip
+    found = [
+        one
+        for trained in claims()[name].trained
+        if trained.sweep in views
+        for one in _of(trained, views[trained.sweep])
+    ]
     metrics = [one.effect.setting.metric for one in found]
     chosen = [one for one in found if one.effect.setting.metric == max(metrics, key=metrics.count)]
     return tuple(sorted(chosen, key=lambda one: one.effect.estimate))
@@ -88,9 +92,12 @@ def _of(trained: Trained, view: View) -> Iterator[Specification]:
                 for effect in effects(view, trained, variant):
                     at = effect.setting
                     choices = (
-                        ("contrast", contrast.name), ("task", at.task), ("matched", NICE[at.match]),
-                        ("learning rate", f"{at.condition}"), ("net", net or OWN_NET),
-                    )  # fmt: skip
+                        ("contrast", contrast.name),
+                        ("task", at.task),
+                        ("matched", NICE[at.match]),
+                        ("learning rate", f"{at.condition}"),
+                        ("net", net or OWN_NET),
+                    )
                     yield Specification(effect=effect, choices=choices)
 
 
@@ -133,11 +140,17 @@ def row(one: Specification) -> dict[str, Any]:
     """One specification as plain data, in the unit of the metric."""
     effect, span = one.effect, one.effect.interval95
     return {
-        **dict(one.choices), "metric": effect.setting.metric, "difference": effect.estimate,
-        "low": span.low if np.isfinite(span.low) else None, "high": span.high if np.isfinite(span.high) else None,
-        "margin": effect.setting.margin, "n": effect.n, "call": effect.call, "counts": effect.setting.eligible,
+        **dict(one.choices),
+        "metric": effect.setting.metric,
+        "difference": effect.estimate,
+        "low": span.low if np.isfinite(span.low) else None,
+        "high": span.high if np.isfinite(span.high) else None,
+        "margin": effect.setting.margin,
+        "n": effect.n,
+        "call": effect.call,
+        "counts": effect.setting.eligible,
         "diverged": effect.diverged_better + effect.diverged_worse,
-    }  # fmt: skip
+    }
 
 
 def write(ordered: Sequence[Specification], path: Path) -> None:
@@ -220,9 +233,16 @@ def _draw_effects(axes: "Axes", ordered: Sequence[Specification]) -> None:
             axes.plot([place, place], [scale * span.low, scale * span.high], color=colour, linewidth=1.6, zorder=2)
         filled = colour if effect.setting.eligible else "white"
         axes.plot(
-            place, scale * effect.estimate, MARKERS[effect.call], markeredgecolor=colour, markerfacecolor=filled,
-            linestyle="none", markersize=6, zorder=3, label=None if effect.call in seen else SAYS[effect.call],
-        )  # fmt: skip
+            place,
+            scale * effect.estimate,
+            MARKERS[effect.call],
+            markeredgecolor=colour,
+            markerfacecolor=filled,
+            linestyle="none",
+            markersize=6,
+            zorder=3,
+            label=None if effect.call in seen else SAYS[effect.call],
+        )
         seen.add(effect.call)
     axes.set_ylabel("difference, points of test accuracy" if accuracy else ordered[0].effect.setting.metric)
     axes.set_title(_legend_line(ordered), fontsize=9, loc="left", color="0.3")

@@ -48,9 +48,16 @@ Exit code: 0 if nothing was found, else 1."""
 
 ROOT = Path(__file__).parents[1]
 SWEEP = (
-    "+sweep=relu_at_zero", "scale=smoke", "data=digits8", "model.depth=2", "model.pools=[1]", "model.width=2",
-    "scale.max_train_images=64", "scale.max_epochs=1", "tracker=off",
-)  # fmt: skip
+    "+sweep=relu_at_zero",
+    "scale=smoke",
+    "data=digits8",
+    "model.depth=2",
+    "model.pools=[1]",
+    "model.width=2",
+    "scale.max_train_images=64",
+    "scale.max_epochs=1",
+    "tracker=off",
+)
 DOOR = (sys.executable, "-m", "experiments.run")
 MARK = "CNNLAB_FAULTS"
 """Environment variable by which a run's processes are found, whoever their parent has become."""
@@ -82,13 +89,22 @@ class Lab:
         """Start the sweep in a process group of its own."""
         mark, log = uuid.uuid4().hex, self.folder / f"{uuid.uuid4().hex}.log"
         environment = {
-            **os.environ, "CNNLAB_RESULTS": str(results), "CNNLAB_CACHE": str(self.folder / "cache"), MARK: mark,
-        }  # fmt: skip
+            **os.environ,
+            "CNNLAB_RESULTS": str(results),
+            "CNNLAB_CACHE": str(self.folder / "cache"),
+            MARK: mark,
+        }
         with log.open("wb") as file:
             process = subprocess.Popen(
-                [*self.door, *SWEEP], env=environment, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=file, stderr=file,
-                start_new_session=True, preexec_fn=heed,
-            )  # fmt: skip
+                [*self.door, *SWEEP],
+                env=environment,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+                preexec_fn=heed,
+            )
         return Running(process=process, results=results, mark=mark, log=log, began=time.monotonic())
 
     def results(self) -> Path:
@@ -365,9 +381,11 @@ def _tell(place: int, one: Try, console: Console) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m experiments.faults", description=DESCRIPTION, epilog=EXAMPLES,
+        prog="python -m experiments.faults",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     parser.add_argument("--kills", type=_count, default=50, help="kill -9, of the group and of the parent in turn (50)")
     parser.add_argument("--stops", type=_count, default=10, help="SIGINT and SIGTERM in turn (10)")
     parser.add_argument("--takeovers", type=_count, default=4, help="kill -9 of one of two copies (4)")

@@ -71,10 +71,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> Parser:
     """The command line."""
     made = Parser(
-        prog="python -m experiments.geometry", formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog="python -m experiments.geometry",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         description="What every layer of a network sees of the image, and what it costs: exact, and without training.",
-        epilog=EXAMPLES, allow_abbrev=False,
-    )  # fmt: skip
+        epilog=EXAMPLES,
+        allow_abbrev=False,
+    )
     made.add_argument(
         "overrides", nargs="*", metavar="key=value", help="model=, model.*=, data= as for experiments.run"
     )
@@ -178,10 +180,13 @@ def misalignment(problem: Misaligned) -> dict[str, Any]:
     `centres` and `rf_per_path` (and `strides`) go along one `axis`, in the order of the merge's inputs.
     """
     return {
-        "error": "misaligned", "merge": problem.merge, "centres": [_number(value) for value in problem.centres],
-        "rf_per_path": list(problem.rf_per_path), "strides": [_number(value) for value in problem.strides],
+        "error": "misaligned",
+        "merge": problem.merge,
+        "centres": [_number(value) for value in problem.centres],
+        "rf_per_path": list(problem.rf_per_path),
+        "strides": [_number(value) for value in problem.strides],
         "axis": ("height", "width")[problem.axis],
-    }  # fmt: skip
+    }
 
 
 def _number(value: Any) -> int | float:

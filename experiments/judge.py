@@ -220,16 +220,24 @@ def as_data(entry: Entry, verdict: Verdict) -> dict[str, Any]:
     """One verdict as plain data, all of the reasons beside the word."""
     number = page.deciding(verdict)
     beside = {
-        "condition": verdict.condition, "counterexample": verdict.counterexample,
-        "tables": plain(verdict.tables), "effects": plain(verdict.effects),
-    }  # fmt: skip
+        "condition": verdict.condition,
+        "counterexample": verdict.counterexample,
+        "tables": plain(verdict.tables),
+        "effects": plain(verdict.effects),
+    }
     content = {
-        "id": entry.id, "family": entry.family, "kind": entry.kind, "verdict": verdict.printed,
-        "statement": claims()[entry.id].says, "rule": page.rule_name(claims()[entry.id].rule),
-        "reason": verdict.reason, "effect": None if number is None else plain(number), "n": page.count(verdict),
+        "id": entry.id,
+        "family": entry.family,
+        "kind": entry.kind,
+        "verdict": verdict.printed,
+        "statement": claims()[entry.id].says,
+        "rule": page.rule_name(claims()[entry.id].rule),
+        "reason": verdict.reason,
+        "effect": None if number is None else plain(number),
+        "n": page.count(verdict),
         "evidence": {**plain(verdict.evidence), **{key: value for key, value in beside.items() if value}},
         "nearest_true": verdict.nearest_true,
-    }  # fmt: skip
+    }
     return {key: closing.finite(value) for key, value in content.items()}
 
 

@@ -132,9 +132,12 @@ class Jobs:
 def portable(settings: Settings, launcher: Launcher) -> Settings:
     """The settings of a job on whatever machine: paths from the root, workers as the launcher gives it cores."""
     return dataclasses.replace(
-        settings, results=settings.results.absolute(), cache=settings.cache.absolute(), force=False,
+        settings,
+        results=settings.results.absolute(),
+        cache=settings.cache.absolute(),
+        force=False,
         workers=launcher.gpus or launcher.cores,
-    )  # fmt: skip
+    )
 
 
 def ended(store: Store, name: Name) -> bool:

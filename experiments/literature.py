@@ -174,14 +174,25 @@ def row(one: Finding) -> dict[str, Any]:
     line, effect = one.line, one.effect
     span = None if effect is None else effect.interval95
     return {
-        "question": line.question, "says": line.says, "task": one.task, "learning_rate": one.condition,
-        "metric": line.metric, "better": line.better, "worse": line.worse, "literature": line.number,
-        "low_literature": line.low, "high_literature": line.high,
+        "question": line.question,
+        "says": line.says,
+        "task": one.task,
+        "learning_rate": one.condition,
+        "metric": line.metric,
+        "better": line.better,
+        "worse": line.worse,
+        "literature": line.number,
+        "low_literature": line.low,
+        "high_literature": line.high,
         "here": None if effect is None else _finite(effect.estimate),
-        "low": None if span is None else _finite(span.low), "high": None if span is None else _finite(span.high),
+        "low": None if span is None else _finite(span.low),
+        "high": None if span is None else _finite(span.high),
         "interval": "" if span is None else f"{100 * span.level:g} % {span.kind}",
-        "n": 0 if effect is None else len(effect.seeds), "verdict": one.word, "why": one.why, "source": line.source,
-    }  # fmt: skip
+        "n": 0 if effect is None else len(effect.seeds),
+        "verdict": one.word,
+        "why": one.why,
+        "source": line.source,
+    }
 
 
 def _finite(value: float) -> float | None:
@@ -215,9 +226,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         here += f" [{scale * row['low']:+.{digits}f}, {scale * row['high']:+.{digits}f}]"
     theirs += f" ({row['source']})" if row["source"] else ""
     word = row["verdict"] + (f": {row['why']}" if row["why"] else "")
-    return (
-        row["question"], row["says"], row["task"], row["learning_rate"], theirs, here, str(row["n"] or ""), word,
-    )  # fmt: skip
+    return (row["question"], row["says"], row["task"], row["learning_rate"], theirs, here, str(row["n"] or ""), word)
 
 
 def show(found: Sequence[Finding], said: Mapping[str, str], console: Console) -> None:
@@ -250,7 +259,8 @@ def show(found: Sequence[Finding], said: Mapping[str, str], console: Console) ->
         console.print(f"{name}: {word}", markup=False)
     console.print(
         "agree: the whole interval of the paired difference lies where the literature has it (a difference: on its "
-        "side of 0; decades a layer: within .8 to 1.25 times, or below); disagree: all of it outside.", markup=False
-    )  # fmt: skip
+        "side of 0; decades a layer: within .8 to 1.25 times, or below); disagree: all of it outside.",
+        markup=False,
+    )
     for name, source in literature()[1].items():
         console.print(f"{name}: {source}", markup=False)

@@ -144,14 +144,22 @@ def as_data(one: Copies) -> dict[str, Any]:
     """One arm's noise floor as plain data; accuracies are fractions."""
     floor = one.floor
     return {
-        "name": one.name, "pairs": floor.n, "diverged": one.diverged, "member_sd": floor.member_sd,
-        "pair_sd": floor.pair_sd, "pair_sd_low": floor.pair_sd95.low, "pair_sd_high": floor.pair_sd95.high,
+        "name": one.name,
+        "pairs": floor.n,
+        "diverged": one.diverged,
+        "member_sd": floor.member_sd,
+        "pair_sd": floor.pair_sd,
+        "pair_sd_low": floor.pair_sd95.low,
+        "pair_sd_high": floor.pair_sd95.high,
         "correlation": floor.correlation if floor.correlation == floor.correlation else None,
-        "seeds_alone": seeds(floor, POINT, 1), "seeds_family": seeds(floor, POINT, judging.family().claims),
-        "apart": floor.count_apart(POINT), "wrong_way": floor.wrong_way(POINT),
-        "least_disagreement": floor.least_disagreement, "test_images": floor.test_images,
+        "seeds_alone": seeds(floor, POINT, 1),
+        "seeds_family": seeds(floor, POINT, judging.family().claims),
+        "apart": floor.count_apart(POINT),
+        "wrong_way": floor.wrong_way(POINT),
+        "least_disagreement": floor.least_disagreement,
+        "test_images": floor.test_images,
         "mcnemar_at_least": floor.significant,
-    }  # fmt: skip
+    }
 
 
 def seeds(floor: Floor, difference: float, claims: int) -> int:
@@ -164,9 +172,15 @@ def show(found: Sequence[Copies], console: Console) -> None:
     registered = judging.family().claims
     table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     heads = (
-        "the same net twice", "pairs", "SD of\na member", "SD of a pair's\ndifference, 95 %", "corre-\nlation",
-        "pairs over\n1 pp apart", "wrong way\nround", f"seeds to see 1 pp: alone /\nas one of {registered} claims",
-    )  # fmt: skip
+        "the same net twice",
+        "pairs",
+        "SD of\na member",
+        "SD of a pair's\ndifference, 95 %",
+        "corre-\nlation",
+        "pairs over\n1 pp apart",
+        "wrong way\nround",
+        f"seeds to see 1 pp: alone /\nas one of {registered} claims",
+    )
     for place, head in enumerate(heads):
         table.add_column(head, justify="right" if place else "left", no_wrap=place > 0, overflow="fold")
     for one in found:
@@ -181,12 +195,15 @@ def _cells(one: Copies) -> tuple[str, ...]:
     lost = f" ({one.diverged} diverged)" if one.diverged else ""
     apart = floor.apart(POINT)
     return (
-        escape(one.name), f"{floor.n}{lost}", f"{100 * floor.member_sd:.2f} pp",
-        f"{100 * floor.pair_sd:.2f} pp \\[{100 * span.low:.2f}, {100 * span.high:.2f}]", f"{floor.correlation:+.2f}",
+        escape(one.name),
+        f"{floor.n}{lost}",
+        f"{100 * floor.member_sd:.2f} pp",
+        f"{100 * floor.pair_sd:.2f} pp \\[{100 * span.low:.2f}, {100 * span.high:.2f}]",
+        f"{floor.correlation:+.2f}",
         f"{floor.count_apart(POINT)} of {floor.n} \\[{100 * apart.low:.0f} to {100 * apart.high:.0f} %]",
         f"{100 * floor.wrong_way(POINT):.0f} %",
         f"{seeds(floor, POINT, 1)} / {seeds(floor, POINT, judging.family().claims)}",
-    )  # fmt: skip
+    )
 
 
 def lines(found: Sequence[Copies]) -> list[str]:

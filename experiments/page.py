@@ -17,13 +17,25 @@ from cnnlab.spec.verdict import Effect, Interval, Number, Scalar, Setting, Table
 from experiments.registry import Entry, claims
 
 COLOURS = {
-    "supported": "blue", "refuted": "red", "qualified": "magenta", "inconclusive": "yellow", "untested": "dim",
+    "supported": "blue",
+    "refuted": "red",
+    "qualified": "magenta",
+    "inconclusive": "yellow",
+    "untested": "dim",
     "untestable": "dim",
-}  # fmt: skip
+}
 NAMES = {
-    "Exact": "R-EXACT", "Survey": "R-SURVEY", "Cost": "R-COST", "Directional": "R-DIR", "Equivalence": "R-EQ",
-    "Exists": "R-EXISTS", "Always": "R-ALWAYS", "Within": "R-WITHIN", "Slope": "R-SLOPE", "PowersOfTwo": "R-POW2",
-}  # fmt: skip
+    "Exact": "R-EXACT",
+    "Survey": "R-SURVEY",
+    "Cost": "R-COST",
+    "Directional": "R-DIR",
+    "Equivalence": "R-EQ",
+    "Exists": "R-EXISTS",
+    "Always": "R-ALWAYS",
+    "Within": "R-WITHIN",
+    "Slope": "R-SLOPE",
+    "PowersOfTwo": "R-POW2",
+}
 MOST_ROWS = 40
 
 
@@ -38,10 +50,14 @@ def overview(rows: Sequence[tuple[Entry, Verdict]], console: Console) -> None:
     for entry, verdict in rows:
         number, n = deciding(verdict), count(verdict)
         table.add_row(
-            entry.id, escape(claims()[entry.id].says), entry.kind.replace("+", "+ "), _coloured(verdict),
+            entry.id,
+            escape(claims()[entry.id].says),
+            entry.kind.replace("+", "+ "),
+            _coloured(verdict),
             "" if number is None else escape(f"{number.printed} {number.name}"),
-            "" if n is None else str(n), escape(_first_clause(verdict.reason)),
-        )  # fmt: skip
+            "" if n is None else str(n),
+            escape(_first_clause(verdict.reason)),
+        )
     console.print(table)
     words = [verdict.word for _, verdict in rows]
     console.print(
@@ -95,16 +111,38 @@ def effect_table(effects: Sequence[Effect]) -> Table:
         lost = f"{effect.diverged_better} against {effect.diverged_worse}, p {effect.diverged_p:.2g}"
         beside = None if checks[1] is None else span_of(checks[1], at)
         diverged = effect.diverged_better or effect.diverged_worse
-        rows.append((
-            at.contrast, at.task, at.match, at.condition, effect.n, amount(effect.estimate, at),
-            span_of(effect.interval95, at), effect.interval95.kind, CALLS[effect.call], lost if diverged else "",
-            None if checks[0] is None else float(f"{checks[0]:.2g}"), beside,
-            amount(effect.smallest_detectable, at, signed=False),
-        ))  # fmt: skip
+        rows.append(
+            (
+                at.contrast,
+                at.task,
+                at.match,
+                at.condition,
+                effect.n,
+                amount(effect.estimate, at),
+                span_of(effect.interval95, at),
+                effect.interval95.kind,
+                CALLS[effect.call],
+                lost if diverged else "",
+                None if checks[0] is None else float(f"{checks[0]:.2g}"),
+                beside,
+                amount(effect.smallest_detectable, at, signed=False),
+            )
+        )
     columns = (
-        "contrast", "task", "match", "learning rate", "n", "difference", "95 % interval", "kind", "call",
-        "diverged, Fisher", "sign-flip p", "BCa 95 %", "found with power .8",
-    )  # fmt: skip
+        "contrast",
+        "task",
+        "match",
+        "learning rate",
+        "n",
+        "difference",
+        "95 % interval",
+        "kind",
+        "call",
+        "diverged, Fisher",
+        "sign-flip p",
+        "BCa 95 %",
+        "found with power .8",
+    )
     return Table(title="Contrasts (sign-flip and BCa decide nothing)", columns=columns, rows=tuple(rows))
 
 
@@ -127,9 +165,12 @@ def deciding(verdict: Verdict) -> Number | None:
     scale, unit = (100, "pp") if effect.setting.metric.endswith("accuracy") else (1, "")
     span = effect.interval95
     return Number(
-        name=f"paired difference on {effect.setting.task}", value=scale * effect.estimate, low=scale * span.low,
-        high=scale * span.high, unit=unit,
-    )  # fmt: skip
+        name=f"paired difference on {effect.setting.task}",
+        value=scale * effect.estimate,
+        low=scale * span.low,
+        high=scale * span.high,
+        unit=unit,
+    )
 
 
 def count(verdict: Verdict) -> int | None:

@@ -34,9 +34,11 @@ is written."""
 def main() -> int:
     """The door. Returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m experiments.publish", description=DESCRIPTION, epilog=EXAMPLES,
+        prog="python -m experiments.publish",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     parser.add_argument("words", nargs="*", metavar="key=value", help="only=BANK,SWEEP,..., scale=, results=")
     words, console = parser.parse_intermixed_args().words, terminal()
     try:

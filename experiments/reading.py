@@ -41,10 +41,16 @@ def setting(view: View, place: Place, condition: Condition, trained: Trained | N
     references = [view.reference(sides.task) for sides in place.sides]
     room = min(headroom(cell.records[0]) for cell in references if cell is not None)
     return Setting(
-        task=place.label, real=task.real, construction=task.name, margin=margin,
-        headroom=room if metric.endswith(ACCURACY) else math.inf, metric=metric, condition=condition,
-        match=place.match, look=look(place.cells),
-    )  # fmt: skip
+        task=place.label,
+        real=task.real,
+        construction=task.name,
+        margin=margin,
+        headroom=room if metric.endswith(ACCURACY) else math.inf,
+        metric=metric,
+        condition=condition,
+        match=place.match,
+        look=look(place.cells),
+    )
 
 
 def look(cells: Sequence[Cell]) -> Look:

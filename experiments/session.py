@@ -191,10 +191,18 @@ class _Progress:
         self.console, self.arms, self.runs = console, arms, runs
         self.arms_done, self.done, self.last = 0, 0, time.perf_counter()
         self.bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("members,"),
-            TimeElapsedColumn(), TextColumn("so far,"), TimeRemainingColumn(), TextColumn("left"),
-            console=console, disable=not console.is_terminal, transient=True,
-        )  # fmt: skip
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("members,"),
+            TimeElapsedColumn(),
+            TextColumn("so far,"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
         self.task = self.bar.add_task("", total=runs)
 
     def __enter__(self) -> "_Progress":

@@ -81,10 +81,16 @@ def as_data(found: Found) -> dict[str, Any]:
     """One row as plain data; rates in percent."""
     row, interval = found.row, found.interval
     return {
-        "group": row.group, "what": row.what, "relation": row.relation, "predicted": row.predicted,
-        "found": round(100 * found.successes / found.trials, 3), "low": round(100 * interval.low, 3),
-        "high": round(100 * interval.high, 3), "replications": found.trials, "agrees": found.agrees,
-    }  # fmt: skip
+        "group": row.group,
+        "what": row.what,
+        "relation": row.relation,
+        "predicted": row.predicted,
+        "found": round(100 * found.successes / found.trials, 3),
+        "low": round(100 * interval.low, 3),
+        "high": round(100 * interval.high, 3),
+        "replications": found.trials,
+        "agrees": found.agrees,
+    }
 
 
 def write(found: Sequence[Found], folder: Path) -> None:
@@ -144,9 +150,14 @@ def figure(found: Sequence[Found]) -> "Figure":
         if one.row.predicted is not None:
             marker, size, aside = marks[one.row.relation]
             panel.plot(
-                one.row.predicted + aside, place, marker, color="none", markersize=size, zorder=4,
+                one.row.predicted + aside,
+                place,
+                marker,
+                color="none",
+                markersize=size,
+                zorder=4,
                 markeredgecolor=canvas.BLACK,
-            )  # fmt: skip
+            )
     for group in groups:
         above = min(place for place, one in zip(places, found, strict=True) if one.row.group == group) - 1
         panel.text(-3, above, group, fontsize=8.5, fontweight="bold", va="center", backgroundcolor="white")
@@ -155,13 +166,21 @@ def figure(found: Sequence[Found]) -> "Figure":
     panel.set_ylim(places[-1] + 0.6, -0.6)
     panel.set_xlabel("share of simulations, % (bars: 95 % interval)")
     for marker, colour, name in (
-        ("o", canvas.BLUE, "found"), ("s", canvas.RED, "found, not as predicted"), ("D", "none", "predicted"),
-        ("<", "none", "promised: at most"), (">", "none", "promised: at least"),
-    ):  # fmt: skip
+        ("o", canvas.BLUE, "found"),
+        ("s", canvas.RED, "found, not as predicted"),
+        ("D", "none", "predicted"),
+        ("<", "none", "promised: at most"),
+        (">", "none", "promised: at least"),
+    ):
         panel.plot(
-            [], [], marker, color=colour, label=name, linestyle="none",
+            [],
+            [],
+            marker,
+            color=colour,
+            label=name,
+            linestyle="none",
             markeredgecolor=colour if colour != "none" else "black",
-        )  # fmt: skip
+        )
     drawn.legend(loc="outside lower center", ncols=5, frameon=False)
     return drawn
 

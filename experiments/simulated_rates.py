@@ -92,9 +92,11 @@ def find(row: Row, repeats: int) -> Found:
 
 
 def planted(
-    margins: float, sds: tuple[float, float] = PILOT, blocks: tuple[tuple[int, ...], tuple[int, ...]] = WHOLE,
+    margins: float,
+    sds: tuple[float, float] = PILOT,
+    blocks: tuple[tuple[int, ...], tuple[int, ...]] = WHOLE,
     selection_sd: float = 0.0,
-) -> Scenario:  # fmt: skip
+) -> Scenario:
     """One claim on digits12 and fashion14, its true effect in margins: the setting of the protocol's predictions."""
     tasks = tuple(
         Planted(task=name, effect=margins * DELTA, sd=sd, blocks=members, margin=DELTA, selection_sd=selection_sd)
@@ -126,9 +128,18 @@ def with_moderators(scenario: Scenario, count: int, margins: float = 0.0) -> Sce
 def scenarios() -> tuple[Scenario, ...]:
     """One of each kind, for holding the arrays against the rule code."""
     return (
-        planted(0), planted(1), planted(1.5, PESSIMISTIC), planted(-1.5), planted(2, selection_sd=0.003),
-        planted(2, blocks=FIRST), real(0), real(1), real(2), matched(), with_moderators(real(0), 4),
-    )  # fmt: skip
+        planted(0),
+        planted(1),
+        planted(1.5, PESSIMISTIC),
+        planted(-1.5),
+        planted(2, selection_sd=0.003),
+        planted(2, blocks=FIRST),
+        real(0),
+        real(1),
+        real(2),
+        matched(),
+        with_moderators(real(0), 4),
+    )
 
 
 # Counts.
@@ -230,9 +241,11 @@ def same_twice(n: int, sd: float) -> Count:
 
 
 def covered(
-    interval: Callable[[Floats], Interval | None], sample: Callable[[np.random.Generator], Floats], truth: float,
+    interval: Callable[[Floats], Interval | None],
+    sample: Callable[[np.random.Generator], Floats],
+    truth: float,
     slow: int = 1,
-) -> Count:  # fmt: skip
+) -> Count:
     """How often an interval of what is drawn holds the truth."""
 
     def count(repeats: int) -> tuple[int, int]:
@@ -311,26 +324,32 @@ def _parts() -> list[Row]:
         row(what="R-EQ v2 refutes at a true difference of rho", predicted=2.5, places=1, count=outside(12, sd=0.014)),
         row(what="Null on one task, SD 1.6 margins, n 10", predicted=22, count=equivalent(1, n=10, sd=0.016)),
         row(what="Null on two such tasks", predicted=4.5, places=1, count=equivalent(2, n=10, sd=0.016)),
-        row(what="learning-rate error .3, SD 1.5 (not stated): 95 % interval of 0 excludes 0, n 24", predicted=14,
-            count=excludes_zero(24, sd=0.015, selection_sd=0.003)),
+        row(
+            what="learning-rate error .3, SD 1.5 (not stated): 95 % interval of 0 excludes 0, n 24",
+            predicted=14,
+            count=excludes_zero(24, sd=0.015, selection_sd=0.003),
+        ),
         row(what="1 of 10 members diverged: signed ranks find a true +3 points", predicted=95, count=one_diverged(10)),
         row(what="the same, 1 of 12", count=one_diverged(12)),
-        row(what="20 moderators whose levels do not differ, uncorrected: any p < .05", predicted=64,
-            count=uncorrected(20)),
-        row(what="'task' as moderator, 2.0 against 1.0 points, n 10: p < .05", predicted=43,
-            count=task_as_moderator(10)),
+        row(
+            what="20 moderators whose levels do not differ, uncorrected: any p < .05",
+            predicted=64,
+            count=uncorrected(20),
+        ),
+        row(
+            what="'task' as moderator, 2.0 against 1.0 points, n 10: p < .05", predicted=43, count=task_as_moderator(10)
+        ),
         row(what="the same, n 24", predicted=77, count=task_as_moderator(24)),
         row(what="A/A check passes, SD 1.4 margins, n 12", count=same_twice(12, 0.014)),
         row(what="A/A check passes, SD 1.4 margins, n 24", count=same_twice(24, 0.014)),
-    ]  # fmt: skip
+    ]
 
 
 def _real() -> list[Row]:
     """As the suite runs: tuning and divergence inside."""
     registered = judging.family()
     row = partial(
-        Row,
-        group=f"R-DIR v2 as run: two looks, tuned by the rule (2 seeds), divergence, Holm over {registered.claims}",
+        Row, group=f"R-DIR v2 as run: two looks, tuned by the rule (2 seeds), divergence, Holm over {registered.claims}"
     )
     bound = partial(row, predicted=2.5, places=1, relation="at most")
     null = real(0)
@@ -341,17 +360,21 @@ def _real() -> list[Row]:
         bound(what="true 1.5 margins: falsely refuted", count=verdicts(real(1.5), "reversed", "negligible")),
         row(what="true 0: falsely qualified by learning rate", count=verdicts(null, "qualified by learning rate")),
         row(what="the same with 8 tuning seeds", count=verdicts(real(0, 8), "qualified by learning rate")),
-        row(what="true 2 margins at either match: falsely qualified by match",
-            count=verdicts(matched(), "qualified by match")),
+        row(
+            what="true 2 margins at either match: falsely qualified by match",
+            count=verdicts(matched(), "qualified by match"),
+        ),
         row(what="true 0, one moderator: falsely qualified by it", count=by_moderator(one, ("own",))),
-        row(what="the same, were it asked for at the common learning rate too",
-            count=by_moderator(one, ("own", "common"))),
+        row(
+            what="the same, were it asked for at the common learning rate too",
+            count=by_moderator(one, ("own", "common")),
+        ),
         row(what="true 0: negligible", count=verdicts(null, "negligible")),
         *(
             row(what=f"true {margins}: supported (power)", count=verdicts(real(size), "supported"))
             for margins, size in (("1 margin", 1), ("1.5 margins", 1.5), ("2 margins", 2))
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _coverage() -> list[Row]:
@@ -365,23 +388,41 @@ def _coverage() -> list[Row]:
         return intervals.wilson(int(having[0]), 40)
 
     students = [
-        row(what=f"paired t, n 12, {100 * level:g} %", predicted=100 * level,
-            count=covered(partial(intervals.paired_t, level=level), gaussian, 0.01))
+        row(
+            what=f"paired t, n 12, {100 * level:g} %",
+            predicted=100 * level,
+            count=covered(partial(intervals.paired_t, level=level), gaussian, 0.01),
+        )
         for level in (0.90, 0.95, 0.98)
-    ]  # fmt: skip
+    ]
     ranks = partial(intervals.signed_rank, level=0.95)
     return [
         *students,
-        row(what="signed rank, n 12, 95 %, one member in twenty diverges", predicted=95, relation="at least",
-            count=covered(ranks, some_diverged, 0.01)),
+        row(
+            what="signed rank, n 12, 95 %, one member in twenty diverges",
+            predicted=95,
+            relation="at least",
+            count=covered(ranks, some_diverged, 0.01),
+        ),
         row(what="Wilson, 34 of 40 expected, 95 %", predicted=95, count=covered(share, shares, 0.85)),
-        row(what="bootstrap ratio of medians, 31 rounds, 95 %", predicted=95, relation="at least",
-            count=covered(ratio, rounds, 1.2, SLOW)),
-        row(what="the same on a machine that slows down by half", predicted=95, relation="at least",
-            count=covered(ratio, partial(rounds, slowing=0.5), 1.2, SLOW)),
+        row(
+            what="bootstrap ratio of medians, 31 rounds, 95 %",
+            predicted=95,
+            relation="at least",
+            count=covered(ratio, rounds, 1.2, SLOW),
+        ),
+        row(
+            what="the same on a machine that slows down by half",
+            predicted=95,
+            relation="at least",
+            count=covered(ratio, partial(rounds, slowing=0.5), 1.2, SLOW),
+        ),
         *(
-            row(what=f"BCa of the mean (printed beside, decides nothing), n {n}, 95 %", predicted=95,
-                count=covered(intervals.bca, partial(gaussian, n=n), 0.01, SLOW))
+            row(
+                what=f"BCa of the mean (printed beside, decides nothing), n {n}, 95 %",
+                predicted=95,
+                count=covered(intervals.bca, partial(gaussian, n=n), 0.01, SLOW),
+            )
             for n in (12, 24)
         ),
-    ]  # fmt: skip
+    ]

@@ -88,10 +88,17 @@ def _shown(items: Iterable[Any], what: str, console: Console) -> Iterator[Any]:
     """Go through items with a bar on a terminal, or a plain line now and then in a log."""
     every = list(items)
     bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("so far,"), TimeRemainingColumn(), TextColumn("left"),
-        console=console, disable=not console.is_terminal, transient=True,
-    )  # fmt: skip
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("so far,"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
     last = time.monotonic()
     with bar:
         task = bar.add_task(what, total=len(every))

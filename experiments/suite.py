@@ -255,14 +255,16 @@ def summary(
         "overrides": list(ready.overrides),
         "sweeps": list(ready.plan.sweeps),
         "arms": {
-            "planned": len(ready.plan.points), "shared": ready.plan.shared, "trained": total.trained,
+            "planned": len(ready.plan.points),
+            "shared": ready.plan.shared,
+            "trained": total.trained,
             "found done": total.skipped,
         },
         "cuts": [vars(one) for one in ready.plan.cuts],
         "failures": [{"what": what, "reason": reason} for what, reason in total.failures],
         "seconds": {"estimated": round(ready.seconds), **{name: round(value) for name, value in seconds.items()}},
         "verdicts": {word: words.count(word) for word in WORDS if word in words},
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

@@ -36,7 +36,9 @@ def of_sweep(written: Written) -> Run:
         notes=arm_run.question(settings),
         config=arm_run.context(settings),
         numbers={
-            "arms": len(cells), "arms_with_record": len(made), "members": sum(cell.members for cell in made),
+            "arms": len(cells),
+            "arms_with_record": len(made),
+            "members": sum(cell.members for cell in made),
             "diverged": sum(sum(cell.sample("own").diverged) for cell in made),
             **{f"verdicts/{word}": count for word, count in words.items()},
         },
@@ -49,7 +51,7 @@ def of_sweep(written: Written) -> Run:
         },
         pictures=figures(written),
         artifact=records(run_id(f"{name}-{settings.scale}-records"), made, Store(settings.runs)),
-    )  # fmt: skip
+    )
 
 
 def rows(table: pd.DataFrame) -> Table:
@@ -65,14 +67,22 @@ def contrasts(found: Sequence[tuple[str, str, Effect]]) -> Table:
     """What the claims rest on, a row each task, match and learning rate."""
     return tuple(
         {
-            "claim": claim, "contrast": contrast, "task": effect.setting.task, "match": effect.setting.match,
-            "condition": effect.setting.condition, "metric": effect.setting.metric, "n": effect.n,
-            "difference": finite(effect.estimate), "low": finite(effect.interval95.low),
-            "high": finite(effect.interval95.high), "interval": effect.interval95.kind, "call": effect.call,
+            "claim": claim,
+            "contrast": contrast,
+            "task": effect.setting.task,
+            "match": effect.setting.match,
+            "condition": effect.setting.condition,
+            "metric": effect.setting.metric,
+            "n": effect.n,
+            "difference": finite(effect.estimate),
+            "low": finite(effect.interval95.low),
+            "high": finite(effect.interval95.high),
+            "interval": effect.interval95.kind,
+            "call": effect.call,
             "reason": effect.reason,
         }
         for claim, contrast, effect in found
-    )  # fmt: skip
+    )
 
 
 def checks(now: View) -> Table:
@@ -87,12 +97,15 @@ def verdicts(found: dict[str, Verdict]) -> Table:
     """A row a claim."""
     return tuple(
         {
-            "claim": name, "says": claims()[name].says, "verdict": verdict.printed, "reason": verdict.reason,
+            "claim": name,
+            "says": claims()[name].says,
+            "verdict": verdict.printed,
+            "reason": verdict.reason,
             "number": "" if verdict.number is None else f"{verdict.number.name}: {verdict.number.printed}",
             "n": verdict.n,
         }
         for name, verdict in found.items()
-    )  # fmt: skip
+    )
 
 
 def figures(written: Written) -> dict[str, Picture]:

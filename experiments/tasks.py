@@ -194,10 +194,12 @@ def show_eligibility(chosen: Sequence[Setting], console: Console) -> None:
     for setting in track(chosen, "training", console=console, transient=True):
         found = eligibility(setting)
         table.add_row(
-            setting.name, _percent(found.linear), _percent(found.net),
+            setting.name,
+            _percent(found.linear),
+            _percent(found.net),
             "not known" if found.ideal is None else _percent((found.ideal,)),
             f"{'yes' if found.margin >= HEADROOM else 'no'} ({100 * found.margin:+.1f} points)",
-        )  # fmt: skip
+        )
     console.print(table)
 
 

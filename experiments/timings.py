@@ -138,9 +138,15 @@ def measurement(
         for part, cells in parts.items()
     }
     return Measurement(
-        protocol=PROTOCOL, claim=name, device=device, platform=on, clock=clock_for(on).__name__, jax=jax,
-        measured=measured, parts=named,
-    )  # fmt: skip
+        protocol=PROTOCOL,
+        claim=name,
+        device=device,
+        platform=on,
+        clock=clock_for(on).__name__,
+        jax=jax,
+        measured=measured,
+        parts=named,
+    )
 
 
 def device_name(on: str) -> str:

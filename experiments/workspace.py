@@ -56,9 +56,12 @@ def accuracy() -> "Section":
     from wandb_workspaces.reports.v2.interface import BarPlot, Config
 
     final = BarPlot(
-        title="Test accuracy at own-best learning rate", metrics=[FINAL], groupby=Config(ARM),
-        groupby_aggfunc="mean", groupby_rangefunc=BAND,
-    )  # fmt: skip
+        title="Test accuracy at own-best learning rate",
+        metrics=[FINAL],
+        groupby=Config(ARM),
+        groupby_aggfunc="mean",
+        groupby_rangefunc=BAND,
+    )
     curves = [_curves("Validation accuracy", "accuracy/validation"), _curves("Training loss", "loss/train", log=True)]
     return _section("Accuracy by factor level", [final, *curves])
 

@@ -96,14 +96,18 @@ def require_fit(
         require(getattr(task, key) == has, f"data.{key}", getattr(task, key), f"{task.name} has {key}={has}")
     drawn = task.train_images + task.validation_images
     require(
-        drawn <= pool, "data.train_images+data.validation_images", drawn,
+        drawn <= pool,
+        "data.train_images+data.validation_images",
+        drawn,
         f"{task.name} has {pool} images to draw from; its test set is kept apart",
-    )  # fmt: skip
+    )
     enough = min(task.train_images, task.validation_images) >= classes
     require(
-        enough, "data.validation_images", task.validation_images,
+        enough,
+        "data.validation_images",
+        task.validation_images,
         f"{task.name} has {classes} classes: training and validation draws need at least one image of each",
-    )  # fmt: skip
+    )
     if real:
         require(task.test_images == 0, "data.test_images", task.test_images, "must be 0: a real test set is used whole")
         settings(task, dials)

@@ -18,13 +18,7 @@ Plane = tuple[Counts, ...]
 
 
 def coverage(
-    length: int,
-    kernel: int,
-    stride: int = 1,
-    padding: str | Pair = "same",
-    *,
-    dilation: int = 1,
-    depth: int = 1,
+    length: int, kernel: int, stride: int = 1, padding: str | Pair = "same", *, dilation: int = 1, depth: int = 1
 ) -> Counts:
     """Count the windows that read each of `length` pixels; with `depth` equal layers, the paths that leave each.
 

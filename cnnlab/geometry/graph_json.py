@@ -169,17 +169,28 @@ def _input(name: str, inputs: tuple[str, ...], row: Row) -> Node:
 
 def _conv(name: str, inputs: tuple[str, ...], row: Row) -> Node:
     return Conv(
-        name=name, inputs=inputs, filters=_count(row, name, "filters"), kernel=_window(row, name, "kernel"),
-        stride=_window(row, name, "stride"), padding=_padding(row, name), dilation=_window(row, name, "dilation"),
-        groups=_count(row, name, "groups"), bias=_switch(row, name, "bias"),
-    )  # fmt: skip
+        name=name,
+        inputs=inputs,
+        filters=_count(row, name, "filters"),
+        kernel=_window(row, name, "kernel"),
+        stride=_window(row, name, "stride"),
+        padding=_padding(row, name),
+        dilation=_window(row, name, "dilation"),
+        groups=_count(row, name, "groups"),
+        bias=_switch(row, name, "bias"),
+    )
 
 
 def _transposed_conv(name: str, inputs: tuple[str, ...], row: Row) -> Node:
     return TransposedConv(
-        name=name, inputs=inputs, filters=_count(row, name, "filters"), kernel=_window(row, name, "kernel"),
-        stride=_window(row, name, "stride"), padding=_padding(row, name), bias=_switch(row, name, "bias"),
-    )  # fmt: skip
+        name=name,
+        inputs=inputs,
+        filters=_count(row, name, "filters"),
+        kernel=_window(row, name, "kernel"),
+        stride=_window(row, name, "stride"),
+        padding=_padding(row, name),
+        bias=_switch(row, name, "bias"),
+    )
 
 
 def _resize(name: str, inputs: tuple[str, ...], row: Row) -> Node:

@@ -33,9 +33,7 @@ class Snapshot:
 
 
 jax.tree_util.register_dataclass(
-    Snapshot,
-    ["params", "grads", "updates", "activations", "activation_grads"],
-    ["activation_name"],
+    Snapshot, ["params", "grads", "updates", "activations", "activation_grads"], ["activation_name"]
 )
 
 

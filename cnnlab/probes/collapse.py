@@ -89,11 +89,13 @@ def judged(subjects: tuple[Subject, ...]) -> Iterator[Outcome]:
             exact = found["float64"][layer]
             underflows = dtype == "float32" and np.median(np.abs(exact)) < np.finfo(dtype).tiny
             yield Outcome(
-                net=subject.name, layer=layer, dtype=dtype,
+                net=subject.name,
+                layer=layer,
+                dtype=dtype,
                 residual=residual(given[len(bases) :], affine, images.astype(dtype)),
                 rank=int(np.linalg.matrix_rank(affine.matrix)),
                 exceptions=(*reasons, "underflow") if underflows else reasons,
-            )  # fmt: skip
+            )
 
 
 def image_of(network: Network) -> tuple[int, int, int]:

@@ -93,9 +93,17 @@ def _members(axes: "Axes", panel: Panel) -> None:
         named.add(dot.match)
         error = [[mean - 100 * interval.low], [100 * interval.high - mean]] if len(percent) > 2 else None
         axes.errorbar(
-            [x], [mean], yerr=error, fmt=marker, color=colour, markersize=7, capsize=3, label=label, zorder=3,
+            [x],
+            [mean],
+            yerr=error,
+            fmt=marker,
+            color=colour,
+            markersize=7,
+            capsize=3,
+            label=label,
+            zorder=3,
             markeredgecolor="white",
-        )  # fmt: skip
+        )
     axes.axhline(100 * panel.chance, color="0.6", linewidth=0.8, linestyle=":")
     axes.set_title(panel.title, fontsize=10.5)
     _finish(axes, levels)
@@ -115,9 +123,16 @@ def _effects(axes: "Axes", panel: Panel, reference: str) -> None:
         known = dot.effect.n > 2
         error = [[mean - 100 * interval.low], [100 * interval.high - mean]] if known else None
         axes.errorbar(
-            [x], [mean], yerr=error, fmt=MARKERS[dot.match], color=COLOURS[dot.match], markersize=7, capsize=3,
-            zorder=3, markeredgecolor="white",
-        )  # fmt: skip
+            [x],
+            [mean],
+            yerr=error,
+            fmt=MARKERS[dot.match],
+            color=COLOURS[dot.match],
+            markersize=7,
+            capsize=3,
+            zorder=3,
+            markeredgecolor="white",
+        )
     note = f"$\\bigstar$ reference {reference}; differences inside the grey band do not matter"
     axes.set_title(note, fontsize=8.5, color="0.3", loc="left")
     _finish(axes, levels)

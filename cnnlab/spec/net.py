@@ -79,18 +79,31 @@ class ConvNet:
 
     def _check_choices(self) -> None:
         for key, choices in (
-            ("width_schedule", SCHEDULES), ("padding", PADDINGS), ("down", DOWNS), ("connectivity", CONNECTIVITY),
-            ("pointwise", POINTWISE), ("activation", ACTIVATIONS), ("norm", NORMS), ("block", BLOCKS),
-            ("head", HEADS), ("init", INITS),
-        ):  # fmt: skip
+            ("width_schedule", SCHEDULES),
+            ("padding", PADDINGS),
+            ("down", DOWNS),
+            ("connectivity", CONNECTIVITY),
+            ("pointwise", POINTWISE),
+            ("activation", ACTIVATIONS),
+            ("norm", NORMS),
+            ("block", BLOCKS),
+            ("head", HEADS),
+            ("init", INITS),
+        ):
             require_choice(f"model.{key}", getattr(self, key), choices)
 
     def _check_numbers(self) -> None:
         for key, low, high in (
-            ("depth", 1, 100), ("width", 1, 4096), ("kernel", 1, MAX_KERNEL), ("stride", 1, MAX_KERNEL),
-            ("stem_kernel", 0, MAX_KERNEL), ("stem_stride", 0, MAX_KERNEL), ("down_size", 1, 512), ("groups", 1, 4096),
+            ("depth", 1, 100),
+            ("width", 1, 4096),
+            ("kernel", 1, MAX_KERNEL),
+            ("stride", 1, MAX_KERNEL),
+            ("stem_kernel", 0, MAX_KERNEL),
+            ("stem_stride", 0, MAX_KERNEL),
+            ("down_size", 1, 512),
+            ("groups", 1, 4096),
             ("activation_every", 1, 100),
-        ):  # fmt: skip
+        ):
             value = getattr(self, key)
             require(low <= value <= high, f"model.{key}", value, f"must lie between {low} and {high}")
         require(self.init_scale > 0, "model.init_scale", self.init_scale, "must be positive")
@@ -119,14 +132,18 @@ class ConvNet:
         odd = any(kernel % 2 == 1 for kernel in kernels)
         others = ", ".join(name for name in PADDINGS if name not in ODD_ONLY)
         require(
-            not (even and self.padding in ODD_ONLY), "model.padding", self.padding,
+            not (even and self.padding in ODD_ONLY),
+            "model.padding",
+            self.padding,
             f"an even kernel cannot be padded alike on both sides; choose one of {others}",
-        )  # fmt: skip
+        )
         others = ", ".join(name for name in PADDINGS if name not in EVEN_ONLY)
         require(
-            not (odd and self.padding in EVEN_ONLY), "model.padding", self.padding,
+            not (odd and self.padding in EVEN_ONLY),
+            "model.padding",
+            self.padding,
             f"meant for even kernels; for an odd kernel choose one of {others}",
-        )  # fmt: skip
+        )
         low_high = list(self.explicit_padding)
         valid = len(low_high) == 2 and min(low_high) >= 0
         require(valid, "model.explicit_padding", low_high, "must be two pixel counts, low and high, not negative")

@@ -18,9 +18,13 @@ from cnnlab.spec.network import Pair
 from cnnlab.tracing.walk import Mark, mark_name
 
 KINDS = {
-    "BatchNorm": "batch", "LayerNorm": "layer", "RMSNorm": "rms_norm", "GroupNorm": "group_norm",
-    "InstanceNorm": "instance_norm", "Dropout": "dropout",
-}  # fmt: skip
+    "BatchNorm": "batch",
+    "LayerNorm": "layer",
+    "RMSNorm": "rms_norm",
+    "GroupNorm": "group_norm",
+    "InstanceNorm": "instance_norm",
+    "Dropout": "dropout",
+}
 """Modules of Flax that are followed as one layer, by the name of their class: norms mix pixels only by statistics."""
 
 PATH = "cnnlab_path"

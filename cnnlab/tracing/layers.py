@@ -59,20 +59,36 @@ def _conv_node(
             raise Untraced("is a transposed convolution with groups, dilation, a second stride or fixed weights")
         crop = tuple(tuple(taps - 1 - pad for pad in pads) for taps, pads in zip(size, padding, strict=True))
         return TransposedConv(
-            name=graph.titled(module_of(parts), "transposed_conv"), inputs=(source,), filters=filters, kernel=size,
-            stride=pairs["lhs_dilation"], padding=crop, bias=False,  # type: ignore[arg-type]
-        )  # fmt: skip
+            name=graph.titled(module_of(parts), "transposed_conv"),
+            inputs=(source,),
+            filters=filters,
+            kernel=size,
+            stride=pairs["lhs_dilation"],
+            padding=crop,
+            bias=False,  # type: ignore[arg-type]
+        )
     if not parts:
         if groups != filters or groups != graph.maps[source].channels or max(dilation) > 1:
             raise Untraced("convolves with fixed weights across channels or with dilation")
         return Pool(
-            name=graph.numbered("fixed_weights"), inputs=(source,), kind="avg", kernel=size, stride=stride,
+            name=graph.numbered("fixed_weights"),
+            inputs=(source,),
+            kind="avg",
+            kernel=size,
+            stride=stride,
             padding=padding,
-        )  # fmt: skip
+        )
     return Conv(
-        name=graph.titled(module_of(parts), "conv"), inputs=(source,), filters=filters, kernel=size, stride=stride,
-        padding=padding, dilation=dilation, groups=groups, bias=False,
-    )  # fmt: skip
+        name=graph.titled(module_of(parts), "conv"),
+        inputs=(source,),
+        filters=filters,
+        kernel=size,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        bias=False,
+    )
 
 
 def _facing(graph: Graph, value: Seen, spec: tuple[int, ...]) -> Seen:
@@ -117,10 +133,13 @@ def _pool(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
     height, width = (value.axes(role)[0] for role in SPATIAL)
     kind = KINDS[name.rpartition("_")[2]]
     node = Pool(
-        name=graph.numbered(f"{name.rpartition('_')[2].replace('sum', 'avg')}_pool"), inputs=(value.node,), kind=kind,
-        kernel=(window[height], window[width]), stride=(strides[height], strides[width]),
+        name=graph.numbered(f"{name.rpartition('_')[2].replace('sum', 'avg')}_pool"),
+        inputs=(value.node,),
+        kind=kind,
+        kernel=(window[height], window[width]),
+        stride=(strides[height], strides[width]),
         padding=(_pads(padding[height]), _pads(padding[width])),
-    )  # fmt: skip
+    )
     graph.add(node, (out[height], out[width]), value.channels)
     return graph.value(node.name, replace(value, shape=out))
 
@@ -131,5 +150,7 @@ def _pads(pads: Sequence[int]) -> Pair:
 
 HANDLERS: dict[str, Handler] = {
     "conv_general_dilated": _convolution,
-    "reduce_window_max": _pool, "reduce_window_min": _pool, "reduce_window_sum": _pool,
-}  # fmt: skip
+    "reduce_window_max": _pool,
+    "reduce_window_min": _pool,
+    "reduce_window_sum": _pool,
+}

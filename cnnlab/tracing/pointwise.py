@@ -12,23 +12,83 @@ from cnnlab.tracing.graph import Graph, elementwise
 from cnnlab.tracing.settle import ARITHMETIC, CHANNELS, settle, untouched
 from cnnlab.tracing.values import SPATIAL, Fold, Held, Role, Seen, Untraced, Value, same_taps, unique
 
-SILENT = frozenset({
-    "convert_element_type", "copy", "copy_p", "stop_gradient", "reduce_precision", "name",
-    "optimization_barrier", "sharding_constraint", "layout_constraint", "real", "pvary",
-})  # fmt: skip
+SILENT = frozenset(
+    {
+        "convert_element_type",
+        "copy",
+        "copy_p",
+        "stop_gradient",
+        "reduce_precision",
+        "name",
+        "optimization_barrier",
+        "sharding_constraint",
+        "layout_constraint",
+        "real",
+        "pvary",
+    }
+)
 """Functions that change the numbers no more than a type does."""
 
-ARITHMETICS = frozenset({
-    "add", "add_any", "sub", "mul", "div", "neg",
-})  # fmt: skip
+ARITHMETICS = frozenset({"add", "add_any", "sub", "mul", "div", "neg"})
 
-FUNCTIONS = frozenset({
-    "abs", "acos", "acosh", "and", "asin", "asinh", "atan", "atan2", "atanh", "bessel_i0e", "bessel_i1e",
-    "cbrt", "ceil", "clamp", "cos", "cosh", "digamma", "eq", "erf", "erf_inv", "erfc", "exp", "exp2", "expm1",
-    "floor", "ge", "gt", "integer_pow", "is_finite", "le", "lgamma", "log", "log1p", "logistic", "lt", "max",
-    "min", "ne", "nextafter", "not", "or", "pow", "rem", "round", "rsqrt", "select_n", "sign", "sin", "sinh",
-    "sqrt", "square", "tan", "tanh", "xor",
-})  # fmt: skip
+FUNCTIONS = frozenset(
+    {
+        "abs",
+        "acos",
+        "acosh",
+        "and",
+        "asin",
+        "asinh",
+        "atan",
+        "atan2",
+        "atanh",
+        "bessel_i0e",
+        "bessel_i1e",
+        "cbrt",
+        "ceil",
+        "clamp",
+        "cos",
+        "cosh",
+        "digamma",
+        "eq",
+        "erf",
+        "erf_inv",
+        "erfc",
+        "exp",
+        "exp2",
+        "expm1",
+        "floor",
+        "ge",
+        "gt",
+        "integer_pow",
+        "is_finite",
+        "le",
+        "lgamma",
+        "log",
+        "log1p",
+        "logistic",
+        "lt",
+        "max",
+        "min",
+        "ne",
+        "nextafter",
+        "not",
+        "or",
+        "pow",
+        "rem",
+        "round",
+        "rsqrt",
+        "select_n",
+        "sign",
+        "sin",
+        "sinh",
+        "sqrt",
+        "square",
+        "tan",
+        "tanh",
+        "xor",
+    }
+)
 
 FOLDS: dict[str, Fold] = {"max": "max", "min": "max", "add": "avg", "add_any": "avg", "sub": "avg"}
 """Functions that make one window of shifted views."""
@@ -123,10 +183,14 @@ def _alike(one: Seen, other: Seen) -> bool:
 def _slid(graph: Graph, name: str, one: Seen, other: Seen) -> bool:
     """Whether two views of one map are taps of one window: neither is the map itself, and none carries weights."""
     return (
-        one.node == other.node and name in FOLDS and one.roles == other.roles and not one.parts | other.parts
+        one.node == other.node
+        and name in FOLDS
+        and one.roles == other.roles
+        and not one.parts | other.parts
         and {one.fold, other.fold} <= {"", FOLDS[name]}
-        and not untouched(graph, one) and not untouched(graph, other)
-    )  # fmt: skip
+        and not untouched(graph, one)
+        and not untouched(graph, other)
+    )
 
 
 def _merged(graph: Graph, name: str, one: Seen, other: Seen, shape: tuple[int, ...]) -> Seen:

@@ -75,7 +75,7 @@ def _product(graph: Graph, eqn: Any, inputs: list[Value]) -> Product:
     layout, shape = (*kept, *new) if first else (*new, *kept), tuple(eqn.outvars[0].aval.shape)
     return Product(
         value=value, weights=weights, own=tuple(own), other=tuple(other), layout=layout, shape=shape, made=made
-    )  # fmt: skip
+    )
 
 
 def _channels(graph: Graph, product: Product) -> Value:

@@ -16,12 +16,36 @@ from cnnlab.tracing.values import SPATIAL, Positions, Seen, Untraced, tap_key
 ARITHMETIC, CHANNELS = "arithmetic", "channels"
 """Names of what is too small for a layer behind an average, or anywhere: constants, and channels moved about."""
 
-NAMED = frozenset({
-    "relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "swish", "mish", "softplus",
-    "softsign", "soft_sign", "sigmoid", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "log_sigmoid",
-    "log_softmax", "softmax", "squareplus", "sparse_plus", "standardize", "glu",
-    *ACTIVATIONS,
-})  # fmt: skip
+NAMED = frozenset(
+    {
+        "relu",
+        "relu6",
+        "leaky_relu",
+        "elu",
+        "selu",
+        "celu",
+        "gelu",
+        "silu",
+        "swish",
+        "mish",
+        "softplus",
+        "softsign",
+        "soft_sign",
+        "sigmoid",
+        "hard_sigmoid",
+        "hard_silu",
+        "hard_swish",
+        "hard_tanh",
+        "log_sigmoid",
+        "log_softmax",
+        "softmax",
+        "squareplus",
+        "sparse_plus",
+        "standardize",
+        "glu",
+        *ACTIVATIONS,
+    }
+)
 """Functions of jax.nn, and the zoo's, by which an elementwise layer is called."""
 
 
@@ -174,9 +198,7 @@ def _resized(graph: Graph, source: str, height: Layer | None, width: Layer | Non
     if any(axis not in (*found, Slide()) for axis in (height, width)) or len({axis.kind for axis in found}) > 1:
         return None
     scales = [axis.scale if isinstance(axis, Resample) else found[0].scale ** 0 for axis in (height, width)]
-    return Resize(
-        name=graph.numbered("resize"), inputs=(source,), scale=(scales[0], scales[1]), kind=found[0].kind
-    )  # fmt: skip
+    return Resize(name=graph.numbered("resize"), inputs=(source,), scale=(scales[0], scales[1]), kind=found[0].kind)
 
 
 def _blocks(graph: Graph, value: Seen, layers: Sequence[Layer | None]) -> Node | None:

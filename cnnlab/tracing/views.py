@@ -13,18 +13,7 @@ from cnnlab.tracing.graph import Graph
 from cnnlab.tracing.pointwise import agreed, freed, spread, stretched
 from cnnlab.tracing.reshape import reshaped
 from cnnlab.tracing.settle import CHANNELS, interpolated, plain, settle, untouched
-from cnnlab.tracing.values import (
-    SPATIAL,
-    Known,
-    Positions,
-    Role,
-    Seen,
-    Tap,
-    Untraced,
-    Value,
-    same_taps,
-    unique,
-)
+from cnnlab.tracing.values import SPATIAL, Known, Positions, Role, Seen, Tap, Untraced, Value, same_taps, unique
 
 Handler = Callable[[Graph, Any, list[Value]], Value | list[Value]]
 
@@ -232,7 +221,7 @@ def _beside(graph: Graph, seen: list[Seen], axis: int, shape: tuple[int, ...]) -
         taps, step = unique([value.taps[0] for value in seen]), np.max([value.step for value in seen], axis=0)
         return replace(
             first, shape=shape, roles=roles, ops=ops, taps=taps, fold="stack", step=(int(step[0]), int(step[1]))
-        )  # fmt: skip
+        )
     layers = []
     for value in seen:
         own = tuple(value.shape[at] if at == axis else size for at, size in enumerate(shape))
@@ -251,7 +240,15 @@ def _seen(inputs: list[Value]) -> Seen:
 
 
 HANDLERS: dict[str, Handler] = {
-    "slice": _slice, "split": _split, "rev": _rev, "dynamic_slice": _dynamic_slice, "gather": _gather,
-    "transpose": _transpose, "reshape": _reshape, "squeeze": _squeeze, "broadcast_in_dim": _broadcast_in_dim,
-    "pad": _pad, "concatenate": _concatenate,
-}  # fmt: skip
+    "slice": _slice,
+    "split": _split,
+    "rev": _rev,
+    "dynamic_slice": _dynamic_slice,
+    "gather": _gather,
+    "transpose": _transpose,
+    "reshape": _reshape,
+    "squeeze": _squeeze,
+    "broadcast_in_dim": _broadcast_in_dim,
+    "pad": _pad,
+    "concatenate": _concatenate,
+}

@@ -109,9 +109,16 @@ def tracker(mode: str, directory: Path, project: str = "cnnlab") -> Tracker:
 
 
 def arm_runs(
-    record: Record, *, unit: str, name: str, group: str, tags: tuple[str, ...] = (), notes: str = "",
-    config: Mapping[str, Any] | None = None, pictures: Mapping[str, Picture] | None = None,
-) -> tuple[Run, ...]:  # fmt: skip
+    record: Record,
+    *,
+    unit: str,
+    name: str,
+    group: str,
+    tags: tuple[str, ...] = (),
+    notes: str = "",
+    config: Mapping[str, Any] | None = None,
+    pictures: Mapping[str, Picture] | None = None,
+) -> tuple[Run, ...]:
     """The runs of one block of an arm: one, or one a member.
 
     Args:
@@ -129,18 +136,31 @@ def arm_runs(
     if unit == "arm":
         return (
             Run(
-                id=run_id(block), name=name, group=group, job_type=unit, tags=tags, notes=notes, record=record,
-                config={**known, "members": list(record.members)}, pictures=pictures or {},
+                id=run_id(block),
+                name=name,
+                group=group,
+                job_type=unit,
+                tags=tags,
+                notes=notes,
+                record=record,
+                config={**known, "members": list(record.members)},
+                pictures=pictures or {},
             ),
-        )  # fmt: skip
+        )
     return tuple(
         Run(
-            id=run_id(f"{block}-s{one.members[0]}"), name=f"{name} seed {one.members[0]}", group=group, job_type=unit,
-            tags=tags, notes=notes, record=one, config={**known, "seed": one.members[0]},
+            id=run_id(f"{block}-s{one.members[0]}"),
+            name=f"{name} seed {one.members[0]}",
+            group=group,
+            job_type=unit,
+            tags=tags,
+            notes=notes,
+            record=one,
+            config={**known, "seed": one.members[0]},
             pictures=(pictures or {}) if place == 0 else {},
         )
         for place, one in enumerate(each(record))
-    )  # fmt: skip
+    )
 
 
 def run_id(name: str) -> str:

@@ -20,9 +20,13 @@ Training = Generator[Work, Answer, Record]
 
 
 def training(
-    arm: Arm, block: int, seeds: tuple[int, ...], claims: dict[str, str], tuned: Tuning | None,
+    arm: Arm,
+    block: int,
+    seeds: tuple[int, ...],
+    claims: dict[str, str],
+    tuned: Tuning | None,
     checkpoints: Path | None = None,
-) -> Training:  # fmt: skip
+) -> Training:
     """Generator that trains one block of an arm and returns its record.
 
     Args:
@@ -39,10 +43,18 @@ def training(
         finals[COMMON] = summary(arm.recipe.learning_rate, common)
     net = network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
     return Record(
-        protocol=PROTOCOL, arm=arm.key, block=block, config=plain(arm), members=seeds, finals=finals,
-        histories=tuple(result.history for result in own), probes=tuple(result.probes for result in own),
-        geometry=measured(net, (arm.task.side, arm.task.side)), tuning=tuning, claims=claims,
-    )  # fmt: skip
+        protocol=PROTOCOL,
+        arm=arm.key,
+        block=block,
+        config=plain(arm),
+        members=seeds,
+        finals=finals,
+        histories=tuple(result.history for result in own),
+        probes=tuple(result.probes for result in own),
+        geometry=measured(net, (arm.task.side, arm.task.side)),
+        tuning=tuning,
+        claims=claims,
+    )
 
 
 def evaluate(

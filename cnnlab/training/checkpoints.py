@@ -107,9 +107,11 @@ class Keeper:
             for name, value in values.items()
         }
         facts = {
-            "identity": self.identity, "epochs": progress.epochs, "journals": progress.journals,
+            "identity": self.identity,
+            "epochs": progress.epochs,
+            "journals": progress.journals,
             "looks": [seen for seen, _ in looks],
-        }  # fmt: skip
+        }
         with contextlib.suppress(Exception):
             _write(self.folder, progress.epochs, arrays, facts)
         self.last = time.monotonic()
@@ -120,10 +122,15 @@ class Keeper:
         """All that decides which bytes this training ends with."""
         first = self.runs[0]
         return {
-            "protocol": PROTOCOL, "arm": plain(first.arm), "purpose": first.purpose, "strategy": self.strategy,
+            "protocol": PROTOCOL,
+            "arm": plain(first.arm),
+            "purpose": first.purpose,
+            "strategy": self.strategy,
             "library": native.used() if self.strategy == "native" else "",
-            "seeds": [run.seed for run in self.runs], "rates": [run.learning_rate for run in self.runs], **here(),
-        }  # fmt: skip
+            "seeds": [run.seed for run in self.runs],
+            "rates": [run.learning_rate for run in self.runs],
+            **here(),
+        }
 
     def _progress(self, arrays: Arrays, facts: Facts, fresh: State) -> Progress:
         """What was written, if it is this training's. Raises ValueError."""
@@ -157,9 +164,11 @@ def here() -> Facts:
     for path in sorted(root.rglob("*.py")):
         code.update(f"{path.relative_to(root)} ".encode() + path.read_bytes())
     return {
-        "code": code.hexdigest(), "device": jax.devices()[0].device_kind, "processor": _processor(),
+        "code": code.hexdigest(),
+        "device": jax.devices()[0].device_kind,
+        "processor": _processor(),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
-    }  # fmt: skip
+    }
 
 
 def _processor() -> str:

@@ -79,9 +79,14 @@ class Compiled:
     many: Callable[..., Any] | None
 
     def advance(
-        self, state: State, images: Any, labels: Any, batches: Sequence[NDArray[Any]] | NDArray[Any],
-        rates: NDArray[Any], steps: range,
-    ) -> tuple[State, list[Any]]:  # fmt: skip
+        self,
+        state: State,
+        images: Any,
+        labels: Any,
+        batches: Sequence[NDArray[Any]] | NDArray[Any],
+        rates: NDArray[Any],
+        steps: range,
+    ) -> tuple[State, list[Any]]:
         """Take some consecutive steps of an epoch.
 
         Args:
@@ -128,9 +133,12 @@ def compiled(arm: Arm, strategy: str) -> Compiled:
         return reached
 
     return Compiled(
-        built.init, jax.jit(built.step, donate_argnums=0), jax.jit(built.look), jax.jit(built.logits),
+        built.init,
+        jax.jit(built.step, donate_argnums=0),
+        jax.jit(built.look),
+        jax.jit(built.logits),
         jax.jit(many, donate_argnums=0) if built.loops else None,
-    )  # fmt: skip
+    )
 
 
 def _train_together(runs: Sequence[Run], source: Source, strategy: str) -> list[Result]:
@@ -192,9 +200,14 @@ def _train_together(runs: Sequence[Run], source: Source, strategy: str) -> list[
 
 
 def _finish(
-    runs: Sequence[Run], data: Dataset, draws: Sequence[tuple[Split, Split]], logits: Any, state: State,
-    journals: list[Journal], lone: bool,
-) -> list[Result]:  # fmt: skip
+    runs: Sequence[Run],
+    data: Dataset,
+    draws: Sequence[tuple[Split, Split]],
+    logits: Any,
+    state: State,
+    journals: list[Journal],
+    lone: bool,
+) -> list[Result]:
     """Score every member; the test set is read here, once, and not at all for a tuning run."""
     task = runs[0].arm.task
     validation_accuracy, _ = _score(logits, state, [validation for _, validation in draws], lone)

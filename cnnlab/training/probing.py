@@ -57,9 +57,15 @@ def member(arm: Arm, state: State, train: Split, test: Split) -> Trained:
         return np.asarray(back(state, images, {**every, name: sent}))
 
     return Trained(
-        network=net, size=(arm.task.side, arm.task.side), task=arm.task, params=jax.device_get(state.params["layers"]),
-        layers=layers, pull=pull, train=sample(train, TRAIN_IMAGES), test=sample(test, TEST_IMAGES),
-    )  # fmt: skip
+        network=net,
+        size=(arm.task.side, arm.task.side),
+        task=arm.task,
+        params=jax.device_get(state.params["layers"]),
+        layers=layers,
+        pull=pull,
+        train=sample(train, TRAIN_IMAGES),
+        test=sample(test, TEST_IMAGES),
+    )
 
 
 @functools.lru_cache(maxsize=4)

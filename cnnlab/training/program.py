@@ -212,10 +212,13 @@ def make_step(
     def look(state: State, images: Array, labels: Array, index: Array, rate: Array) -> dict[str, Array]:
         def measured(params: Tree, grads: Tree, updates: Tree, layers: Tree, nudge_grads: Tree) -> dict[str, Array]:
             snapshot = Snapshot(
-                params=params["layers"], grads=grads["layers"], updates=updates["layers"],
-                activations={name: layers[name] for name in sites}, activation_grads=nudge_grads,
+                params=params["layers"],
+                grads=grads["layers"],
+                updates=updates["layers"],
+                activations={name: layers[name] for name in sites},
+                activation_grads=nudge_grads,
                 activation_name=net.activation,
-            )  # fmt: skip
+            )
             return measure(snapshot)
 
         with jax.default_matmul_precision(recipe.precision):

@@ -10,11 +10,30 @@ from cnnlab.zoo.activations import TABLE
 
 LINEAR = frozenset(
     {
-        "add", "broadcast_in_dim", "concatenate", "conv_general_dilated", "convert_element_type", "copy", "div",
-        "dot_general", "mul", "neg", "pad", "reduce_sum", "reshape", "rev", "rsqrt", "scatter", "slice", "square",
-        "squeeze", "stop_gradient", "sub", "transpose",
+        "add",
+        "broadcast_in_dim",
+        "concatenate",
+        "conv_general_dilated",
+        "convert_element_type",
+        "copy",
+        "div",
+        "dot_general",
+        "mul",
+        "neg",
+        "pad",
+        "reduce_sum",
+        "reshape",
+        "rev",
+        "rsqrt",
+        "scatter",
+        "slice",
+        "square",
+        "squeeze",
+        "stop_gradient",
+        "sub",
+        "transpose",
     }
-)  # fmt: skip
+)
 """Primitives of convolutions, pads, averages and norms. What is not here, and not named in `TABLE`, is reported.
 
 `scatter` is how Flax writes the running statistics of batch norm, whole; compiled it is a copy."""

@@ -75,6 +75,11 @@ class Chain:
             activation: the one that every site carries.
         """
         return Network(
-            nodes=tuple(self.nodes), output=self.last, features=features, activation=activation,
-            init=self.net.init, init_scale=self.net.init_scale, size=self.image,
-        )  # fmt: skip
+            nodes=tuple(self.nodes),
+            output=self.last,
+            features=features,
+            activation=activation,
+            init=self.net.init,
+            init_scale=self.net.init_scale,
+            size=self.image,
+        )

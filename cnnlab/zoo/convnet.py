@@ -93,10 +93,15 @@ def _spatial(
         chain.add(GroupPad(name=f"{name}_pad", total=(total, total)))
     chain.add(
         Conv(
-            name=name, filters=filters, kernel=(kernel, kernel), stride=(stride, stride),
-            padding=_padding(chain, net, kernel), groups=groups, bias=bias,
+            name=name,
+            filters=filters,
+            kernel=(kernel, kernel),
+            stride=(stride, stride),
+            padding=_padding(chain, net, kernel),
+            groups=groups,
+            bias=bias,
         )
-    )  # fmt: skip
+    )
 
 
 def _padding(chain: Chain, net: ConvNet, kernel: int) -> Padding:

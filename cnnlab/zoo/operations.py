@@ -80,9 +80,14 @@ def _(node: Conv, weights: Any, x: Array) -> Array:
         return _conv_as_product(node, weights, x)
     padding = node.padding.upper() if isinstance(node.padding, str) else node.padding
     value = lax.conv_general_dilated(
-        x, weights.kernel[...], node.stride, padding, rhs_dilation=node.dilation,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=node.groups,
-    )  # fmt: skip
+        x,
+        weights.kernel[...],
+        node.stride,
+        padding,
+        rhs_dilation=node.dilation,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=node.groups,
+    )
     return _with_bias(value, weights)
 
 

@@ -52,9 +52,13 @@ def centred(name: str, filters: int, kernel: int, stride: int = 1, source: str =
     """
     sides = (kernel // 2, kernel // 2)
     return Conv(
-        name=name, inputs=(source,) if source else (), filters=filters, kernel=(kernel, kernel),
-        stride=(stride, stride), padding=(sides, sides),
-    )  # fmt: skip
+        name=name,
+        inputs=(source,) if source else (),
+        filters=filters,
+        kernel=(kernel, kernel),
+        stride=(stride, stride),
+        padding=(sides, sides),
+    )
 
 
 def _block(chain: Chain, name: str, width: int, stride: int, kind: str, branch: Branch) -> None:

@@ -122,7 +122,4 @@ def on_gpu() -> dict[str, str]:
 
 def cache(folder: "os.PathLike[str]") -> dict[str, str]:
     """Environment that makes JAX keep compiled programs in a folder, as the suite's workers do."""
-    return {
-        "JAX_COMPILATION_CACHE_DIR": os.fspath(folder),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
+    return {"JAX_COMPILATION_CACHE_DIR": os.fspath(folder), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}

@@ -68,17 +68,22 @@ def main() -> int:
             progress.print(f"{name}: skipped, {reason}")
     present = [name for name in wanted if name not in skipped]
     outcome = keeping.Outcome(
-        device=keeping.device(machine), skipped=skipped,
+        device=keeping.device(machine),
+        skipped=skipped,
         started=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         settings={"rounds": rounds, "quick": asked.quick, "cores": machine.cores, "parts": list(parts)},
-    )  # fmt: skip
+    )
     name = kept_as(parts, asked.quick)
     try:
         with tempfile.TemporaryDirectory(prefix="cnnlab-bench-") as compiled:
             plan = Plan(
-                machine=machine, rounds=rounds, turns=2 if asked.quick else 3, warm_up=3 if asked.quick else 20,
-                compiled=Path(compiled), once=ONCE,
-            )  # fmt: skip
+                machine=machine,
+                rounds=rounds,
+                turns=2 if asked.quick else 3,
+                warm_up=3 if asked.quick else 20,
+                compiled=Path(compiled),
+                once=ONCE,
+            )
             for found in measured(chosen, present, parts, plan):
                 outcome.add(found)
                 if line := told(found):
@@ -94,9 +99,11 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m experiments.bench", description=DESCRIPTION, epilog=f"{_legend()}\n\n{EXAMPLES}",
+        prog="python -m experiments.bench",
+        description=DESCRIPTION,
+        epilog=f"{_legend()}\n\n{EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+    )
     of = f"of {', '.join(WORKLOADS)} (default: all, quick: {', '.join(QUICK_WORKLOADS)})"
     parser.add_argument("workloads", nargs="*", metavar="workload", help=of)
     parser.add_argument("--quick", action="store_true", help="two rounds of what counts most, within six minutes")

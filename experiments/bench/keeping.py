@@ -57,10 +57,17 @@ class Outcome:
         """All of it as plain data."""
         found = self.cells
         return {
-            "device": self.device, "versions": installed(), "started": self.started, "git": git_state(),
-            "settings": dict(self.settings), "skipped": dict(self.skipped), "cells": plain(found),
-            "ratios": cells.ratios(found), "gates": plain(self.gates), "failures": plain(self.failures),
-        }  # fmt: skip
+            "device": self.device,
+            "versions": installed(),
+            "started": self.started,
+            "git": git_state(),
+            "settings": dict(self.settings),
+            "skipped": dict(self.skipped),
+            "cells": plain(found),
+            "ratios": cells.ratios(found),
+            "gates": plain(self.gates),
+            "failures": plain(self.failures),
+        }
 
 
 def place(device: str) -> Path:
@@ -111,8 +118,11 @@ def kept(path: Path) -> Sequence[Sample]:
     with path.open(newline="") as file:
         return [
             Sample(
-                workload=row["workload"], contender=row["contender"], metric=row["metric"], round=int(row["round"]),
+                workload=row["workload"],
+                contender=row["contender"],
+                metric=row["metric"],
+                round=int(row["round"]),
                 value=float(row["value"]),
             )
             for row in csv.DictReader(file)
-        ]  # fmt: skip
+        ]

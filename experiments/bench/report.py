@@ -17,11 +17,18 @@ from experiments.bench.workloads import WORKLOADS
 
 Key = tuple[str, str, str]
 SHOWN = {
-    "sweep_seconds_cold": "{:.1f} s", "sweep_seconds_warm": "{:.1f} s", "sweep_compile_share_cold": "{:.1%}",
-    "sweep_compile_share_warm": "{:.1%}", "accuracy": "{:.3f}", "accuracy_difference": "{:+.4f}",
-    "accuracy_difference_standard_error": "{:.4f}", "statistics_cost": "{:+.1%}", "growth_with_seeds": "{:.2f}",
-    "growth_with_variants": "{:.2f}", "growth_with_depth": "{:.2f}",
-}  # fmt: skip
+    "sweep_seconds_cold": "{:.1f} s",
+    "sweep_seconds_warm": "{:.1f} s",
+    "sweep_compile_share_cold": "{:.1%}",
+    "sweep_compile_share_warm": "{:.1%}",
+    "accuracy": "{:.3f}",
+    "accuracy_difference": "{:+.4f}",
+    "accuracy_difference_standard_error": "{:.4f}",
+    "statistics_cost": "{:+.1%}",
+    "growth_with_seeds": "{:.2f}",
+    "growth_with_variants": "{:.2f}",
+    "growth_with_depth": "{:.2f}",
+}
 """Metrics of the second table, and how they are written."""
 
 
@@ -61,25 +68,37 @@ def says(label: str) -> str:
 def _speeds(name: str, by_key: Mapping[Key, Cell]) -> Table:
     workload = WORKLOADS[name]
     table = Table(
-        "contender", "images x models / s", "10-90 %", "engine is", "of limit", "compile s", "peak MB", "loss apart",
+        "contender",
+        "images x models / s",
+        "10-90 %",
+        "engine is",
+        "of limit",
+        "compile s",
+        "peak MB",
+        "loss apart",
         title=f"{name}: {workload.says}, {workload.train_flop / 1e6:.1f} MFLOP an image, batch {workload.batch}; "
         f"medians of {max(cell.n for cell in by_key.values())} rounds",
-        box=box.SIMPLE_HEAD, title_justify="left",
-    )  # fmt: skip
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+    )
     for label in labels(name, by_key):
         cell = by_key[name, label, RATE]
         ratio = by_key[name, ENGINE, f"vs_{label}"] if (name, ENGINE, f"vs_{label}") in by_key else None
         table.add_row(
-            escape(says(label)), f"{cell.median:,.0f}", f"{cell.low:,.0f} - {cell.high:,.0f}",
+            escape(says(label)),
+            f"{cell.median:,.0f}",
+            f"{cell.low:,.0f} - {cell.high:,.0f}",
             "" if ratio is None else f"x {ratio.median:.2f}",
             *(
                 template.format(by_key[name, label, metric].median / unit) if (name, label, metric) in by_key else ""
                 for metric, template, unit in (
-                    ("fraction_of_limit", "{:.2f}", 1), ("compile_seconds", "{:.1f}", 1),
-                    ("peak_memory_bytes", "{:,.0f}", 1e6), ("loss_difference", "{:.0e}", 1),
+                    ("fraction_of_limit", "{:.2f}", 1),
+                    ("compile_seconds", "{:.1f}", 1),
+                    ("peak_memory_bytes", "{:,.0f}", 1e6),
+                    ("loss_difference", "{:.0e}", 1),
                 )
             ),
-        )  # fmt: skip
+        )
     if (name, LIMIT, FLOP) in by_key:
         cell = by_key[name, LIMIT, FLOP]
         bounds = [value / workload.train_flop for value in (cell.median, cell.low, cell.high)]
@@ -90,10 +109,12 @@ def _speeds(name: str, by_key: Mapping[Key, Cell]) -> Table:
 def _targets(ratios: Ratios, by_key: Mapping[Key, Cell]) -> Table:
     """Measured ratios beside what they must reach on two CPU cores."""
     table = Table(
-        "ratio of medians", *ratios, box=box.SIMPLE_HEAD,
+        "ratio of medians",
+        *ratios,
+        box=box.SIMPLE_HEAD,
         title=escape("The engine over each contender [10-90 % of rounds]; (must / goal) are for two CPU cores"),
         title_justify="left",
-    )  # fmt: skip
+    )
     for ratio in (*(f"vs_{name}" for name in COMPARED), "fraction_of_limit"):
         row = []
         for name, values in ratios.items():
@@ -130,9 +151,11 @@ def draw(found: Sequence[Cell], device: str, path: Path) -> Path:
     names = list(dict.fromkeys(cell.workload for cell in found if cell.metric == RATE))
     most = max(len(labels(name, by_key)) for name in names)
     figure, axes = canvas(
-        f"Images x models trained in a second on {device}", width=11, height=1.0 + 0.42 * most * len(names),
+        f"Images x models trained in a second on {device}",
+        width=11,
+        height=1.0 + 0.42 * most * len(names),
         rows=len(names),
-    )  # fmt: skip
+    )
     for name, panel in zip(names, axes[:, 0], strict=True):
         order = [label for label in labels(name, by_key) if label != WATCHED][::-1]
         for place, label in enumerate(order):
@@ -141,9 +164,13 @@ def draw(found: Sequence[Cell], device: str, path: Path) -> Path:
             panel.barh(place, cell.median, color=colour, height=0.6)
             panel.hlines(place, cell.low, cell.high, color=BLACK, linewidth=2)
             panel.annotate(
-                f"{cell.median:,.0f}", (max(cell.median, cell.high), place), xytext=(5, 0),
-                textcoords="offset points", va="center", fontsize=9,
-            )  # fmt: skip
+                f"{cell.median:,.0f}",
+                (max(cell.median, cell.high), place),
+                xytext=(5, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=9,
+            )
         panel.set_yticks(range(len(order)), [says(label) for label in order], fontsize=9)
         panel.set_title(f"{name}: {WORKLOADS[name].says}", fontsize=10, loc="left")
         panel.margins(x=0.12)
@@ -151,9 +178,15 @@ def draw(found: Sequence[Cell], device: str, path: Path) -> Path:
             bound = by_key[name, LIMIT, FLOP].median / WORKLOADS[name].train_flop
             panel.axvline(bound, color=BLACK, linestyle="--", linewidth=1.2)
             panel.annotate(
-                "matrix products alone", (bound, 0), xytext=(-4, -2), textcoords="offset points", ha="right",
-                fontsize=8, rotation=90, va="bottom",
-            )  # fmt: skip
+                "matrix products alone",
+                (bound, 0),
+                xytext=(-4, -2),
+                textcoords="offset points",
+                ha="right",
+                fontsize=8,
+                rotation=90,
+                va="bottom",
+            )
         panel.grid(visible=False, axis="y")
     axes[-1, 0].set_xlabel("images x models a second; black: 10-90 % of rounds")
     return save(figure, path)

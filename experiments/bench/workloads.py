@@ -42,13 +42,22 @@ class Workload:
     def arm(self) -> Arm:
         """The same as the suite's engine knows it."""
         recipe = Recipe(
-            learning_rate=LEARNING_RATE, momentum=MOMENTUM, schedule="constant", batch_size=self.batch, tuning="none",
+            learning_rate=LEARNING_RATE,
+            momentum=MOMENTUM,
+            schedule="constant",
+            batch_size=self.batch,
+            tuning="none",
             epochs=self.sweep_epochs,
-        )  # fmt: skip
+        )
         task = Task(
-            name=self.name, side=self.side, channels=self.channels, classes=CLASSES, train_images=self.images,
-            validation_images=TEST_IMAGES, real=False,
-        )  # fmt: skip
+            name=self.name,
+            side=self.side,
+            channels=self.channels,
+            classes=CLASSES,
+            train_images=self.images,
+            validation_images=TEST_IMAGES,
+            real=False,
+        )
         return Arm(net=self.net, recipe=recipe, task=task)
 
     @property
@@ -72,26 +81,51 @@ WORKLOADS = {
     one.name: one
     for one in (
         Workload(
-            name="W1", says="the 8x8 digits", net=ConvNet(depth=3, widths=(16, 16, 32), pools=(2,)),
-            side=8, channels=1, images=1198, batch=64, turn_steps=144, sweep_epochs=10,
+            name="W1",
+            says="the 8x8 digits",
+            net=ConvNet(depth=3, widths=(16, 16, 32), pools=(2,)),
+            side=8,
+            channels=1,
+            images=1198,
+            batch=64,
+            turn_steps=144,
+            sweep_epochs=10,
         ),
         Workload(
-            name="W2", says="images shaped like Fashion-MNIST",
+            name="W2",
+            says="images shaped like Fashion-MNIST",
             net=ConvNet(depth=2, widths=(32, 64), pools=(1, 2), head="flatten"),
-            side=28, channels=1, images=4096, batch=128, turn_steps=24, sweep_epochs=2,
+            side=28,
+            channels=1,
+            images=4096,
+            batch=128,
+            turn_steps=24,
+            sweep_epochs=2,
         ),
         Workload(
-            name="W3", says="images shaped like CIFAR-10, 6 convolutions",
+            name="W3",
+            says="images shaped like CIFAR-10, 6 convolutions",
             net=ConvNet(depth=6, widths=(32, 32, 64, 64, 64, 64), pools=(2, 4)),
-            side=32, channels=3, images=2048, batch=128, turn_steps=6, sweep_epochs=1,
+            side=32,
+            channels=3,
+            images=2048,
+            batch=128,
+            turn_steps=6,
+            sweep_epochs=1,
         ),
         Workload(
-            name="W3b", says="images shaped like CIFAR-10, 10 convolutions",
+            name="W3b",
+            says="images shaped like CIFAR-10, 10 convolutions",
             net=ConvNet(depth=10, widths=(16, 32, 32, 32, 64, 64, 64, 64, 64, 64), pools=(3, 6)),
-            side=32, channels=3, images=2048, batch=128, turn_steps=4, sweep_epochs=1,
+            side=32,
+            channels=3,
+            images=2048,
+            batch=128,
+            turn_steps=4,
+            sweep_epochs=1,
         ),
     )
-}  # fmt: skip
+}
 
 
 def workload(name: str) -> Workload:
@@ -119,6 +153,13 @@ def variants(base: Workload, count: int = VARIANTS) -> tuple[Workload, ...]:
 def deep(depth: int) -> Workload:
     """A net of so many equal convolutions, by which growth with depth is measured."""
     return Workload(
-        name=f"depth{depth}", says=f"{depth} equal convolutions", net=ConvNet(depth=depth, width=32, pools=(1,)),
-        side=16, channels=3, images=1024, batch=64, turn_steps=12, sweep_epochs=1,
-    )  # fmt: skip
+        name=f"depth{depth}",
+        says=f"{depth} equal convolutions",
+        net=ConvNet(depth=depth, width=32, pools=(1,)),
+        side=16,
+        channels=3,
+        images=1024,
+        batch=64,
+        turn_steps=12,
+        sweep_epochs=1,
+    )

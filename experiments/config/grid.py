@@ -127,9 +127,12 @@ def _grid(arguments: list[str]) -> Grid:
             raise UserMistake(f"{swept.input_line} is a list of values: add --multirun, or name a sweep, +sweep=NAME")
         job = compose("config", _words(fixed))
         return Grid(
-            settings=resolve.settings(job, ""), points=(resolve.point(job),), checks=(), check_overrides=(),
+            settings=resolve.settings(job, ""),
+            points=(resolve.point(job),),
+            checks=(),
+            check_overrides=(),
             launcher=launcher,
-        )  # fmt: skip
+        )
     jobs = _jobs(base, overrides)
     points = tuple(point for job in jobs if (point := _point(job, base)) is not None)
     checks: tuple[tuple[str, ...], ...] = ()

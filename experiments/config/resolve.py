@@ -151,9 +151,15 @@ def point(cfg: DictConfig, level: str = "", data: str = "") -> Point:
     require(min(blocks) >= 1, "scale.blocks", list(blocks), "every block needs at least one member")
     arm = Arm(net=net, recipe=recipe, task=task)
     return Point(
-        arm=arm, level=level, data=data, match=cfg.match, matching=matching, check=cfg.check.name, block=cfg.block,
+        arm=arm,
+        level=level,
+        data=data,
+        match=cfg.match,
+        matching=matching,
+        check=cfg.check.name,
+        block=cfg.block,
         blocks=blocks,
-    )  # fmt: skip
+    )
 
 
 def net_and_task(cfg: DictConfig) -> tuple[Net, Task]:

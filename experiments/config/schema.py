@@ -143,11 +143,7 @@ ConvNetConfig = mutable(ConvNet)
 ClassicConfig = mutable(Classic)
 TrainConfig = mutable(Recipe)
 DataConfig = mutable(
-    Task,
-    raw_dir=(str | None, None),
-    large=(bool, False),
-    epochs=(int, 10),
-    learning_rate=(float, 0.1),
+    Task, raw_dir=(str | None, None), large=(bool, False), epochs=(int, 10), learning_rate=(float, 0.1)
 )
 
 

@@ -52,10 +52,15 @@ class Slurm:
     def asked(self) -> dict[str, Any]:
         """What a job asks for, as options of sbatch."""
         named = {
-            "job_name": "cnnlab", "time": self.minutes, "cpus_per_task": self.cores,
+            "job_name": "cnnlab",
+            "time": self.minutes,
+            "cpus_per_task": self.cores,
             "mem": None if self.memory_gb is None else f"{round(1024 * self.memory_gb)}M",
-            "gpus_per_node": self.gpus or None, "partition": self.partition, "account": self.account, "qos": self.qos,
-        }  # fmt: skip
+            "gpus_per_node": self.gpus or None,
+            "partition": self.partition,
+            "account": self.account,
+            "qos": self.qos,
+        }
         return {**{name: value for name, value in named.items() if value is not None}, **self.options}
 
     def launch(self, jobs: Sequence[Callable[[], None]], folder: Path) -> "Queued":

@@ -77,12 +77,14 @@ def marks(now: View) -> dict[Task, tuple[Mark, ...]]:
         middle = centre(reference.point.arm)
         found[task] = tuple(
             Mark(
-                level=cell.point.level, match=cell.point.match, drift=centre(cell.point.arm) - middle,
+                level=cell.point.level,
+                match=cell.point.match,
+                drift=centre(cell.point.arm) - middle,
                 effect=None if cell.point.arm == reference.point.arm else own[id(cell)],
             )
             for cell in cells
             if cell.point.arm == reference.point.arm or own[id(cell)].n
-        )  # fmt: skip
+        )
     if not found:
         raise Lacking("no arm has a record")
     return found
@@ -128,6 +130,12 @@ def _panel(panel: "Axes", several: Sequence[Mark], kinds: Sequence[tuple[str, st
             interval = mark.effect.interval95
             panel.plot([across] * 2, [100 * interval.low, 100 * interval.high], color=colour, linewidth=1.5)
         panel.plot(
-            across, mark.points, marker, color=colour, markerfacecolor="none" if matched else colour, markersize=8,
-            label=f"{mark.level}, {NAMES[mark.match]}" if matched else mark.level, linestyle="none",
-        )  # fmt: skip
+            across,
+            mark.points,
+            marker,
+            color=colour,
+            markerfacecolor="none" if matched else colour,
+            markersize=8,
+            label=f"{mark.level}, {NAMES[mark.match]}" if matched else mark.level,
+            linestyle="none",
+        )

@@ -194,9 +194,14 @@ def _strips(figure: Any, now: View, found: Sequence[Strip]) -> None:
     for panel, one in zip(axes.flat, found, strict=False):
         colours = colormaps[canvas.COUNTS].with_extremes(bad=UNKNOWN)
         image = panel.imshow(
-            np.ma.masked_invalid(one.middle), cmap=colours, vmin=low, vmax=high, aspect="auto", origin="lower",
+            np.ma.masked_invalid(one.middle),
+            cmap=colours,
+            vmin=low,
+            vmax=high,
+            aspect="auto",
+            origin="lower",
             interpolation="nearest",
-        )  # fmt: skip
+        )
         panel.set_title(f"{one.name}\n{reached(now, one.cell)}", fontsize=8.5)
         _ticks(panel, one)
     for panel in axes.flat[len(found) :]:

@@ -93,10 +93,13 @@ def _stack(now: View, cell: Cell) -> Stack:
     first = begun[sample.seeds[0]]
     begins = {seed: found["slope"] for seed in trained if (found := input_energy.probe(begun[seed]))}
     return Stack(
-        name=cell.point.level, counts=input_energy.predicted(first.network, first.size)[0],
-        energy=np.stack([input_energy.energy(one) for one in begun.values()]), begins=tuple(begins.values()),
-        trained=tuple(trained[seed] for seed in begins), accuracies=sample.values,
-    )  # fmt: skip
+        name=cell.point.level,
+        counts=input_energy.predicted(first.network, first.size)[0],
+        energy=np.stack([input_energy.energy(one) for one in begun.values()]),
+        begins=tuple(begins.values()),
+        trained=tuple(trained[seed] for seed in begins),
+        accuracies=sample.values,
+    )
 
 
 def _begun(now: View, arm: Arm, seed: int) -> Trained:
@@ -160,9 +163,16 @@ def _slopes(panel: "Axes", several: Sequence[Stack]) -> None:
             mean = sum(values) / len(values)
             error = paired_t(np.asarray(values), 0.95).high - mean if len(values) >= FEWEST else math.nan
             panel.errorbar(
-                [place + shift], [mean], yerr=[error], fmt=marker, color=colour, capsize=3, markersize=7,
-                markeredgecolor="white", label=label,
-            )  # fmt: skip
+                [place + shift],
+                [mean],
+                yerr=[error],
+                fmt=marker,
+                color=colour,
+                capsize=3,
+                markersize=7,
+                markeredgecolor="white",
+                label=label,
+            )
     panel.axhline(0, color="0.6", linewidth=1)
     panel.axhline(1, color=canvas.BLACK, linestyle="--", linewidth=1, label="proportional to the count")
     panel.set_xticks(range(len(shown)), [one.name for one in shown])

@@ -61,9 +61,12 @@ def figure(now: View) -> "Figure":
     tasks = list(dict.fromkeys(one.task for one in found))
     matches = list(dict.fromkeys(one.match for one in found))
     drawn, axes = canvas.canvas(
-        title(now, found), width=max(8.0, 5.0 * len(matches)), height=4.2 * len(tasks) + 1.2, rows=len(tasks),
+        title(now, found),
+        width=max(8.0, 5.0 * len(matches)),
+        height=4.2 * len(tasks) + 1.2,
+        rows=len(tasks),
         columns=len(matches),
-    )  # fmt: skip
+    )
     for panel in axes.flat:
         panel.set_visible(False)
     for one in found:
@@ -143,9 +146,14 @@ def _map(panel: "Axes", one: Map, span: tuple[float, float]) -> None:
     low, high = span if span[0] < span[1] else (span[0] - 1, span[1] + 1)
     panel.grid(visible=False)
     panel.imshow(
-        np.ma.masked_invalid(values), cmap=colormaps[canvas.COUNTS], vmin=low, vmax=high, origin="lower",
-        aspect="auto", interpolation="nearest",
-    )  # fmt: skip
+        np.ma.masked_invalid(values),
+        cmap=colormaps[canvas.COUNTS],
+        vmin=low,
+        vmax=high,
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+    )
     for (first, second), square in one.squares.items():
         column, row = firsts.index(first), seconds.index(second)
         colour = "white" if square.accuracy < (low + high) / 2 else "black"

@@ -109,10 +109,12 @@ def _measured(cells: Sequence[Cell], task: Task) -> tuple[Dot, ...]:
         net, linear = _convnet(cell), cell.records[0].tuning.linear_accuracy
         found.append(
             Dot(
-                net=net, accuracies=cell.sample(OWN).values, residuals=residuals(net, task),
+                net=net,
+                accuracies=cell.sample(OWN).values,
+                residuals=residuals(net, task),
                 linear=math.fsum(linear) / len(linear),
             )
-        )  # fmt: skip
+        )
     return tuple(found)
 
 
@@ -164,18 +166,30 @@ def _panel(panel: "Axes", several: Sequence[Dot], chance: float) -> None:
         known = len(dot.accuracies) >= FEWEST
         beside = [[dot.accuracy - 100 * interval.low], [100 * interval.high - dot.accuracy]] if known else None
         panel.errorbar(
-            [dot.accuracy], [middle], xerr=beside, yerr=[[middle - low], [high - middle]], capsize=2,
-            color=canvas.SERIES[activations.index(activation)], fmt=canvas.MARKERS[downs.index(down)], markersize=8,
-            markeredgecolor="white", label=f"{activation}, {down}",
-        )  # fmt: skip
+            [dot.accuracy],
+            [middle],
+            xerr=beside,
+            yerr=[[middle - low], [high - middle]],
+            capsize=2,
+            color=canvas.SERIES[activations.index(activation)],
+            fmt=canvas.MARKERS[downs.index(down)],
+            markersize=8,
+            markeredgecolor="white",
+            label=f"{activation}, {down}",
+        )
     linear = 100 * several[0].linear
     panel.axvline(linear, color=canvas.BLACK, linestyle="--", linewidth=1, label="logistic regression (validation)")
     panel.axvline(chance, color="0.6", linestyle=":", linewidth=1, label="a guess")
     panel.axhspan(FLOOR / 3, TOLERANCE["float64"], color="0.94", zorder=0)
     panel.text(
-        0.02, TOLERANCE["float64"] / 3, "affine up to rounding", fontsize=8.5, color="0.35",
-        transform=panel.get_yaxis_transform(), va="top",
-    )  # fmt: skip
+        0.02,
+        TOLERANCE["float64"] / 3,
+        "affine up to rounding",
+        fontsize=8.5,
+        color="0.35",
+        transform=panel.get_yaxis_transform(),
+        va="top",
+    )
     panel.set_yscale("log")
     panel.set_ylim(FLOOR / 3, 10)
     panel.set_xlabel(f"test accuracy of trained members, %\n(distance: the same nets untrained, {len(SEEDS)} seeds)")

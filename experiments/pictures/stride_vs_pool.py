@@ -123,10 +123,12 @@ def _fall(cell: Cell, head: int) -> Fall:
     """An arm's stages, of which the head's stands at the same place for all."""
     ends = list(enumerate(f"{layer}/{side}" for layer in _layers(cell) for side in ("before", "after")))
     return Fall(
-        level=cell.point.level, members=cell.members, probed=_probed(cell),
+        level=cell.point.level,
+        members=cell.members,
+        probed=_probed(cell),
         image=_stages(cell, [(place, f"{IMAGE}/{end}") for place, end in ends]),
         label=_stages(cell, [*((place, f"{CLASS}/{end}") for place, end in ends), (head, f"{CLASS}/{HEAD}/accuracy")]),
-    )  # fmt: skip
+    )
 
 
 def _stages(cell: Cell, paths: Sequence[tuple[int, str]]) -> tuple[Stage, ...]:

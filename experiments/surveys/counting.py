@@ -121,11 +121,13 @@ def library_models() -> tuple[LibraryModel, ...]:
     """All models of timm, which are variants and sizes rather than architectures: shown beside, never counted."""
     return tuple(
         LibraryModel(
-            name=row["model"], module=row["module"], side=int(row["side"]),
+            name=row["model"],
+            module=row["module"],
+            side=int(row["side"]),
             final_side=int(row["final_side"]) if row["final_side"] else None,
         )
         for row in _rows("timm_models.csv")
-    )  # fmt: skip
+    )
 
 
 def share(

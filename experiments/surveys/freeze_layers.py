@@ -104,9 +104,18 @@ def restore_five(net: Any) -> None:
 def image(network: str, side: int) -> Row:
     """The line that says what goes in."""
     return Row(
-        network=network, kind="input", kernel_h=1, kernel_w=1, stride=1, dilation=1, groups=1, channels_in=3,
-        channels_out=3, side_in=side, side_out=side,
-    )  # fmt: skip
+        network=network,
+        kind="input",
+        kernel_h=1,
+        kernel_w=1,
+        stride=1,
+        dilation=1,
+        groups=1,
+        channels_in=3,
+        channels_out=3,
+        side_in=side,
+        side_out=side,
+    )
 
 
 def layers(torch: Any, net: Any, network: str, side: int) -> list[Row]:
@@ -161,9 +170,18 @@ def row(
         raise Unread(f"{network}: stride {stride} on {tuple(x.shape)}")
     high, wide = kernel[0], kernel[-1]
     return Row(
-        network=network, kind=kind, kernel_h=high, kernel_w=wide, stride=strides.pop(), dilation=dilation,
-        groups=groups, channels_in=x.shape[1], channels_out=out.shape[1], side_in=sides.pop(), side_out=outs.pop(),
-    )  # fmt: skip
+        network=network,
+        kind=kind,
+        kernel_h=high,
+        kernel_w=wide,
+        stride=strides.pop(),
+        dilation=dilation,
+        groups=groups,
+        channels_in=x.shape[1],
+        channels_out=out.shape[1],
+        side_in=sides.pop(),
+        side_out=outs.pop(),
+    )
 
 
 def timm_model(timm: Any, name: str) -> dict[str, Any]:

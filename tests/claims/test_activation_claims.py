@@ -40,10 +40,16 @@ def judged(module):
 def afresh():
     """Empty the caches of claims that keep what they computed, before a fault and after it."""
     kept = (
-        lin_collapse.outcomes, sig_vanishes.decays, sig_vanishes.drawn, sig_all_grads_zero.gradients,
-        lin_grad_constant.nets, lin_grad_constant.derivatives, act_adds_nonlinearity.layers,
-        act_nonlinear_definition.nets, act_nonlinear_definition.slices,
-    )  # fmt: skip
+        lin_collapse.outcomes,
+        sig_vanishes.decays,
+        sig_vanishes.drawn,
+        sig_all_grads_zero.gradients,
+        lin_grad_constant.nets,
+        lin_grad_constant.derivatives,
+        act_adds_nonlinearity.layers,
+        act_nonlinear_definition.nets,
+        act_nonlinear_definition.slices,
+    )
     for function in kept:
         function.cache_clear()
     yield
@@ -232,10 +238,10 @@ def test_gradients_that_are_all_zero_would_support_it(monkeypatch, afresh):
     monkeypatch.setattr(sig_all_grads_zero, "DTYPES", ("float32",))
     monkeypatch.setattr(sig_all_grads_zero, "by_depth", lambda: None)
     monkeypatch.setattr(
-        sig_all_grads_zero, "flow", lambda layer, weights, image, cotangent, depth: send(
-            layer, weights, image, 0 * cotangent, depth
-        ),
-    )  # fmt: skip
+        sig_all_grads_zero,
+        "flow",
+        lambda layer, weights, image, cotangent, depth: send(layer, weights, image, 0 * cotangent, depth),
+    )
     assert not sig_all_grads_zero.compute().counterexamples
 
 

@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 
 from cnnlab.inference.family import Family, judge
-from experiments.claims.pointwise import (
-    pw_filters_background,
-    pw_merges_cooccurring,
-    pw_one_number,
-    pw_weighted_sum,
-)
+from experiments.claims.pointwise import pw_filters_background, pw_merges_cooccurring, pw_one_number, pw_weighted_sum
 from experiments.claims.pointwise.pw_weighted_sum import Case
 
 

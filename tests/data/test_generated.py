@@ -15,13 +15,26 @@ from cnnlab.spec.invalid import Invalid
 from cnnlab.spec.task import Task
 
 BOUND = {
-    "aliasing_pair": 0.970, "border": 0.992, "border_inner": 0.994, "distractor_channels": 0.972,
+    "aliasing_pair": 0.970,
+    "border": 0.992,
+    "border_inner": 0.994,
+    "distractor_channels": 0.972,
     "distractor_channels_spurious": 0.972,
-    "linear_xor": 0.974, "linear_xor_linear": 0.987, "linear_xor_low_rank": 0.960, "linear_xor_5": 1.0,
-    "linear_xor_10": 1.0, "long_range_4": 0.998, "long_range": 1.0, "long_range_12": 1.0, "parts": 1.0,
-    "parts_control": 0.999, "phase": 0.923, "sparse_diffuse": 0.951, "sparse_diffuse_16": 0.951,
+    "linear_xor": 0.974,
+    "linear_xor_linear": 0.987,
+    "linear_xor_low_rank": 0.960,
+    "linear_xor_5": 1.0,
+    "linear_xor_10": 1.0,
+    "long_range_4": 0.998,
+    "long_range": 1.0,
+    "long_range_12": 1.0,
+    "parts": 1.0,
+    "parts_control": 0.999,
+    "phase": 0.923,
+    "sparse_diffuse": 0.951,
+    "sparse_diffuse_16": 0.951,
     "sparse_diffuse_all": 0.948,
-}  # fmt: skip
+}
 """Stated in the tasks' modules, for every setting of conf/data/ (vernier has its own test)."""
 NEAR_CERTAIN = ("linear_xor_5", "linear_xor_10", "long_range", "long_range_12", "parts", "parts_control")
 """Settings whose bound is too near to 100 % for other noise to show in a few thousand images."""
@@ -204,7 +217,7 @@ def test_the_streams_are_the_recorded_ones(shipped: Shipped, nowhere: Source, na
         ("digits_scaled", {"side": 12}, "data.side"),
         ("digits12_noisy", {"dials": {"label_noise": 1.1}}, "data.dials.label_noise"),
     ],
-)  # fmt: skip
+)
 def test_impossible_settings_are_one_line(
     shipped: Shipped, nowhere: Source, name: str, changes: dict[str, object], key: str
 ) -> None:

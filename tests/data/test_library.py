@@ -148,9 +148,8 @@ def flipped(file: bytes) -> bytes:
     ],
 )
 def test_a_wrong_raw_file_is_named(
-    make_task: MakeTask, small_idx: Path, small_known: None, tmp_path: Path,
-    change: Callable[[bytes], bytes], says: str,
-) -> None:  # fmt: skip
+    make_task: MakeTask, small_idx: Path, small_known: None, tmp_path: Path, change: Callable[[bytes], bytes], says: str
+) -> None:
     name = "train-images-idx3-ubyte.gz"
     source = Source(cache_dir=tmp_path / "cache", raw_dir=tampered(small_idx, name, change, tmp_path / "raw"))
     for step in (data.check, data.load):

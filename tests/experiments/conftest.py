@@ -25,18 +25,33 @@ def planted_record(
     shown = tuple(float(v) for v in np.where(flags, point.arm.task.chance, values))
     rate = point.arm.recipe.learning_rate
     finals = Finals(
-        learning_rate=rate, test_accuracy=shown, test_loss=(0.5,) * len(seeds), validation_accuracy=shown,
-        train_loss=(0.1,) * len(seeds), diverged=flags,
-    )  # fmt: skip
+        learning_rate=rate,
+        test_accuracy=shown,
+        test_loss=(0.5,) * len(seeds),
+        validation_accuracy=shown,
+        train_loss=(0.1,) * len(seeds),
+        diverged=flags,
+    )
     tuning = Tuning(
-        seeds=(1_000_000,), tried=(Tried(learning_rate=rate, validation_accuracy=(0.9,), diverged=(False,)),),
-        chosen=rate, capped=False, linear_accuracy=(0.3,),
-    )  # fmt: skip
+        seeds=(1_000_000,),
+        tried=(Tried(learning_rate=rate, validation_accuracy=(0.9,), diverged=(False,)),),
+        chosen=rate,
+        capped=False,
+        linear_accuracy=(0.3,),
+    )
     return Record(
-        protocol=PROTOCOL, arm=point.arm.key, block=block, config=plain(point.arm), members=seeds,
-        finals={"own": finals, "common": finals}, histories=(), probes=(), tuning=tuning, claims=dict(claim_digests()),
+        protocol=PROTOCOL,
+        arm=point.arm.key,
+        block=block,
+        config=plain(point.arm),
+        members=seeds,
+        finals={"own": finals, "common": finals},
+        histories=(),
+        probes=(),
+        tuning=tuning,
+        claims=dict(claim_digests()),
         geometry=Measured(params=1, macs=1, receptive_field=(1, 1), output_size=(1, 1), activation_elements=1),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -230,12 +230,15 @@ def texts() -> dict[str, str]:
     honest = engine.trainer(TINY, (0,), CPU)
     together = engine.Engine(TINY, (0, 1), strategy="side_by_side", watched=False)
     return {
-        "engine": honest.hlo(), "scan": scan.hlo(), "vmap": together.hlo(),
+        "engine": honest.hlo(),
+        "scan": scan.hlo(),
+        "vmap": together.hlo(),
         "engine_xla": engine_xla.trainer(TINY, (0,), CPU).hlo(),
-        "image": with_image_gradient(honest, "native"), "image by xla": with_image_gradient(honest, "sequential"),
+        "image": with_image_gradient(honest, "native"),
+        "image by xla": with_image_gradient(honest, "sequential"),
         # before XLA rewrites what it has no kernel for
         "sum of vmap": batched.compiler_ir("hlo").as_hlo_text(),
-    }  # fmt: skip
+    }
 
 
 @pytest.mark.parametrize(
@@ -317,9 +320,12 @@ def as_traced(step: Callable[..., Any]) -> str:
     """A step of two members side by side before XLA rewrites it."""
     built = engine.engine.program(TINY.arm)
     arguments = (
-        engine.engine.stack([built.init(0), built.init(1)]), jnp.zeros((2, 32, 8, 8, 1)), jnp.zeros((2, 32), int),
-        np.zeros((2, 16), np.int32), np.zeros(2, np.float32),
-    )  # fmt: skip
+        engine.engine.stack([built.init(0), built.init(1)]),
+        jnp.zeros((2, 32, 8, 8, 1)),
+        jnp.zeros((2, 32), int),
+        np.zeros((2, 16), np.int32),
+        np.zeros(2, np.float32),
+    )
     return jax.jit(step).lower(*arguments).compiler_ir("hlo").as_hlo_text()
 
 
@@ -447,9 +453,11 @@ def values(found: Sequence[Any]) -> dict[tuple[str, str], float]:
 
 def test_a_round_gives_speed_memory_compiling_and_the_difference_of_losses() -> None:
     teams = {
-        "engine": Scripted(100, [2.0, 1.0]), "nnx_loop": Scripted(50, [2.0, 1.01]), "limit": Scripted(1e9, []),
+        "engine": Scripted(100, [2.0, 1.0]),
+        "nnx_loop": Scripted(50, [2.0, 1.01]),
+        "limit": Scripted(1e9, []),
         "naive_scan": Scripted(10, [2.0, 1.0]),
-    }  # fmt: skip
+    }
     found = a_round(teams)
     read = values(found)
     assert read["engine", measuring.RATE] == 100
@@ -534,9 +542,12 @@ def sample(contender: str, metric: str, value: float, number: int = 0, workload:
 
 def samples() -> Iterator[Sample]:
     rates = {
-        "engine": (90, 100, 140), "engine_watched": (45, 80, 140), "torch_eager/1x2": (10, 20, 30),
-        "torch_eager/2x1": (45, 50, 35), "nnx_loop": (30, 25, 70),
-    }  # fmt: skip
+        "engine": (90, 100, 140),
+        "engine_watched": (45, 80, 140),
+        "torch_eager/1x2": (10, 20, 30),
+        "torch_eager/2x1": (45, 50, 35),
+        "nnx_loop": (30, 25, 70),
+    }
     for name, each in rates.items():
         for number, value in enumerate(each):
             yield sample(name, measuring.RATE, value, number)
@@ -554,9 +565,12 @@ def sums_are_right(combine: Callable[[Sequence[Sample]], tuple[Cell, ...]]) -> b
     ratios = cells.ratios(list(combine(list(samples()))))["W1"]
     whole = WORKLOADS["W1"].train_flop
     return ratios == {
-        "vs_torch_eager": 100 / 45, "vs_torch_compile": None, "vs_nnx_loop": 100 / 30, "vs_naive_scan": None,
+        "vs_torch_eager": 100 / 45,
+        "vs_torch_compile": None,
+        "vs_nnx_loop": 100 / 30,
+        "vs_naive_scan": None,
         "fraction_of_limit": 100 * whole / 2e8,
-    }  # fmt: skip
+    }
 
 
 def worse_set_up(found: Sequence[Sample]) -> tuple[Cell, ...]:

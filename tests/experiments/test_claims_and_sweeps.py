@@ -92,9 +92,10 @@ def planned(sweep: str) -> Planned | None:
     }
     names = dict.fromkeys(name for scale in SCALES for name in of("tasks", scale))
     return Planned(
-        reference=content["reference"], levels=levels,
+        reference=content["reference"],
+        levels=levels,
         tasks={name: (read(name)["name"], read(name)["dials"]) for name in names},
-    )  # fmt: skip
+    )
 
 
 SCALES = ("quick", "full")
@@ -181,7 +182,7 @@ FAULTS: Mapping[str, Callable[[Trained], Trained]] = {
     ),
     "not at match params": lambda good: dataclasses.replace(good, contrasts=(Contrast(name="x", better=("none",)),)),
     "margin": lambda good: dataclasses.replace(good, margin=0.5),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("line", FAULTS)
@@ -275,20 +276,34 @@ def record(point: Point, plant: Plant, block: int) -> Record:
     noise = 0.003 * draw.standard_normal(len(seeds))
     values, rate = tuple(float(plant.accuracy + one) for one in noise), point.arm.recipe.learning_rate
     finals = Finals(
-        learning_rate=rate, test_accuracy=values, test_loss=(0.5,) * len(seeds), validation_accuracy=values,
-        train_loss=(0.1,) * len(seeds), diverged=(False,) * len(seeds),
-    )  # fmt: skip
+        learning_rate=rate,
+        test_accuracy=values,
+        test_loss=(0.5,) * len(seeds),
+        validation_accuracy=values,
+        train_loss=(0.1,) * len(seeds),
+        diverged=(False,) * len(seeds),
+    )
     tuning = Tuning(
-        seeds=(1_000_000,), tried=(Tried(learning_rate=rate, validation_accuracy=(0.9,), diverged=(False,)),),
-        chosen=rate, capped=False, linear_accuracy=(0.3,),
-    )  # fmt: skip
+        seeds=(1_000_000,),
+        tried=(Tried(learning_rate=rate, validation_accuracy=(0.9,), diverged=(False,)),),
+        chosen=rate,
+        capped=False,
+        linear_accuracy=(0.3,),
+    )
     probes = tuple({path: float(value + one) for path, value in plant.probes.items()} for one in noise)
     return Record(
-        protocol=PROTOCOL, arm=point.arm.key, block=block, config=plain(point.arm), members=seeds,
-        finals={"own": finals, "common": finals}, histories=(), probes=probes, tuning=tuning,
+        protocol=PROTOCOL,
+        arm=point.arm.key,
+        block=block,
+        config=plain(point.arm),
+        members=seeds,
+        finals={"own": finals, "common": finals},
+        histories=(),
+        probes=probes,
+        tuning=tuning,
         geometry=Measured(params=1, macs=1, receptive_field=(1, 1), output_size=(1, 1), activation_elements=1),
         claims=dict(claim_digests()),
-    )  # fmt: skip
+    )
 
 
 def planted(found: Grid, plant: Callable[[Point], Plant], blocks: int = 1) -> View:
@@ -480,8 +495,9 @@ def test_accuracies_are_held_back_by_their_checks() -> None:
     """The twin: the same sweep without checks, read as a comparison of accuracies."""
     trained = dataclasses.replace(
         claims()[NO_BACKPROP].trained[0],
-        contrasts=(Contrast(name="x", better=("d1",), worse=("d2",)),), metric="test_accuracy",
-    )  # fmt: skip
+        contrasts=(Contrast(name="x", better=("d1",), worse=("d2",)),),
+        metric="test_accuracy",
+    )
     from experiments.evidence import evidence
 
     view = without_checks(planted(linear(), by_level()))

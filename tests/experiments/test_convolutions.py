@@ -158,10 +158,7 @@ def test_what_is_asked_for_by_name_must_be_there(left_open: Settings, monkeypatc
     convolutions.require_here(asked, gpus=0)
     with pytest.raises(Invalid, match=r"hydra\.launcher\.gpus asks for GPUs; choose xla"):
         convolutions.require_here(asked, gpus=1)
-    for machine, why in (
-        (on_a_gpu, "here arms train on a GPU; choose xla"),
-        (without_compiler, "; choose xla"),
-    ):
+    for machine, why in ((on_a_gpu, "here arms train on a GPU; choose xla"), (without_compiler, "; choose xla")):
         with monkeypatch.context() as patch:
             machine(patch)
             with pytest.raises(Invalid, match=why):

@@ -283,7 +283,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "another protocol": (lambda path: resigned(path, "protocol", 0), "protocol 0"),
     "another claim": (lambda path: resigned(path, "claim", "relu-cheap"), "relu-cheap"),
     "a key missing": (lambda path: resigned(path, "parts", {"time": {"a": {"dear": [1.0]}}}), "does not fit"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
@@ -399,8 +399,12 @@ def test_a_claim_without_a_stopwatch_cannot_be_chosen() -> None:
 def test_help_teaches() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "experiments.cost", "--help"],
-        capture_output=True, text=True, cwd=ROOT, env=dict(os.environ), check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=dict(os.environ),
+        check=True,
+    )
     assert all(word in done.stdout for word in ("relu-cheap", "results/costs", "ONE thread", "Exit code"))
 
 

@@ -17,9 +17,7 @@ needs_workspaces = pytest.mark.skipif(
 # wandb-workspaces is written for an earlier pydantic, which says so at its import
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 Door = Callable[..., tuple[int, str, str]]
-SECTIONS = {
-    "Accuracy by factor level", "Gradients by layer and step", "Cost against accuracy", "Verdicts", "Pictures",
-}  # fmt: skip
+SECTIONS = {"Accuracy by factor level", "Gradients by layer and step", "Cost against accuracy", "Verdicts", "Pictures"}
 
 
 @pytest.fixture
@@ -56,9 +54,12 @@ def test_offline_the_spec_is_written_with_a_section_a_question(door: Door, tmp_p
     }
     patterns = [re.compile(panel["config"]["metricRegex"]) for panel in found["Gradients by layer and step"]]
     recorded = (
-        "grad_norm/conv1/kernel", "activation_grad_norm/act1", "update_to_weight/conv1/kernel",
-        "saturated_fraction/act1", "dead_fraction/act1",
-    )  # fmt: skip
+        "grad_norm/conv1/kernel",
+        "activation_grad_norm/act1",
+        "update_to_weight/conv1/kernel",
+        "saturated_fraction/act1",
+        "dead_fraction/act1",
+    )
     drawn = [[name for name in recorded if pattern.search(name)] for pattern in patterns]
     assert drawn == [[name] for name in recorded]
     assert "pool_position" in json.dumps(spec["section"]["runSets"])
@@ -83,8 +84,7 @@ def test_online_it_is_saved_and_saved_again_in_its_place(door: Door, server: Any
 
 @needs_workspaces
 @pytest.mark.parametrize(
-    ("trouble", "code", "line"),
-    [("no key", dashboard.MISTAKE, "wandb login"), ("no server", dashboard.FAILED, "W&B")],
+    ("trouble", "code", "line"), [("no key", dashboard.MISTAKE, "wandb login"), ("no server", dashboard.FAILED, "W&B")]
 )
 def test_trouble_with_the_server_is_one_line(
     trouble: str, code: int, line: str, door: Door, server: Any, monkeypatch: pytest.MonkeyPatch

@@ -52,9 +52,7 @@ def graph(*nodes: dict[str, Any], size: Any = None, **more: Any) -> dict[str, An
 
 
 def conv(name: str = "conv", **values: Any) -> dict[str, Any]:
-    return {
-        "name": name, "op": "conv", "kernel": [3, 3], "stride": [1, 1], "padding": "SAME", "filters": 4, **values,
-    }  # fmt: skip
+    return {"name": name, "op": "conv", "kernel": [3, 3], "stride": [1, 1], "padding": "SAME", "filters": 4, **values}
 
 
 def one_line(err: str) -> bool:
@@ -126,9 +124,13 @@ def test_what_depends_on_an_unknown_size_is_null(tmp_path: Path) -> None:
     assert row(graph(strided, odd), tmp_path)["rf"] == [9, 5]
     flat = graph(conv(), {"name": "flat", "op": "flatten"}, {"name": "out", "op": "dense", "units": 10})
     assert row(flat, tmp_path) == {
-        "rf": None, "effective_stride": None, "effective_padding": [0, 0], "output_size": [1, 1], "params": None,
+        "rf": None,
+        "effective_stride": None,
+        "effective_padding": [0, 0],
+        "output_size": [1, 1],
+        "params": None,
         "macs": None,
-    }  # fmt: skip
+    }
     mean = graph(conv(), {"name": "mean", "op": "global_avg_pool"}, {"name": "out", "op": "dense", "units": 10})
     assert row(mean, tmp_path)["params"] == 50
     assert row({**mean, "input_size": [7, 9]}, tmp_path)["rf"] == [7, 9]
@@ -183,16 +185,22 @@ def test_size_replaces_that_of_the_file(tmp_path: Path) -> None:
 
 def test_a_misaligned_merge_is_named_with_both_centres(tmp_path: Path) -> None:
     shifted = graph(
-        conv("a", kernel=[1, 1], inputs=["image"]), conv("b", padding=[[1, 1], [0, 2]], inputs=["image"]),
-        {"name": "sum", "op": "add", "inputs": ["a", "b"]}, size=[9, 9],
-    )  # fmt: skip
+        conv("a", kernel=[1, 1], inputs=["image"]),
+        conv("b", padding=[[1, 1], [0, 2]], inputs=["image"]),
+        {"name": "sum", "op": "add", "inputs": ["a", "b"]},
+        size=[9, 9],
+    )
     path = written(tmp_path, shifted)
     code, out, err = door("--graph", path, "--json")
     assert code == 3
     assert json.loads(out) == {
-        "error": "misaligned", "merge": "sum", "centres": [0, 1], "rf_per_path": [1, 3], "strides": [1, 1],
+        "error": "misaligned",
+        "merge": "sum",
+        "centres": [0, 1],
+        "rf_per_path": [1, 3],
+        "strides": [1, 1],
         "axis": "width",
-    }  # fmt: skip
+    }
     assert one_line(err)
     code, out, err = door("--graph", path)
     assert (code, out, one_line(err)) == (3, "", True)
@@ -251,7 +259,7 @@ WRONG: dict[str, Any] = {
     "a list": [],
     "a number": 3,
     "null file": None,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -263,9 +271,13 @@ def test_a_malformed_graph_is_one_line(name: str, tmp_path: Path) -> None:
 
 def test_files_that_are_no_graph_are_one_line(tmp_path: Path) -> None:
     contents = {
-        "half": "{", "empty": "", "text": "VGG", "deep": "[" * 100_000, "long": "1" * 5000,
+        "half": "{",
+        "empty": "",
+        "text": "VGG",
+        "deep": "[" * 100_000,
+        "long": "1" * 5000,
         "twice": '{"nodes": [], "nodes": [], "output": ""}',
-    }  # fmt: skip
+    }
     for name, content in contents.items():
         (tmp_path / name).write_text(content, encoding="utf-8")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00\x80")
@@ -318,17 +330,34 @@ NUMBERS = st.one_of(st.integers(-3, 9), st.booleans(), st.none(), st.just(10**12
 PAIRS = st.one_of(st.lists(st.integers(1, 4), min_size=2, max_size=2), st.lists(NUMBERS, max_size=3), NUMBERS)
 PADDINGS = st.one_of(st.sampled_from(["SAME", "VALID", "same"]), st.lists(PAIRS, min_size=2, max_size=2), PAIRS)
 VALUES: dict[str, st.SearchStrategy[Any]] = {
-    "kernel": PAIRS, "stride": PAIRS, "padding": PADDINGS, "dilation": PAIRS, "scale": st.one_of(PAIRS, st.booleans()),
-    "filters": st.one_of(st.integers(1, 4), NUMBERS), "units": st.one_of(st.integers(1, 4), NUMBERS),
-    "groups": st.one_of(st.just(1), NUMBERS), "bias": st.one_of(st.booleans(), NUMBERS),
-    "kind": st.sampled_from(["max", "avg", "relu", "nearest", "bilinear", ""]), "channels": st.integers(1, 3),
-}  # fmt: skip
+    "kernel": PAIRS,
+    "stride": PAIRS,
+    "padding": PADDINGS,
+    "dilation": PAIRS,
+    "scale": st.one_of(PAIRS, st.booleans()),
+    "filters": st.one_of(st.integers(1, 4), NUMBERS),
+    "units": st.one_of(st.integers(1, 4), NUMBERS),
+    "groups": st.one_of(st.just(1), NUMBERS),
+    "bias": st.one_of(st.booleans(), NUMBERS),
+    "kind": st.sampled_from(["max", "avg", "relu", "nearest", "bilinear", ""]),
+    "channels": st.integers(1, 3),
+}
 NEEDED = {
-    "conv": ("kernel", "stride", "padding", "filters"), "transposed_conv": ("kernel", "stride", "padding", "filters"),
-    "pool": ("kind", "kernel", "stride", "padding"), "resize": ("scale", "kind"), "elementwise": ("kind",),
-    "pad": ("padding",), "dense": ("units",), "batchnorm": (), "add": (), "concat": (), "flatten": (),
-    "global_avg_pool": (), "input": ("channels",), "lstm": (),
-}  # fmt: skip
+    "conv": ("kernel", "stride", "padding", "filters"),
+    "transposed_conv": ("kernel", "stride", "padding", "filters"),
+    "pool": ("kind", "kernel", "stride", "padding"),
+    "resize": ("scale", "kind"),
+    "elementwise": ("kind",),
+    "pad": ("padding",),
+    "dense": ("units",),
+    "batchnorm": (),
+    "add": (),
+    "concat": (),
+    "flatten": (),
+    "global_avg_pool": (),
+    "input": ("channels",),
+    "lstm": (),
+}
 
 
 @st.composite
@@ -423,10 +452,17 @@ def test_the_table_says_what_a_reader_needs() -> None:
     code, out, err = door("model=resnet50", "model.variant=v1")
     assert (code, err) == (0, "")
     for words in (
-        "resnet50-v1 on 224x224x3 images", "483*", "25,557,032 parameters",
-        "multiply-accumulates of conv and dense weights, per sample", "XLA counts", "sees more than the image",
-        "convolutions add no pixel", "bytes at float32", "variant v1: on the first 1x1", "Where strides and paddings",
-    ):  # fmt: skip
+        "resnet50-v1 on 224x224x3 images",
+        "483*",
+        "25,557,032 parameters",
+        "multiply-accumulates of conv and dense weights, per sample",
+        "XLA counts",
+        "sees more than the image",
+        "convolutions add no pixel",
+        "bytes at float32",
+        "variant v1: on the first 1x1",
+        "Where strides and paddings",
+    ):
         assert words in out, words
     assert "(" in next(line for line in out.splitlines() if line.startswith("conv2_1_act"))
 
@@ -503,9 +539,13 @@ def test_a_users_module_is_traced_from_the_current_folder(maker: str) -> None:
     assert code == 0, err
     found = json.loads(out)
     assert found["nodes"]["conv"] == {
-        "rf": [3, 3], "effective_stride": [2, 2], "effective_padding": [1, 0], "output_size": [8, 8], "params": 224,
+        "rf": [3, 3],
+        "effective_stride": [2, 2],
+        "effective_padding": [1, 0],
+        "output_size": [8, 8],
+        "params": 224,
         "macs": 64 * 216,
-    }  # fmt: skip
+    }
     assert found["totals"] == {"params": 224 + 16 + 90, "macs": 64 * 216 + 80}
     code, out, _ = door("--module", f"user_nets_of_a_test:{maker}", "--size", "15,16")
     assert code == 0
@@ -517,10 +557,13 @@ def test_a_users_module_is_traced_from_the_current_folder(maker: str) -> None:
 @pytest.mark.parametrize(
     ("maker", "words"),
     [
-        ("fails", "RuntimeError: no weights"), ("leaves", "SystemExit: 7"), ("number", "must be a flax.nnx.Module"),
-        ("Sorted", "sort (2x8x8x8) at"), ("nothing", "has no nothing"),
+        ("fails", "RuntimeError: no weights"),
+        ("leaves", "SystemExit: 7"),
+        ("number", "must be a flax.nnx.Module"),
+        ("Sorted", "sort (2x8x8x8) at"),
+        ("nothing", "has no nothing"),
     ],
-)  # fmt: skip
+)
 def test_a_users_mistake_is_one_line(maker: str, words: str) -> None:
     code, out, err = door("--module", f"user_nets_of_a_test:{maker}", "--size", "15,16", "--json")
     err = err.replace("the user's own words\n", "")
@@ -534,8 +577,12 @@ def test_the_command_itself_prints_json_and_needs_no_jax_for_a_graph(tmp_path: P
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
     done = subprocess.run(
         [sys.executable, "-m", "experiments.geometry", "--graph", path, "--json"],
-        capture_output=True, text=True, env=environment, cwd=tmp_path, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["nodes"]["conv"]["macs"] == 64 * 108
     assert "usage: python -m experiments.geometry" in geometry.parser().format_help()

@@ -25,9 +25,7 @@ CLAIM = "mp-after-two-convs"
 COUNT = 16
 """Specifications of the claim in the plan."""
 Plant = Callable[..., Record]
-KEYS = {
-    "id", "kind", "family", "verdict", "statement", "rule", "reason", "effect", "n", "evidence", "nearest_true",
-}  # fmt: skip
+KEYS = {"id", "kind", "family", "verdict", "statement", "rule", "reason", "effect", "n", "evidence", "nearest_true"}
 
 
 @cache

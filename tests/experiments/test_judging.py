@@ -40,18 +40,33 @@ def record(point: Point, mean: float, block: int, noise: float = 0.003, seed: in
     calm = (False,) * len(seeds)
     rate = point.arm.recipe.learning_rate
     finals = Finals(
-        learning_rate=rate, test_accuracy=values, test_loss=(0.5,) * len(seeds), validation_accuracy=values,
-        train_loss=(0.1,) * len(seeds), diverged=calm,
-    )  # fmt: skip
+        learning_rate=rate,
+        test_accuracy=values,
+        test_loss=(0.5,) * len(seeds),
+        validation_accuracy=values,
+        train_loss=(0.1,) * len(seeds),
+        diverged=calm,
+    )
     tuning = Tuning(
-        seeds=(1_000_000,), tried=(Tried(learning_rate=rate, validation_accuracy=(0.9,), diverged=(False,)),),
-        chosen=rate, capped=False, linear_accuracy=(0.3,),
-    )  # fmt: skip
+        seeds=(1_000_000,),
+        tried=(Tried(learning_rate=rate, validation_accuracy=(0.9,), diverged=(False,)),),
+        chosen=rate,
+        capped=False,
+        linear_accuracy=(0.3,),
+    )
     return Record(
-        protocol=PROTOCOL, arm=point.arm.key, block=block, config=plain(point.arm), members=seeds,
-        finals={"own": finals, "common": finals}, histories=(), probes=(), tuning=tuning, claims=dict(claim_digests()),
+        protocol=PROTOCOL,
+        arm=point.arm.key,
+        block=block,
+        config=plain(point.arm),
+        members=seeds,
+        finals={"own": finals, "common": finals},
+        histories=(),
+        probes=(),
+        tuning=tuning,
+        claims=dict(claim_digests()),
         geometry=Measured(params=1, macs=1, receptive_field=(1, 1), output_size=(1, 1), activation_elements=1),
-    )  # fmt: skip
+    )
 
 
 def planted(accuracy: Accuracy, blocks: int = 1, noise: float = 0.003) -> View:
@@ -267,9 +282,11 @@ def test_a_tie_in_cost_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 DROP = Trained(
-    sweep="pool_position", metric="probe:linear_probe/last/drop", margin=0.01,
+    sweep="pool_position",
+    metric="probe:linear_probe/last/drop",
+    margin=0.01,
     contrasts=(Contrast(name="late", better=("[2,4]",), worse=("[0,4]",)),),
-)  # fmt: skip
+)
 
 
 def probed(lost: str = "") -> View:

@@ -17,20 +17,30 @@ from experiments.metrics import conditions, gradient_decay, measured, over_linea
 
 TASK = Task(name="digits12", side=12, channels=1, classes=10, train_images=96, validation_images=50)
 FINALS = Finals(
-    learning_rate=0.1, test_accuracy=(0.9, 0.1, 0.8), test_loss=(0.25, None, 0.5),
-    validation_accuracy=(0.875, 0.1, 0.7), train_loss=(0.125, None, 0.25), diverged=(False, True, False),
-)  # fmt: skip
+    learning_rate=0.1,
+    test_accuracy=(0.9, 0.1, 0.8),
+    test_loss=(0.25, None, 0.5),
+    validation_accuracy=(0.875, 0.1, 0.7),
+    train_loss=(0.125, None, 0.25),
+    diverged=(False, True, False),
+)
 
 
 def record(net: ConvNet | Classic = ConvNet(depth=12), **more: Any) -> Record:  # noqa: B008
     arm = Arm(net=net, recipe=Recipe(), task=TASK)
     tuning = Tuning(seeds=(7, 8), tried=(), chosen=0.1, capped=False, linear_accuracy=(0.3, 0.4))
     made = Record(
-        protocol=PROTOCOL, arm=arm.key, block=0, config=plain(arm), members=(0, 1, 2), tuning=tuning,
-        finals={"own": FINALS, "common": dataclasses.replace(FINALS, test_accuracy=(0.5, 0.5, 0.5))}, histories=(),
+        protocol=PROTOCOL,
+        arm=arm.key,
+        block=0,
+        config=plain(arm),
+        members=(0, 1, 2),
+        tuning=tuning,
+        finals={"own": FINALS, "common": dataclasses.replace(FINALS, test_accuracy=(0.5, 0.5, 0.5))},
+        histories=(),
         probes=({"linear_probe/last/drop": 0.25, "pair_auc/auc": 1.0}, {}, {"linear_probe/last/drop": -0.5}),
         geometry=Measured(params=1, macs=1, receptive_field=(1, 1), output_size=(1, 1), activation_elements=1),
-    )  # fmt: skip
+    )
     return dataclasses.replace(made, **more)
 
 

@@ -124,9 +124,13 @@ def test_the_door_ends_a_sweep_with_its_summary_and_says_everything_promised(
 
 
 def test_an_arm_that_fails_before_good_ones_leaves_nothing_in_theirs(
-    plan: Grid, plant: Plant, home_of_wandb: None, inspect: Callable[[Path], list[Any]], tmp_path: Path,
+    plan: Grid,
+    plant: Plant,
+    home_of_wandb: None,
+    inspect: Callable[[Path], list[Any]],
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     by_name = {f"{point.arm.key}/0": plant(point, mean) for point, mean in zip(plan.points, MEANS, strict=True)}
 
     def outcomes(trainings: Sequence[tuple[str, Any]], done: Any) -> Iterator[Outcome]:

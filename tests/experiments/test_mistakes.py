@@ -75,8 +75,12 @@ def door(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "CNNLAB_RESULTS": str(folder / "results"), "CNNLAB_CACHE": str(folder / "cache")}
     return subprocess.run(
         [sys.executable, "-m", "experiments.run", *arguments],
-        capture_output=True, text=True, env=environment, cwd=Path(__file__).parents[2], check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=Path(__file__).parents[2],
+        check=False,
+    )
 
 
 @pytest.mark.parametrize(

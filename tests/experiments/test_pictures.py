@@ -27,7 +27,7 @@ from experiments.pictures import (
     pool_position,
     pooling_is_activation,
     stride_vs_pool,
-)  # fmt: skip
+)
 from experiments.published import lying_in
 from experiments.view import View, view
 
@@ -61,9 +61,13 @@ def with_histories(record: Record) -> Record:
 
 
 def stored(
-    results: Path, plant: Plant, sweep: str, level: Callable[[Point], float], histories: bool = False,
+    results: Path,
+    plant: Plant,
+    sweep: str,
+    level: Callable[[Point], float],
+    histories: bool = False,
     probes: Callable[[Point], tuple[dict[str, float], ...]] = lambda point: (),
-) -> View:  # fmt: skip
+) -> View:
     store = Store(results / "runs")
     for point in plan(sweep).points:
         record = dataclasses.replace(plant(point, level(point), noise=0.001), probes=probes(point))
@@ -301,8 +305,10 @@ def test_only_the_average_pools_leave_a_net_without_activations_affine(nonlinear
     dots = {dot.named: dot for dot in found[now.tasks()[0]]}
     affine = {name: dot.affine for name, dot in dots.items()}
     assert affine == {
-        ("ReLU", "max-pool"): False, ("no activation", "max-pool"): False, ("no activation", "average pool"): True,
-    }  # fmt: skip
+        ("ReLU", "max-pool"): False,
+        ("no activation", "max-pool"): False,
+        ("no activation", "average pool"): True,
+    }
     assert min(dots["no activation", "max-pool"].residuals) > 1e-3
     assert all(len(set(dot.residuals)) == len(pooling_is_activation.SEEDS) for dot in dots.values())
     assert dots["no activation", "average pool"].accuracy == pytest.approx(80.5, abs=0.3)
@@ -396,8 +402,11 @@ def test_stages_stand_along_the_depth_and_the_head_is_last_for_all(tmp_path: Pat
     (several,) = stride_vs_pool.falls(now).values()
     found = {one.level: one for one in several}
     assert [(stage.place, pytest.approx(stage.mean)) for stage in found["max"].image] == [
-        (0, 0.5), (1, 0.4), (2, 0.3), (3, 0.2),
-    ]  # fmt: skip
+        (0, 0.5),
+        (1, 0.4),
+        (2, 0.3),
+        (3, 0.2),
+    ]
     assert [stage.place for stage in found["stride"].label] == [0, 1, 2, 3, 4]
     assert found["none"].image == ()
     assert [(stage.place, stage.values) for stage in found["none"].label] == [(4, (0.9, 0.9))]

@@ -45,9 +45,22 @@ def test_rows_are_few_distinct_and_all_of_them_said() -> None:
     assert 30 < len(every) <= 48
     assert len({(one.group, one.what) for one in every}) == len(every)
     said = " ".join(one.what for one in every)
-    for part in ("falsely supported", "falsely reversed", "falsely refuted", "qualified by learning rate",
-                 "qualified by match", "moderator", "1 margin", "1.5 margins", "2 margins", "paired t", "signed rank",
-                 "Wilson", "bootstrap ratio", "BCa"):  # fmt: skip
+    for part in (
+        "falsely supported",
+        "falsely reversed",
+        "falsely refuted",
+        "qualified by learning rate",
+        "qualified by match",
+        "moderator",
+        "1 margin",
+        "1.5 margins",
+        "2 margins",
+        "paired t",
+        "signed rank",
+        "Wilson",
+        "bootstrap ratio",
+        "BCa",
+    ):
         assert part in said
 
 

@@ -92,9 +92,10 @@ def gone(pid: int) -> bool:
 def test_a_handler_of_pythons_own_comes_too_late_in_native_code(tmp_path: Path) -> None:
     """The twin: the same script with a handler that would end the process, but is run only between two bytecodes."""
     own = BODIES["in native code"].replace(
-        "import numpy as np;", "import os, numpy as np; signal.set_wakeup_fd(-1)\n"
+        "import numpy as np;",
+        "import os, numpy as np; signal.set_wakeup_fd(-1)\n"
         "        signal.signal(signal.SIGINT, lambda *_: os._exit(130));",
-    )  # fmt: skip
+    )
     code, seconds, _, err = stopped(own, tmp_path, signal.SIGINT, after=0.5)
     assert code == 130
     assert stopping.GO_ON not in err

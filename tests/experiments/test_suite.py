@@ -95,10 +95,7 @@ def test_every_sweep_file_has_a_bank_and_is_found_by_its_path() -> None:
 def test_sweeps_are_chosen_by_name_or_bank_and_a_slip_names_the_choices() -> None:
     every, control = plan.choose(())
     assert (len(every), control) == (len(list((CONF / "sweep").glob("*.yaml"))), True)
-    assert plan.choose(("PLACE", "pool_position", "relu_at_zero")) == (
-        ("relu_at_zero", *plan.banks()["PLACE"]),
-        False,
-    )
+    assert plan.choose(("PLACE", "pool_position", "relu_at_zero")) == (("relu_at_zero", *plan.banks()["PLACE"]), False)
     assert plan.choose((CONTROL,)) == ((), True)
     with pytest.raises(UserMistake, match=r"only=PLACES is neither .* CONTROL, ACT, .* pool_position") as caught:
         plan.choose(("PLACES",))
@@ -246,9 +243,14 @@ def leave(runs: Path, points: Sequence[Point], pace: float, workers: int = 2, **
         folder = runs / point.arm.key / str(point.block)
         folder.mkdir(parents=True)
         content = {
-            "started": "2026-01-01T00:00:00+00:00", "pid": 1, "host": socket.gethostname(), "backend": "cpu",
-            "workers": workers, "seconds": seconds, **facts,
-        }  # fmt: skip
+            "started": "2026-01-01T00:00:00+00:00",
+            "pid": 1,
+            "host": socket.gethostname(),
+            "backend": "cpu",
+            "workers": workers,
+            "seconds": seconds,
+            **facts,
+        }
         (folder / "provenance.json").write_text(json.dumps(content))
 
 
@@ -311,16 +313,28 @@ def invented(
     rate, n = arm.recipe.learning_rate, len(seeds)
     accuracy = tuple(np.random.default_rng(seeds).uniform(0.5, 0.9, n).tolist())
     final = Finals(
-        learning_rate=rate, test_accuracy=accuracy, test_loss=(1.0,) * n, validation_accuracy=accuracy,
-        train_loss=(1.0,) * n, diverged=(False,) * n,
-    )  # fmt: skip
+        learning_rate=rate,
+        test_accuracy=accuracy,
+        test_loss=(1.0,) * n,
+        validation_accuracy=accuracy,
+        train_loss=(1.0,) * n,
+        diverged=(False,) * n,
+    )
     net = network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
     tuning = Tuning(seeds=(1_000_000,), tried=(), chosen=rate, capped=False, linear_accuracy=(0.3,))
     return Record(
-        protocol=PROTOCOL, arm=arm.key, block=block, config=plain(arm), members=seeds,
-        finals={OWN: final, COMMON: final}, histories=({},) * n, probes=({},) * n,
-        geometry=measured(net, (arm.task.side, arm.task.side)), tuning=tuning, claims=claims,
-    )  # fmt: skip
+        protocol=PROTOCOL,
+        arm=arm.key,
+        block=block,
+        config=plain(arm),
+        members=seeds,
+        finals={OWN: final, COMMON: final},
+        histories=({},) * n,
+        probes=({},) * n,
+        geometry=measured(net, (arm.task.side, arm.task.side)),
+        tuning=tuning,
+        claims=claims,
+    )
     yield
 
 

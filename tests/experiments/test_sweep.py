@@ -17,9 +17,13 @@ from experiments.provenance import kind
 
 ROOT = Path(__file__).parents[2]
 TINY = (
-    "+sweep=pool_position", "scale=smoke", "model.width=2", "scale.max_train_images=64", "scale.max_epochs=1",
+    "+sweep=pool_position",
+    "scale=smoke",
+    "model.width=2",
+    "scale.max_train_images=64",
+    "scale.max_epochs=1",
     "tracker=off",
-)  # fmt: skip
+)
 ARMS = 6
 
 
@@ -35,8 +39,12 @@ def environment(results: Path, cache: Path) -> dict[str, str]:
 def sweep(results: Path, cache: Path, *more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "experiments.run", *TINY, *more],
-        env=environment(results, cache), cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=environment(results, cache),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def records(results: Path) -> dict[str, bytes]:
@@ -106,9 +114,13 @@ def test_records_of_other_convolutions_are_not_gone_on_with(
 
 def start(results: Path, cache: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "experiments.run", *TINY], env=environment(results, cache), cwd=ROOT,
-        start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [sys.executable, "-m", "experiments.run", *TINY],
+        env=environment(results, cache),
+        cwd=ROOT,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def wait_for_records(results: Path, count: int, running: subprocess.Popen[bytes]) -> None:
@@ -163,8 +175,12 @@ def test_a_failed_arm_leaves_its_reason_and_the_sweep_says_so(cache: Path, tmp_p
     script.write_text(PLANTED_FAILURE)
     done = subprocess.run(
         [sys.executable, str(script), *TINY],
-        env=environment(results, cache), cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        env=environment(results, cache),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == run.FAILED
     assert f"trained {ARMS - 1} arms, found 0 done, 1 failed" in done.stdout
     (reason,) = results.rglob("failure.txt")

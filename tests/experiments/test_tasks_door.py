@@ -20,8 +20,12 @@ def door(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "CNNLAB_RESULTS": str(folder / "results"), "CNNLAB_CACHE": str(folder / "cache")}
     return subprocess.run(
         [sys.executable, "-m", "experiments.tasks", *arguments],
-        capture_output=True, text=True, env=environment, cwd=ROOT, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=ROOT,
+        check=False,
+    )
 
 
 def test_every_dial_and_setting_of_a_task_is_listed_and_drawn(tmp_path: Path) -> None:

@@ -214,9 +214,8 @@ def check_merges(network, length):
 # -------------------------------------------------------------------------------------------------- random networks
 
 PADDINGS = st.one_of(
-    st.just("same"), st.just("valid"),
-    st.tuples(*[st.tuples(st.integers(0, 3), st.integers(0, 3))] * 2),
-)  # fmt: skip
+    st.just("same"), st.just("valid"), st.tuples(*[st.tuples(st.integers(0, 3), st.integers(0, 3))] * 2)
+)
 SMALL = st.tuples(st.integers(1, 4), st.integers(1, 4))
 STRIDES = st.tuples(st.integers(1, 3), st.integers(1, 3))
 LENGTHS = st.integers(24, 41)
@@ -354,9 +353,12 @@ def check_coverage(length, kernel, stride, padding, depth):
 
 @RANDOM
 @given(
-    st.integers(20, 33), st.integers(1, 5), st.integers(1, 3),
-    st.one_of(st.sampled_from(["same", "valid"]), st.tuples(st.integers(0, 3), st.integers(0, 3))), st.integers(1, 2),
-)  # fmt: skip
+    st.integers(20, 33),
+    st.integers(1, 5),
+    st.integers(1, 3),
+    st.one_of(st.sampled_from(["same", "valid"]), st.tuples(st.integers(0, 3), st.integers(0, 3))),
+    st.integers(1, 2),
+)
 def test_coverage_counts_every_path(length, kernel, stride, padding, depth):
     check_coverage(length, kernel, stride, padding, depth)
 

@@ -184,8 +184,13 @@ def test_windows_and_centres_say_when_they_need_a_size_and_which_nodes_there_are
 def test_layers_whose_input_sees_more_than_the_image_are_unproductive():
     network = network_of(*(conv(f"c{n}", f"c{n - 1}" if n else "image", 3) for n in range(4)), conv("point", "c3", 1))
     assert outgrown(network, (7, 7)) == {
-        "image": False, "c0": False, "c1": False, "c2": False, "c3": True, "point": True,
-    }  # fmt: skip
+        "image": False,
+        "c0": False,
+        "c1": False,
+        "c2": False,
+        "c3": True,
+        "point": True,
+    }
     assert unproductive(network, (7, 7)) == ()
     assert unproductive(network, (6, 6)) == ("c3",)
     assert not any(outgrown(network, (9, 9)).values())

@@ -14,19 +14,38 @@ GRAPH = {
     "nodes": [
         {"name": "image", "op": "input", "channels": 3},
         {
-            "name": "conv", "op": "conv", "inputs": ["image"], "kernel": [3, 5], "stride": [2, 2], "padding": "SAME",
-            "dilation": [1, 1], "filters": 8, "groups": 1, "bias": False,
+            "name": "conv",
+            "op": "conv",
+            "inputs": ["image"],
+            "kernel": [3, 5],
+            "stride": [2, 2],
+            "padding": "SAME",
+            "dilation": [1, 1],
+            "filters": 8,
+            "groups": 1,
+            "bias": False,
         },
         {"name": "norm", "op": "batchnorm", "inputs": ["conv"], "scale": False},
         {"name": "relu", "op": "elementwise", "inputs": ["norm"], "kind": "relu"},
         {"name": "pad", "op": "pad", "inputs": ["relu"], "padding": [[1, 0], [0, -1]]},
         {
-            "name": "pool", "op": "pool", "inputs": ["pad"], "kind": "avg", "kernel": [2, 2], "stride": [2, 2],
+            "name": "pool",
+            "op": "pool",
+            "inputs": ["pad"],
+            "kind": "avg",
+            "kernel": [2, 2],
+            "stride": [2, 2],
             "padding": "VALID",
         },
         {
-            "name": "up", "op": "transposed_conv", "inputs": ["pool"], "kernel": [2, 2], "stride": [2, 2],
-            "padding": "SAME", "filters": 4, "bias": True,
+            "name": "up",
+            "op": "transposed_conv",
+            "inputs": ["pool"],
+            "kernel": [2, 2],
+            "stride": [2, 2],
+            "padding": "SAME",
+            "filters": 4,
+            "bias": True,
         },
         {"name": "half", "op": "resize", "inputs": ["up"], "scale": [[1, 2], 2], "kind": "bilinear"},
         {"name": "twin", "op": "elementwise", "inputs": ["half"], "kind": "dropout"},
@@ -38,7 +57,7 @@ GRAPH = {
     ],
     "output": "out",
     "input_size": [15, 16],
-}  # fmt: skip
+}
 
 
 def test_every_op_of_the_format_is_read():
@@ -65,9 +84,13 @@ def test_the_report_is_plain_json_of_the_documented_shape():
     keys = {"rf", "effective_stride", "effective_padding", "output_size", "params", "macs"}
     assert all(set(row) == keys for row in found["nodes"].values())
     assert found["nodes"]["conv"] == {
-        "rf": [3, 5], "effective_stride": [2, 2], "effective_padding": [1, 1], "output_size": [8, 8],
-        "params": 360, "macs": 360 * 64,
-    }  # fmt: skip
+        "rf": [3, 5],
+        "effective_stride": [2, 2],
+        "effective_padding": [1, 1],
+        "output_size": [8, 8],
+        "params": 360,
+        "macs": 360 * 64,
+    }
     assert found["nodes"]["half"]["effective_stride"] == [4, 1]
     assert found["nodes"]["out"]["rf"] == [15, 16]
     assert found["nodes"]["out"]["effective_stride"] is None
@@ -136,7 +159,7 @@ REFUSED = {
     "no input": ({**GRAPH, "nodes": GRAPH["nodes"][1:]}, "network|graph.nodes"),
     "second input": ({**GRAPH, "nodes": [*GRAPH["nodes"], {"name": "b", "op": "input", "channels": 1}]}, "graph.nodes"),
     "list": ([], "graph=list is not valid: must be an object"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -119,10 +119,15 @@ def flax_resnet50():
     def conv(name, source, filters, kernel, stride, padding="same"):
         nodes.append(
             Conv(
-                name=name, inputs=(source,), filters=filters, kernel=(kernel, kernel), stride=(stride, stride),
-                padding=padding, bias=False,
+                name=name,
+                inputs=(source,),
+                filters=filters,
+                kernel=(kernel, kernel),
+                stride=(stride, stride),
+                padding=padding,
+                bias=False,
             )
-        )  # fmt: skip
+        )
         nodes.append(Norm(name=f"{name}_norm", inputs=(name,), kind="batch"))
         return f"{name}_norm"
 

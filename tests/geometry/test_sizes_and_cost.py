@@ -79,8 +79,16 @@ def test_tiny_vgg_has_its_published_19920_parameters():
     network = chain(*convs[:2], pools[0], *convs[2:], pools[1], Flatten(name="flat"), Dense(name="out", units=10))
     found = sizes(network, (64, 64))
     assert [found[node.name] for node in network.nodes] == [
-        (64, 64), (62, 62), (60, 60), (30, 30), (28, 28), (26, 26), (13, 13), (1, 1), (1, 1),
-    ]  # fmt: skip
+        (64, 64),
+        (62, 62),
+        (60, 60),
+        (30, 30),
+        (28, 28),
+        (26, 26),
+        (13, 13),
+        (1, 1),
+        (1, 1),
+    ]
     assert cost(network, (64, 64)).params == 19_920
 
 
@@ -189,9 +197,13 @@ def test_space_to_depth_moves_pixels_into_channels():
 
 def test_the_properties_of_an_arm_are_those_of_its_last_map():
     network = chain(
-        Conv(name="conv", filters=8, kernel=(3, 3)), Pool(name="pool", kind="max", kernel=(2, 2), stride=(2, 2)),
-        GlobalAveragePool(name="mean"), Dense(name="out", units=10), features="pool", channels=1,
-    )  # fmt: skip
+        Conv(name="conv", filters=8, kernel=(3, 3)),
+        Pool(name="pool", kind="max", kernel=(2, 2), stride=(2, 2)),
+        GlobalAveragePool(name="mean"),
+        Dense(name="out", units=10),
+        features="pool",
+        channels=1,
+    )
     found = measured(network, (12, 12))
     assert (found.params, found.macs) == (80 + 90, 72 * 144 + 80)
     assert (found.receptive_field, found.output_size) == ((4, 4), (6, 6))

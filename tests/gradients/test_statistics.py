@@ -41,10 +41,14 @@ def snapshot(activation="relu", size=1.0, seed=0):
     return jax.tree.map(
         lambda leaf: jnp.asarray(leaf, jnp.float32),
         Snapshot(
-            params=params, grads=grads, updates=updates, activations=outputs, activation_grads=activation_grads,
+            params=params,
+            grads=grads,
+            updates=updates,
+            activations=outputs,
+            activation_grads=activation_grads,
             activation_name=activation,
         ),
-    )  # fmt: skip
+    )
 
 
 SNAPSHOTS = {
@@ -212,8 +216,10 @@ def linear_step(factor=1.0):
         params={"first": {"kernel": w}, "second": {"kernel": v}},
         grads={"first": {"kernel": dw}, "second": {"kernel": dv}},
         updates={"first": {"kernel": -0.1 * dw}, "second": {"kernel": -0.1 * dv}},
-        activations={"hidden": x @ w}, activation_grads={"hidden": hidden}, activation_name="identity",
-    )  # fmt: skip
+        activations={"hidden": x @ w},
+        activation_grads={"hidden": hidden},
+        activation_name="identity",
+    )
     return step, tuple(np.asarray(array, np.float64) for array in (x, target, w, v))
 
 
@@ -224,11 +230,14 @@ def test_a_linear_net_has_its_closed_form():
     found = measure(step)
     norm = np.linalg.norm
     expected = {
-        "grad_norm/first/kernel": norm(first), "grad_norm/second/kernel": norm(second),
+        "grad_norm/first/kernel": norm(first),
+        "grad_norm/second/kernel": norm(second),
         "grad_to_weight/first/kernel": norm(first) / norm(w),
         "update_to_weight/second/kernel": 0.1 * norm(second) / norm(v),
-        "activation_grad_norm/hidden": norm(error @ v.T), "zero_fraction/first/kernel": 0, "dead_fraction/hidden": 0,
-    }  # fmt: skip
+        "activation_grad_norm/hidden": norm(error @ v.T),
+        "zero_fraction/first/kernel": 0,
+        "dead_fraction/hidden": 0,
+    }
     for path, value in expected.items():
         assert float(found[path]) == pytest.approx(value, rel=1e-5), path
     assert not any(path.startswith("saturated_fraction") for path in found)
@@ -303,9 +312,13 @@ def test_the_program_has_neither_scatter_nor_sort():
 def test_names_are_tree_paths_and_can_be_chosen():
     found = measure(SNAPSHOTS["sigmoid"], ["grad_norm", "saturated_fraction"])
     assert set(found) == {
-        "grad_norm/conv1/kernel", "grad_norm/conv1/bias", "grad_norm/dense/kernel", "grad_norm/dense/bias",
-        "saturated_fraction/act1", "saturated_fraction/act2",
-    }  # fmt: skip
+        "grad_norm/conv1/kernel",
+        "grad_norm/conv1/bias",
+        "grad_norm/dense/kernel",
+        "grad_norm/dense/bias",
+        "saturated_fraction/act1",
+        "saturated_fraction/act2",
+    }
     with pytest.raises(Invalid, match="statistic=gradnorm is not valid: choose one of activation_grad_norm, dead_f"):
         measure(SNAPSHOTS["relu"], ["gradnorm"])
 

@@ -45,10 +45,21 @@ def shown(setting: Callable[..., Setting]) -> Callable[..., Effect]:
             for name, level in (("decision", 0.95), ("interval95", 0.95), ("interval90", 0.9))
         }
         given = {
-            "setting": at, "seeds": tuple(range(12)), "note": "", "mean": centre, "sd": 0.01, "estimate": centre,
-            "p_greater": 1e-6 if call == "pos" else 0.5, "p_less": 1e-6 if call == "neg" else 0.5, "call": call,
-            "reason": "", "diverged_better": 0, "diverged_worse": 0, "diverged_p": 1.0, "smallest_detectable": 0.012,
-        }  # fmt: skip
+            "setting": at,
+            "seeds": tuple(range(12)),
+            "note": "",
+            "mean": centre,
+            "sd": 0.01,
+            "estimate": centre,
+            "p_greater": 1e-6 if call == "pos" else 0.5,
+            "p_less": 1e-6 if call == "neg" else 0.5,
+            "call": call,
+            "reason": "",
+            "diverged_better": 0,
+            "diverged_worse": 0,
+            "diverged_p": 1.0,
+            "smallest_detectable": 0.012,
+        }
         return Effect(**{**given, **span, **own})
 
     return build

@@ -244,9 +244,13 @@ def test_learning_rates_that_disagree_qualify(shown: Shown, own: str, common: st
 
 def moderator(shown: Shown, one: str, other: str, p: float, **changes: Any) -> ModeratorContrast:
     return ModeratorContrast(
-        moderator="head", level_a="gap", level_b="flatten", p=p,
-        effect_a=shown(call=one, **changes), effect_b=shown(call=other),
-    )  # fmt: skip
+        moderator="head",
+        level_a="gap",
+        level_b="flatten",
+        p=p,
+        effect_a=shown(call=one, **changes),
+        effect_b=shown(call=other),
+    )
 
 
 @pytest.mark.parametrize(

@@ -137,9 +137,7 @@ def test_t_interval_covers_at_its_level() -> None:
 
 
 @pytest.mark.parametrize("faulty", [normal_quantile, unpaired])
-def test_coverage_check_finds_wrong_degrees_of_freedom_and_lost_pairing(
-    faulty: Callable[[Floats], Interval],
-) -> None:
+def test_coverage_check_finds_wrong_degrees_of_freedom_and_lost_pairing(faulty: Callable[[Floats], Interval]) -> None:
     assert not covers(faulty)
 
 

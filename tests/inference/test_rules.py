@@ -312,7 +312,7 @@ PART: dict[str, tuple[Rule[Any], Any]] = {
     ),
     "open": (Survey(), Counted(having=20, total=40, list_name="list")),
     "awaited": (Given(verdict=Verdict(word="untested", reason="the sweep x")), None),
-}  # fmt: skip
+}
 
 
 def joined(kind: Callable[..., Rule[Any]], names: Sequence[str]) -> Verdict:
@@ -430,7 +430,7 @@ def inconclusive(shown: Shown, name: str) -> Verdict:
         "R-ALWAYS": (Always(), Instances(tried=tried)),
         "R-COST": (Cost(), Timings(dear=tuple(steps[0]), cheap=tuple(steps[1]), what="a over b")),
         "R-SLOPE": (Slope(), Slopes(values=(-0.2, 0.3, -0.1, 0.2, 0.1, -0.1), what="slope")),
-    }[name]  # fmt: skip
+    }[name]
     found = verdict_of(rule, evidence)
     assert found.word == "inconclusive"
     return found
@@ -451,8 +451,9 @@ def test_an_inconclusive_survey_says_how_many_would_support() -> None:
 def test_the_smallest_difference_of_equivalence_is_found_four_times_in_five(setting: Callable[..., Setting]) -> None:
     """Equal nets to 1 point: a difference as large as the verdict names is called apart with power .8."""
     random, rho = np.random.default_rng(3), 0.01
-    sample = Sample(seeds=tuple(range(12)), values=tuple((0.004 * random.standard_normal(12)).tolist()),
-                    diverged=(False,) * 12)  # fmt: skip
+    sample = Sample(
+        seeds=tuple(range(12)), values=tuple((0.004 * random.standard_normal(12)).tolist()), diverged=(False,) * 12
+    )
     one = effect(sample, Sample.constant(0.0, range(12)), setting())
     spread = float(np.std(sample.values, ddof=1))
     size = Equivalence(rho=rho)._detectable(one)

@@ -146,8 +146,11 @@ def test_swapped_arms_mirror_every_verdict(kind: str) -> None:
 
 def exchanged(arms: object) -> object:
     found = arms.__class__(  # type: ignore[call-arg]
-        better=arms.worse, worse=arms.better, lost_better=arms.lost_worse, lost_worse=arms.lost_better,  # type: ignore[attr-defined]
-    )  # fmt: skip
+        better=arms.worse,
+        worse=arms.better,
+        lost_better=arms.lost_worse,
+        lost_worse=arms.lost_better,  # type: ignore[attr-defined]
+    )
     return found
 
 

@@ -53,9 +53,15 @@ SIDES = {"alexnet": 227, "inception_v3": 299, "lenet5": 28, "all_cnn": 32, "netw
 LARGE = 224
 CLASSICS = [Classic(name=name, variant=variant) for name, of in variants().items() for variant in of]
 FIELDS = {
-    "alexnet": 195, "alexnet-one_tower": 195, "vgg16": 212, "resnet18": 435, "resnet50": 427, "resnet50-v1": 483,
-    "mobilenet_v1": 315, "inception_v3": 1311,
-}  # fmt: skip
+    "alexnet": 195,
+    "alexnet-one_tower": 195,
+    "vgg16": 212,
+    "resnet18": 435,
+    "resnet50": 427,
+    "resnet50-v1": 483,
+    "mobilenet_v1": 315,
+    "inception_v3": 1311,
+}
 MERGES = {
     "resnet18": ("conv3_1_add", "conv5_2_add"),
     "resnet50": ("conv4_1_add", "conv5_3_add"),

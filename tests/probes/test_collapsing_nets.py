@@ -34,8 +34,14 @@ def test_which_nets_collapse():
     assert [one.collapses for one in found[1::2]] == [one.collapses for one in found[::2]], "float32 says the same"
     # what the graph says, and the relu that it does not excuse
     assert [one.exceptions for one in found[::2]] == [
-        (), (), ("batch norm training",), (), ("max-pool",), (), ("layer norm",),
-    ]  # fmt: skip
+        (),
+        (),
+        ("batch norm training",),
+        (),
+        ("max-pool",),
+        (),
+        ("layer norm",),
+    ]
     assert "relu" not in exceptions(subjects[5].network, "evaluate")
 
 

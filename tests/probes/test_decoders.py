@@ -106,8 +106,11 @@ def test_before_and_after_exchanged_is_noticed() -> None:
     def exchanged(member: Any) -> dict[str, float]:
         found = linear_probe.probe(member)
         swap = {"before": "after", "after": "before"}
-        turned = {path: found[f"{path.rsplit('/', 1)[0]}/{swap[path.rsplit('/', 1)[1]]}"] for path in found
-                  if path.rsplit("/", 1)[1] in swap}  # fmt: skip
+        turned = {
+            path: found[f"{path.rsplit('/', 1)[0]}/{swap[path.rsplit('/', 1)[1]]}"]
+            for path in found
+            if path.rsplit("/", 1)[1] in swap
+        }
         return turned | {path: -value for path, value in found.items() if path.endswith("drop")}
 
     assert not finds_the_loss(exchanged)

@@ -54,9 +54,14 @@ def ones_everywhere(depth: int, stride: int, push: int = 0) -> Any:
 
     test = Split(DRAW.normal(size=(5, SIDE, SIDE, 1)).astype("f4"), np.zeros(5, np.int32))
     return SimpleNamespace(
-        network=found, size=(SIDE, SIDE), task=SimpleNamespace(classes=CLASSES), test=test, pull=pull,
-        on_test={found.features: np.asarray(features(test.images))}, random=lambda name: np.random.default_rng(1),
-    )  # fmt: skip
+        network=found,
+        size=(SIDE, SIDE),
+        task=SimpleNamespace(classes=CLASSES),
+        test=test,
+        pull=pull,
+        on_test={found.features: np.asarray(features(test.images))},
+        random=lambda name: np.random.default_rng(1),
+    )
 
 
 # -------------------------------------------------------------------------------------------------------- input energy

@@ -105,8 +105,15 @@ def test_every_spatial_layer_is_read_and_the_first_down_sampling_has_an_alias() 
     found = network(ConvNet(depth=2, width=3, pools=(1,), down="strided_conv"), 8, 1, 2)
     kernels = {name: {"kernel": DRAW.normal(size=(3, 3, 3, 3)).astype("f4")} for name in ("conv1", "conv2")}
     paths = spectra.probe(SimpleNamespace(network=found, params=kernels))
-    assert set(paths) == {"conv1/attenuated", "conv1/aliased", "conv2/attenuated",
-                          "first/attenuated", "first/aliased", "last/attenuated", "last/aliased"}  # fmt: skip
+    assert set(paths) == {
+        "conv1/attenuated",
+        "conv1/aliased",
+        "conv2/attenuated",
+        "first/attenuated",
+        "first/aliased",
+        "last/attenuated",
+        "last/aliased",
+    }
     assert paths["first/aliased"] == paths["conv1/aliased"]
 
 
@@ -120,9 +127,11 @@ def knows_edges(share: Callable[[Any], float]) -> bool:
     noise = DRAW.normal(size=(3, 3, 4, 2000))
     half = np.concatenate([bank(SOBEL / np.linalg.norm(SOBEL)), bank(np.full((3, 3), 1 / 3))], -1)
     return (
-        share(edges) == pytest.approx(1) and share(others) == pytest.approx(0, abs=1e-12)
-        and share(noise) == pytest.approx(2 / 9, abs=0.01) and share(half) == pytest.approx(0.5)
-    )  # fmt: skip
+        share(edges) == pytest.approx(1)
+        and share(others) == pytest.approx(0, abs=1e-12)
+        and share(noise) == pytest.approx(2 / 9, abs=0.01)
+        and share(half) == pytest.approx(0.5)
+    )
 
 
 def test_the_edge_index_knows_edges_of_every_direction() -> None:
@@ -189,9 +198,15 @@ def test_kernels_of_one_pixel_have_neither_edges_nor_symmetry() -> None:
 # ------------------------------------------------------------------------------------------------------------ nuisance
 
 DISTRACTED = Task(
-    name="distractor_channels", side=6, channels=8, classes=2, train_images=8, validation_images=8, real=False,
+    name="distractor_channels",
+    side=6,
+    channels=8,
+    classes=2,
+    train_images=8,
+    validation_images=8,
+    real=False,
     dials=(("contrast", 1.0), ("informative", 4.0), ("noise", 1.0), ("spurious", 0.0)),
-)  # fmt: skip
+)
 
 
 def looks_at(channels: Any, task: Task = DISTRACTED, **factors: Any) -> Any:
@@ -202,10 +217,12 @@ def looks_at(channels: Any, task: Task = DISTRACTED, **factors: Any) -> Any:
     weights = np.zeros((3, 3, 8, 2))
     weights[:, :, channels] = 1
     return SimpleNamespace(
-        network=found, task=task, params={"conv1": {"kernel": weights.astype("f4")}},
+        network=found,
+        task=task,
+        params={"conv1": {"kernel": weights.astype("f4")}},
         test=Split(images.astype("f4"), labels),
         predict=lambda shown: (shown[..., channels].mean((1, 2, 3)) > 0).astype(int),
-    )  # fmt: skip
+    )
 
 
 def tells_attention_from_distraction(probe: Callable[[Any], dict[str, float]]) -> bool:
@@ -283,18 +300,26 @@ def test_the_area_says_how_well_weights_group_the_pairs() -> None:
 
 @pytest.mark.parametrize(
     "faulty",
-    [lambda weights, pairs: pair_auc.pair_auc(weights + 1e3, pairs),
-     lambda weights, pairs: pair_auc.pair_auc(np.repeat(np.abs(weights).sum(1, keepdims=True), 2, 1), pairs)],
+    [
+        lambda weights, pairs: pair_auc.pair_auc(weights + 1e3, pairs),
+        lambda weights, pairs: pair_auc.pair_auc(np.repeat(np.abs(weights).sum(1, keepdims=True), 2, 1), pairs),
+    ],
     ids=["an offset", "sums over filters first"],
-)  # fmt: skip
+)
 def test_scores_that_ignore_which_filter_reads_a_channel_are_noticed(faulty: Callable[..., float]) -> None:
     assert not knows_pairs(faulty)
 
 
 PARTS = Task(
-    name="parts", side=8, channels=8, classes=4, train_images=8, validation_images=8, real=False,
+    name="parts",
+    side=8,
+    channels=8,
+    classes=4,
+    train_images=8,
+    validation_images=8,
+    real=False,
     dials=(("contrast", 1.0), ("noise", 1.0), ("together", 1.0)),
-)  # fmt: skip
+)
 
 
 def test_only_a_first_layer_of_1x1_on_the_parts_is_read() -> None:

@@ -53,13 +53,27 @@ def member(**factors: Any) -> Trained:
     kernels = {name: {"kernel": np.asarray(layer.kernel[...])} for name, layer in net.layers.items() if "conv" in name}
     task = Task(name="digits8", side=SIDE, channels=1, classes=CLASSES, train_images=40, validation_images=8)
     return Trained(
-        network=found, size=(SIDE, SIDE), task=task, params=kernels, train=images(40), test=images(24),
-        layers=lambda shown: {name: np.asarray(run(shown)[name]) for name in watched(found)}, pull=pull,
-    )  # fmt: skip
+        network=found,
+        size=(SIDE, SIDE),
+        task=task,
+        params=kernels,
+        train=images(40),
+        test=images(24),
+        layers=lambda shown: {name: np.asarray(run(shown)[name]) for name in watched(found)},
+        pull=pull,
+    )
 
 
-EVERYWHERE = {"edge_index", "effective_rank", "effective_receptive_field", "linear_probe", "saturation",
-              "shift_consistency", "spectra", "symmetry_index"}  # fmt: skip
+EVERYWHERE = {
+    "edge_index",
+    "effective_rank",
+    "effective_receptive_field",
+    "linear_probe",
+    "saturation",
+    "shift_consistency",
+    "spectra",
+    "symmetry_index",
+}
 
 
 @pytest.mark.parametrize(
@@ -138,9 +152,15 @@ def test_random_streams_are_the_same_for_every_member_and_differ_by_name() -> No
 
 
 def test_places_have_aliases_for_the_first_and_the_last() -> None:
-    found = by_place({"pool_after3": {"drop": 3.0}, "conv1": {"drop": 9.0}, "pool_after1": {"drop": 1.0}},
-                     network(ConvNet(depth=3, width=4, pools=(1, 3)), SIDE, 1, CLASSES))  # fmt: skip
+    found = by_place(
+        {"pool_after3": {"drop": 3.0}, "conv1": {"drop": 9.0}, "pool_after1": {"drop": 1.0}},
+        network(ConvNet(depth=3, width=4, pools=(1, 3)), SIDE, 1, CLASSES),
+    )
     assert found == {
-        "pool_after3/drop": 3.0, "conv1/drop": 9.0, "pool_after1/drop": 1.0, "first/drop": 1.0, "last/drop": 3.0,
-    }  # fmt: skip
+        "pool_after3/drop": 3.0,
+        "conv1/drop": 9.0,
+        "pool_after1/drop": 1.0,
+        "first/drop": 1.0,
+        "last/drop": 3.0,
+    }
     assert by_place({}, graph()) == {}

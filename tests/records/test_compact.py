@@ -18,15 +18,25 @@ HISTORY = {
     "stats": {"activation_grad_norm/act1": [0.5, 0.25], "log2_histogram/conv1/kernel": [[1, 2], [2, 1]]},
 }
 FINALS = Finals(
-    learning_rate=0.1, test_accuracy=(0.9,), test_loss=(0.25,), validation_accuracy=(0.875,), train_loss=(0.125,),
+    learning_rate=0.1,
+    test_accuracy=(0.9,),
+    test_loss=(0.25,),
+    validation_accuracy=(0.875,),
+    train_loss=(0.125,),
     diverged=(False,),
-)  # fmt: skip
+)
 RECORD = Record(
-    protocol=PROTOCOL, arm="digits12-tiny-0123456789", block=0, config={"net": {"depth": 2}}, members=(0,),
-    finals={"own": FINALS, "common": FINALS}, histories=(HISTORY,), probes=({"edge_index/share": 0.25},),
+    protocol=PROTOCOL,
+    arm="digits12-tiny-0123456789",
+    block=0,
+    config={"net": {"depth": 2}},
+    members=(0,),
+    finals={"own": FINALS, "common": FINALS},
+    histories=(HISTORY,),
+    probes=({"edge_index/share": 0.25},),
     geometry=Measured(params=1, macs=2, receptive_field=(3, 3), output_size=(6, 6), activation_elements=3),
     tuning=Tuning(seeds=(), tried=(), chosen=0.1, capped=False, linear_accuracy=(0.3,)),
-)  # fmt: skip
+)
 
 
 def test_thinned_histories_keep_curves_and_the_named_statistics_alone() -> None:
@@ -75,8 +85,9 @@ def test_equal_records_give_equal_bytes_whenever_they_are_written(
     monkeypatch.setattr("time.time", lambda: next(clock))
     honest = [bytes_of(tmp_path / str(place), module.pack, monkeypatch) for place in (1, 2)]
     assert honest[0] == honest[1]
-    as_it_comes = [bytes_of(tmp_path / str(place), lambda content: gzip.compress(content), monkeypatch)
-                   for place in (3, 4)]  # fmt: skip
+    as_it_comes = [
+        bytes_of(tmp_path / str(place), lambda content: gzip.compress(content), monkeypatch) for place in (3, 4)
+    ]
     assert as_it_comes[0] != as_it_comes[1]
 
 

@@ -51,10 +51,16 @@ def _hold(chain: Chain, place: int, layer: nnx.Module) -> str:
 def convolution(chain: Chain, place: int, draw: np.random.Generator) -> Step:
     padding = ("SAME", "VALID", ((2, 1), (0, 3)))[draw.integers(3)]
     layer = nnx.Conv(
-        CHANNELS, CHANNELS, _pair(draw, 1, 4), strides=_pair(draw, 1, 2), padding=padding,
-        kernel_dilation=_pair(draw, 1, 2), feature_group_count=int(draw.integers(1, 3)), rngs=ONES,
+        CHANNELS,
+        CHANNELS,
+        _pair(draw, 1, 4),
+        strides=_pair(draw, 1, 2),
+        padding=padding,
+        kernel_dilation=_pair(draw, 1, 2),
+        feature_group_count=int(draw.integers(1, 3)),
+        rngs=ONES,
         kernel_init=nnx.initializers.ones,
-    )  # fmt: skip
+    )
     name = _hold(chain, place, layer)
     return lambda m, x: getattr(m, name)(x)
 
@@ -62,9 +68,14 @@ def convolution(chain: Chain, place: int, draw: np.random.Generator) -> Step:
 def transposed(chain: Chain, place: int, draw: np.random.Generator) -> Step:
     kernel, stride = _pair(draw, 2, 4), _pair(draw, 1, 2)
     layer = nnx.ConvTranspose(
-        CHANNELS, CHANNELS, kernel, strides=stride, padding=("SAME", "VALID")[draw.integers(2)], rngs=ONES,
+        CHANNELS,
+        CHANNELS,
+        kernel,
+        strides=stride,
+        padding=("SAME", "VALID")[draw.integers(2)],
+        rngs=ONES,
         kernel_init=nnx.initializers.ones,
-    )  # fmt: skip
+    )
     name = _hold(chain, place, layer)
     return lambda m, x: getattr(m, name)(x)
 
@@ -120,9 +131,18 @@ def beside(chain: Chain, place: int, draw: np.random.Generator) -> Step:
 
 
 KINDS = (
-    convolution, convolution, transposed, average, average_by_slices, resized, padded, cropped, repeated, residual,
+    convolution,
+    convolution,
+    transposed,
+    average,
+    average_by_slices,
+    resized,
+    padded,
+    cropped,
+    repeated,
+    residual,
     beside,
-)  # fmt: skip
+)
 ONES = nnx.Rngs(0)
 
 

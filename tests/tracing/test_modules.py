@@ -113,10 +113,12 @@ PIXELS = 16 * 16
 CASES: dict[str, tuple[Any, Any]] = {
     "strided": (hand(lambda m, x: m.conv(x), conv=conv(3, 8, 5, strides=2)), ((8, 8), 5, 2, 1, 608, 64 * 600)),
     "dilated": (
-        hand(lambda m, x: m.conv(x), conv=conv(3, 8, 3, kernel_dilation=3)), ((16, 16), 7, 1, 3, CONV3, PIXELS * 216),
+        hand(lambda m, x: m.conv(x), conv=conv(3, 8, 3, kernel_dilation=3)),
+        ((16, 16), 7, 1, 3, CONV3, PIXELS * 216),
     ),
     "no padding": (
-        hand(lambda m, x: m.conv(x), conv=conv(3, 8, 4, padding="VALID")), ((13, 13), 4, 1, 0, 392, 169 * 384),
+        hand(lambda m, x: m.conv(x), conv=conv(3, 8, 4, padding="VALID")),
+        ((13, 13), 4, 1, 0, 392, 169 * 384),
     ),
     "grouped": (
         hand(lambda m, x: m.conv(x), conv=conv(3, 9, 3, feature_group_count=3, use_bias=False)),
@@ -128,8 +130,12 @@ CASES: dict[str, tuple[Any, Any]] = {
     ),
     "residual with batch norm": (
         hand(
-            residual, stem=conv(3, 8), conv1=conv(8, 8, use_bias=False), norm1=made(nnx.BatchNorm, 8),
-            conv2=conv(8, 8, use_bias=False), norm2=made(nnx.BatchNorm, 8, use_scale=False),
+            residual,
+            stem=conv(3, 8),
+            conv1=conv(8, 8, use_bias=False),
+            norm1=made(nnx.BatchNorm, 8),
+            conv2=conv(8, 8, use_bias=False),
+            norm2=made(nnx.BatchNorm, 8, use_scale=False),
         ),
         ((16, 16), 7, 1, 3, CONV3 + 2 * 576 + 16 + 8, PIXELS * (216 + 2 * 576)),
     ),
@@ -139,7 +145,8 @@ CASES: dict[str, tuple[Any, Any]] = {
     ),
     "decoder": (
         hand(
-            lambda m, x: m.up(m.down(x)), down=conv(3, 8, 3, strides=2, padding=((1, 1), (1, 1))),
+            lambda m, x: m.up(m.down(x)),
+            down=conv(3, 8, 3, strides=2, padding=((1, 1), (1, 1))),
             up=made(nnx.ConvTranspose, 8, 4, (4, 4), strides=(2, 2)),
         ),
         ((16, 16), 5, 1, Fraction(5, 2), CONV3 + 516, 64 * (216 + 512)),
@@ -172,7 +179,8 @@ CASES: dict[str, tuple[Any, Any]] = {
     ),
     "flatten and dense": (
         hand(
-            lambda m, x: m.dense(nnx.max_pool(m.conv(x), (2, 2), (2, 2)).reshape(x.shape[0], -1)), conv=conv(3, 8),
+            lambda m, x: m.dense(nnx.max_pool(m.conv(x), (2, 2), (2, 2)).reshape(x.shape[0], -1)),
+            conv=conv(3, 8),
             dense=made(nnx.Linear, 512, 10),
         ),
         ((1, 1), 16, None, 0, CONV3 + 5130, PIXELS * 216 + 5120),
@@ -191,10 +199,12 @@ CASES: dict[str, tuple[Any, Any]] = {
     ),
     "channels first": (hand(channels_first, kernel=param(5, 3, 3, 3)), ((3, 7), 5, 4, 0, 135, 7 * 14 * 135)),
     "circular": (
-        hand(lambda m, x: m.conv(x), conv=conv(3, 8, padding="CIRCULAR")), ((16, 16), 3, 1, 1, CONV3, PIXELS * 216),
+        hand(lambda m, x: m.conv(x), conv=conv(3, 8, padding="CIRCULAR")),
+        ((16, 16), 3, 1, 1, CONV3, PIXELS * 216),
     ),
     "reflected": (
-        hand(lambda m, x: m.conv(x), conv=conv(3, 8, padding="REFLECT")), ((16, 16), 3, 1, 1, CONV3, PIXELS * 216),
+        hand(lambda m, x: m.conv(x), conv=conv(3, 8, padding="REFLECT")),
+        ((16, 16), 3, 1, 1, CONV3, PIXELS * 216),
     ),
     "shuffled channels": (
         hand(shuffled, conv=conv(3, 8), last=conv(8, 8, feature_group_count=8)),
@@ -222,12 +232,14 @@ CASES: dict[str, tuple[Any, Any]] = {
         ((16, 16), 3, 1, 1, CONV3, PIXELS * 216),
     ),
     "mapped over the batch": (
-        hand(lambda m, x: jax.vmap(m.conv)(x), conv=conv(3, 8)), ((16, 16), 3, 1, 1, CONV3, PIXELS * 216),
+        hand(lambda m, x: jax.vmap(m.conv)(x), conv=conv(3, 8)),
+        ((16, 16), 3, 1, 1, CONV3, PIXELS * 216),
     ),
     "first of two outputs": (
-        hand(lambda m, x: (m.conv(x), jnp.sort(x)), conv=conv(3, 8)), ((16, 16), 3, 1, 1, CONV3, PIXELS * 216),
+        hand(lambda m, x: (m.conv(x), jnp.sort(x)), conv=conv(3, 8)),
+        ((16, 16), 3, 1, 1, CONV3, PIXELS * 216),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)

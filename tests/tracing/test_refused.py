@@ -36,22 +36,23 @@ REFUSED: dict[str, tuple[Any, tuple[str, ...]]] = {
     "running sum": (lambda m, x: jnp.cumsum(m.conv(x), axis=1), ("cumsum (2x16x16x3)", HERE, "a trace knows")),
     "sort": (lambda m, x: jnp.sort(m.conv(x), axis=-1), ("sort (2x16x16x3)", HERE)),
     "weights used twice": (lambda m, x: m.conv(m.conv(x)), ("conv_general_dilated", "conv.kernel a second time")),
-    "attention": (
-        lambda m, x: jnp.einsum("nhwc,nhwd->ncd", x, x), ("dot_general (2x3x3)", HERE, "as attention does"),
-    ),
+    "attention": (lambda m, x: jnp.einsum("nhwc,nhwd->ncd", x, x), ("dot_general (2x3x3)", HERE, "as attention does")),
     "mixing pixels": (
         lambda m, x: jnp.einsum("nhc,hk->nkc", x[:, :, 0], m.weights[:16]),
         ("dot_general", "mixes the height of a map by weights", HERE),
     ),
     "tokens": (lambda m, x: x.reshape(x.shape[0], 256, 3), ("reshape (2x256x3)", "height and width along one axis")),
     "cubic interpolation": (
-        lambda m, x: m.conv(jax.image.resize(x, (x.shape[0], 32, 32, 3), "cubic")), ("dot_general", "pattern", HERE),
+        lambda m, x: m.conv(jax.image.resize(x, (x.shape[0], 32, 32, 3), "cubic")),
+        ("dot_general", "pattern", HERE),
     ),
     "low-pass before shrinking": (
-        lambda m, x: m.conv(jax.image.resize(x, (x.shape[0], 8, 8, 3), "bilinear")), ("pattern that is no window",),
+        lambda m, x: m.conv(jax.image.resize(x, (x.shape[0], 8, 8, 3), "bilinear")),
+        ("pattern that is no window",),
     ),
     "repeated edge": (
-        lambda m, x: m.conv(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge")), ("concatenate", "along the height"),
+        lambda m, x: m.conv(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge")),
+        ("concatenate", "along the height"),
     ),
     "flip": (lambda m, x: m.conv(jnp.flip(x, 1)), ("conv_general_dilated", "pattern that is no window")),
     "turn": (
@@ -62,22 +63,26 @@ REFUSED: dict[str, tuple[Any, tuple[str, ...]]] = {
     "batch statistics": (lambda m, x: x - x.mean(0, keepdims=True), ("mixes the images of a batch",)),
     "fixed weights": (lambda m, x: fixed(x), ("fixed weights across channels",)),
     "loop": (
-        lambda m, x: jax.lax.while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, s[1] * 2), (0, x))[1], ("while",),
+        lambda m, x: jax.lax.while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, s[1] * 2), (0, x))[1],
+        ("while",),
     ),
     "branch": (
-        lambda m, x: jax.lax.cond(m.weights[0, 0] > 0, lambda y: y, lambda y: 2 * y, x), ("cond (2x16x16x3)", HERE),
+        lambda m, x: jax.lax.cond(m.weights[0, 0] > 0, lambda y: y, lambda y: 2 * y, x),
+        ("cond (2x16x16x3)", HERE),
     ),
     "two maps side by side": (
-        lambda m, x: jnp.concatenate([x, m.conv(x)], axis=1), ("concatenate (2x32x16x3)", "along the height"),
+        lambda m, x: jnp.concatenate([x, m.conv(x)], axis=1),
+        ("concatenate (2x32x16x3)", "along the height"),
     ),
     "places that depend on the image": (
-        lambda m, x: jnp.take(x, jnp.argmax(x[0, 0, :, 0], keepdims=True), axis=1), ("slice", "batch"),
+        lambda m, x: jnp.take(x, jnp.argmax(x[0, 0, :, 0], keepdims=True), axis=1),
+        ("slice", "batch"),
     ),
     "dictionary": (lambda m, x: {"logits": x}, ("dict", "must return an array")),
     "nothing of the image": (lambda m, x: m.weights[...], ("does not depend on the image",)),
     "wrong channels": (lambda m, x: m.conv(x[..., :2]), ("Net", "fails on a 16x16x3 image", "feature dimension")),
     "a mistake of its own": (lambda m, x: x.no_such_thing, ("Net", "fails on a 16x16x3 image", "no_such_thing")),
-}  # fmt: skip
+}
 
 
 def complaint(name: str) -> str:

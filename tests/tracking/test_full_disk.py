@@ -42,8 +42,12 @@ def test_a_full_disk_costs_one_line_and_the_dashboard(size: str, fills: str, tmp
     done = subprocess.run(
         ["unshare", "-rm", sys.executable, "-c", PROGRAM],
         env=os.environ | {"FOLDER": str(tmp_path), "SIZE": size, "FILLS": fills, "HOME": str(tmp_path.parent)},
-        cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True, timeout=200,
-    )  # fmt: skip
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=200,
+    )
     assert done.stdout == "trained on\n"
     (line,) = done.stderr.splitlines()
     assert line.startswith("W&B offline: run a0 is not mirrored, its record is safe")

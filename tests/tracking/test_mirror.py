@@ -32,9 +32,15 @@ def run_of(record: Record, **fields: Any) -> Run:
 
 def runs_of(record: Record, unit: str, **fields: Any) -> tuple[Run, ...]:
     return arm_runs(
-        record, unit=unit, name="two pools", group="pool_position", tags=("smoke",), notes="n",
-        config={"sweep": "pool_position"}, **fields,
-    )  # fmt: skip
+        record,
+        unit=unit,
+        name="two pools",
+        group="pool_position",
+        tags=("smoke",),
+        notes="n",
+        config={"sweep": "pool_position"},
+        **fields,
+    )
 
 
 def logged(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -75,9 +81,13 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_an_offline_run_holds_the_record_whatever_the_environment_says(
-    tmp_path: Path, make: Make, inspect: Inspect, totals: Callable[[Path], dict[str, Any]],
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    tmp_path: Path,
+    make: Make,
+    inspect: Inspect,
+    totals: Callable[[Path], dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     for name, value in {"MODE": "disabled", "RUN_ID": "other", "PROJECT": "other", "RUN_GROUP": "other"}.items():
         monkeypatch.setenv(f"WANDB_{name}", value)
     directory = tmp_path / "not" / "there" / "yet"
@@ -212,11 +222,15 @@ def test_pictures_numbers_and_files_are_kept_as_they_are(tmp_path: Path, inspect
     mirrored = tracker("offline", tmp_path / "tracked")
     mirrored.log(
         Run(
-            id="s", name="summary", group="g", job_type="sweep", numbers={"arms": 6},
+            id="s",
+            name="summary",
+            group="g",
+            job_type="sweep",
+            numbers={"arms": 6},
             pictures={"figure": figure, "map": lambda: pixels},
             artifact=Artifact(name="records-of-g", kind="records", files={"arm/0/record.json": kept}),
         )
-    )  # fmt: skip
+    )
     mirrored.close()
     (seen,) = inspect(tmp_path / "tracked")
     assert seen.summary["arms"] == 6
@@ -313,9 +327,13 @@ def broken(fault: str, directory: Path, run: Run, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("fault", ["directory", "disk", "wandb", "missing", "record", "picture"])
 def test_trouble_costs_one_line_and_a_run_that_cannot_be_shown_costs_only_itself(
-    fault: str, tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    fault: str,
+    tmp_path: Path,
+    make: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     directory = tmp_path / "tracked"
     run = broken(fault, directory, run_of(make()), monkeypatch)
     mirrored = tracker("offline", directory)
@@ -368,9 +386,14 @@ def test_an_online_run_sends_every_row(tmp_path: Path, make: Make, server: Any) 
 
 @pytest.mark.parametrize("trouble", ["refused key", "malformed key", "fails in the middle", "is gone", "says nothing"])
 def test_a_server_in_trouble_costs_one_line_and_is_then_left_alone(
-    trouble: str, tmp_path: Path, make: Make, server: Any, monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    trouble: str,
+    tmp_path: Path,
+    make: Make,
+    server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.setattr(mirror, "SECONDS", 1.0)
     if trouble == "refused key":
         server.refuse_queries = 401

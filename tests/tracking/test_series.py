@@ -26,13 +26,7 @@ def expected_rows() -> list[Row]:
     return [
         {AXIS: 0, "grad_norm/conv1/kernel": 2.0, HISTOGRAM: histogram(3, 3)},
         {AXIS: 50, "grad_norm/conv1/kernel": 4.0, HISTOGRAM: histogram(0, 9)},
-        {
-            AXIS: 100,
-            "loss/train": 3.0,
-            "lowest/loss/train": 2.0,
-            "highest/loss/train": 4.0,
-            "counted/loss/train": 3,
-        },
+        {AXIS: 100, "loss/train": 3.0, "lowest/loss/train": 2.0, "highest/loss/train": 4.0, "counted/loss/train": 3},
         {
             AXIS: 200,
             "loss/train": 0.75,
@@ -121,8 +115,12 @@ def test_each_member_alone_has_its_own_values_and_no_extremes(make: Callable[...
     assert [row["loss/train"] for row in rows(apart[2]) if "loss/train" in row] == [3.0, 0.5]
     assert [row["loss/train"] for row in rows(apart[0]) if "loss/train" in row] == [4.0]
     assert not any(name.startswith(("lowest/", "highest/", "counted/")) for row in rows(apart[2]) for name in row)
-    assert dataclasses.replace(apart[1], members=record.members, finals=record.finals, probes=record.probes,
-                               histories=record.histories) == record  # fmt: skip
+    assert (
+        dataclasses.replace(
+            apart[1], members=record.members, finals=record.finals, probes=record.probes, histories=record.histories
+        )
+        == record
+    )
 
 
 def test_a_member_that_stopped_early_is_missing_afterwards(make: Callable[..., Record]) -> None:

@@ -26,12 +26,17 @@ def sync(directory: Path) -> str:
 def summary_run(kept: Path) -> Run:
     """A run as a sweep ends with, small."""
     return Run(
-        id="pool_position-smoke-summary", name="summary", group="pool_position", job_type="sweep",
-        notes="Where?", tags=("smoke",), numbers={"arms": 6.0},
+        id="pool_position-smoke-summary",
+        name="summary",
+        group="pool_position",
+        job_type="sweep",
+        notes="Where?",
+        tags=("smoke",),
+        numbers={"arms": 6.0},
         tables={"verdicts": ({"claim": "mp", "verdict": "refuted"}, {"claim": "st", "verdict": "qualified"})},
         pictures={"figure/maps": lambda: np.full((3, 3, 3), 7, np.uint8)},
         artifact=Artifact(name="pool_position-smoke-records", kind="records", files={"arm/0/record.json": kept}),
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture

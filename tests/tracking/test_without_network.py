@@ -61,10 +61,16 @@ needs_isolation = pytest.mark.skipif(not isolated(), reason="needs unshare, ip a
 
 def tracked(tmp_path: Path, network: str, **more: str) -> dict[str, float]:
     """Track a run in a network of its own; seconds that took, and questions that its name server was asked."""
-    environment = os.environ | {
-        "NETWORK": network, "DIRECTORY": str(tmp_path / "tracked"), "RESOLVER": str(tmp_path / "resolv.conf"),
-        "ASKS": "",
-    } | more  # fmt: skip
+    environment = (
+        os.environ
+        | {
+            "NETWORK": network,
+            "DIRECTORY": str(tmp_path / "tracked"),
+            "RESOLVER": str(tmp_path / "resolv.conf"),
+            "ASKS": "",
+        }
+        | more
+    )
     environment = {name: value for name, value in environment.items() if not name.lower().endswith("_proxy")}
     command = ["unshare", "-rnm", sys.executable, "-c", PROGRAM]
     root = Path(__file__).parents[2]

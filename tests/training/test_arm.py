@@ -19,10 +19,14 @@ def result(run: Run, accuracy: Accuracy) -> Result:
     value = accuracy(run.learning_rate)
     unseen = run.purpose == "tune"
     return Result(
-        validation_accuracy=value, test_accuracy=None if unseen else value, test_loss=None if unseen else 0.5,
-        train_loss=0.1, diverged=False, history={"seed": run.seed} if run.purpose == "own" else {},
+        validation_accuracy=value,
+        test_accuracy=None if unseen else value,
+        test_loss=None if unseen else 0.5,
+        train_loss=0.1,
+        diverged=False,
+        history={"seed": run.seed} if run.purpose == "own" else {},
         probes={"edge_index/share": float(run.seed)} if run.purpose == "own" else {},
-    )  # fmt: skip
+    )
 
 
 def drive(arm: Arm, accuracy: Accuracy, **more: Any) -> tuple[list[Sequence[Run] | Sequence[LinearFit]], Record]:

@@ -256,12 +256,7 @@ def test_precision_reaches_every_product(arm: Arm, source: Source, precision: st
     recipe = dataclasses.replace(arm.recipe, precision=precision)
     built = program(dataclasses.replace(arm, recipe=recipe))
     data = members.dataset(arm.task, source)
-    args = (
-        jnp.asarray(data.pool.images),
-        jnp.asarray(data.pool.labels),
-        np.arange(4),
-        np.float32(0.1),
-    )
+    args = (jnp.asarray(data.pool.images), jnp.asarray(data.pool.labels), np.arange(4), np.float32(0.1))
     text = str(jax.make_jaxpr(built.step)(built.init(0), *args))
     products = [line for line in text.splitlines() if "precision=" in line]
     assert products
@@ -274,12 +269,7 @@ def test_precision_reaches_every_product(arm: Arm, source: Source, precision: st
 def compiled_text(built: Program, arm: Arm, source: Source) -> str:
     """What XLA makes of one step."""
     data = members.dataset(arm.task, source)
-    args = (
-        jnp.asarray(data.pool.images),
-        jnp.asarray(data.pool.labels),
-        np.arange(32),
-        np.float32(0.1),
-    )
+    args = (jnp.asarray(data.pool.images), jnp.asarray(data.pool.labels), np.arange(32), np.float32(0.1))
     return jax.jit(built.step).lower(built.init(0), *args).compile().as_text() or ""
 
 
@@ -310,12 +300,7 @@ def test_nets_with_state_and_branches_train(arm: Arm, source: Source, change: di
     changed = dataclasses.replace(arm, net=dataclasses.replace(arm.net, **change))
     data, built = members.dataset(arm.task, source), program(changed)
     before = built.init(0)
-    args = (
-        jnp.asarray(data.pool.images),
-        jnp.asarray(data.pool.labels),
-        np.arange(32),
-        np.float32(0.1),
-    )
+    args = (jnp.asarray(data.pool.images), jnp.asarray(data.pool.labels), np.arange(32), np.float32(0.1))
     after, loss = jax.jit(built.step)(before, *args)
     assert np.isfinite(loss)
     assert not same(before.params, after.params)

@@ -132,9 +132,11 @@ def aside(name: str, graph: Network) -> Network:
 
 # with both strides of a block on 1x1 convolutions, JAX's rule would move no path against another
 MERGING = {
-    ("resnet18", ""): all_same, ("resnet50", ""): all_same, ("resnet50", "v1"): partial(aside, "conv5_3_conv2"),
+    ("resnet18", ""): all_same,
+    ("resnet50", ""): all_same,
+    ("resnet50", "v1"): partial(aside, "conv5_3_conv2"),
     ("inception_v3", ""): partial(aside, "mixed5_pool"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("name", "variant"), MERGING)
@@ -174,8 +176,7 @@ def test_a_forward_pass_tells_images_apart(name: str):
     filled = jax.tree.map(lambda leaf: _drawn(draw, leaf.shape), state)
     images = jnp.asarray(draw.normal(size=(2, side, side, 3)), jnp.float32)
     run = jax.jit(
-        lambda state, images: nnx.merge(parts, state)(images)[0],
-        compiler_options={"xla_backend_optimization_level": 0},
+        lambda state, images: nnx.merge(parts, state)(images)[0], compiler_options={"xla_backend_optimization_level": 0}
     )
     first, second = np.asarray(run(filled, images))
     assert np.isfinite([first, second]).all()

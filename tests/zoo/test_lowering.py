@@ -24,19 +24,58 @@ def kinds(graph: Network, kind: type) -> list[str]:
 
 def test_names_of_the_default_net_and_of_a_crowded_one():
     assert layers(ConvNet(depth=3, pools=(2,))) == [
-        "image", "conv1", "act1", "conv2", "act2", "pool_after2", "conv3", "act3", "gap", "logits",
-    ]  # fmt: skip
+        "image",
+        "conv1",
+        "act1",
+        "conv2",
+        "act2",
+        "pool_after2",
+        "conv3",
+        "act3",
+        "gap",
+        "logits",
+    ]
     crowded = ConvNet(
-        depth=2, pools=(0, 1), down="conv_strided_conv", norm="batch", block="residual", head="flatten",
-        pointwise="per_stage", connectivity="separable", padding="reflect",
-    )  # fmt: skip
+        depth=2,
+        pools=(0, 1),
+        down="conv_strided_conv",
+        norm="batch",
+        block="residual",
+        head="flatten",
+        pointwise="per_stage",
+        connectivity="separable",
+        padding="reflect",
+    )
     assert layers(crowded) == [
-        "image", "down0_pad", "down0", "down0_norm", "down0_act",
-        "conv1_pad", "conv1", "norm1", "add1", "act1", "point1", "point1_norm", "point1_act",
-        "down1_pad", "down1", "down1_norm", "down1_act",
-        "conv2_pad", "conv2", "conv2_mix", "norm2", "add2", "act2", "point2", "point2_norm", "point2_act",
-        "flatten", "logits",
-    ]  # fmt: skip
+        "image",
+        "down0_pad",
+        "down0",
+        "down0_norm",
+        "down0_act",
+        "conv1_pad",
+        "conv1",
+        "norm1",
+        "add1",
+        "act1",
+        "point1",
+        "point1_norm",
+        "point1_act",
+        "down1_pad",
+        "down1",
+        "down1_norm",
+        "down1_act",
+        "conv2_pad",
+        "conv2",
+        "conv2_mix",
+        "norm2",
+        "add2",
+        "act2",
+        "point2",
+        "point2_norm",
+        "point2_act",
+        "flatten",
+        "logits",
+    ]
 
 
 @pytest.mark.parametrize("down", DOWNS)
@@ -51,9 +90,16 @@ def test_a_convolution_keeps_its_name_and_kernel_wherever_the_pools_stand(down: 
 
 @pytest.mark.parametrize(
     ("down", "after_7"),
-    [("max", 3), ("average", 3), ("blur", 3), ("space_to_depth", 3), ("strided_conv", 4), ("conv_strided_conv", 4),
-     ("none", 7)],
-)  # fmt: skip
+    [
+        ("max", 3),
+        ("average", 3),
+        ("blur", 3),
+        ("space_to_depth", 3),
+        ("strided_conv", 4),
+        ("conv_strided_conv", 4),
+        ("none", 7),
+    ],
+)
 def test_odd_maps_drop_their_last_row_but_under_a_same_strided_convolution(down: str, after_7: int):
     graph = network(ConvNet(depth=2, pools=(1,), down=down), 7, 1, 10)
     assert sizes(graph, (7, 7))[graph.features] == (after_7, after_7)
@@ -178,10 +224,22 @@ def test_every_all_cnn_reads_a_6x6_map_at_32_pixels_as_the_paper_says():
 
 
 def test_every_classic_adapts_and_carries_the_asked_activation_at_every_site():
-    assert set(names()) == set(variants()) == {
-        "alexnet", "all_cnn", "inception_v3", "lenet5", "mobilenet_v1", "network_in_network", "resnet18", "resnet50",
-        "tiny_vgg", "vgg16",
-    }  # fmt: skip
+    assert (
+        set(names())
+        == set(variants())
+        == {
+            "alexnet",
+            "all_cnn",
+            "inception_v3",
+            "lenet5",
+            "mobilenet_v1",
+            "network_in_network",
+            "resnet18",
+            "resnet50",
+            "tiny_vgg",
+            "vgg16",
+        }
+    )
     for name, of in variants().items():
         for variant in of:
             graph = network(Classic(name=name, variant=variant, activation="gelu"), 80, 2, 7)

@@ -108,8 +108,10 @@ def test_blur_by_hand():
     impulse[2, 2] = 16
     assert run(node, impulse).tolist() == [[1, 1], [1, 1]]
     assert run(Blur(name="b", kernel=(3, 3), stride=(1, 1), padding="same"), impulse)[1:4, 1:4].tolist() == [
-        [1, 2, 1], [2, 4, 2], [1, 2, 1],
-    ]  # fmt: skip
+        [1, 2, 1],
+        [2, 4, 2],
+        [1, 2, 1],
+    ]
     assert run(Blur(name="b", kernel=(1, 3), stride=(1, 1), padding="valid"), [[1, 2, 9]]).tolist() == [[3.5]]
 
 
@@ -153,11 +155,16 @@ def test_heads_and_concat():
 def test_activations_by_hand():
     x = jnp.array([-2.0, 0.0, 1.0])
     by_hand = {
-        "relu": [0, 0, 1], "relu_half": [0, 0, 1], "relu_one": [0, 0, 1], "leaky_relu": [-0.02, 0, 1],
-        "identity": [-2, 0, 1], "tanh": np.tanh([-2, 0, 1]),
-        "scaled_tanh": 1.7159 * np.tanh(np.array([-4, 0, 2]) / 3), "sigmoid": 1 / (1 + np.exp([2, 0, -1])),
+        "relu": [0, 0, 1],
+        "relu_half": [0, 0, 1],
+        "relu_one": [0, 0, 1],
+        "leaky_relu": [-0.02, 0, 1],
+        "identity": [-2, 0, 1],
+        "tanh": np.tanh([-2, 0, 1]),
+        "scaled_tanh": 1.7159 * np.tanh(np.array([-4, 0, 2]) / 3),
+        "sigmoid": 1 / (1 + np.exp([2, 0, -1])),
         "gelu": [-2 * 0.02275013, 0, 0.84134475],
-    }  # fmt: skip
+    }
     for kind, values in by_hand.items():
         np.testing.assert_allclose(activation(kind)(x), values, rtol=1e-5, err_msg=kind)
     slopes = {kind: float(jax.grad(activation(kind))(0.0)) for kind in ("relu", "relu_half", "relu_one")}

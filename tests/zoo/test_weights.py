@@ -15,16 +15,7 @@ from cnnlab.geometry.cost import cost
 from cnnlab.geometry.sizes import maps
 from cnnlab.spec.invalid import Invalid
 from cnnlab.spec.net import ConvNet
-from cnnlab.spec.network import (
-    Dense,
-    Elementwise,
-    Flatten,
-    GlobalAveragePool,
-    Input,
-    Network,
-    Resize,
-    TransposedConv,
-)
+from cnnlab.spec.network import Dense, Elementwise, Flatten, GlobalAveragePool, Input, Network, Resize, TransposedConv
 from cnnlab.zoo import initialisers
 from cnnlab.zoo.initialisers import kernel
 from cnnlab.zoo.lowering import network

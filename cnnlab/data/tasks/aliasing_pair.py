@@ -29,11 +29,13 @@ CLASSES, PHASES = 2, 64
 DIALS = (
     positive("contrast", "amplitude of the grating"),
     Dial(
-        name="frequency", meaning="cycles per pixel of label 0; label 1 has 0.5 minus it",
-        valid="above 0.25 and below 0.5", allows=lambda value: 0.25 < value < 0.5,
+        name="frequency",
+        meaning="cycles per pixel of label 0; label 1 has 0.5 minus it",
+        valid="above 0.25 and below 0.5",
+        allows=lambda value: 0.25 < value < 0.5,
     ),
     positive("noise", "standard deviation of the noise"),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, kw_only=True)

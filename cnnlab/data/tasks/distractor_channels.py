@@ -102,9 +102,12 @@ def stimulus(task: Task) -> DistractorChannels:
     dials = settings(task, DIALS)
     require(task.side >= PERIOD, "data.side", task.side, f"must be at least {PERIOD}, the period of the stripes")
     return DistractorChannels(
-        side=task.side, informative=int(dials["informative"]), spurious=dials["spurious"],
-        contrast=dials["contrast"], noise=dials["noise"],
-    )  # fmt: skip
+        side=task.side,
+        informative=int(dials["informative"]),
+        spurious=dials["spurious"],
+        contrast=dials["contrast"],
+        noise=dials["noise"],
+    )
 
 
 def check(task: Task, source: Source) -> None:

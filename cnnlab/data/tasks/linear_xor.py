@@ -114,9 +114,13 @@ def stimulus(task: Task) -> LinearXor:
     equal = rank == classes - 1 or (rank < classes and rank % 2 == 0)
     require(equal, "data.dials.rank", rank, f"must be {classes - 1}, or an even number below it, for {classes} classes")
     return LinearXor(
-        side=task.side, classes=classes, rank=rank, xor=dials["xor"] == 1,
-        contrast=dials["contrast"], noise=dials["noise"],
-    )  # fmt: skip
+        side=task.side,
+        classes=classes,
+        rank=rank,
+        xor=dials["xor"] == 1,
+        contrast=dials["contrast"],
+        noise=dials["noise"],
+    )
 
 
 def check(task: Task, source: Source) -> None:

@@ -74,10 +74,14 @@ class Cost:
             n=rounds,
             tables=(timing_table({evidence.what: evidence}),),
             evidence={
-                "rule": "R-COST", "ratio": self.ratio, "low": low, "high": high, "rounds": rounds,
+                "rule": "R-COST",
+                "ratio": self.ratio,
+                "low": low,
+                "high": high,
+                "rounds": rounds,
                 "device": evidence.device,
             },
-        )  # fmt: skip
+        )
 
     def _detectable(self, low: float, high: float) -> float:
         """Smallest true ratio whose interval, this wide on a log scale, lies above the bar with power .8."""
@@ -133,11 +137,15 @@ class Everywhere:
             n=lowest.n,
             tables=(timing_table(evidence),),
             evidence={
-                "rule": "R-COST", "ratio": self.each.ratio, "cells": len(found), "above": holding,
-                "refuted": cells["refuted"], "undecided": cells["inconclusive"],
+                "rule": "R-COST",
+                "ratio": self.each.ratio,
+                "cells": len(found),
+                "above": holding,
+                "refuted": cells["refuted"],
+                "undecided": cells["inconclusive"],
                 "device": next(iter(evidence.values())).device,
             },
-        )  # fmt: skip
+        )
 
 
 def ratio(timings: Timings) -> tuple[float, float, float]:
@@ -162,11 +170,14 @@ def timing_table(cells: Mapping[str, Timings]) -> Table:
         counted = (None, None) if known is None else (_short(known), _short(found[0] / known))
         rows.append(
             (
-                cell, _milliseconds(timings.dear), _milliseconds(timings.cheap),
+                cell,
+                _milliseconds(timings.dear),
+                _milliseconds(timings.cheap),
                 *map(_short, found),
-                *(counted if predicted else ()), *others,
+                *(counted if predicted else ()),
+                *others,
             )
-        )  # fmt: skip
+        )
     columns = ("cell", *(f"{name}, ms" for name in first.names), "ratio", "95 % low", "95 % high")
     columns += ("counted ratio", "measured / counted") if predicted else ()
     title = f"Median of {len(first.dear)} rounds" + (f" on {first.device}" if first.device else "")

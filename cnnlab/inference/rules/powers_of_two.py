@@ -59,13 +59,23 @@ class PowersOfTwo:
                 f"{len(widths)} widths, {rounds} rounds{where}"
             ),
             nearest_true=divisors_say(widths, speed) if word == "refuted" else None,
-            number=Number(name="time of a power of two", value=percent(shown.middle), low=percent(low),
-                          high=percent(high), unit="%"),
+            number=Number(
+                name="time of a power of two",
+                value=percent(shown.middle),
+                low=percent(low),
+                high=percent(high),
+                unit="%",
+            ),
             n=len(widths),
             tables=(_table(plain, given64),),
-            evidence={"rule": "R-POW2", "gain": self.gain, "widths": len(widths), "rounds": rounds,
-                      "device": first.device},
-        )  # fmt: skip
+            evidence={
+                "rule": "R-POW2",
+                "gain": self.gain,
+                "widths": len(widths),
+                "rounds": rounds,
+                "device": first.device,
+            },
+        )
 
     def _word(self, plain: "Coefficient", given64: "Coefficient") -> Word:
         low, high = given64.interval(0.90)

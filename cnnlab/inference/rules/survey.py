@@ -48,9 +48,12 @@ class Survey:
         reason = f"{count}, 95 % [{100 * interval.low:.1f} %, {100 * interval.high:.1f} %], bar {100 * self.bar:.0f} %"
         word, why = self._word(evidence, interval)
         share = Number(
-            name="share", value=100 * evidence.having / evidence.total, low=100 * interval.low,
-            high=100 * interval.high, unit="%",
-        )  # fmt: skip
+            name="share",
+            value=100 * evidence.having / evidence.total,
+            low=100 * interval.low,
+            high=100 * interval.high,
+            unit="%",
+        )
         return Verdict(
             word=word,
             reason=reason + why,

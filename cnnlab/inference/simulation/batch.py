@@ -66,9 +66,11 @@ def calls(arms: Arms, members: int, margin: float, look: Look) -> Calls:
     greater, less = one_sided(differences, lost)
     price = TWO_SIDED / LOOK_ALPHA[look]
     return Calls(
-        call=call, greater=np.minimum(1, price * greater), less=np.minimum(1, price * less),
+        call=call,
+        greater=np.minimum(1, price * greater),
+        less=np.minimum(1, price * less),
         final=np.full(len(differences), look != "first"),
-    )  # fmt: skip
+    )
 
 
 def spans(differences: Floats, lost: Bools, level: float) -> Spans:
@@ -77,8 +79,9 @@ def spans(differences: Floats, lost: Bools, level: float) -> Spans:
     found = students(differences, level)
     if ranked.any():
         others = signed_ranks(differences[ranked], level)
-        for ours, theirs in zip((found.centre, found.low, found.high), (others.centre, others.low, others.high),
-                                strict=True):  # fmt: skip
+        for ours, theirs in zip(
+            (found.centre, found.low, found.high), (others.centre, others.low, others.high), strict=True
+        ):
             ours[ranked] = theirs
     return found
 

@@ -26,7 +26,7 @@ def outcome(verdict: Verdict) -> str:
 
 def by_rules(
     scenario: Scenario, drawn: Drawn, row: int, effector: Effector = effect, judging: Judge = judge
-) -> Verdict:  # fmt: skip
+) -> Verdict:
     """Judge one replication: the first block, and where that leaves contrasts undecided, the second."""
     second: set[tuple[str, Match]] = set()
     levels = tuple(_moderator(scenario, number, pair, row, effector) for number, pair in enumerate(drawn.moderators))
@@ -49,9 +49,15 @@ def _effect(contrast: Contrast, row: int, second: bool, effector: Effector) -> E
 def _setting(task: Planted, second: bool, condition: Condition = "own", match: Match = "none") -> Setting:
     look: Look = "only" if len(task.blocks) == 1 else "second" if second else "first"
     return Setting(
-        task=task.task, real=task.real, construction=task.task, margin=task.margin, headroom=1.0,
-        condition=condition, match=match, look=look,
-    )  # fmt: skip
+        task=task.task,
+        real=task.real,
+        construction=task.task,
+        margin=task.margin,
+        headroom=1.0,
+        condition=condition,
+        match=match,
+        look=look,
+    )
 
 
 def _samples(arms: Arms, row: int, members: int) -> tuple[Sample, Sample]:
@@ -72,6 +78,10 @@ def _moderator(
     samples = [_samples(level["own"], row, members) for level in levels]
     one, other = (effector(*pair, setting) for pair in samples)
     return ModeratorContrast(
-        moderator=f"factor{number}", level_a="a", level_b="b", effect_a=one, effect_b=other,
+        moderator=f"factor{number}",
+        level_a="a",
+        level_b="b",
+        effect_a=one,
+        effect_b=other,
         p=difference_p((one, *samples[0]), (other, *samples[1])),
-    )  # fmt: skip
+    )

@@ -194,9 +194,11 @@ def _arms(task: Planted, truth: float, costs: Costs, repeats: int, random: np.ra
     lost_better = random.random(shape) < _either(task.divergence, costs[2])[:, None]
     lost_worse = random.random(shape) < _either(task.divergence_worse, costs[3])[:, None]
     return Arms(
-        better=np.where(lost_better, task.chance, better), worse=np.where(lost_worse, task.chance, worse),
-        lost_better=lost_better, lost_worse=lost_worse,
-    )  # fmt: skip
+        better=np.where(lost_better, task.chance, better),
+        worse=np.where(lost_worse, task.chance, worse),
+        lost_better=lost_better,
+        lost_worse=lost_worse,
+    )
 
 
 def _either(always: float, rates: Floats) -> Floats:

@@ -71,10 +71,16 @@ def _words(scenario: Scenario, contrasts: Sequence[Contrast], now: Sequence[Call
     by_rate = np.any([nowhere, *disagree], axis=0)
     return np.select(
         [by_moderator, by_rate, by_match, supported, reversed_, negligible],
-        ["qualified by moderator", "qualified by learning rate", "qualified by match", "supported", "reversed",
-         "negligible"],
+        [
+            "qualified by moderator",
+            "qualified by learning rate",
+            "qualified by match",
+            "supported",
+            "reversed",
+            "negligible",
+        ],
         "inconclusive",
-    )  # fmt: skip
+    )
 
 
 def _carries(winners: Bools, real: Bools, mechanism: bool) -> Bools:
@@ -105,9 +111,7 @@ def _disagree(own: Calls, common: Calls) -> Bools:
     return found
 
 
-def _undecided(
-    contrasts: Sequence[Contrast], now: Sequence[Calls], words: Words
-) -> dict[tuple[str, Match], Bools]:  # fmt: skip
+def _undecided(contrasts: Sequence[Contrast], now: Sequence[Calls], words: Words) -> dict[tuple[str, Match], Bools]:
     """Where each task, at each match, wants its second block (`family.undecided`)."""
     wanted = {contrast.place: np.zeros(len(words), bool) for contrast in contrasts}
     for contrast, calls in zip(contrasts, now, strict=True):

@@ -38,9 +38,7 @@ def build(net: Classic, side: int, channels: int, classes: int) -> Network:
         double = [(width, ONE), (width, TALL), (width, WIDE), (width, TALL), (192, WIDE)]
         paths = [(192, ONE)], [(width, ONE), (width, WIDE), (192, TALL)], double
         _mixed(chain, f"mixed{place}", kind, *paths, pooled=192)
-    _reduced(
-        chain, "mixed9", kind, [(192, ONE), (320, THREE)], [(192, ONE), (192, WIDE), (192, TALL), (192, THREE)]
-    )  # fmt: skip
+    _reduced(chain, "mixed9", kind, [(192, ONE), (320, THREE)], [(192, ONE), (192, WIDE), (192, TALL), (192, THREE)])
     for place in (10, 11):
         _forked(chain, f"mixed{place}", kind)
     features = chain.last
@@ -100,8 +98,12 @@ def _path(chain: Chain, name: str, kind: str, source: str, steps: list[Step], st
     for place, (filters, kernel) in enumerate(steps, start=1):
         moves = stride if place == len(steps) else 1
         conv = Conv(
-            name=f"{name}_conv{place}", inputs=(source,), filters=filters, kernel=kernel, stride=(moves, moves),
+            name=f"{name}_conv{place}",
+            inputs=(source,),
+            filters=filters,
+            kernel=kernel,
+            stride=(moves, moves),
             padding="same" if moves == 1 else "valid",
-        )  # fmt: skip
+        )
         source = chain.normed(conv, kind)
     return source

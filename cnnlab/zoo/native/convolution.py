@@ -13,8 +13,10 @@ Sides = tuple[Pair, Pair]
 """Zeros (before, after) along rows and along columns; a negative number leaves pixels out."""
 
 CONVOLVE, INPUT_GRADIENT, WEIGHT_GRADIENT = TARGETS = (
-    "cnnlab_convolve", "cnnlab_input_gradient", "cnnlab_weight_gradient",
-)  # fmt: skip
+    "cnnlab_convolve",
+    "cnnlab_input_gradient",
+    "cnnlab_weight_gradient",
+)
 """Functions of `convolution.cc`, and their names in XLA's text."""
 
 

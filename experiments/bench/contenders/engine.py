@@ -114,9 +114,14 @@ def trainer(workload: Workload, members: Sequence[int], machine: Machine) -> Eng
 
 
 def engine_on(
-    machine: Machine, workload: Workload, members: Sequence[int], *,
-    watched: bool = False, precision: str = "", natively: bool = True,
-) -> Engine:  # fmt: skip
+    machine: Machine,
+    workload: Workload,
+    members: Sequence[int],
+    *,
+    watched: bool = False,
+    precision: str = "",
+    natively: bool = True,
+) -> Engine:
     """The engine as a machine of that kind has it; on a GPU with TF32 products, as all contenders, if not told else."""
     strategy = engine.strategy_for(machine.kind)
     if machine.kind == "cpu" and natively:

@@ -55,9 +55,7 @@ class Scan:
             return (optax.apply_updates(params, updates), moments, images, labels), loss
 
         self.graph = graph
-        self.carry = (
-            params, optimizer.init(params), jnp.asarray(start.train.images), jnp.asarray(start.train.labels),
-        )  # fmt: skip
+        self.carry = (params, optimizer.init(params), jnp.asarray(start.train.images), jnp.asarray(start.train.labels))
         places = np.zeros((STEPS, workload.batch), np.int32)
         self.epoch = (
             jax.jit(lambda carry, batches: jax.lax.scan(step, carry, batches)).lower(self.carry, places).compile()

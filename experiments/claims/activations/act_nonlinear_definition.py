@@ -165,11 +165,16 @@ def by_slice() -> Table:
     """Regions and errors of every net on every plane."""
     rows: list[tuple[Scalar, ...]] = [
         (
-            one.net, one.weights, one.plane, one.found.count, POINTS**2 - one.found.count,
-            f"{one.found.formula_residual:.0e}", f"{100 * affine_misfit(one.found):.1f} %",
+            one.net,
+            one.weights,
+            one.plane,
+            one.found.count,
+            POINTS**2 - one.found.count,
+            f"{one.found.formula_residual:.0e}",
+            f"{100 * affine_misfit(one.found):.1f} %",
         )
         for one in slices()
-    ]  # fmt: skip
+    ]
     columns = (
         "net",
         "weights",
@@ -186,8 +191,10 @@ def figure() -> "Figure":
     """The regions of one plane, before and after the steps."""
     drawn, axes = canvas.canvas(
         "A ReLU net is one function made of flat pieces: every patch has an affine map of its own",
-        width=11, height=5.4, columns=2,
-    )  # fmt: skip
+        width=11,
+        height=5.4,
+        columns=2,
+    )
     shown = [(weights, net) for (name, weights), net in nets().items() if name == next(iter(NETS))]
     for panel, (weights, net) in zip(axes[0], shown, strict=True):
         found = regions(net, planes(FINE)[0])

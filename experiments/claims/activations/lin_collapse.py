@@ -104,9 +104,14 @@ def bound(nodes: list[Node], size: tuple[int, int], init_scale: float = 1.0) -> 
     """Close a chain with dense logits, which alone draw their weights unscaled."""
     flat, logits = Flatten(name="flat", inputs=(nodes[-1].name,)), Dense(name="logits", units=CLASSES, inputs=("flat",))
     return Network(
-        nodes=(*nodes, flat, logits), output="logits", features=nodes[0].name, activation="identity", init="lecun",
-        init_scale=init_scale, size=size,
-    )  # fmt: skip
+        nodes=(*nodes, flat, logits),
+        output="logits",
+        features=nodes[0].name,
+        activation="identity",
+        init="lecun",
+        init_scale=init_scale,
+        size=size,
+    )
 
 
 @cache
@@ -195,8 +200,10 @@ def figure() -> "Figure":
     """Residual bars of shallow nets, and residuals of deep ones."""
     drawn, axes = canvas.canvas(
         "Without activations a net is one affine map, unless it has a max-pool or normalises by its input",
-        width=12.5, height=6.5, columns=2,
-    )  # fmt: skip
+        width=12.5,
+        height=6.5,
+        columns=2,
+    )
     _bars(axes[0][0], outcomes())
     _lines(axes[0][1], outcomes())
     return drawn

@@ -79,9 +79,7 @@ def dense(depth: int) -> Net:
 
 def convolutional() -> Net:
     """Three 3x3 convolutions, an average pool and a flatten head."""
-    spec = ConvNet(
-        depth=3, width=4, pools=(2,), down="average", head="flatten", activation="identity", init="lecun"
-    )  # fmt: skip
+    spec = ConvNet(depth=3, width=4, pools=(2,), down="average", head="flatten", activation="identity", init="lecun")
     return with_offsets(Net(network(spec, SIDE, 1, CLASSES), jax.random.key(0)), seed=1)
 
 
@@ -246,8 +244,11 @@ def figure() -> "Figure":
     """Two inputs, and what the derivative of a linear net and of its loss are at each."""
     drawn, axes = canvas.canvas(
         "A linear net's derivative by its input is constant; the gradient that trains it contains the input",
-        width=11, height=5.6, rows=2, columns=3,
-    )  # fmt: skip
+        width=11,
+        height=5.6,
+        rows=2,
+        columns=3,
+    )
     name = "dense, depth 2"
     found, given = derivatives()[name], inputs(nets()[name])
     gradients = found.by_weights[LOSSES[0]]["conv1"].reshape(INPUTS, UNITS, UNITS)

@@ -96,9 +96,12 @@ def in_a_step() -> Mapping[str, Timings]:
 def against_relu(seconds: Mapping[str, tuple[float, ...]], rival: str, where: str) -> Timings:
     """Pair one activation's seconds with ReLU's, leaky ReLU's beside."""
     return Timings(
-        dear=seconds[rival], cheap=seconds["relu"], what=f"{rival} against ReLU ({where})", names=("rival", "ReLU"),
+        dear=seconds[rival],
+        cheap=seconds["relu"],
+        what=f"{rival} against ReLU ({where})",
+        names=("rival", "ReLU"),
         beside={"leaky ReLU": seconds[BESIDE]},
-    )  # fmt: skip
+    )
 
 
 def figure() -> "Figure":
@@ -117,9 +120,16 @@ def figure() -> "Figure":
         across = np.arange(len(found)) + 0.26 * (place - 1)
         colour, hatch = canvas.SERIES[place], ("", "//", "..")[place]
         bars = panel.bar(
-            across, [middle for middle, _, _ in found], 0.24, yerr=spans, capsize=2, color=colour, hatch=hatch,
-            edgecolor="white", label=label,
-        )  # fmt: skip
+            across,
+            [middle for middle, _, _ in found],
+            0.24,
+            yerr=spans,
+            capsize=2,
+            color=colour,
+            hatch=hatch,
+            edgecolor="white",
+            label=label,
+        )
         panel.bar_label(bars, [f"{middle:.2f}x" for middle, _, _ in found], fontsize=8, padding=3)
     panel.axhline(1, color=canvas.BLACK, linewidth=1)
     panel.axhline(Cost().ratio, color=canvas.BLACK, linewidth=1, linestyle=":")

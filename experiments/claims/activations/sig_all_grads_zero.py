@@ -120,8 +120,10 @@ def figure() -> "Figure":
     """Where the first layer's gradient underflows, by format; the last layer's never does."""
     drawn, axes = canvas.canvas(
         "Only the first layers' gradients reach exact zero, and only where the number format ends",
-        width=12, height=4.8, columns=2,
-    )  # fmt: skip
+        width=12,
+        height=4.8,
+        columns=2,
+    )
     norms, shares = axes[0]
     for dtype, colour, marker in zip(DTYPES, canvas.SERIES, canvas.MARKERS, strict=False):
         found = gradients("sigmoid", "xavier", dtype)

@@ -210,11 +210,13 @@ def factors() -> Enumerated:
             f"as large sigmoid leaves {widest.factor:.2f}"
         ),
         number=Number(
-            name="factor per layer, sigmoid at Xavier's scale", value=sigmoid.factor, low=sigmoid.interval.low,
+            name="factor per layer, sigmoid at Xavier's scale",
+            value=sigmoid.factor,
+            low=sigmoid.interval.low,
             high=sigmoid.interval.high,
         ),
         tables=(by_chain(),),
-    )  # fmt: skip
+    )
 
 
 def _line(chain: Chain, decay: Decay) -> str:
@@ -232,9 +234,11 @@ def by_chain() -> Table:
         rows.append((chain.name, *lost, f"{decay[-1].factor:.3f} [{at.low:.3f}, {at.high:.3f}]", seen))
     deepest = max(DEPTHS)
     columns = (
-        "chain", *(f"log10 |dL/dx| / |dL/dh|, depth {depth}" for depth in DEPTHS),
-        f"per layer, depth {deepest}", f"log10 first / last weight gradient, depth {deepest}",
-    )  # fmt: skip
+        "chain",
+        *(f"log10 |dL/dx| / |dL/dh|, depth {depth}" for depth in DEPTHS),
+        f"per layer, depth {deepest}",
+        f"log10 first / last weight gradient, depth {deepest}",
+    )
     title = f"Gradients at initialisation: {WIDTH} units, {SEEDS} seeds, 95 % t intervals"
     return Table(title=title, columns=columns, rows=tuple(rows))
 
@@ -243,8 +247,10 @@ def figure() -> "Figure":
     """The gradient by depth for each activation, and sigmoid's factor by the scale of its weights."""
     drawn, axes = canvas.canvas(
         "A sigmoid layer passes on a quarter of the gradient; how much exactly is a choice of initial weights",
-        width=16.5, height=5, columns=3,
-    )  # fmt: skip
+        width=16.5,
+        height=5,
+        columns=3,
+    )
     _slope(axes[0][0])
     _scales(axes[0][1])
     _blind(axes[0][2])
@@ -261,16 +267,23 @@ def _blind(panel: "Axes") -> None:
         alike = [decay for _, decay in group]
         place = SHOWN.index((kind, block))
         panel.plot(
-            [decay.decades.mean() for decay in alike], [decay.ratio.mean() for decay in alike], linestyle="none",
-            color=canvas.SERIES[place], marker=canvas.MARKERS[place], alpha=0.8,
+            [decay.decades.mean() for decay in alike],
+            [decay.ratio.mean() for decay in alike],
+            linestyle="none",
+            color=canvas.SERIES[place],
+            marker=canvas.MARKERS[place],
+            alpha=0.8,
             label=kind if block == "plain" else f"{kind}, {block}",
-        )  # fmt: skip
+        )
     blind = min(lost, key=lambda one: float(one[1].decades.mean() - one[1].ratio.mean()))
     seen = round(float(blind[1].ratio.mean()), 1) + 0.0  # no -0.0
     panel.annotate(
         f"{blind[0].name}:\n$10^{{{blind[1].decades.mean():.0f}}}$ is left, the ratio says $10^{{{seen:.1f}}}$",
-        (float(blind[1].decades.mean()), seen), xytext=(8, -32), textcoords="offset points", fontsize=9,
-    )  # fmt: skip
+        (float(blind[1].decades.mean()), seen),
+        xytext=(8, -32),
+        textcoords="offset points",
+        fontsize=9,
+    )
     panel.set_xlabel("log10 of the gradient at the input over that at the last output")
     panel.set_ylabel("log10 of first over last weight gradient")
     panel.set_title(f"what the usual figure is blind to, {deepest} layers", fontsize=10)

@@ -36,7 +36,6 @@ CLAIM = Claim(
         ),
     },
     rule=AllOf(
-        parts=(("padding", Directional(match="macs")), ("first convolution", Directional(match="macs"))),
-        together=True,
+        parts=(("padding", Directional(match="macs")), ("first convolution", Directional(match="macs"))), together=True
     ),
 )

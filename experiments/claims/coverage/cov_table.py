@@ -147,14 +147,25 @@ def table(found: list[tuple[Row, Truth]]) -> Table:
     """The notes' table beside what is true."""
     rows: tuple[tuple[Scalar, ...], ...] = tuple(
         (
-            f"{row.padded}x{row.padded}", f"{row.image}x{row.image}", f"{row.block}x{row.block}", f"{row.percent} %",
-            f"{true.block}x{true.block}", f"{true.percent:.1f} %", judged(row, true),
+            f"{row.padded}x{row.padded}",
+            f"{row.image}x{row.image}",
+            f"{row.block}x{row.block}",
+            f"{row.percent} %",
+            f"{true.block}x{true.block}",
+            f"{true.percent:.1f} %",
+            judged(row, true),
         )
         for row, true in found
-    )  # fmt: skip
+    )
     columns = (
-        "with padding", "image", "read 9 times, notes", "share, notes", "read 9 times, true", "share, true", "row",
-    )  # fmt: skip
+        "with padding",
+        "image",
+        "read 9 times, notes",
+        "share, notes",
+        "read 9 times, true",
+        "share, true",
+        "row",
+    )
     return Table(title="the notes' table, recomputed", columns=columns, rows=rows)
 
 
@@ -170,16 +181,23 @@ def figure() -> "Figure":
         block, percent = row.block == true.block, rounded(true.percent, row.percent)
         lines.append(
             [
-                f"{row.padded}x{row.padded}", f"{row.image}x{row.image}",
-                _marked(f"{row.block}x{row.block}", block), _marked(f"{row.percent} %", percent),
-                f"{true.block}x{true.block}", f"{true.percent:.1f} %",
+                f"{row.padded}x{row.padded}",
+                f"{row.image}x{row.image}",
+                _marked(f"{row.block}x{row.block}", block),
+                _marked(f"{row.percent} %", percent),
+                f"{true.block}x{true.block}",
+                f"{true.percent:.1f} %",
             ]
-        )  # fmt: skip
+        )
         colours.append(["white", "white", *("white" if right else WRONG for right in (block, percent)), RIGHT, RIGHT])
     heads = [
-        "image with\npadding", "image", "read 9 times:\nnotes", "share:\nnotes", "read 9 times:\nrecomputed",
+        "image with\npadding",
+        "image",
+        "read 9 times:\nnotes",
+        "share:\nnotes",
+        "read 9 times:\nrecomputed",
         "share:\nrecomputed",
-    ]  # fmt: skip
+    ]
     shown = panel.table(cellText=lines, cellColours=colours, colLabels=heads, loc="center", cellLoc="center")
     shown.auto_set_font_size(False)
     shown.set_fontsize(11)

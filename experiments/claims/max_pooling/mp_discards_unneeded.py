@@ -110,9 +110,10 @@ def halved(way: str, images: Floats) -> Floats:
     count, side, _ = images.shape
     blocks = images.reshape(count, side // 2, 2, side // 2, 2)
     smaller: Floats = {
-        "max-pool 2x2": blocks.max((2, 4)), "average-pool 2x2": blocks.mean((2, 4)),
+        "max-pool 2x2": blocks.max((2, 4)),
+        "average-pool 2x2": blocks.mean((2, 4)),
         "every second pixel": blocks[:, :, 0, :, 0],
-    }[way]  # fmt: skip
+    }[way]
     return smaller
 
 
@@ -148,9 +149,14 @@ def figure() -> "Figure":
         ("white", "white noise", 0.2, canvas.ORANGE, "//"),
     ):
         bars = right.bar(
-            np.arange(len(WAYS)) + shift, [found[way, kind] for way in WAYS], 0.38, color=colour, label=name,
-            hatch=hatch, edgecolor="white",
-        )  # fmt: skip
+            np.arange(len(WAYS)) + shift,
+            [found[way, kind] for way in WAYS],
+            0.38,
+            color=colour,
+            label=name,
+            hatch=hatch,
+            edgecolor="white",
+        )
         right.bar_label(bars, fmt="%.2f", padding=2, fontsize=9)
     right.set_xticks(range(len(WAYS)), [way.replace(" ", "\n", 1) for way in WAYS])
     right.set_ylim(0, 1)

@@ -95,9 +95,7 @@ def pooled(mode: str, images: Floats) -> Floats:
     slide = window(mode, images.shape[1])
     assert slide is not None, "the window fits"
     pads = (slide.low, slide.high)
-    node = Pool(
-        name="pool", kind="max", kernel=(slide.taps,) * 2, stride=(slide.stride,) * 2, padding=(pads, pads)
-    )  # fmt: skip
+    node = Pool(name="pool", kind="max", kernel=(slide.taps,) * 2, stride=(slide.stride,) * 2, padding=(pads, pads))
     return np.asarray(operate(node, None, jnp.asarray(images)))
 
 
@@ -141,8 +139,10 @@ def figure() -> "Figure":
     """The 7x7 map under three modes with the windows that read each pixel, and the accuracies."""
     drawn, axes = canvas.canvas(
         "Whether the last row of a 7x7 map is dropped is a choice of padding, not a law",
-        width=11, height=4.2, columns=4,
-    )  # fmt: skip
+        width=11,
+        height=4.2,
+        columns=4,
+    )
     shown = (FLOOR, "2x2, SAME (JAX, TensorFlow)", "3x3, no padding (AlexNet)")
     for panel, mode in zip(axes[0], shown, strict=False):
         rows = read_by(mode, NOTES_SIDE)

@@ -95,8 +95,13 @@ def figure() -> "Figure":
     drawn, axes = canvas.canvas("The stride of a max-pool shrinks the map; its window hardly does")
     panel = axes[0][0]
     shown: tuple[tuple[int, int, Padding], ...] = (
-        (3, 1, "same"), (2, 1, "valid"), (2, 2, "same"), (2, 2, "valid"), (3, 2, "valid"), (3, 3, "valid"),
-    )  # fmt: skip
+        (3, 1, "same"),
+        (2, 1, "valid"),
+        (2, 2, "same"),
+        (2, 2, "valid"),
+        (3, 2, "valid"),
+        (3, 3, "valid"),
+    )
     for (window, stride, padding), colour, marker in zip(shown, canvas.SERIES, canvas.MARKERS, strict=False):
         sides = [side for side in range(1, 33) if padding == "same" or side >= window]
         found = [pooled(side, window, stride, padding)[0] for side in sides]

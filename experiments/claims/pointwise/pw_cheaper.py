@@ -121,9 +121,8 @@ def figure() -> "Figure":
     kept = drawn("pw-cheaper", "time")
     device = next(iter(kept.values())).device
     figure, axes = canvas.canvas(
-        "How many times longer a 3x3 convolution takes than a 1x1: counted, and by the clock",
-        width=11, columns=2,
-    )  # fmt: skip
+        "How many times longer a 3x3 convolution takes than a 1x1: counted, and by the clock", width=11, columns=2
+    )
     for panel, direction in zip(axes[0], PASSES, strict=True):
         panel.axhline(TAPS, color=canvas.BLACK, linestyle="--", linewidth=1.2)
         panel.axhline(RULE.ratio, color=canvas.BLACK, linestyle=":", linewidth=1.2)
@@ -132,9 +131,14 @@ def figure() -> "Figure":
             across = [channels * 1.06 ** (place - 1.5) for channels in CHANNELS]
             spans = [[middle - low for middle, low, _ in found], [high - middle for middle, _, high in found]]
             panel.errorbar(
-                across, [middle for middle, _, _ in found], yerr=spans, color=colour, marker=marker, capsize=2,
+                across,
+                [middle for middle, _, _ in found],
+                yerr=spans,
+                color=colour,
+                marker=marker,
+                capsize=2,
                 label=f"{side}x{side}",
-            )  # fmt: skip
+            )
         panel.set(xscale="log", yscale="log", title=direction, xlabel="channels in and out")
         panel.set_xticks(CHANNELS, [str(channels) for channels in CHANNELS])
         panel.set_yticks([1, 1.5, 3, 9, 27], ["1x", "1.5x", "3x", "9x", "27x"])

@@ -74,8 +74,10 @@ def figure() -> "Figure":
         raise NotTimed("ch-pow2-gpu has no timings to draw: it needs a GPU")
     figure, axes = canvas.canvas(
         "Time per multiply-accumulate by width: powers of two and multiples of 8",
-        width=9.5, height=3.2 * len(found) + 0.8, rows=len(found),
-    )  # fmt: skip
+        width=9.5,
+        height=3.2 * len(found) + 0.8,
+        rows=len(found),
+    )
     for panel, (kind, cells) in zip(axes[:, 0], found.items(), strict=True):
         widths, speed = seconds_per_mac(cells)
         panel.plot(widths, speed, color="0.6", linewidth=0.9, zorder=1)

@@ -82,11 +82,13 @@ def families() -> tuple[Family, ...]:
     """The families of all numbers of channels tried."""
     return tuple(
         Family(
-            reads=reads, middle=middle, writes=writes,
+            reads=reads,
+            middle=middle,
+            writes=writes,
             dimension=dimensions((SMALL, SMALL, reads, middle), (SMALL, SMALL, middle, writes)),
         )
         for (reads, writes), middle in itertools.product(CHANNELS, MIDDLES)
-    )  # fmt: skip
+    )
 
 
 def misfits() -> dict[int, list[float]]:

@@ -37,9 +37,13 @@ def layers() -> Iterator[dict[str, Any]]:
     for side, reads, writes, stride, padding in tried:
         for groups in (1, reads) if reads > 1 and writes % reads == 0 else (1,):
             yield {
-                "in_features": reads, "out_features": writes, "kernel_size": (side, side), "strides": stride,
-                "padding": padding, "feature_group_count": groups,
-            }  # fmt: skip
+                "in_features": reads,
+                "out_features": writes,
+                "kernel_size": (side, side),
+                "strides": stride,
+                "padding": padding,
+                "feature_group_count": groups,
+            }
 
 
 def kernels_and_channels(settings: dict[str, Any]) -> tuple[int, int]:

@@ -64,11 +64,14 @@ def by_kernel() -> Table:
     """Padding that keeps the example image at stride 1, and what becomes of the image otherwise."""
     rows = tuple(
         (
-            f"{kernel}x{kernel}", *same_padding(IMAGE, kernel, 1), after(IMAGE, kernel, 1, "same"),
-            after(IMAGE, kernel, 1, "valid"), after(IMAGE, kernel, 2, "same"),
+            f"{kernel}x{kernel}",
+            *same_padding(IMAGE, kernel, 1),
+            after(IMAGE, kernel, 1, "same"),
+            after(IMAGE, kernel, 1, "valid"),
+            after(IMAGE, kernel, 2, "same"),
         )
         for kernel in KERNELS
-    )  # fmt: skip
+    )
     columns = ("kernel", "padding before", "padding after", "padded", "not padded", "padded, stride 2")
     return Table(title=f"one layer on {IMAGE}x{IMAGE}: side of the map in pixels", columns=columns, rows=rows)
 

@@ -81,9 +81,7 @@ def compute() -> Enumerated:
             f"ReLU is continuous everywhere (it never changes by more than {steepest:g} times the step) and "
             f"differentiable everywhere but at {where}, where its derivative jumps"
         ),
-        number=Number(
-            name="right slope minus left slope at 0", value=around(0.0).right[-1] - around(0.0).left[-1]
-        ),
+        number=Number(name="right slope minus left slope at 0", value=around(0.0).right[-1] - around(0.0).left[-1]),
         tables=(
             Table(
                 title=f"Difference quotients, steps from {STEPS[0]:.2g} to {STEPS[-1]:.2g}",
@@ -91,15 +89,17 @@ def compute() -> Enumerated:
                 rows=tuple(rows),
             ),
         ),
-    )  # fmt: skip
+    )
 
 
 def figure() -> "Figure":
     """ReLU with its two slopes at 0, and the quotients as the step shrinks."""
     drawn, axes = canvas.canvas(
         "ReLU has two slopes at 0, and they never meet: it is continuous there, not differentiable",
-        width=11, height=4.4, columns=2,
-    )  # fmt: skip
+        width=11,
+        height=4.4,
+        columns=2,
+    )
     curve, quotients = axes[0]
     x = np.array([-1.0, 0.0, 1.0])
     curve.plot(x, np.maximum(x, 0), color=canvas.BLACK, linewidth=3)

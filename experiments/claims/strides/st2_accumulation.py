@@ -146,14 +146,18 @@ def figure() -> "Figure":
     """Impulse responses side by side; numerals say which weight of the kernel each output takes the pixel by."""
     drawn, axes = canvas.canvas(
         "One bright pixel through a 3x3 kernel: nine outputs at stride 1;\none, two or four at stride 2, by its place",
-        width=11, height=3.4, columns=5,
-    )  # fmt: skip
+        width=11,
+        height=3.4,
+        columns=5,
+    )
     side, weights = 9, np.arange(1.0, 10.0).reshape(3, 3)
     shown = (
-        (1, 4, 4, "stride 1, any place"), (2, 4, 4, "stride 2,\neven row, even column"),
-        (2, 4, 5, "stride 2,\neven row, odd column"), (2, 5, 4, "stride 2,\nodd row, even column"),
+        (1, 4, 4, "stride 1, any place"),
+        (2, 4, 4, "stride 2,\neven row, even column"),
+        (2, 4, 5, "stride 2,\neven row, odd column"),
+        (2, 5, 4, "stride 2,\nodd row, even column"),
         (2, 5, 5, "stride 2,\nodd row, odd column"),
-    )  # fmt: skip
+    )
     for panel, (stride, row, column, title) in zip(axes[0], shown, strict=True):
         found = responses(weights, side, stride, TORCH)[:, row, column]
         out = window(side, 3, stride, TORCH).length(side)

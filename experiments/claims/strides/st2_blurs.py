@@ -180,7 +180,7 @@ def figure() -> "Figure":
         (("max-pool 2x2", 2), canvas.GREEN, ":", "max-pool 2x2 (the same)"),
         (("average-pool 2x2", 2), canvas.PURPLE, "-.", "average-pool 2x2"),
         (("blur 3x3, stride 2", 2), canvas.BLUE, (0, (1, 1)), "blur, then stride 2"),
-    ):  # fmt: skip
+    ):
         panel.plot(frequencies(LENGTH), found[name, stride], color=colour, ls=style, lw=2.2, label=label)
     panel.axvspan(0.25, 0.5, color="0.93", zorder=0)
     panel.text(0.255, 1.03, "folded by stride 2", fontsize=9, va="bottom")

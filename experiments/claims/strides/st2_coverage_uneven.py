@@ -69,9 +69,13 @@ OTHERS: dict[str, Stack] = {
     "3x3 and 2x2 max-pool, 2 deep": (("conv", 3, 1), ("max", 2, 2)) * 2,
 }
 REAL = (
-    ("VGG-16", "vgg16", 224), ("ResNet-18", "resnet18", 224), ("ResNet-50", "resnet50", 224),
-    ("AlexNet", "alexnet", 227), ("Inception-V3", "inception_v3", 299), ("MobileNet-V1", "mobilenet_v1", 224),
-)  # fmt: skip
+    ("VGG-16", "vgg16", 224),
+    ("ResNet-18", "resnet18", 224),
+    ("ResNet-50", "resnet50", 224),
+    ("AlexNet", "alexnet", 227),
+    ("Inception-V3", "inception_v3", 299),
+    ("MobileNet-V1", "mobilenet_v1", 224),
+)
 """Name, name in the zoo, and side of the image it was published for."""
 
 
@@ -205,9 +209,7 @@ def slopes() -> Slopes:
         steep = np.mean([log_slope(energy, counts) for energy in energies]) if predicted > 1 else None
         shown = (None if one is None else round(float(one), 2) for one in (measured, steep))
         rows.append((name, len(energies), float(predicted), *shown, *(variation(one) for one in (counts, mean))))
-    columns = (
-        "net", "nets", "most over least: counts", "energy", "slope", "variation: counts", "energy",
-    )  # fmt: skip
+    columns = ("net", "nets", "most over least: counts", "energy", "slope", "variation: counts", "energy")
     title = "gradient energy at the pixels of untrained ReLU nets (variation: SD over mean)"
     table = Table(title=title, columns=columns, rows=tuple(rows))
     what = "slope of log gradient energy on log count (1: proportional)"
@@ -223,8 +225,11 @@ def figure() -> "Figure":
     """Predicted and measured maps, their scatter, and classic nets."""
     drawn, axes = canvas.canvas(
         "Stacked 3x3 convolutions of stride 2 read some pixels 25 times as often as others,\nand gradients follow",
-        width=10, height=9, rows=2, columns=2,
-    )  # fmt: skip
+        width=10,
+        height=9,
+        rows=2,
+        columns=2,
+    )
     found = at_init()
     deepest = list(LOTTERY)[-1]
     counts, energies = found[deepest]
@@ -273,10 +278,7 @@ CLAIM = Claim(
         "gradient at init": Computed(compute=slopes),
         "gradient after training": Trained(
             sweep="pixel_lottery",
-            contrasts=(
-                Contrast(name="two layers", better=("k3_two",)),
-                Contrast(name="three layers", better=("k3",)),
-            ),
+            contrasts=(Contrast(name="two layers", better=("k3_two",)), Contrast(name="three layers", better=("k3",))),
             metric="probe:input_energy/slope",
         ),
         "accuracy by pixel": Awaited(

@@ -188,14 +188,16 @@ def figure() -> "Figure":
     """What is recovered, by layer."""
     drawn, axes = canvas.canvas(
         "Stride 2 loses nothing once the channels grow fourfold; ReLU then takes half of the detail away",
-        width=10, height=6,
-    )  # fmt: skip
+        width=10,
+        height=6,
+    )
     panel = axes[0][0]
     found = decodability()
     places = np.arange(len(LAYERS))[::-1]
     for which, name, shift, colour, hatch in (
-        (0, "natural (1/f) images", 0.2, canvas.BLUE, ""), (1, "white noise", -0.2, canvas.ORANGE, "//"),
-    ):  # fmt: skip
+        (0, "natural (1/f) images", 0.2, canvas.BLUE, ""),
+        (1, "white noise", -0.2, canvas.ORANGE, "//"),
+    ):
         values = [both[which] for both in found.values()]
         bars = panel.barh(places + shift, values, 0.38, color=colour, hatch=hatch, edgecolor="white", label=name)
         panel.bar_label(bars, fmt="%.2f", padding=2, fontsize=8)

@@ -208,9 +208,14 @@ def _draw_layers(panel: "Axes") -> None:
         sizes = by_layer(nets()[name])
         across = np.arange(len(sizes)) + 0.2 * (place - 1.5)
         panel.bar(
-            across, list(sizes.values()), 0.19, color=canvas.SERIES[place], hatch=("", "//", "..", "xx")[place],
-            edgecolor="white", label=name,
-        )  # fmt: skip
+            across,
+            list(sizes.values()),
+            0.19,
+            color=canvas.SERIES[place],
+            hatch=("", "//", "..", "xx")[place],
+            edgecolor="white",
+            label=name,
+        )
         panel.set_xticks(range(len(sizes)), list(sizes))
     panel.set(ylabel=f"output and activation, KiB a batch of {BATCH}", title="layer by layer")
     panel.set_ylim(0, 1.3 * panel.get_ylim()[1])
@@ -226,9 +231,14 @@ def _draw_totals(panel: "Axes") -> None:
     ):
         across = np.arange(len(values)) + 0.4 * (offset - 0.5)
         bars = panel.barh(
-            across, [value / KIB for value in values.values()], 0.38, color=colour, hatch=hatch, edgecolor="white",
+            across,
+            [value / KIB for value in values.values()],
+            0.38,
+            color=colour,
+            hatch=hatch,
+            edgecolor="white",
             label=label,
-        )  # fmt: skip
+        )
         panel.bar_label(bars, fmt="{:.0f}", fontsize=8, padding=2)
     panel.set_yticks(range(len(assigned)), list(assigned))
     panel.invert_yaxis()

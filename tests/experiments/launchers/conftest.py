@@ -23,9 +23,14 @@ from experiments.faults import heed
 ROOT = Path(__file__).parents[3]
 DOOR = ("-m", "experiments.run")
 TINY = (
-    "+sweep=pool_position", "scale=smoke", "model.width=2", "scale.max_train_images=64", "scale.max_epochs=1",
-    "train.tuning=none", "tracker=off",
-)  # fmt: skip
+    "+sweep=pool_position",
+    "scale=smoke",
+    "model.width=2",
+    "scale.max_train_images=64",
+    "scale.max_epochs=1",
+    "train.tuning=none",
+    "tracker=off",
+)
 
 SLURM_CONF = """\
 ClusterName=test
@@ -65,9 +70,13 @@ class Sweeps:
         variables = {"CNNLAB_RESULTS": str(results), "CNNLAB_CACHE": str(self.cache), "PYTHONPATH": str(ROOT)}
         return subprocess.Popen(
             [sys.executable, *door, *TINY, *more],
-            env={**os.environ, **variables}, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, **variables},
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
             preexec_fn=heed,
-        )  # fmt: skip
+        )
 
     def run(self, results: Path, *more: str, door: tuple[str, ...] = DOOR) -> "Done":
         with self.start(results, *more, door=door) as running:
@@ -151,9 +160,12 @@ def one_node(folder: Path) -> Iterator[None]:
         other.bind(("127.0.0.1", 0))
         ports = one.getsockname()[1], other.getsockname()[1]
     configuration = SLURM_CONF.format(
-        folder=folder, ports=ports, host=socket.gethostname().partition(".")[0], user=getpass.getuser(),
+        folder=folder,
+        ports=ports,
+        host=socket.gethostname().partition(".")[0],
+        user=getpass.getuser(),
         memory=psutil.virtual_memory().total // 2**20,
-    )  # fmt: skip
+    )
     (folder / "slurm.conf").write_text(configuration)
     paths = [f"--{name}={folder}/munge/{name}" for name in ("socket", "pid-file", "log-file", "seed-file")]
     commands = (
