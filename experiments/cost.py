@@ -13,17 +13,18 @@ from typing import Any
 from rich.markup import escape
 
 from cnnlab.inference.rules.cost import Timings
-from cnnlab.records import BadRecord
-from cnnlab.spec.invalid import Invalid
+from cnnlab.records import RecordError
 from cnnlab.training.workers import ONE_THREAD, accelerator, environment
-from experiments import judging, timings
-from experiments.claim import Claim, Timed
+from experiments.analysis.verdicts import judge_claims
+from experiments.claims.base import Claim, Timed
+from experiments.claims.registry import claims
+from experiments.cli import signals
+from experiments.cli.command import ExitCode, command, parser
+from experiments.cli.console import terminal
+from experiments.cli.errors import UsageError, format_error
 from experiments.config.grid import grid
-from experiments.config.mistakes import UserMistake
-from experiments.registry import claims
-from experiments.terminal import terminal
+from experiments.timing import timings
 
-MISTAKE, FAILED, INTERRUPTED = 2, 1, 130
 DESCRIPTION = """\
 Times what the claims about cost compare, and judges them.
 Both sides are timed in the same rounds (31 of them, warmed up, in an order shuffled anew each round), until the result
@@ -38,18 +39,15 @@ Stopwatch = Callable[[str, str], tuple[str, str, Parts]]
 """(claim, platform) -> (name of the device, version of JAX, timings by part and cell)."""
 
 
+@command
 def main(stopwatch: Stopwatch | None = None) -> int:
     """The door. Returns the exit code."""
-    asked = _parser().parse_args()
+    asked = command_line().parse_args()
     names = [word for word in asked.words if "=" not in word]
-    try:
-        chosen = choose(names)
-        overrides = [word for word in asked.words if "=" in word]
-        results = grid(["tracker=off", *overrides]).settings.results
-        on = platform(asked.device)
-    except (UserMistake, Invalid) as mistake:
-        print(f"error: {mistake}", file=sys.stderr)
-        return MISTAKE
+    chosen = choose(names)
+    overrides = [word for word in asked.words if "=" in word]
+    results = grid(["tracker=off", *overrides]).settings.results
+    on = platform(asked.device)
     console = terminal()
     able = [name for name in chosen if timeable(claims()[name], on)]
     for name in chosen:
@@ -62,27 +60,20 @@ def main(stopwatch: Stopwatch | None = None) -> int:
             now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
             path = timings.write(timings.measurement(name, on, device, jax, now, parts), results)
             console.print(f"  {escape(device)}: {escape(str(path))}")
-        for name, verdict in judging.verdicts(able, {}, results).items():
+        for name, verdict in judge_claims(able, {}, results).items():
             console.print(f"[bold]{name}[/bold] {verdict.printed}: {escape(verdict.reason)}")
-    except (BadRecord, BrokenProcessPool) as problem:
-        print(f"error: {problem}", file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print("\nstopped; claims that were timed are kept", file=sys.stderr)
-        return INTERRUPTED
-    return FAILED if names and len(able) < len(chosen) else 0
+    except (RecordError, BrokenProcessPool) as problem:
+        print(format_error(problem), file=sys.stderr)
+        return ExitCode.FAILED
+    return ExitCode.FAILED if names and len(able) < len(chosen) else ExitCode.DONE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.cost",
-        description=DESCRIPTION,
-        epilog=f"claims with something to time: {', '.join(timed_claims())}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("words", nargs="*", metavar="claim", help="ids (default: every one); results=FOLDER")
-    parser.add_argument("--device", choices=("cpu", "gpu"), help="where to time (default: the GPU if there is one)")
-    return parser
+def command_line() -> argparse.ArgumentParser:
+    """The parser."""
+    made = parser("cost", DESCRIPTION, f"claims with something to time: {', '.join(timed_claims())}")
+    made.add_argument("words", nargs="*", metavar="claim", help="ids (default: every one); results=FOLDER")
+    made.add_argument("--device", choices=("cpu", "gpu"), help="where to time (default: the GPU if there is one)")
+    return made
 
 
 def timed_claims() -> tuple[str, ...]:
@@ -106,21 +97,21 @@ def needs(claim: Claim) -> str:
 
 
 def choose(names: Sequence[str]) -> tuple[str, ...]:
-    """The claims to time; all there are if none is named. Raises UserMistake with the choices."""
+    """The claims to time; all there are if none is named. Raises UsageError with the choices."""
     valid = timed_claims()
     for name in names:
         if name not in valid:
             close = difflib.get_close_matches(name, valid, n=1)
             meant = f"did you mean {close[0]}? " if close else ""
             what = "has nothing to time" if name in claims() else "is no claim"
-            raise UserMistake(f"{name} {what}: {meant}choose of {', '.join(valid)}")
+            raise UsageError(f"{name} {what}: {meant}choose of {', '.join(valid)}")
     return tuple(name for name in valid if name in names or not names)
 
 
 def platform(asked: str | None) -> str:
-    """Where to time. Raises UserMistake if that is a GPU and JAX sees none."""
+    """Where to time. Raises UsageError if that is a GPU and JAX sees none."""
     if asked == "gpu" and accelerator() != "gpu":
-        raise UserMistake("--device gpu is not valid here: JAX finds no GPU; choose cpu")
+        raise UsageError("--device gpu is not valid here: JAX finds no GPU; choose cpu")
     return asked or accelerator()
 
 
@@ -146,4 +137,4 @@ def measure(name: str, on: str) -> tuple[str, str, Parts]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    signals.door(main, "stopped; claims that were timed are kept")

@@ -3,27 +3,22 @@
 import argparse
 import contextlib
 import importlib.util
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
-from cnnlab.records import BadRecord
-from cnnlab.spec.invalid import Invalid
+from cnnlab.files import write_json
 from cnnlab.tracking import service
-from experiments import closing, ending, judging, stopping
-from experiments.arm_run import of_arm
+from experiments.cli import signals
+from experiments.cli.command import ExitCode, command, parser
+from experiments.cli.console import terminal
+from experiments.cli.errors import UsageError
 from experiments.config.grid import Grid, grid
-from experiments.config.mistakes import UserMistake
 from experiments.config.resolve import Settings
-from experiments.registry import claims_fed_by
-from experiments.session import Session
-from experiments.sweep_run import of_sweep
-from experiments.terminal import terminal
-from experiments.view import view
-from experiments.workspace import spec, workspace
+from experiments.reports.sweep import build_report, write_report
+from experiments.tracking.mirror import Mirror
+from experiments.tracking.workspace import spec, workspace
 
-MISTAKE, FAILED = 2, 1
 SECONDS = 20
 DESCRIPTION = """\
 Saves the W&B workspace of the project, or of one sweep's runs: sections for accuracy by factor level with bands,
@@ -40,44 +35,36 @@ Needs wandb-workspaces (pip install -e '.[dashboard]').
 Exit code: 0; 1 if the server refused or could not be reached; 2 for a wrong argument, or no API key."""
 
 
+@command
 def main() -> int:
     """The door. Returns the exit code."""
-    asked, console = _parser().parse_intermixed_args(), terminal()
-    try:
-        if not installed():
-            raise UserMistake("wandb-workspaces is not installed: pip install -e '.[dashboard]'")
-        plan = grid(list(asked.words))
-        if asked.runs and plan.settings.sweep is None:
-            raise UserMistake("--runs shows the runs of one sweep: name it, +sweep=NAME")
-        if asked.runs:
-            console.print(show_again(plan), markup=False)
-    except (UserMistake, Invalid, BadRecord) as mistake:
-        print(f"error: {mistake}", file=sys.stderr)
-        return MISTAKE
+    asked, console = command_line().parse_intermixed_args(), terminal()
+    if not installed():
+        raise UsageError("wandb-workspaces is not installed: pip install -e '.[dashboard]'")
+    plan = grid(list(asked.words))
+    if asked.runs and plan.settings.sweep is None:
+        raise UsageError("--runs shows the runs of one sweep: name it, +sweep=NAME")
+    if asked.runs:
+        console.print(show_again(plan), markup=False)
     if plan.settings.tracker != "online":
         console.print(f"workspace: {write(plan.settings)}", markup=False)
-        return 0
+        return ExitCode.DONE
     try:
         console.print(f"workspace: {save(plan.settings)}", markup=False)
-    except PermissionError as mistake:
-        print(f"error: {mistake}; tracker=offline writes the spec without one", file=sys.stderr)
-        return MISTAKE
-    except Exception as problem:  # whatever W&B, its server or the network raises is one line
-        print(f"error: W&B: {' '.join(str(problem).split())}", file=sys.stderr)
-        return FAILED
-    return 0
+    except PermissionError as error:
+        raise UsageError(f"{error}; tracker=offline writes the spec without one") from error
+    except Exception as error:  # whatever W&B, its server or the network raises is one line
+        print(f"error: W&B: {' '.join(str(error).split())}", file=sys.stderr)
+        return ExitCode.FAILED
+    return ExitCode.DONE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.dashboard",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("words", nargs="*", metavar="key=value", help="+sweep=NAME, and keys as for experiments.run")
-    parser.add_argument("--runs", action="store_true", help="show every record of the sweep again, and its summary")
-    return parser
+def command_line() -> argparse.ArgumentParser:
+    """The parser."""
+    made = parser("dashboard", DESCRIPTION, EXAMPLES)
+    made.add_argument("words", nargs="*", metavar="key=value", help="+sweep=NAME, and keys as for experiments.run")
+    made.add_argument("--runs", action="store_true", help="show every record of the sweep again, and its summary")
+    return made
 
 
 def installed() -> bool:
@@ -87,25 +74,22 @@ def installed() -> bool:
 
 def show_again(plan: Grid) -> str:
     """Mirror every record of a sweep and its summary, as if it had just run; returns a line about it."""
-    now, name = view(plan), plan.settings.sweep_name
-    found = judging.verdicts((*closing.related(name), *claims_fed_by(name)), {name: now}, plan.settings.results)
-    cells = (*now.cells, *now.checks)
-    with Session(plan.settings) as session:
+    report = build_report(plan)
+    write_report(report)
+    cells = (*report.results.cells, *report.results.checks)
+    with Mirror(plan.settings) as mirror:
         for cell in cells:
             for record in cell.records:
-                session.show(*of_arm(cell.point, record, plan.settings))
-        session.show(of_sweep(ending.write_sweep(plan, now, found)))
-    return f"{name}: {sum(len(cell.records) for cell in cells)} records of {len(cells)} arms"
+                mirror.show_record(cell.point, record, plan.settings)
+        mirror.show_report(report)
+    return f"{report.name}: {sum(len(cell.records) for cell in cells)} records of {len(cells)} arms"
 
 
 def write(settings: Settings) -> Path:
     """Write the spec as the server would be sent it; returns its file."""
     name = settings.sweep_name or "all"
-    path = settings.results / "dashboard" / f"{name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
     made = workspace(entity="", project=settings.project, group=settings.sweep_name)
-    path.write_text(json.dumps(spec(made), indent=1) + "\n")
-    return path
+    return write_json(settings.results / "dashboard" / f"{name}.json", spec(made))
 
 
 def save(settings: Settings) -> str:
@@ -124,4 +108,4 @@ def save(settings: Settings) -> str:
 
 
 if __name__ == "__main__":
-    stopping.door(main, stopping.STOPPED)
+    signals.door(main, signals.STOPPED)

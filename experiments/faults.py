@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from cnnlab.records.store import RECORD
-from experiments import stopping
-from experiments.terminal import terminal
+from experiments.cli import signals
+from experiments.cli.console import terminal
 
 FAILED = 1
 DESCRIPTION = """\
@@ -208,7 +208,7 @@ class Try:
             self.wrong.append(otherwise)
 
 
-class Broken(RuntimeError):
+class FaultError(RuntimeError):
     """The sweep does not even run undisturbed."""
 
 
@@ -229,10 +229,10 @@ def litter(results: Path) -> list[str]:
 
 
 def undisturbed(lab: Lab) -> Whole:
-    """Run the sweep once. Raises Broken if it fails."""
+    """Run the sweep once. Raises FaultError if it fails."""
     run = lab.start(lab.results())
     if run.process.wait() != 0:
-        raise Broken(f"the undisturbed sweep fails: {run.said[-2000:]}")
+        raise FaultError(f"the undisturbed sweep fails: {run.said[-2000:]}")
     took = time.monotonic() - run.began
     return Whole(records=records(run.results), tables=tables(run.results), seconds=took)
 
@@ -263,7 +263,7 @@ def stop(lab: Lab, whole: Whole, fault: str, after: float) -> Try | None:
     if done and code == 0:  # there was nothing left to stop
         return None
     found.require(code == 128 + STOPPED[fault], f"exit code {code}")
-    found.require(stopping.GO_ON in run.said, "no line on how to go on")
+    found.require(signals.GO_ON in run.said, "no line on how to go on")
     found.require("Traceback" not in run.said, "a stack trace")
     found.require(found.seconds <= PROMPT, f"took {found.seconds:.1f} s")
     return _resumed(lab, whole, run, found)

@@ -10,34 +10,34 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from cnnlab.data import Missing, check
-from cnnlab.records import BadRecord
-from cnnlab.spec.invalid import Invalid
+from cnnlab.data import MissingDataError, check
 from cnnlab.spec.verdict import WORDS, Verdict
-from experiments import convolutions, ending, launchers, price, staged, stopping
+from experiments.cli import signals
+from experiments.cli.command import ExitCode, command, parser
+from experiments.cli.console import terminal
 from experiments.config.grid import Grid
-from experiments.config.mistakes import UserMistake, told
 from experiments.config.resolve import Point
-from experiments.plan import CONTROL, Name, Plan, choose, compose, cut, make, named, stages
-from experiments.price import Pace, spoken
-from experiments.session import Session, Summary, expected_runs, require_folders, usable
-from experiments.sweep_run import of_sweep
-from experiments.terminal import terminal
+from experiments.reports import suite as suite_report
+from experiments.reports.sweep import build_report, write_report
+from experiments.tracking.mirror import Mirror
+from experiments.training import convolutions, suite_train
+from experiments.training.estimate import ENDING, SWEEP, Pace, machine_pace, spoken
+from experiments.training.session import Session, expected_runs, require_folders, usable
+from experiments.training.suite_plan import CONTROL, Name, Plan, choose, compose, make, named, parse_choice, stages
+from experiments.training.summary import Summary
 
-MISTAKE, FAILED = 2, 1
 DESCRIPTION = """\
 Trains what every sweep of conf/sweep/ asks for, judges all 57 claims, and writes tables, figures, verdicts and a
 summary. An arm that several sweeps ask for is trained once. What has its record is not trained again: stopped at any
 moment, the same command goes on. References and checks that several sweeps share (the bank CONTROL) come first. An arm
-or a sweep that fails stops no other. The plan and an estimate of the time are printed before anything is trained; where
-it exceeds scale.hours, the cuts of conf/scale/ are made in their order, but never CONTROL."""
+or a sweep that fails stops no other. The plan and an estimate of the time are printed before anything is trained."""
 EXAMPLES = """\
 examples:
   python -m experiments.suite scale=smoke                    does everything run? two members an arm
-  python -m experiments.suite                                scale quick: two CPU cores, three hours at most
+  python -m experiments.suite                                scale quick: made for two CPU cores
   python -m experiments.suite only=CONTROL,PLACE,ACT         some banks (groups of sweeps, see conf/sweep/)
   python -m experiments.suite only=pool_position --dry-run   the plan and the estimate for one sweep
-  python -m experiments.suite scale.hours=0 tracker=off      without cuts, without W&B
+  python -m experiments.suite tracker=off                    without W&B
 
 Other keys are those of experiments.run and hold for every sweep. Arms are trained by worker processes on this machine;
 to use those of a cluster, run sweep by sweep (python -m experiments.run +sweep=... hydra/launcher=slurm or ray), then
@@ -64,68 +64,32 @@ class Prepared:
         return self.pace.seconds(self.todo) + besides(self.plan)
 
 
+@command
 def main() -> int:
     """The door. Returns the exit code: 0 only if every arm has its record and everything was written."""
-    asked = _parser().parse_intermixed_args()
+    asked = command_line().parse_intermixed_args()
     console, began = terminal(), time.perf_counter()
-    try:
-        only, overrides = understood(asked.words)
-        plan = planned(only, overrides, console)
-        with Session(plan.settings, console) as session:
+    only, overrides = parse_choice(asked.words)
+    plan = planned(only, overrides, console)
+    with Mirror(plan.settings) as mirror, Session(plan.settings, console, mirror.show_record) as session:
+        ready = prepared(plan, overrides, session)
+        show(ready, console)
+        if asked.dry_run:
+            return ExitCode.DONE
+        require_folders(plan.settings)
+        if ready.todo:
             convolutions.check(plan.settings)
-            ready = prepared(plan, overrides, session)
-            show(ready, console)
-            if asked.dry_run:
-                return 0
-            require_folders(plan.settings)
-            if ready.todo:
-                convolutions.require_here(plan.settings)
-            return run(ready, session, console, began)
-    except (UserMistake, Invalid, Missing, BadRecord) as mistake:
-        print(told(mistake), file=sys.stderr)
-        return MISTAKE
-    except OSError as problem:
-        print(f"error: {stopping.of_the_disk(problem)}", file=sys.stderr)
-        return FAILED
+        return run(ready, session, mirror, console, began)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.suite",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
+def command_line() -> argparse.ArgumentParser:
+    """The parser."""
+    made = parser("suite", DESCRIPTION, EXAMPLES)
+    made.add_argument(
         "words", nargs="*", metavar="key=value", help="only=BANK,SWEEP,... chooses; others as for experiments.run"
     )
-    parser.add_argument("--dry-run", action="store_true", help="print the plan and the estimate, and train nothing")
-    return parser
-
-
-def understood(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What `only=` chooses, and the other overrides. Raises UserMistake for a word that is neither."""
-    only: tuple[str, ...] = ()
-    others = []
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals or key.lstrip("+") == "sweep":
-            meant = value or key
-            raise UserMistake(
-                f"{word} is not valid: sweeps and banks are chosen by only={meant}, all else is key=value"
-            )
-        if key == "hydra/launcher" and value not in launchers.HERE:
-            raise UserMistake(
-                f"{word} is not valid: the suite trains on this machine; elsewhere sweep by sweep, "
-                f"python -m experiments.run +sweep=NAME {word}"
-            )
-        if key == "only":
-            only = tuple(name.strip() for name in value.split(",") if name.strip())
-            if not only:
-                raise UserMistake("only= is empty: name sweeps or banks, or leave it out for all")
-        else:
-            others.append(word)
-    return only, tuple(others)
+    made.add_argument("--dry-run", action="store_true", help="print the plan and the estimate, and train nothing")
+    return made
 
 
 def planned(only: Sequence[str], overrides: Sequence[str], console: Console) -> Plan:
@@ -138,23 +102,22 @@ def planned(only: Sequence[str], overrides: Sequence[str], console: Console) -> 
 
 
 def prepared(plan: Plan, overrides: Sequence[str], session: Session) -> Prepared:
-    """Look at data, records and this machine's pace, and cut what takes too long.
+    """Look at data, records and this machine's pace.
 
     Raises:
-        BadRecord: a record that is there cannot be used.
+        RecordError: a record that is there cannot be used.
     """
     plan = replace(plan, missing=_missing(plan))
     done = set[Name]() if plan.settings.force else _recorded(plan, session)
     workers, backend = session.pool.plan.workers, session.pool.plan.backend
-    pace = price.pace(plan.settings.runs, plan.points, workers, backend)
-    plan = cut(plan, overrides, pace.seconds, done, besides(plan))
+    pace = machine_pace(plan.settings.runs, plan.points, workers, backend)
     todo = tuple(point for point in plan.points if named(point) not in done)
     return Prepared(plan=plan, overrides=tuple(overrides), todo=todo, pace=pace)
 
 
 def besides(plan: Plan) -> float:
     """Seconds that judging every claim and drawing every sweep take."""
-    return price.ENDING + price.SWEEP * len(plan.sweeps)
+    return ENDING + SWEEP * len(plan.sweeps)
 
 
 def _missing(plan: Plan) -> dict[str, str]:
@@ -163,7 +126,7 @@ def _missing(plan: Plan) -> dict[str, str]:
     for task in dict.fromkeys(point.arm.task for point in plan.points):
         try:
             check(task, plan.settings.source)
-        except Missing as reason:
+        except MissingDataError as reason:
             found[task.name] = str(reason)
     return found
 
@@ -174,7 +137,7 @@ def _recorded(plan: Plan, session: Session) -> set[Name]:
 
 
 def show(ready: Prepared, console: Console) -> None:
-    """Print the plan: stages, cuts, what is shared, and the estimate."""
+    """Print the plan: stages, what is shared, and the estimate."""
     plan, todo = ready.plan, {named(point) for point in ready.todo}
     table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("stage", "bank", "arms", "shared with stages above", "to train", "members", "estimate"):
@@ -187,8 +150,6 @@ def show(ready: Prepared, console: Console) -> None:
         cells = (wanted, wanted - len(stage.points), len(own), expected_runs(own))
         table.add_row(stage.name, bank, *map(str, cells), spoken(ready.pace.seconds(own)) if own else "")
     console.print(table)
-    for one in plan.cuts:
-        console.print(f"cut: {one.what}: {one.arms} arms, {spoken(one.seconds)}", markup=False)
     for task, reason in plan.missing.items():
         console.print(f"left out: every arm on {task}: {reason}", markup=False)
     console.print("\n".join(estimate(ready)), markup=False)
@@ -204,9 +165,6 @@ def estimate(ready: Prepared) -> list[str]:
         f"estimate: {spoken(ready.seconds)} on {pace.workers} worker{'s' if pace.workers > 1 else ''} ({known}); "
         "from layers, multiply-accumulates, images, epochs and members of every arm",
     ]
-    hours = plan.settings.hours
-    if hours and pace.seconds(plan.points) + besides(plan) > 3600 * hours:
-        lines.append(f"more than scale.hours={hours:g} even after every cut; scale.hours=0 makes none")
     return lines
 
 
@@ -214,27 +172,27 @@ def _bank(sweep: Grid) -> str:
     return sweep.settings.sweep.bank if sweep.settings.sweep is not None else ""
 
 
-def run(ready: Prepared, session: Session, console: Console, began: float) -> int:
+def run(ready: Prepared, session: Session, mirror: Mirror, console: Console, began: float) -> int:
     """Train, judge, write. Returns the exit code."""
     plan = ready.plan
     folder = plan.settings.results / "suite" / plan.settings.scale
-    clock = staged.Clock(pace=ready.pace, left=list(ready.todo))
-    total = staged.train(plan, session, clock, folder, console)
+    clock = suite_train.Clock(pace=ready.pace, left=list(ready.todo))
+    total = suite_train.train(plan, session, clock, folder, console)
     total.failures.extend(plan.missing.items())
     trained = time.perf_counter()
-    there = ending.views(plan, ready.overrides, total, folder)
-    found = ending.verdicts(there, plan.settings.results, console)
-    ending.write_verdicts(found, folder)
+    there = suite_report.views(plan, ready.overrides, total, folder)
+    found = suite_report.verdicts(there, plan.settings.results, console)
+    suite_report.write_verdicts(found, folder)
     for name, one in plan.sweeps.items():
-        with staged.going_on(name, total, folder):
+        with suite_train.going_on(name, total, folder):
             if name in there:
-                written = ending.write_sweep(one, there[name], found)
-                console.print(ending.line(written), markup=False)
-                session.show(of_sweep(written))
-    ending.show(found, there, plan.settings.scale, console)
+                report = build_report(one, there[name], found)
+                console.print(suite_report.line(report, write_report(report)), markup=False)
+                mirror.show_report(report)
+    suite_report.show(found, there, plan.settings.scale, console)
     ended = time.perf_counter()
     took = {"training": clock.seconds, "judging and drawing": ended - trained, "in all": ended - began}
-    path = ending.write_summary(summary(ready, total, found, took), folder)
+    path = suite_report.write_summary(summary(ready, total, found, took), folder)
     console.print(
         f"trained {total.trained} arms, found {total.skipped} done, {len(total.failures)} failures; "
         f"{spoken(ended - began)}, {spoken(ready.seconds)} were estimated"
@@ -242,7 +200,7 @@ def run(ready: Prepared, session: Session, console: Console, began: float) -> in
     console.print(f"verdicts and summary: {path.parent}", markup=False)
     for what, reason in total.failures:
         print(f"failed: {what}: {reason}", file=sys.stderr)
-    return FAILED if total.failures else 0
+    return ExitCode.FAILED if total.failures else ExitCode.DONE
 
 
 def summary(
@@ -260,7 +218,6 @@ def summary(
             "trained": total.trained,
             "found done": total.skipped,
         },
-        "cuts": [vars(one) for one in ready.plan.cuts],
         "failures": [{"what": what, "reason": reason} for what, reason in total.failures],
         "seconds": {"estimated": round(ready.seconds), **{name: round(value) for name, value in seconds.items()}},
         "verdicts": {word: words.count(word) for word in WORDS if word in words},
@@ -268,4 +225,4 @@ def summary(
 
 
 if __name__ == "__main__":
-    stopping.door(main)
+    signals.door(main)

@@ -1,7 +1,6 @@
 """Show the tasks, their dials, eligibility and samples: `python -m experiments.tasks [task ...]`."""
 
 import argparse
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,23 +11,23 @@ from rich.progress import track
 from rich.table import Table as RichTable
 
 from cnnlab import data
-from cnnlab.data import Missing, Source, generated, registry
+from cnnlab.data import MissingDataError, Source, generated, registry
 from cnnlab.data.dials import LABEL_NOISE, Dial
 from cnnlab.report.canvas import save
 from cnnlab.report.samples import Block, Panel, samples
 from cnnlab.spec.arm import Arm
-from cnnlab.spec.invalid import Invalid
 from cnnlab.spec.task import Task
 from cnnlab.spec.verdict import HEADROOM
 from cnnlab.training import linear, members
 from cnnlab.training.run import LinearFit, Run, tuning_seeds
-from experiments import stopping
-from experiments.arm_pictures import first_samples
-from experiments.config.grid import CONF, grid
-from experiments.config.mistakes import UserMistake
-from experiments.terminal import terminal
+from experiments.cli import signals
+from experiments.cli.command import ExitCode, command, parser
+from experiments.cli.console import terminal
+from experiments.cli.errors import UsageError
+from experiments.config.grid import grid
+from experiments.paths import CONF
+from experiments.tracking.images import first_samples
 
-MISTAKE = 2
 SILENT = 1e-6
 """Noise of a picture of the signal alone: the same samples, their noise invisible."""
 DESCRIPTION = """\
@@ -76,49 +75,42 @@ class Eligibility:
         return float(np.mean(self.net) - np.mean(self.linear))
 
 
+@command
 def main() -> int:
     """The door. Returns the exit code."""
-    asked = _parser().parse_intermixed_args()
+    asked = command_line().parse_intermixed_args()
     console = terminal()
     names = [word for word in asked.words if "=" not in word]
     overrides = [word for word in asked.words if "=" in word]
-    try:
-        chosen = settings(names or registry.names(), overrides)
-        show(chosen, console)
-        if not names:
-            chosen = at_hand(chosen, console)
-        if asked.eligibility:
-            show_eligibility(chosen, console)
-        if asked.pictures is not None:
-            for path in draw(chosen, asked.pictures):
-                console.print(f"picture: {path}")
-    except (UserMistake, Invalid, Missing) as mistake:
-        print(f"error: {mistake}", file=sys.stderr)
-        return MISTAKE
-    return 0
+    chosen = settings(names or registry.names(), overrides)
+    show(chosen, console)
+    if not names:
+        chosen = at_hand(chosen, console)
+    if asked.eligibility:
+        show_eligibility(chosen, console)
+    if asked.pictures is not None:
+        for path in draw(chosen, asked.pictures):
+            console.print(f"picture: {path}")
+    return ExitCode.DONE
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.tasks",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("words", nargs="*", metavar="task", help="names; key=value as for experiments.run")
-    parser.add_argument("--eligibility", action="store_true", help="train the reference net on every setting")
-    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw samples into this folder")
-    return parser
+def command_line() -> argparse.ArgumentParser:
+    """The parser."""
+    made = parser("tasks", DESCRIPTION, EXAMPLES)
+    made.add_argument("words", nargs="*", metavar="task", help="names; key=value as for experiments.run")
+    made.add_argument("--eligibility", action="store_true", help="train the reference net on every setting")
+    made.add_argument("--pictures", type=Path, metavar="FOLDER", help="draw samples into this folder")
+    return made
 
 
 def settings(names: Sequence[str], overrides: Sequence[str]) -> tuple[Setting, ...]:
-    """The settings of tasks, in order. Raises UserMistake for an unknown name, for `data=`, and as composing does."""
+    """The settings of tasks, in order. Raises UsageError for an unknown name, for `data=`, and as composing does."""
     for name in names:
         if name not in registry.names():
-            raise UserMistake(f"{name} is no task of this suite: choose from {', '.join(registry.names())}")
+            raise UsageError(f"{name} is no task of this suite: choose from {', '.join(registry.names())}")
     for word in overrides:
         if word.startswith("data="):
-            raise UserMistake(f"{word} is not valid here: every setting of a task is shown; name the task instead")
+            raise UsageError(f"{word} is not valid here: every setting of a task is shown; name the task instead")
     found: dict[str, list[Setting]] = {name: [] for name in names}
     for path in sorted((CONF / "data").glob("*.yaml")):
         if not path.stem.startswith(tuple(names)):
@@ -137,7 +129,7 @@ def at_hand(chosen: Sequence[Setting], console: Console) -> tuple[Setting, ...]:
         try:
             data.check(setting.task, setting.source)
             kept.append(setting)
-        except Missing as reason:
+        except MissingDataError as reason:
             console.print(f"left out: {reason}", markup=False)
     return tuple(kept)
 
@@ -234,4 +226,4 @@ def block(setting: Setting) -> Block:
 
 
 if __name__ == "__main__":
-    stopping.door(main, stopping.STOPPED)
+    signals.door(main, signals.STOPPED)

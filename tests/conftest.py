@@ -261,7 +261,7 @@ def library_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The library of our own convolutions; skips where it cannot be compiled."""
     try:
         return native.build(tmp_path_factory.mktemp("native"))
-    except native.NoLibrary as problem:
+    except native.LibraryError as problem:
         pytest.skip(str(problem))
 
 

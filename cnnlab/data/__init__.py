@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnlab.data import library
-from cnnlab.data.arrays import Dataset, Missing, Source, Split
+from cnnlab.data.arrays import Dataset, MissingDataError, Source, Split
 from cnnlab.data.drawing import draw, epoch_orders
 from cnnlab.data.registry import family
 from cnnlab.spec.task import Task
 
-__all__ = ["Dataset", "Missing", "Source", "Split", "check", "draw", "epoch_orders", "load", "strata"]
+__all__ = ["Dataset", "MissingDataError", "Source", "Split", "check", "draw", "epoch_orders", "load", "strata"]
 
 
 def _family(task: Task) -> ModuleType:
@@ -27,8 +27,8 @@ def check(task: Task, source: Source) -> None:
     """Raise unless `load` can succeed, within seconds; prepares and writes nothing.
 
     Raises:
-        Missing: the data is not prepared, not in `source.raw_dir`, and there is no network.
-        Invalid: the name is unknown, the task asks for what its data has not, or a file is wrong.
+        MissingDataError: the data is not prepared, not in `source.raw_dir`, and there is no network.
+        InvalidError: the name is unknown, the task asks for what its data has not, or a file is wrong.
     """
     _family(task).check(task, source)
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnlab.data.dials import Dial, settings
-from cnnlab.spec.invalid import Invalid, require
+from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.task import Task
 
 CHUNK = 4096
@@ -19,16 +19,16 @@ Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 Moments = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 
-class Missing(Invalid):
+class MissingDataError(InvalidError):
     """A task's data is neither prepared nor within reach; the one line says how to get it."""
 
     def __init__(self, name: str, how: str) -> None:
         super().__init__("data", name, how)
         self.args = (f"data={name} {how}",)
 
-    def __reduce__(self) -> tuple[type["Missing"], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type["MissingDataError"], tuple[str, str]]:
         """Survive the way from a worker process to its parent."""
-        return Missing, (str(self.value), self.valid)
+        return MissingDataError, (str(self.value), self.valid)
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Source:
 def require_fit(
     task: Task, *, side: int, channels: int, classes: int, pool: int, real: bool = True, dials: Sequence[Dial] = ()
 ) -> None:
-    """Raise `Invalid` unless the task asks for what its data has.
+    """Raise `InvalidError` unless the task asks for what its data has.
 
     Args:
         task: as configured.
@@ -150,7 +150,7 @@ def from_pixels(pool: tuple[Pixels, npt.ArrayLike], test: tuple[Pixels, npt.Arra
 
 
 def verified(dataset: Dataset, task: Task, *, imbalance: float) -> Dataset:
-    """Return the dataset if it is what the task says, and raise `Invalid` otherwise.
+    """Return the dataset if it is what the task says, and raise `InvalidError` otherwise.
 
     Checks dtype, shape, finiteness and scale of the images; range of the labels; that every class is there in both
     parts, the most frequent at most `imbalance` times as often as the rarest; and that the pool is large enough.

@@ -55,7 +55,7 @@ def settings(task: Task, dials: Sequence[Dial]) -> dict[str, float]:
     """Read a task's own dials, label noise left out.
 
     Raises:
-        Invalid: a dial is unknown, missing or out of range.
+        InvalidError: a dial is unknown, missing or out of range.
     """
     given, needed = dict(task.dials), sorted(dial.name for dial in dials)
     known = {dial.name: dial for dial in (*dials, LABEL_NOISE)}

@@ -79,7 +79,7 @@ def log_mean_of_products(logs: Floats, size: int) -> Floats:
 
 
 def require_sizes(task: Task, *, channels: int, classes: int) -> None:
-    """Raise `Invalid` unless a generated task's channels, classes and numbers of images can be served."""
+    """Raise `InvalidError` unless a generated task's channels, classes and numbers of images can be served."""
     require_fit(task, side=task.side, channels=channels, classes=classes, pool=POOL_IMAGES, real=False)
     test = task.test_images
     fits = test == 0 or classes <= test <= TEST_IMAGES

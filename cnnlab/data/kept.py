@@ -1,7 +1,5 @@
 """A decoded dataset on disk: one file beside its TFDS folder, written whole or not at all, every member checksummed."""
 
-import os
-import uuid
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from cnnlab.data.arrays import Missing
+from cnnlab.data.arrays import MissingDataError
+from cnnlab.files import atomic_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +36,7 @@ def path(name: str, cache_dir: Path) -> Path:
 
 
 def read(name: str, cache_dir: Path) -> Stacked | None:
-    """Read a dataset's file; None if there is none. Raises `Missing` if it is damaged."""
+    """Read a dataset's file; None if there is none. Raises `MissingDataError` if it is damaged."""
     file = path(name, cache_dir)
     if not file.exists():
         return None
@@ -48,19 +47,12 @@ def read(name: str, cache_dir: Path) -> Stacked | None:
         ):  # a zip archive: every member's CRC-32 is compared as it is read
             return Stacked(**arrays)
     except (zipfile.BadZipFile, ValueError, TypeError, OSError, EOFError) as error:
-        raise Missing(name, f"is kept in {file}, which is damaged ({error}): delete it and run again") from error
+        raise MissingDataError(
+            name, f"is kept in {file}, which is damaged ({error}): delete it and run again"
+        ) from error
 
 
 def write(arrays: Stacked, name: str, cache_dir: Path) -> None:
     """Write a dataset's file. Killed at any instant it leaves no half file; two processes may do it at once."""
-    file = path(name, cache_dir)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{uuid.uuid4().hex}.npz")
-    try:
-        with temporary.open("xb") as handle:
-            np.savez(handle, allow_pickle=False, **vars(arrays))
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with atomic_file(path(name, cache_dir)) as file:
+        np.savez(file, allow_pickle=False, **vars(arrays))

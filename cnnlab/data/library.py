@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from cnnlab.data import kept, network, raw, registry
-from cnnlab.data.arrays import Dataset, Missing, Source, from_pixels, require_fit, verified
+from cnnlab.data.arrays import Dataset, MissingDataError, Source, from_pixels, require_fit, verified
 from cnnlab.data.kept import Stacked
-from cnnlab.spec.invalid import Invalid, require
+from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.task import Task
 
 PARTS = {"pool": "train", "test": "test"}
@@ -55,7 +55,7 @@ class Facts:
 
 
 def check(task: Task, source: Source) -> None:
-    """Raise `Missing` or `Invalid` unless the dataset of the task's name can be loaded and fits; prepares nothing."""
+    """Raise `MissingDataError` or `InvalidError` unless the task's dataset can be loaded and fits; prepares nothing."""
     _fit(task, facts(task.name, source))
 
 
@@ -117,7 +117,7 @@ def _facts_in(info: Any, pool: int) -> Facts:
 
 
 def _keys(info: Any) -> tuple[str, str]:
-    """Name the image and the label feature. Raises `Invalid` unless it is classification of square images."""
+    """Name the image and the label feature. Raises `InvalidError` unless it is classification of square images."""
     import tensorflow_datasets as tfds
 
     keys = info.supervised_keys
@@ -137,13 +137,15 @@ def _keys(info: Any) -> tuple[str, str]:
 
 
 def _stock(name: str) -> Any:
-    """Find the TFDS builder class of that name. Raises `Invalid`, with close matches, if there is none."""
+    """Find the TFDS builder class of that name. Raises `InvalidError`, with close matches, if there is none."""
     import tensorflow_datasets as tfds
 
     known = (*registry.names(), *tfds.list_builders(with_community_datasets=False))
     if name not in known:
         close = difflib.get_close_matches(name, known, n=5) or registry.names()
-        raise Invalid("data.name", name, f"no such task and no such TFDS dataset; did you mean {', '.join(close)}?")
+        raise InvalidError(
+            "data.name", name, f"no such task and no such TFDS dataset; did you mean {', '.join(close)}?"
+        )
     with _described(name):
         return tfds.builder_cls(name)
 
@@ -155,7 +157,7 @@ def _described(name: str) -> Iterator[None]:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             yield
     except Exception as error:  # they want TensorFlow, h5py, a configuration, a file that is not there
-        raise Missing(name, f"is a dataset that TFDS cannot even describe here ({_reason(error)})") from error
+        raise MissingDataError(name, f"is a dataset that TFDS cannot even describe here ({_reason(error)})") from error
 
 
 def _reason(error: Exception) -> str:
@@ -180,7 +182,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _prepared(name: str, source: Source) -> Any | None:
-    """Open the dataset as prepared in `cache_dir`; None if it is not there, `Missing` if it is but of no use."""
+    """Open the dataset as prepared in `cache_dir`; None if it is not there. `MissingDataError` if it is of no use."""
     folder = source.cache_dir / name
     if not folder.is_dir():
         return None
@@ -192,17 +194,17 @@ def _prepared(name: str, source: Source) -> Any | None:
             builder = read_only_builder.builder_from_files(name, data_dir=str(source.cache_dir))
     except Exception as error:  # whatever TFDS makes of a broken folder
         if any(folder.glob("[0-9]*.*.*")):
-            raise Missing(name, f"is only half prepared: delete {folder} and run again") from error
+            raise MissingDataError(name, f"is only half prepared: delete {folder} and run again") from error
         return None
     kind = builder.info.file_format
     if kind != tfds.core.FileFormat.ARRAY_RECORD:
         how = f"is prepared in {builder.data_dir} as {kind.value}, and array_record is needed: choose another cache_dir"
-        raise Missing(name, how)
+        raise MissingDataError(name, how)
     for split in PARTS.values():
         require(split in builder.info.splits, "data.name", name, f"has no official {split} split")
         for file in builder.info.splits[split].filepaths:
             if not Path(file).is_file():
-                raise Missing(name, f"is only half prepared, {file} is missing: delete {folder} and run again")
+                raise MissingDataError(name, f"is only half prepared, {file} is missing: delete {folder} and run again")
     return builder
 
 
@@ -214,13 +216,13 @@ def _require_obtainable(stock: Any, source: Source) -> None:
     if arranged is None and importlib.util.find_spec("tensorflow") is None:
         call = f'tensorflow_datasets.builder("{name}", data_dir=DIR, file_format="array_record").download_and_prepare()'
         how = f"{missing}, and only TensorFlow can prepare it: where it is installed, run {call}"
-        raise Missing(name, f"{how}, then give data.cache_dir=DIR")
+        raise MissingDataError(name, f"{how}, then give data.cache_dir=DIR")
     if arranged is not None and source.raw_dir is not None:
         raw.found(stock, source.raw_dir)
     elif not network.reachable(file.url for file in files):
         hint = raw.DEBIAN.get(name, f"holding {', '.join(file.name for file in files)}")
         other = f", or give the raw files with data.raw_dir=DIR ({hint})" if arranged else ""
-        raise Missing(name, f"{missing}, and there is no network: run once with a network{other}")
+        raise MissingDataError(name, f"{missing}, and there is no network: run once with a network{other}")
 
 
 def _require_writable(folder: Path) -> None:
@@ -250,7 +252,7 @@ def _prepare(stock: Any, source: Source) -> None:
         if (scratch / default).exists():
             shutil.copytree(scratch / default, source.cache_dir / default, dirs_exist_ok=True)
     except Exception as error:  # network gone, nonsense from a server, disk full
-        raise Missing(stock.name, f"could not be prepared ({_reason(error)})") from error
+        raise MissingDataError(stock.name, f"could not be prepared ({_reason(error)})") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -265,7 +267,7 @@ def _move(made: Path, target: Path) -> None:
 
 
 def _decoded(builder: Any) -> Stacked:
-    """Decode all records of both splits, in their order. Raises `Missing` if one cannot be read."""
+    """Decode all records of both splits, in their order. Raises `MissingDataError` if one cannot be read."""
     image, label = _keys(builder.info)
     arrays: dict[str, Any] = {"classes": np.asarray(builder.info.features[label].num_classes, np.int32)}
     for part, split in PARTS.items():
@@ -280,7 +282,7 @@ def _decoded(builder: Any) -> Stacked:
                 ]
         except Exception as error:  # array_record raises what its C++ raises
             how = f"cannot be read from {builder.data_dir}: delete that folder and run again"
-            raise Missing(builder.name, how) from error
+            raise MissingDataError(builder.name, how) from error
         images, labels = zip(*rows, strict=True)
         arrays |= {f"{part}_images": np.stack(images), f"{part}_labels": np.asarray(labels, np.int32)}
     return Stacked(**arrays)

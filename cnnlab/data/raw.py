@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnnlab.spec.invalid import Invalid, require
+from cnnlab.spec.invalid import InvalidError, require
 
 IDX = {
     "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
@@ -89,7 +89,7 @@ def found(stock: Any, raw_dir: Path) -> dict[str, Path]:
     """Find the dataset's files, by name, in `raw_dir/<dataset>` or else in `raw_dir`.
 
     Raises:
-        Invalid: a file is missing or has not the published content.
+        InvalidError: a file is missing or has not the published content.
     """
     folder = raw_dir / stock.name if (raw_dir / stock.name).is_dir() else raw_dir
     names = [file.name for file in published(stock)]
@@ -102,7 +102,7 @@ def found(stock: Any, raw_dir: Path) -> dict[str, Path]:
 
 
 def verify(stock: Any, files: Mapping[str, Path]) -> None:
-    """Raise `Invalid`, naming the file and what was expected, unless every file is the published one.
+    """Raise `InvalidError`, naming the file and what was expected, unless every file is the published one.
 
     A file passes by its own SHA-256, or, where `CONTENT` knows it, by that of what it decompresses to.
     """
@@ -113,7 +113,7 @@ def verify(stock: Any, files: Mapping[str, Path]) -> None:
             continue
         contents = CONTENT.get(stock.name, {})
         if file.name not in contents:
-            raise Invalid("data.raw_dir", path, f"its SHA-256 is {own}, that of {stock.name} is {file.sha256}")
+            raise InvalidError("data.raw_dir", path, f"its SHA-256 is {own}, that of {stock.name} is {file.sha256}")
         inner = hashlib.sha256(_decompressed(path)).hexdigest()
         expected = contents[file.name]
         valid = f"the SHA-256 of its decompressed content is {inner}, that of {stock.name} is {expected}"
@@ -124,7 +124,7 @@ def _decompressed(path: Path) -> bytes:
     try:
         return gzip.decompress(path.read_bytes())
     except (OSError, EOFError, zlib.error) as error:
-        raise Invalid("data.raw_dir", path, f"it is no whole gzip file ({error})") from error
+        raise InvalidError("data.raw_dir", path, f"it is no whole gzip file ({error})") from error
 
 
 def builder_class(stock: Any, arranged: Layout, files: Mapping[str, Path] | None) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cnnlab.geometry.sizes import Map, maps
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.network import Conv, Dense, Elementwise, Input, Network, Node, Norm, Pair, TransposedConv
 
 FLOAT32_BYTES = 4
@@ -38,7 +38,7 @@ class NodeCost:
 class Cost:
     """Cost of every node, whether or not the output depends on it, and the totals.
 
-    The totals raise `Invalid` where the image size is needed and unknown. The image itself is no activation.
+    The totals raise `InvalidError` where the image size is needed and unknown. The image itself is no activation.
     """
 
     nodes: Mapping[str, NodeCost]
@@ -68,7 +68,7 @@ def cost(network: Network, size: Pair | None) -> Cost:
     """Cost of a network on an image of (height, width) `size`; what needs the size is None if that is None.
 
     Raises:
-        Invalid: as `cnnlab.geometry.sizes.sizes`.
+        InvalidError: as `cnnlab.geometry.sizes.sizes`.
     """
     found = maps(network, size)
     return Cost(nodes={node.name: _node_cost(node, found) for node in network.nodes})
@@ -109,8 +109,8 @@ def _product(factor: int, channels: int | None) -> int | None:
 
 
 def _total(what: str, values: Mapping[str, int | None]) -> int:
-    """Sum over nodes; raises `Invalid`, naming the first node whose value needs the image size."""
+    """Sum over nodes; raises `InvalidError`, naming the first node whose value needs the image size."""
     for name, value in values.items():
         if value is None:
-            raise Invalid("input_size", None, f"the {what} of layer {name} need an image size, [height, width]")
+            raise InvalidError("input_size", None, f"the {what} of layer {name} need an image size, [height, width]")
     return sum(value or 0 for value in values.values())

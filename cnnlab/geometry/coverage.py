@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from cnnlab.geometry.axis import Layer, Slide, Spread, pixel, same_padding
 from cnnlab.geometry.layers import along
 from cnnlab.geometry.sizes import maps
-from cnnlab.spec.invalid import Invalid, require, require_choice
+from cnnlab.spec.invalid import InvalidError, require, require_choice
 from cnnlab.spec.network import Input, Network, Pair
 
 Counts = tuple[int, ...]
@@ -31,7 +31,7 @@ def coverage(
         depth: layers stacked.
 
     Raises:
-        Invalid: a window does not fit on the map that it reads.
+        InvalidError: a window does not fit on the map that it reads.
     """
     layers: list[Layer] = []
     reached = length
@@ -83,7 +83,7 @@ def read_counts(layers: Sequence[Layer], length: int) -> Counts:
     """Count the paths from each of `length` pixels to all outputs of the stack.
 
     Raises:
-        Invalid: a window does not fit on the map that it reads.
+        InvalidError: a window does not fit on the map that it reads.
     """
     return _read_by(layers, length, [1] * _lengths(layers, length)[-1])
 
@@ -115,7 +115,7 @@ def network_coverage(network: Network, size: Pair, name: str) -> Plane:
     A concat counts like an add, and symmetric padding (`GroupPad`) counts every shift that its channel groups make.
 
     Raises:
-        Invalid: no node has that name, or as `cnnlab.geometry.sizes.sizes`.
+        InvalidError: no node has that name, or as `cnnlab.geometry.sizes.sizes`.
     """
     require_choice("node", name, (node.name for node in network.nodes))
     found = {key: (value.size, value.channels) for key, value in maps(network, size).items()}
@@ -170,5 +170,5 @@ def _lengths(layers: Sequence[Layer], length: int) -> list[int]:
     for layer in layers:
         lengths.append(layer.length(lengths[-1]))
         if lengths[-1] < 1:
-            raise Invalid("length", length, f"its map of {lengths[-2]} pixels is too small for {layer}")
+            raise InvalidError("length", length, f"its map of {lengths[-2]} pixels is too small for {layer}")
     return lengths

@@ -13,7 +13,7 @@ Exact = int | Fraction
 AXES = ("height", "width")
 
 
-class Misaligned(ValueError):
+class AlignmentError(ValueError):
     """The paths into a merge look at different places of the image, or move over it at different strides.
 
     Attributes:
@@ -77,8 +77,8 @@ def fields(network: Network, size: Pair | None) -> dict[str, Field]:
             merge are still compared where they share what is unknown.
 
     Raises:
-        Misaligned: at the first merge whose paths differ in effective stride or centre.
-        Invalid: as `cnnlab.geometry.sizes.sizes`.
+        AlignmentError: at the first merge whose paths differ in effective stride or centre.
+        InvalidError: as `cnnlab.geometry.sizes.sizes`.
     """
     found = maps(network, size)
     sights: dict[str, Sights] = {}
@@ -137,11 +137,11 @@ def _along_axis(node: Node, axis: int, source: Map, read: Sequence[Sight]) -> Si
 
 
 def _check_alignment(merge: str, axis: int, reaches: Sequence[Reach]) -> None:
-    """Raise `Misaligned` unless all paths agree in stride, and in centre those that share their unknown shifts."""
+    """Raise `AlignmentError` unless all paths agree in stride, and in centre those that share their unknown shifts."""
     places = {reach.shift: reach.centre for reach in reaches}
     agree = all(reach.centre == places[reach.shift] for reach in reaches)
     if len({reach.stride for reach in reaches}) > 1 or not agree:
-        raise Misaligned(merge, axis, reaches)
+        raise AlignmentError(merge, axis, reaches)
 
 
 def _field(sights: Sights, size: Pair | None) -> Field:

@@ -11,7 +11,7 @@ from cnnlab.geometry.cost import cost
 from cnnlab.geometry.fields import Exact, Field, fields
 from cnnlab.geometry.layers import last_map
 from cnnlab.geometry.sizes import sizes
-from cnnlab.spec.invalid import Invalid, require, require_choice
+from cnnlab.spec.invalid import InvalidError, require, require_choice
 from cnnlab.spec.network import (
     Add,
     Concat,
@@ -48,19 +48,19 @@ class Graph:
 
 
 def load(path: Path) -> Graph:
-    """Read a graph file. Raises `Invalid` if it is missing, is no JSON, or as `read`."""
+    """Read a graph file. Raises `InvalidError` if it is missing, is no JSON, or as `read`."""
     require(path.is_file(), "graph", path, "must be an existing JSON file")
     try:
         content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
-    except Invalid:
+    except InvalidError:
         raise
     except (ValueError, OSError, RecursionError) as error:
-        raise Invalid("graph", path, f"must be JSON text ({error})") from None
+        raise InvalidError("graph", path, f"must be JSON text ({error})") from None
     return read(content)
 
 
 def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    """A JSON object; raises `Invalid` for a key that is given twice."""
+    """A JSON object; raises `InvalidError` for a key that is given twice."""
     found = dict(pairs)
     for key in found:
         require([name for name, _ in pairs].count(key) == 1, "graph", key, "this key is given twice in one object")
@@ -74,7 +74,7 @@ def read(content: Json) -> Graph:
     batch norm may be left out and are then 1, 1, true and true.
 
     Raises:
-        Invalid: a key or op is unknown, a key is missing, or a value is impossible; names the node and the key.
+        InvalidError: a key or op is unknown, a key is missing, or a value is impossible; names the node and the key.
     """
     require(isinstance(content, Mapping), "graph", type(content).__name__, "must be an object with nodes and output")
     _check_keys("graph", content, needed=("nodes", "output"), allowed=("input_size",))
@@ -100,7 +100,7 @@ def report(network: Network, size: Pair | None) -> dict[str, Json]:
     size is null along that axis, and so are the parameters of a dense layer that reads a map of unknown size.
 
     Raises:
-        Misaligned, Invalid: as `cnnlab.geometry.fields.fields`.
+        AlignmentError, InvalidError: as `cnnlab.geometry.fields.fields`.
     """
     found, priced, seen = sizes(network, size), cost(network, size).nodes, fields(network, size)
     rows = {}
@@ -154,7 +154,7 @@ def _node(row: Json, place: int) -> Node:
 
 
 def _check_keys(where: str, row: Row, *, needed: tuple[str, ...], allowed: tuple[str, ...]) -> None:
-    """Raise `Invalid`, naming the key, if one is missing or unknown."""
+    """Raise `InvalidError`, naming the key, if one is missing or unknown."""
     missing = [key for key in needed if key not in row]
     require(not missing, where, f"{{{', '.join(sorted(row))}}}", f"must have the key {', '.join(missing)}")
     for key in row:
@@ -215,7 +215,7 @@ def _batchnorm(name: str, inputs: tuple[str, ...], row: Row) -> Node:
 def _pad(name: str, inputs: tuple[str, ...], row: Row) -> Node:
     padding = _padding(row, name)
     if isinstance(padding, str):
-        raise Invalid(f"graph.{name}.padding", row["padding"], "must be [[top, bottom], [left, right]]")
+        raise InvalidError(f"graph.{name}.padding", row["padding"], "must be [[top, bottom], [left, right]]")
     return Pad(name=name, inputs=inputs, padding=padding)
 
 

@@ -11,7 +11,7 @@ def measured(network: Network, size: Pair) -> Measured:
     """Parameters, MACs, activations, and field and size of the last spatial map, on an image of (height, width) `size`.
 
     Raises:
-        Misaligned, Invalid: as `cnnlab.geometry.fields.fields`.
+        AlignmentError, InvalidError: as `cnnlab.geometry.fields.fields`.
     """
     priced = cost(network, size)
     field, last = fields(network, size)[network.features].rf, sizes(network, size)[network.features]

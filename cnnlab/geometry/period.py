@@ -13,7 +13,7 @@ from cnnlab.geometry.axis import Slide
 from cnnlab.geometry.coverage import Plane
 from cnnlab.geometry.layers import along
 from cnnlab.geometry.sizes import Map, maps
-from cnnlab.spec.invalid import Invalid, require_choice
+from cnnlab.spec.invalid import InvalidError, require_choice
 from cnnlab.spec.network import Input, Network, Node, Pair
 
 Rows = list[list[int]]
@@ -31,7 +31,7 @@ def periodic_coverage(network: Network, size: Pair, name: str) -> Plane:
         Rows of counts, as high and wide as the total stride; where the pattern begins within the image is left open.
 
     Raises:
-        Invalid: no node has that name, a layer before it sees the whole map or changes it by other than a sliding
+        InvalidError: no node has that name, a layer before it sees the whole map or changes it by other than a sliding
             window, or as `cnnlab.geometry.sizes.sizes`.
     """
     require_choice("node", name, (node.name for node in network.nodes))
@@ -69,11 +69,13 @@ def _before(network: Network, name: str) -> list[Node]:
 
 
 def _window(node: Node, found: dict[str, Map], axis: int) -> Slide:
-    """The window of a node along one axis; raises `Invalid` for any other layer."""
+    """The window of a node along one axis; raises `InvalidError` for any other layer."""
     source = found[node.inputs[0]]
     layer = along(node, axis, None if source.size is None else source.size[axis], source.channels)
     if not isinstance(layer, Slide):
-        raise Invalid(f"network.{node.name}", type(node).__name__, "choose a node with only sliding windows before it")
+        raise InvalidError(
+            f"network.{node.name}", type(node).__name__, "choose a node with only sliding windows before it"
+        )
     return layer
 
 

@@ -11,7 +11,7 @@ from fractions import Fraction
 from math import gcd, lcm
 
 from cnnlab.geometry.axis import Layer, Slide
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 
 LONGEST_PERIOD = 2**16
 """Outputs after which windows must repeat; real nets need a few hundred at most."""
@@ -75,7 +75,8 @@ def through(reach: Reach, layer: Layer, name: str) -> Reach:
     """Follow a reach through one more layer, which is called `name` if its padding is unknown.
 
     Raises:
-        Invalid: the windows would repeat only after more than `LONGEST_PERIOD` outputs, or exceed `FARTHEST` pixels.
+        InvalidError: the windows would repeat only after more than `LONGEST_PERIOD` outputs, or exceed `FARTHEST`
+            pixels.
     """
     turns = len(reach.windows) // gcd(len(reach.windows), layer.advance)
     period, advance = layer.period * turns, len(reach.windows)
@@ -87,7 +88,9 @@ def through(reach: Reach, layer: Layer, name: str) -> Reach:
     moved = Fraction(layer.advance * turns) * reach.stride
     made = Reach(windows=windows, advance=int(moved), shift=shift)
     if max(made.extent, made.advance) > FARTHEST:
-        raise Invalid(f"network.{name}", "more than 10^100 pixels", "its receptive field and stride must be smaller")
+        raise InvalidError(
+            f"network.{name}", "more than 10^100 pixels", "its receptive field and stride must be smaller"
+        )
     return made
 
 
@@ -97,9 +100,9 @@ def _ends(reads: Sequence[int], turns: int) -> Sequence[int]:
 
 
 def _bounded(period: int, name: str) -> None:
-    """Raise `Invalid`, naming the node, if its windows repeat too late to be followed one by one."""
+    """Raise `InvalidError`, naming the node, if its windows repeat too late to be followed one by one."""
     if period > LONGEST_PERIOD:
-        raise Invalid(f"network.{name}", period, f"its windows must repeat within {LONGEST_PERIOD} outputs")
+        raise InvalidError(f"network.{name}", period, f"its windows must repeat within {LONGEST_PERIOD} outputs")
 
 
 def hull(windows: Sequence[Window | None]) -> Window | None:

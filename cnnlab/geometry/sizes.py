@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cnnlab.geometry.layers import MERGES, along
-from cnnlab.spec.invalid import Invalid, require
+from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.network import (
     Add,
     Combine,
@@ -46,7 +46,7 @@ def sizes(network: Network, size: Pair | None) -> dict[str, Pair | None]:
         size: (height, width) of the image; None leaves what depends on it None.
 
     Raises:
-        Invalid: a map would shrink below 1 x 1, or the maps that a layer reads do not fit; names layer and size.
+        InvalidError: a map would shrink below 1 x 1, or the maps that a layer reads do not fit; names layer and size.
     """
     return {name: found.size for name, found in maps(network, size).items()}
 
@@ -91,7 +91,7 @@ def _size(node: Node, read: list[Map]) -> Pair | None:
     grown = _length(node, 0, height), _length(node, 1, width)
     if min(grown) < 1:
         reason = f"the {height}x{width} map it reads is too small; use a larger image or fewer, smaller windows"
-        raise Invalid(f"network.{node.name}", shown(grown), reason)
+        raise InvalidError(f"network.{node.name}", shown(grown), reason)
     return grown
 
 
@@ -103,7 +103,7 @@ def _length(node: Node, axis: int, length: int) -> int:
 
 
 def _check_map(node: Node, size: Pair) -> None:
-    """Raise `Invalid` if the node cannot read a map of this size."""
+    """Raise `InvalidError` if the node cannot read a map of this size."""
     if isinstance(node, SpaceToDepth):
         divides = all(length % node.block == 0 for length in size)
         require(divides, f"network.{node.name}", shown(size), f"height and width must be multiples of {node.block}")
@@ -114,7 +114,7 @@ def _check_map(node: Node, size: Pair) -> None:
 
 
 def _channels(node: Node, read: list[Map]) -> int | None:
-    """Output channels of one node; raises `Invalid` where they do not fit."""
+    """Output channels of one node; raises `InvalidError` where they do not fit."""
     first = read[0].channels
     match node:
         case Conv():

@@ -10,7 +10,7 @@ from cnnlab.geometry.axis import Layer, Slide
 from cnnlab.geometry.layers import along
 from cnnlab.geometry.reach import Reach, Window, through
 from cnnlab.geometry.sizes import Map, maps
-from cnnlab.spec.invalid import Invalid, require_choice
+from cnnlab.spec.invalid import InvalidError, require_choice
 from cnnlab.spec.network import Input, Network, Node, Pair
 
 
@@ -29,7 +29,7 @@ def window(network: Network, size: Pair | None, name: str, unit: Pair) -> tuple[
         Per axis the window, or None if the unit sees nothing there (a gap of a transposed convolution).
 
     Raises:
-        Invalid: no node has that name, the size is unknown and needed, or as `cnnlab.geometry.sizes.sizes`.
+        InvalidError: no node has that name, the size is unknown and needed, or as `cnnlab.geometry.sizes.sizes`.
     """
     height, width = ((min(seen), max(seen)) if (seen := _seen(network, size, name, unit, a)) else None for a in (0, 1))
     return height, width
@@ -43,7 +43,7 @@ def path_centres(network: Network, size: Pair | None, name: str) -> tuple[tuple[
     image has none.
 
     Raises:
-        Invalid: as `window`.
+        InvalidError: as `window`.
     """
     require_choice("node", name, (node.name for node in network.nodes))
     height, width = (tuple(sorted({centre for _, centre in _paths(network, size, axis)[name]})) for axis in (0, 1))
@@ -88,16 +88,18 @@ def _paths(network: Network, size: Pair | None, axis: int) -> dict[str, set[tupl
 
 
 def _resolved(node: Node, found: dict[str, Map], axis: int) -> Layer | None:
-    """Say what a node does along one axis; raises `Invalid` if that needs an unknown size."""
+    """Say what a node does along one axis; raises `InvalidError` if that needs an unknown size."""
     source = found[node.inputs[0]]
     layer = along(node, axis, None if source.size is None else source.size[axis], source.channels)
     if isinstance(layer, Slide) and layer.unresolved:
-        raise Invalid("input_size", None, f"the SAME padding of layer {node.name} needs an image size, [height, width]")
+        raise InvalidError(
+            "input_size", None, f"the SAME padding of layer {node.name} needs an image size, [height, width]"
+        )
     return layer
 
 
 def _known(size: Pair | None) -> Pair:
-    """Give the size; raises `Invalid` if it is unknown."""
+    """Give the size; raises `InvalidError` if it is unknown."""
     if size is None:
-        raise Invalid("input_size", None, "this unit sees the whole image: give an image size, [height, width]")
+        raise InvalidError("input_size", None, "this unit sees the whole image: give an image size, [height, width]")
     return size

@@ -35,7 +35,7 @@ def measure(snapshot: Snapshot, names: Iterable[str] | None = None) -> dict[str,
         names: of the statistics to compute; None takes all.
 
     Raises:
-        Invalid: there is no statistic of that name.
+        InvalidError: there is no statistic of that name.
     """
     known = statistics()
     wanted = tuple(known if names is None else names)

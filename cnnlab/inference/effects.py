@@ -33,7 +33,7 @@ SYNTHETIC_MARGIN = 0.02
 
 
 def accuracy_margin(*, scale: str, real: bool) -> float:
-    """Give delta of an accuracy: 1 point on a real task (.5 at full), 2 on a synthetic one. Raises Invalid."""
+    """Give delta of an accuracy: 1 point on a real task (.5 at full), 2 on a synthetic one. Raises InvalidError."""
     require_choice("scale", scale, REAL_MARGIN)
     return REAL_MARGIN[scale] if real else SYNTHETIC_MARGIN
 
@@ -48,7 +48,7 @@ def headroom(reference: Sequence[float], linear: Sequence[float]) -> float:
 class Sample:
     """One arm's members at one learning rate: seeds, a metric of which higher is better, and who diverged.
 
-    Raises Invalid for unequal lengths, a seed that appears twice, or a value that is not finite (a diverged member
+    Raises InvalidError for unequal lengths, a seed that appears twice, or a value that is not finite (a diverged member
     counts as chance, it is never missing).
     """
 

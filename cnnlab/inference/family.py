@@ -32,7 +32,7 @@ class Family:
 def judge(cases: Mapping[str, Case], family: Family) -> dict[str, Verdict]:
     """Give each claim its verdict, by id; `cases` may be any part of the family.
 
-    Raises Invalid if more directional claims or moderator contrasts come than were registered.
+    Raises InvalidError if more directional claims or moderator contrasts come than were registered.
     """
     brought = (case.rule.p_values(case.evidence) for case in cases.values())
     decisions = decide([p for p in brought if p is not None], family)

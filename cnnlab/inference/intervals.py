@@ -110,7 +110,7 @@ def _signed_rank_counts(doubled_ranks: tuple[int, ...]) -> Floats:
 
 
 def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
-    """Wilson's score interval of a share. Raises Invalid unless 0 <= successes <= trials and trials > 0."""
+    """Wilson's score interval of a share. Raises InvalidError unless 0 <= successes <= trials and trials > 0."""
     require(trials > 0 and 0 <= successes <= trials, "successes", successes, f"must lie between 0 and {trials} (> 0)")
     found = stats.binomtest(successes, trials).proportion_ci(confidence_level=level, method="wilson")
     return Interval(low=float(found.low), high=float(found.high), level=level, kind="wilson")
@@ -143,7 +143,7 @@ def ratio_of_medians(numerator: Sequence[float], denominator: Sequence[float], l
     """Percentile bootstrap interval of median(numerator) / median(denominator), resampling whole rounds.
 
     Round i measured both sides one after the other, so that drift of the machine is drawn together.
-    Raises Invalid for unequal lengths, fewer than 2 rounds or values that are not positive.
+    Raises InvalidError for unequal lengths, fewer than 2 rounds or values that are not positive.
     """
     above, below = np.asarray(numerator, float), np.asarray(denominator, float)
     require(len(above) == len(below) >= 2, "rounds", f"{len(above)}/{len(below)}", "equal numbers, at least 2")

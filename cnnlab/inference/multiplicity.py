@@ -36,7 +36,7 @@ def holm_threshold(p_values: Sequence[float], *, registered: int, level: float) 
 
     Members of the family without data count as p = 1, so they make every step stricter and are never rejected. The
     threshold is that of the last step reached, level / (registered - rejected): rejected p-values lie below their
-    own, smaller one, and the others above this one. Raises Invalid if more p-values come than were registered.
+    own, smaller one, and the others above this one. Raises InvalidError if more p-values come than were registered.
     """
     require(len(p_values) <= registered, "registered", registered, f"must be at least the {len(p_values)} judged")
     rejected = 0

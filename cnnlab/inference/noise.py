@@ -20,7 +20,7 @@ SIGNIFICANT = 1.959964
 class Floor:
     """Two copies of one arm: accuracies of the members that trained in both, paired by seed.
 
-    Raises Invalid for unequal lengths or fewer than two pairs.
+    Raises InvalidError for unequal lengths or fewer than two pairs.
     """
 
     first: tuple[float, ...]
@@ -118,7 +118,7 @@ def smallest_denominator(accuracies: tuple[float, ...]) -> int | None:
 def seeds_needed(sd: float, difference: float, *, alpha: float, power: float = 0.8) -> int:
     """Fewest pairs with which a one-sided paired t test of size `alpha` finds `difference` with `power`.
 
-    Raises Invalid unless sd and difference are positive, or where a million pairs are not enough.
+    Raises InvalidError unless sd and difference are positive, or where a million pairs are not enough.
     """
     require(sd > 0 and difference > 0, "sd, difference", f"{sd}, {difference}", "must be positive")
     low, high = 1, 2

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from cnnlab.geometry.fields import Field, Misaligned, fields
+from cnnlab.geometry.fields import AlignmentError, Field, fields
 from cnnlab.geometry.layers import MERGES
 from cnnlab.probes.sight import Seen, measured_fields
 from cnnlab.probes.skeleton import opened, spatial
@@ -37,7 +37,7 @@ def agreement(network: Network, size: Pair, names: Sequence[str] = ()) -> tuple[
         names: only these nodes, which saves time; empty for all.
 
     Raises:
-        Invalid: no such node, or as `cnnlab.geometry.sizes.sizes`.
+        InvalidError: no such node, or as `cnnlab.geometry.sizes.sizes`.
     """
     formulas = _formulas(network, size)
     for name in names:
@@ -78,7 +78,7 @@ def _formulas(network: Network, size: Pair) -> dict[str, Seen | None]:
     names = spatial(network)
     try:
         return {name: _as_seen(field) for name, field in fields(network, size).items() if name in names}
-    except Misaligned as problem:
+    except AlignmentError as problem:
         places = [node.name for node in network.nodes]
         before = network.nodes[: places.index(problem.merge)]
         part = Network(nodes=before, output=before[-1].name, features=before[-1].name, size=network.size)

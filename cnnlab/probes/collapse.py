@@ -14,7 +14,7 @@ from jax import Array
 
 from cnnlab.probes.affine import Floats, probed, probes, residual
 from cnnlab.probes.weights import in_precision, with_offsets
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.network import Input, Network, Norm, Pool
 from cnnlab.zoo.module import Mode, Net
 
@@ -99,10 +99,10 @@ def judged(subjects: tuple[Subject, ...]) -> Iterator[Outcome]:
 
 
 def image_of(network: Network) -> tuple[int, int, int]:
-    """(height, width, channels) of the image a net reads. Raises Invalid unless it was built for one."""
+    """(height, width, channels) of the image a net reads. Raises InvalidError unless it was built for one."""
     image = network.nodes[0]
     if network.size is None or not isinstance(image, Input):
-        raise Invalid("network.size", network.size, "must be the image's (height, width)")
+        raise InvalidError("network.size", network.size, "must be the image's (height, width)")
     return *network.size, image.channels
 
 

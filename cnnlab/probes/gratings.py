@@ -41,7 +41,7 @@ def gains(operation: Operation, length: int) -> Floats:
         [length // 2 + 1].
 
     Raises:
-        Invalid: the layer gives no map for each image.
+        InvalidError: the layer gives no map for each image.
     """
     tried = [(cycles, phase) for cycles in range(length // 2 + 1) for phase in (0.0, -np.pi / 2)]
     images = np.stack([np.tile(grating(length, *one), (length, 1)) for one in tried])

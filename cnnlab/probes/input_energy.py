@@ -73,7 +73,7 @@ def by_phase(planes: Floats, period: int, margin: int) -> Floats:
         [..., period, period]: entry (i, j) is the mean over pixels (i + m * period, j + n * period) of the interior.
 
     Raises:
-        Invalid: nothing is left of the plane.
+        InvalidError: nothing is left of the plane.
     """
     first = -(-margin // period) * period
     height, width = ((length - 2 * first) // period for length in planes.shape[-2:])
@@ -88,7 +88,7 @@ def log_slope(energy: Floats, counts: Floats) -> float:
     """Slope of the least-squares line of log energy on log count: 1 where energy is proportional to the count.
 
     Raises:
-        Invalid: all counts are equal, or something is not positive.
+        InvalidError: all counts are equal, or something is not positive.
     """
     require(bool((energy > 0).all() and (counts > 0).all()), "energy", "zero", "energies and counts must be positive")
     require(float(np.ptp(counts)) > 0, "counts", "equal", "a slope needs at least two different counts")

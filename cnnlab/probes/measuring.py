@@ -30,7 +30,7 @@ def measure(member: Trained, names: Iterable[str] | None = None) -> dict[str, fl
         names: of the probes to take; None takes all.
 
     Raises:
-        Invalid: there is no probe of that name.
+        InvalidError: there is no probe of that name.
     """
     known = probes()
     wanted = tuple(known if names is None else names)

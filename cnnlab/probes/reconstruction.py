@@ -24,7 +24,7 @@ class Images:
 def noise_images(kind: str, side: int, *, train: int = 1000, held_out: int = 300, seed: int = 0) -> Images:
     """Draw images of independent pixels (`white`) or with the amplitude spectrum of natural images (`pink`, 1/f).
 
-    Every image has mean 0; the pixels' variance over all images is 1. Raises Invalid for another kind.
+    Every image has mean 0; the pixels' variance over all images is 1. Raises InvalidError for another kind.
     """
     require(kind in ("white", "pink"), "kind", kind, "choose one of white, pink")
     count = train + 2 * held_out
@@ -45,7 +45,7 @@ def linear_r2(train: tuple[Floats, Floats], validation: tuple[Floats, Floats], t
     best on the validation pair. One eigenvalue decomposition serves all of them: a library refits for each.
 
     Raises:
-        Invalid: the features are constant.
+        InvalidError: the features are constant.
     """
     centre_x, centre_y = train[0].mean(0), train[1].mean(0)
     x, y = train[0] - centre_x, train[1] - centre_y

@@ -21,7 +21,7 @@ from cnnlab.geometry.layers import along
 from cnnlab.geometry.reach import Reach, Window, through
 from cnnlab.geometry.sizes import maps, sizes
 from cnnlab.probes.skeleton import counting, skeleton, spatial, upstream
-from cnnlab.spec.invalid import Invalid, require, require_choice
+from cnnlab.spec.invalid import InvalidError, require, require_choice
 from cnnlab.spec.network import Input, Network, Pair
 
 BATCH = 32
@@ -83,8 +83,8 @@ def measured_field(network: Network, size: Pair, name: str) -> Seen:
         name: of a node whose units have a window of their own.
 
     Raises:
-        Invalid: no such node, its window needs an image of more than `LONGEST` pixels to be measured, the zoo does not
-            run a layer, or as `cnnlab.geometry.sizes.sizes`.
+        InvalidError: no such node, its window needs an image of more than `LONGEST` pixels to be measured, the zoo
+            does not run a layer, or as `cnnlab.geometry.sizes.sizes`.
     """
     return measured_fields(network, size, (name,))[name]
 
@@ -107,7 +107,7 @@ def measured_coverage(network: Network, size: Pair, name: str) -> Profiles:
         below 2**53.
 
     Raises:
-        Invalid: no such node, a layer interpolates, or as `cnnlab.geometry.sizes.sizes`.
+        InvalidError: no such node, a layer interpolates, or as `cnnlab.geometry.sizes.sizes`.
     """
     part = upstream(network, name)
     with _exactly():
@@ -223,7 +223,7 @@ def _canvas(network: Network, size: Pair, axis: int) -> Canvas:
         thin = _with(_with(size, axis, wanted), across, small)
         try:
             sizes(network, thin)
-        except Invalid:  # too small for some layer
+        except InvalidError:  # too small for some layer
             continue
         return Canvas(size=thin, step=step, turns=turns)
     return Canvas(size=_with(size, axis, wanted), step=step, turns=turns)

@@ -78,7 +78,7 @@ def skeleton(network: Network, size: Pair) -> Skeleton:
     padding, a block turned into channels) runs as it is and is then summed to one channel.
 
     Raises:
-        Invalid: as `cnnlab.geometry.sizes.sizes`.
+        InvalidError: as `cnnlab.geometry.sizes.sizes`.
     """
     found = maps(network, size)
     nodes: list[Node] = []
@@ -104,7 +104,7 @@ def counting(network: Network) -> Network:
     """Put a window of equal weights in place of each blur, so that the skeleton's gradient counts paths.
 
     Raises:
-        Invalid: a layer interpolates; its weights are fractions and count nothing.
+        InvalidError: a layer interpolates; its weights are fractions and count nothing.
     """
     nodes: list[Node] = []
     for node in network.nodes:
@@ -137,7 +137,7 @@ def upstream(network: Network, *names: str) -> Network:
     """Keep only the layers that the named ones depend on, and these; the last of them becomes the output.
 
     Raises:
-        Invalid: no layer has such a name.
+        InvalidError: no layer has such a name.
     """
     known = [node.name for node in network.nodes]
     for name in names:

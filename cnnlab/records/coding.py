@@ -12,7 +12,7 @@ from cnnlab.spec.arm import plain
 from cnnlab.spec.record import PROTOCOL, Record
 
 
-class BadRecord(ValueError):
+class RecordError(ValueError):
     """A record that cannot be used: which file, and what is wrong with it, in one line."""
 
     def __init__(self, path: Path, why: str) -> None:
@@ -27,19 +27,19 @@ def encode(record: Record) -> bytes:
 
 
 def decode(content: bytes, path: Path) -> Record:
-    """Parse what `encode` wrote. Raises BadRecord, naming `path`, for anything else, and for another protocol."""
+    """Parse what `encode` wrote. Raises RecordError, naming `path`, for anything else, and for another protocol."""
     try:
         data = json.loads(content)
     except (ValueError, RecursionError):
-        raise BadRecord(path, "is not JSON (cut off, or edited)") from None
+        raise RecordError(path, "is not JSON (cut off, or edited)") from None
     # before the structure, which may be another protocol's, too
     protocol = data["protocol"] if isinstance(data, dict) and "protocol" in data else PROTOCOL
     if protocol != PROTOCOL:
-        raise BadRecord(path, f"was made by protocol {protocol!r}, this code is protocol {PROTOCOL}")
+        raise RecordError(path, f"was made by protocol {protocol!r}, this code is protocol {PROTOCOL}")
     try:
         record: Record = build(Record, data, "record")
     except (TypeError, ValueError) as problem:
-        raise BadRecord(path, f"is not a record of this code: {problem}") from None
+        raise RecordError(path, f"is not a record of this code: {problem}") from None
     return record
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from cnnlab.records.coding import BadRecord
+from cnnlab.records.coding import RecordError
 from cnnlab.spec.record import Record
 
 STATS = "stats"
@@ -32,8 +32,8 @@ def pack(content: bytes) -> bytes:
 
 
 def unpack(packed: bytes, path: Path) -> bytes:
-    """What `pack` was given. Raises BadRecord, naming `path`, for anything else."""
+    """What `pack` was given. Raises RecordError, naming `path`, for anything else."""
     try:
         return gzip.decompress(packed)
     except (OSError, EOFError, zlib.error):
-        raise BadRecord(path, "is not gzip (cut off, or edited)") from None
+        raise RecordError(path, "is not gzip (cut off, or edited)") from None

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cnnlab.files import flush_folder, write_bytes
 from cnnlab.records import lease
-from cnnlab.records.coding import BadRecord, decode, encode
+from cnnlab.records.coding import RecordError, decode, encode
 from cnnlab.records.compact import pack, unpack
 from cnnlab.records.lease import Lease
-from cnnlab.spec.invalid import Invalid, require
+from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.record import Record
 
 RECORD, COMPACT, PROVENANCE, FAILURE = "record.json", "record.json.gz", "provenance.json", "failure.txt"
@@ -53,8 +54,12 @@ class Store:
         folders = sorted({path.parent for name in (RECORD, COMPACT) for path in self.root.glob(f"*/[0-9]/{name}")})
         return ((folder.parent.name, int(folder.name)) for folder in folders)
 
+    def blocks(self, arm: str) -> tuple[tuple[str, int], ...]:
+        """Arm and block of every record of one arm."""
+        return tuple((arm, block) for block in range(10) if self.has(arm, block))
+
     def content(self, arm: str, block: int) -> bytes:
-        """The JSON bytes of one record, not looked into. Raises FileNotFoundError, and BadRecord if it is cut off."""
+        """The JSON bytes of one record, not looked into. Raises FileNotFoundError, and RecordError if it is cut off."""
         path = self.record(arm, block)
         return unpack(path.read_bytes(), path) if path.name == COMPACT else path.read_bytes()
 
@@ -63,7 +68,7 @@ class Store:
 
         Raises:
             FileNotFoundError: if there is none.
-            BadRecord: if it cannot be read, is of another protocol, was edited, or lies in the wrong place; says
+            RecordError: if it cannot be read, is of another protocol, was edited, or lies in the wrong place; says
                 which file and what is wrong.
         """
         path = self.record(arm, block)
@@ -71,9 +76,9 @@ class Store:
         record = decode(content, path)
         facts = self.provenance(arm, block)
         if DIGEST in facts and facts[DIGEST] != hashlib.sha256(content).hexdigest():
-            raise BadRecord(path, f"is not what was written there (its SHA-256 in {PROVENANCE} is another): edited")
+            raise RecordError(path, f"is not what was written there (its SHA-256 in {PROVENANCE} is another): edited")
         if (record.arm, record.block) != (arm, block):
-            raise BadRecord(path, f"is the record of {record.arm} block {record.block}")
+            raise RecordError(path, f"is the record of {record.arm} block {record.block}")
         return record
 
     def publish(self, record: Record, made: Mapping[str, Any]) -> Path:
@@ -83,16 +88,9 @@ class Store:
             made: what is told of how it was made, beside it.
         """
         path = self.folder(record.arm, record.block) / COMPACT
-        path.parent.mkdir(parents=True, exist_ok=True)
         facts = json.dumps(made, indent=1, sort_keys=True).encode() + b"\n"
-        for place, content in ((path.with_name(PROVENANCE), facts), (path, pack(encode(record)))):
-            draft = place.with_name(f".{place.name}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
-            try:
-                _write_flushed(draft, content)
-                draft.replace(place)
-            finally:
-                draft.unlink(missing_ok=True)
-        return path
+        write_bytes(path.with_name(PROVENANCE), facts)
+        return write_bytes(path, pack(encode(record)))
 
     def provenance(self, arm: str, block: int) -> dict[str, Any]:
         """Where a record comes from; empty if nothing (that can be read) says so."""
@@ -145,13 +143,13 @@ class Store:
         try:
             content = encode(record)
             facts = {**provenance, DIGEST: hashlib.sha256(content).hexdigest()}
-            _write_flushed(draft / RECORD, content)
-            _write_flushed(draft / PROVENANCE, json.dumps(facts, indent=1, sort_keys=True).encode() + b"\n")
-            _flush_folder(draft)
+            write_bytes(draft / RECORD, content)
+            write_bytes(draft / PROVENANCE, json.dumps(facts, indent=1, sort_keys=True).encode() + b"\n")
+            flush_folder(draft)
             if not self.has(record.arm, record.block):
                 _clear_failure(place)
                 _rename_first(draft, place)
-            _flush_folder(place.parent)
+            flush_folder(place.parent)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         shutil.rmtree(self.checkpoints(record.arm, record.block), ignore_errors=True)
@@ -189,12 +187,12 @@ class Store:
 
 
 def require_writable(folder: Path, key: str) -> None:
-    """Raise Invalid, naming the key that a folder was configured by, if nothing can be written there."""
+    """Raise InvalidError, naming the key that a folder was configured by, if nothing can be written there."""
     path = folder.absolute()
     try:
         there = next(parent for parent in (path, *path.parents) if parent.exists())
     except OSError as problem:  # a name that is too long
-        raise Invalid(key, folder, f"{problem.strerror}: choose another folder") from problem
+        raise InvalidError(key, folder, f"{problem.strerror}: choose another folder") from problem
     usable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
     require(usable, key, folder, f"{there} cannot be written to: choose another folder")
 
@@ -217,18 +215,3 @@ def _clear_failure(place: Path) -> None:
     """Take away an earlier failure's note, so that the folder is free for the record."""
     if place.is_dir() and {path.name for path in place.iterdir()} <= {FAILURE}:
         shutil.rmtree(place)
-
-
-def _write_flushed(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 
-class Invalid(ValueError):
+class InvalidError(ValueError):
     """A configured value is impossible.
 
     Args:
@@ -16,18 +16,18 @@ class Invalid(ValueError):
         self.key, self.value, self.valid = key, value, valid
         super().__init__(f"{key}={value!s} is not valid: {valid}")
 
-    def __reduce__(self) -> tuple[type["Invalid"], tuple[object, ...]]:
+    def __reduce__(self) -> tuple[type["InvalidError"], tuple[object, ...]]:
         """Pickle by its three parts; a worker may raise it."""
         return type(self), (self.key, self.value, self.valid)
 
 
 def require(condition: bool, key: str, value: object, valid: str) -> None:
-    """Raise `Invalid` unless `condition` holds."""
+    """Raise `InvalidError` unless `condition` holds."""
     if not condition:
-        raise Invalid(key, value, valid)
+        raise InvalidError(key, value, valid)
 
 
 def require_choice(key: str, value: str, choices: Iterable[str]) -> None:
-    """Raise `Invalid`, listing the choices, unless `value` is one of them."""
+    """Raise `InvalidError`, listing the choices, unless `value` is one of them."""
     names = tuple(choices)
     require(value in names, key, value, f"choose one of {', '.join(names)}")

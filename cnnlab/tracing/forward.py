@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.ad_checkpoint import checkpoint_name
 
-from cnnlab.spec.invalid import Invalid, require
+from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.network import Pair
 from cnnlab.tracing.walk import Mark, mark_name
 
@@ -77,13 +77,13 @@ def forward(module: Any, image: jax.ShapeDtypeStruct) -> Forward:
         image: of the shape the module reads; only a Linen module's arrays depend on it.
 
     Raises:
-        Invalid: it is neither, or a Linen module cannot be initialised on this image.
+        InvalidError: it is neither, or a Linen module cannot be initialised on this image.
     """
     if isinstance(module, nnx.Module):
         return _nnx(module)
     if "flax.linen" in sys.modules and isinstance(module, sys.modules["flax.linen"].Module):
         return _linen(module, image)
-    raise Invalid("module", type(module).__name__, "must be a flax.nnx.Module or a flax.linen.Module")
+    raise InvalidError("module", type(module).__name__, "must be a flax.nnx.Module or a flax.linen.Module")
 
 
 def _nnx(module: nnx.Module) -> Forward:
@@ -162,12 +162,12 @@ def _linen(module: Any, image: jax.ShapeDtypeStruct) -> Forward:
     return Forward(leaves=tuple(leaves), run=run, marking=marking)
 
 
-def failed(module: Any, image: jax.ShapeDtypeStruct, problem: Exception) -> Invalid:
+def failed(module: Any, image: jax.ShapeDtypeStruct, problem: Exception) -> InvalidError:
     """What a module's own code raised, in one line."""
     said = next((line.strip() for line in str(problem).splitlines() if line.strip()), "")
     shape = "x".join(map(str, image.shape[1:]))
     why = f"its forward pass fails on a {shape} image: {type(problem).__name__}: {said}"
-    return Invalid("module", type(module).__name__, why)
+    return InvalidError("module", type(module).__name__, why)
 
 
 def _first(output: Any) -> Any:

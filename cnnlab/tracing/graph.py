@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from cnnlab.geometry.cost import cost
 from cnnlab.geometry.layers import last_map
 from cnnlab.geometry.sizes import Map, maps, shown
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import ACTIVATIONS
 from cnnlab.spec.network import (
     Activation,
@@ -23,7 +23,7 @@ from cnnlab.spec.network import (
     Pool,
     TransposedConv,
 )
-from cnnlab.tracing.values import Part, Seen, Untraced, whole
+from cnnlab.tracing.values import Part, Seen, TracingError, whole
 
 IMAGE = "image"
 WEIGHTED = (Conv, TransposedConv, Dense)
@@ -66,31 +66,36 @@ class Graph:
         """Append a layer whose output JAX says to have this size and these channels; `parts` are what it learns.
 
         Raises:
-            Untraced: geometry says otherwise, or an array of `parts` is another layer's already.
+            TracingError: geometry says otherwise, or an array of `parts` is another layer's already.
         """
         sources = [Input(name=name, channels=self.maps[name].channels or 0) for name in dict.fromkeys(node.inputs)]
         alone = Network(nodes=(*sources, node), output=node.name, features=node.name)
         here = self.size(node.inputs[0])
         try:
             found = maps(alone, here)[node.name]
-        except Invalid as problem:
-            raise Untraced(f"does not fit: {problem}") from problem
+        except InvalidError as problem:
+            raise TracingError(f"does not fit: {problem}") from problem
         if found != Map(size=size, channels=channels):
             says = f"{shown(found.size)} with {found.channels} channels"
-            raise Untraced(f"makes {shown(size)} with {channels} channels, where a {type(node).__name__} makes {says}")
+            raise TracingError(
+                f"makes {shown(size)} with {channels} channels, where a {type(node).__name__} makes {says}"
+            )
         owned, learned = sum(part.size for part in parts), cost(alone, here).nodes[node.name].params
         if owned != learned:
-            raise Untraced(f"learns {owned} numbers ({_paths(parts)}), where a {type(node).__name__} has {learned}")
+            raise TracingError(f"learns {owned} numbers ({_paths(parts)}), where a {type(node).__name__} has {learned}")
         self.own(node.name, parts)
         self.nodes[node.name] = node
         self.maps[node.name] = found
         return node.name
 
     def own(self, name: str, parts: Iterable[Part]) -> None:
-        """Note which layer learns an array. Raises Untraced if another does: weights cannot be shared in a graph."""
+        """Note which layer learns an array.
+
+        Raises TracingError if another does: weights cannot be shared in a graph.
+        """
         for part in parts:
             if part in self._owner:
-                raise Untraced(f"uses {part.path} a second time; layers of a network share no weights")
+                raise TracingError(f"uses {part.path} a second time; layers of a network share no weights")
             self._owner[part] = name
 
     def value(self, name: str, like: Seen) -> Seen:

@@ -8,7 +8,7 @@ from cnnlab.spec.network import Conv, Node, Pair, Pool, TransposedConv
 from cnnlab.tracing.graph import Graph
 from cnnlab.tracing.pointwise import spread
 from cnnlab.tracing.settle import settle
-from cnnlab.tracing.values import SPATIAL, Held, Known, Part, Role, Seen, Untraced, Value
+from cnnlab.tracing.values import SPATIAL, Held, Known, Part, Role, Seen, TracingError, Value
 from cnnlab.tracing.views import Handler
 
 Shape = tuple[int, ...]
@@ -21,13 +21,13 @@ def _convolution(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
     """A convolution, transposed where the image is dilated, or a window with fixed weights."""
     image, kernel = inputs
     if not isinstance(image, Seen) or not isinstance(kernel, Known | Held):
-        raise Untraced("convolves with a kernel that depends on the image")
+        raise TracingError("convolves with a kernel that depends on the image")
     params = eqn.params
     dims = params["dimension_numbers"]
     if len(image.shape) != 4:
-        raise Untraced(f"convolves along {len(image.shape) - 2} axes; two are known, height and width")
+        raise TracingError(f"convolves along {len(image.shape) - 2} axes; two are known, height and width")
     if params["batch_group_count"] != 1:
-        raise Untraced("convolves groups of the batch")
+        raise TracingError("convolves groups of the batch")
     value = _facing(graph, image, dims.lhs_spec)
     order = [value.roles[axis] for axis in dims.lhs_spec[2:]]
     flip = order == ["width", "height"]
@@ -56,8 +56,8 @@ def _conv_node(
     stride, padding, dilation = pairs["window_strides"], pairs["padding"], pairs["rhs_dilation"]
     if max(pairs["lhs_dilation"]) > 1:
         if max(stride) > 1 or max(dilation) > 1 or groups > 1 or not parts:
-            raise Untraced("is a transposed convolution with groups, dilation, a second stride or fixed weights")
-        crop = tuple(tuple(taps - 1 - pad for pad in pads) for taps, pads in zip(size, padding, strict=True))
+            raise TracingError("is a transposed convolution with groups, dilation, a second stride or fixed weights")
+        crop: Any = tuple(tuple(taps - 1 - pad for pad in pads) for taps, pads in zip(size, padding, strict=True))
         return TransposedConv(
             name=graph.titled(module_of(parts), "transposed_conv"),
             inputs=(source,),
@@ -65,11 +65,11 @@ def _conv_node(
             kernel=size,
             stride=pairs["lhs_dilation"],
             padding=crop,
-            bias=False,  # type: ignore[arg-type]
+            bias=False,
         )
     if not parts:
         if groups != filters or groups != graph.maps[source].channels or max(dilation) > 1:
-            raise Untraced("convolves with fixed weights across channels or with dilation")
+            raise TracingError("convolves with fixed weights across channels or with dilation")
         return Pool(
             name=graph.numbered("fixed_weights"),
             inputs=(source,),
@@ -95,7 +95,7 @@ def _facing(graph: Graph, value: Seen, spec: tuple[int, ...]) -> Seen:
     """Make a view a layer whose axes are batch, channels and the two of the map, as a convolution reads them."""
     wanted: list[Role] = list(value.roles)
     if wanted[spec[0]] != "batch":
-        raise Untraced("convolves along the batch")
+        raise TracingError("convolves along the batch")
     if wanted[spec[1]] == "free":
         wanted[spec[1]] = "channel"
     missing = [role for role in SPATIAL if role not in wanted]
@@ -103,7 +103,7 @@ def _facing(graph: Graph, value: Seen, spec: tuple[int, ...]) -> Seen:
         if wanted[axis] == "free" and missing:
             wanted[axis] = missing.pop(0)
     if wanted[spec[1]] != "channel" or {wanted[axis] for axis in spec[2:]} != set(SPATIAL):
-        raise Untraced(f"convolves over the axes {', '.join(value.roles)}, not over height and width")
+        raise TracingError(f"convolves over the axes {', '.join(value.roles)}, not over height and width")
     return spread(graph, value, tuple(wanted), value.shape)
 
 
@@ -121,7 +121,7 @@ def _pool(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
     assert isinstance(image, Seen), "the only array among the inputs"
     window, strides, padding = (params[key] for key in ("window_dimensions", "window_strides", "padding"))
     if max(params["base_dilation"]) > 1 or max(params["window_dilation"]) > 1:
-        raise Untraced("is a pool with dilation")
+        raise TracingError("is a pool with dilation")
     acts = [axis for axis, size in enumerate(window) if size > 1 or strides[axis] > 1 or any(padding[axis])]
     value = settle(graph, image)
     roles = {value.roles[axis] for axis in acts}
@@ -129,7 +129,7 @@ def _pool(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
     if roles <= {"channel"}:
         return replace(value, shape=out, ops=("channel_window",))
     if not roles <= set(SPATIAL) or any(len(value.axes(role)) != 1 for role in SPATIAL):
-        raise Untraced(f"pools over the axes {', '.join(sorted(roles))}, not over height and width")
+        raise TracingError(f"pools over the axes {', '.join(sorted(roles))}, not over height and width")
     height, width = (value.axes(role)[0] for role in SPATIAL)
     kind = KINDS[name.rpartition("_")[2]]
     node = Pool(

@@ -10,7 +10,7 @@ import numpy as np
 from cnnlab.spec.network import Add, Combine, Resize
 from cnnlab.tracing.graph import Graph, elementwise
 from cnnlab.tracing.settle import ARITHMETIC, CHANNELS, settle, untouched
-from cnnlab.tracing.values import SPATIAL, Fold, Held, Role, Seen, Untraced, Value, same_taps, unique
+from cnnlab.tracing.values import SPATIAL, Fold, Held, Role, Seen, TracingError, Value, same_taps, unique
 
 SILENT = frozenset(
     {
@@ -105,7 +105,7 @@ def pointwise(graph: Graph, name: str, label: str, shape: tuple[int, ...], input
         inputs: at least one is `Seen`.
 
     Raises:
-        Untraced: its inputs read one map at different places, and their function is no window's.
+        TracingError: its inputs read one map at different places, and their function is no window's.
     """
     seen = [stretched(graph.current(value), shape) for value in inputs if isinstance(value, Seen)]
     held = [value for value in inputs if isinstance(value, Held)]
@@ -135,7 +135,7 @@ def freed(value: Seen, axis: int, length: int) -> Seen:
         side = SPATIAL.index(role)
         taps = unique([_with(tap, side, tap[side].take(0, axis=place)) for tap in taps])
     if role == "batch":
-        raise Untraced("changes the batch")
+        raise TracingError("changes the batch")
     shape = tuple(length if at == axis else size for at, size in enumerate(value.shape))
     roles = tuple("free" if at == axis else found for at, found in enumerate(value.roles))
     return replace(value, shape=shape, roles=roles, taps=taps)
@@ -208,11 +208,11 @@ def _merged(graph: Graph, name: str, one: Seen, other: Seen, shape: tuple[int, .
 
 
 def agreed(one: Sequence[Role], other: Sequence[Role]) -> tuple[Role, ...]:
-    """Roles of the axes of a result. Raises Untraced where height meets width or another role."""
+    """Roles of the axes of a result. Raises TracingError where height meets width or another role."""
     found: list[Role] = []
     for first, second in zip(one, other, strict=True):
         if first != second and "free" not in (first, second):
-            raise Untraced(f"lays the {second} of one map along the {first} of another")
+            raise TracingError(f"lays the {second} of one map along the {first} of another")
         found.append(second if first == "free" else first)
     return tuple(found)
 
@@ -225,7 +225,7 @@ def spread(graph: Graph, value: Seen, roles: Sequence[Role], shape: tuple[int, .
     for role, here in zip(SPATIAL, graph.size(value.node), strict=True):
         grown = int(np.prod(wanted[role]))
         if here != grown and here != 1:
-            raise Untraced(f"lays {here} pixels along {grown}")
+            raise TracingError(f"lays {here} pixels along {grown}")
         scales.append(Fraction(grown, here))
     name = value.node
     if max(scales) > 1:

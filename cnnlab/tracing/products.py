@@ -10,7 +10,7 @@ from cnnlab.spec.network import Conv, Dense, Flatten, Node
 from cnnlab.tracing.graph import Graph
 from cnnlab.tracing.layers import module_of
 from cnnlab.tracing.settle import CHANNELS, interpolated, settle
-from cnnlab.tracing.values import SPATIAL, Held, Known, Role, Seen, Untraced, Value, unique, whole
+from cnnlab.tracing.values import SPATIAL, Held, Known, Role, Seen, TracingError, Value, unique, whole
 from cnnlab.tracing.views import Handler, moved
 
 ROUNDING = 1e-5
@@ -53,7 +53,7 @@ def _dot_general(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
         return _everything(graph, product)
     if not learned and isinstance(weights, Known) and len(mixed) == 1 and mixed <= set(SPATIAL):
         return _interpolated(graph, product, weights)
-    raise Untraced(
+    raise TracingError(
         f"mixes the {' and '.join(sorted(mixed)) or 'numbers'} of a map by {'' if learned else 'fixed '}weights"
     )
 
@@ -65,9 +65,9 @@ def _product(graph: Graph, eqn: Any, inputs: list[Value]) -> Product:
     value, weights = inputs if first else inputs[::-1]
     own, other = contracted if first else contracted[::-1]
     if not isinstance(value, Seen) or not isinstance(weights, Known | Held):
-        raise Untraced("multiplies two arrays that depend on the image, as attention does")
+        raise TracingError("multiplies two arrays that depend on the image, as attention does")
     if batch[0]:
-        raise Untraced("multiplies each group by weights of its own")
+        raise TracingError("multiplies each group by weights of its own")
     value = graph.current(value)
     kept = [axis for axis in range(len(value.shape)) if axis not in own]
     new = [-1 for axis in range(len(weights.shape)) if axis not in other]
@@ -117,7 +117,7 @@ def _fixed(product: Product) -> Value:
     roles, value = product.roles("channel"), product.value
     kept = [axis for axis in product.own if value.roles[axis] in SPATIAL]
     if kept:
-        raise Untraced("mixes pixels by fixed weights")
+        raise TracingError("mixes pixels by fixed weights")
     return replace(value, shape=product.shape, roles=roles, ops=tuple(dict.fromkeys((*value.ops, "fixed_weights"))))
 
 
@@ -128,11 +128,11 @@ def _interpolated(graph: Graph, product: Product, weights: Known) -> Value:
     side = SPATIAL.index(role)
     value = _unmixed(graph, product.value, side)
     if len(product.own) > 1 or len(weights.shape) != 2 or len(value.axes(role)) != 1:
-        raise Untraced(f"mixes the {role} and more of a map by fixed weights")
+        raise TracingError(f"mixes the {role} and more of a map by fixed weights")
     matrix = np.abs(weights.value if product.other == (0,) else weights.value.T)
     columns = [np.flatnonzero(column > ROUNDING * matrix.max()) for column in matrix.T]
     if min(map(len, columns)) == 0:
-        raise Untraced("leaves an output without a pixel")
+        raise TracingError("leaves an output without a pixel")
     widest = max(map(len, columns))
     places = np.array([np.pad(column, (0, widest - len(column)), mode="edge") for column in columns])
     taps = unique([moved(tap, side, tap[side][places[:, j]]) for tap in value.taps for j in range(widest)])

@@ -9,7 +9,7 @@ from cnnlab.spec.network import GlobalAveragePool, Node, Pool
 from cnnlab.tracing.graph import Graph
 from cnnlab.tracing.layers import KINDS
 from cnnlab.tracing.settle import CHANNELS, settle
-from cnnlab.tracing.values import SPATIAL, Fold, Seen, Tap, Untraced, Value, unique
+from cnnlab.tracing.values import SPATIAL, Fold, Seen, Tap, TracingError, Value, unique
 from cnnlab.tracing.views import Handler, without
 
 
@@ -19,7 +19,7 @@ def _reduce(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
     value, axes = graph.current(value), tuple(eqn.params["axes"])
     roles = {value.roles[axis] for axis in axes if value.shape[axis] != 1}
     if "batch" in roles:
-        raise Untraced("mixes the images of a batch")
+        raise TracingError("mixes the images of a batch")
     pixels = [axis for axis in axes if value.roles[axis] in SPATIAL]
     if pixels and set(pixels) == {axis for role in SPATIAL for axis in value.axes(role)}:
         value = _over_map(graph, value, what, pixels)
@@ -47,7 +47,7 @@ def _over_blocks(graph: Graph, value: Seen, fold: Fold, pixels: Sequence[int]) -
     if set(value.ops) - {CHANNELS} and not value.fold:
         value = settle(graph, value)
     if value.fold not in ("", fold):
-        raise Untraced("mixes the pixels of a pool of another kind")
+        raise TracingError("mixes the pixels of a pool of another kind")
     taps: list[Tap] = []
     for tap, places in itertools.product(value.taps, itertools.product(*(range(value.shape[a]) for a in pixels))):
         sides = list(tap)

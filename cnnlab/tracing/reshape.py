@@ -10,7 +10,7 @@ import numpy as np
 from cnnlab.spec.network import Flatten
 from cnnlab.tracing.graph import Graph
 from cnnlab.tracing.settle import CHANNELS, interpolated, settle
-from cnnlab.tracing.values import SPATIAL, Positions, Role, Seen, Tap, Untraced, unique, whole
+from cnnlab.tracing.values import SPATIAL, Positions, Role, Seen, Tap, TracingError, unique, whole
 
 Group = tuple[tuple[int, ...], tuple[int, ...]]
 """Neighbouring axes of the old shape, and those of the new one that hold the same numbers."""
@@ -20,7 +20,7 @@ def reshaped(graph: Graph, value: Seen, shape: tuple[int, ...]) -> Seen:
     """Follow a reshape.
 
     Raises:
-        Untraced: it mixes the batch, the height and the width, or mixes channels with a part of the pixels.
+        TracingError: it mixes the batch, the height and the width, or mixes channels with a part of the pixels.
     """
     groups = list(_groups(value.shape, shape))
     for old, new in groups:
@@ -105,7 +105,7 @@ def _joined(value: Seen, old: tuple[int, ...], news: list[int]) -> tuple[Role, l
     if len(kinds) == 1:
         (role,) = kinds
         if role == "batch" and len(news) > 1:
-            raise Untraced("splits the batch")
+            raise TracingError("splits the batch")
         return role, []
     inside = [axis for axis in old if value.roles[axis] in SPATIAL and value.shape[axis] != 1]
     outside = {value.roles[axis] for axis in range(len(value.shape)) if axis not in old and value.shape[axis] != 1}
@@ -114,7 +114,7 @@ def _joined(value: Seen, old: tuple[int, ...], news: list[int]) -> tuple[Role, l
             return "channel", inside  # some pixels of a block, as channels
         if len(kinds) == 2 and "channel" in kinds and "channel" in outside:
             return value.roles[inside[0]], []  # some channels, as pixels of a block
-    raise Untraced(f"lays {' and '.join(sorted(kinds))} along one axis")
+    raise TracingError(f"lays {' and '.join(sorted(kinds))} along one axis")
 
 
 def _stack(value: Seen, axes: list[int]) -> Seen:
@@ -122,7 +122,7 @@ def _stack(value: Seen, axes: list[int]) -> Seen:
     if not axes:
         return value
     if value.fold not in ("", "stack"):
-        raise Untraced("lays pixels of a pool side by side as channels")
+        raise TracingError("lays pixels of a pool side by side as channels")
     taps: list[Tap] = []
     for tap, places in itertools.product(value.taps, itertools.product(*(range(value.shape[axis]) for axis in axes))):
         sides: list[Positions] = list(tap)

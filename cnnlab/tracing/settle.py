@@ -11,7 +11,7 @@ from cnnlab.spec.net import ACTIVATIONS
 from cnnlab.spec.network import Explicit, GroupPad, Node, Pad, Pair, Pool, Resize, SpaceToDepth
 from cnnlab.tracing.graph import Graph, elementwise
 from cnnlab.tracing.reads import Read, recognised
-from cnnlab.tracing.values import SPATIAL, Positions, Seen, Untraced, tap_key
+from cnnlab.tracing.values import SPATIAL, Positions, Seen, TracingError, tap_key
 
 ARITHMETIC, CHANNELS = "arithmetic", "channels"
 """Names of what is too small for a layer behind an average, or anywhere: constants, and channels moved about."""
@@ -53,14 +53,14 @@ def settle(graph: Graph, value: Seen) -> Seen:
     """Make a view a layer, or the layers, that it stands for; a layer's own map is returned as it is.
 
     Raises:
-        Untraced: no layer reads these pixels.
+        TracingError: no layer reads these pixels.
     """
     value = graph.current(value)
     if is_layer(graph, value):
         return value
     for role in SPATIAL:
         if len(value.axes(role)) > 1:
-            raise Untraced(f"reads a map whose {role} is split over several axes")
+            raise TracingError(f"reads a map whose {role} is split over several axes")
     name = value.node if untouched(graph, value) else _window(graph, value)
     kind = _kind(graph, value, name)
     if kind:
@@ -87,12 +87,12 @@ def untouched(graph: Graph, value: Seen) -> bool:
 def reads(value: Seen) -> tuple[list[Read], list[Read]]:
     """Positions that each output reads along the height and the width.
 
-    Raises Untraced if the pixels read are not all pairs of rows and columns.
+    Raises TracingError if the pixels read are not all pairs of rows and columns.
     """
     pairs = {tap_key(tap) for tap in value.taps}
     by_axis = [{tap_key(tap)[axis]: tap[axis] for tap in value.taps} for axis in (0, 1)]
     if len(pairs) != len(by_axis[0]) * len(by_axis[1]):
-        raise Untraced("reads pixels that form no rectangle")
+        raise TracingError("reads pixels that form no rectangle")
     height, width = (_sets(list(found.values())) for found in by_axis)
     return height, width
 
@@ -148,7 +148,7 @@ def _window(graph: Graph, value: Seen) -> str:
             _blocks(graph, value, layers) if value.fold == "stack" else _spatial(graph, value.node, layers, value.fold)
         )
     if node is None:
-        raise Untraced("reads pixels in a pattern that is no window, padding, crop or interpolation of JAX's")
+        raise TracingError("reads pixels in a pattern that is no window, padding, crop or interpolation of JAX's")
     return graph.add(node, made, channels * (node.block**2 if isinstance(node, SpaceToDepth) else 1))
 
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import jax
 
-from cnnlab.spec.invalid import Invalid, require
+from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.network import Network, Pair
 from cnnlab.tracing.forward import Forward, failed, forward, images
 from cnnlab.tracing.graph import IMAGE, Graph
 from cnnlab.tracing.settle import settle
-from cnnlab.tracing.values import Held, Part, Refused, Role, Seen, Untraced, Value, whole
+from cnnlab.tracing.values import Held, Part, Refused, Role, Seen, TracingError, Value, whole
 from cnnlab.tracing.walk import Walker
 
 BATCH = 2
@@ -35,8 +35,8 @@ def trace(module: Any, size: Pair, channels: int) -> Network:
         channels: of the image.
 
     Raises:
-        Invalid: the module cannot be called so, or its output needs a step that no layer of a `Network` stands for;
-            names the step, its shape, the line that asks for it, and what is known.
+        InvalidError: the module cannot be called so, or its output needs a step that no layer of a `Network` stands
+            for; names the step, its shape, the line that asks for it, and what is known.
     """
     require(min(size) >= 1 and channels >= 1, "size", f"{size[0]},{size[1]}x{channels}", "must be at least 1,1x1")
     image = images(BATCH, size, channels)
@@ -60,7 +60,7 @@ def xla_macs(module: Any, size: Pair, channels: int) -> float:
     Compiling would take seconds and change the counts of VGG-16, ResNet-50 and Inception-v3 by less than 1 %.
 
     Raises:
-        Invalid: as `trace`, or XLA does not say.
+        InvalidError: as `trace`, or XLA does not say.
     """
     image = images(1, size, channels)
     taken = forward(module, image)
@@ -69,7 +69,7 @@ def xla_macs(module: Any, size: Pair, channels: int) -> float:
     except Exception as problem:
         raise failed(module, image, problem) from problem
     if not isinstance(counted, dict) or "flops" not in counted:
-        raise Invalid("module", type(module).__name__, f"XLA counts no operations on {jax.default_backend()}")
+        raise InvalidError("module", type(module).__name__, f"XLA counts no operations on {jax.default_backend()}")
     return float(counted["flops"]) / 2
 
 
@@ -77,7 +77,7 @@ def _jaxpr(module: Any, taken: Forward, image: jax.ShapeDtypeStruct) -> Any:
     """The steps of the forward pass."""
     try:
         return jax.make_jaxpr(taken.run)(taken.arrays, image)
-    except Invalid:
+    except InvalidError:
         raise
     except Exception as problem:
         raise failed(module, image, problem) from problem
@@ -90,12 +90,12 @@ def _held(path: str, learned: bool, array: jax.ShapeDtypeStruct) -> Held:
 
 
 def _output(graph: Graph, module: Any, output: Value) -> str:
-    """Name of the layer that gives the output; raises `Invalid`, naming the step that could not be followed."""
+    """Name of the layer that gives the output; raises `InvalidError`, naming the step that could not be followed."""
     if isinstance(output, Refused):
-        raise Invalid("module", output.what, f"this step {output.why}; {KNOWN}")
+        raise InvalidError("module", output.what, f"this step {output.why}; {KNOWN}")
     if not isinstance(output, Seen):
-        raise Invalid("module", type(module).__name__, "its output does not depend on the image")
+        raise InvalidError("module", type(module).__name__, "its output does not depend on the image")
     try:
         return settle(graph, output).node
-    except Untraced as problem:
-        raise Invalid("module", type(module).__name__, f"its output {problem}; {KNOWN}") from problem
+    except TracingError as problem:
+        raise InvalidError("module", type(module).__name__, f"its output {problem}; {KNOWN}") from problem

@@ -22,7 +22,7 @@ Fold = Literal["", "max", "avg", "stack"]
 """How the taps of a view become one number: there is one, their maximum, their sum, or they are laid side by side."""
 
 
-class Untraced(Exception):
+class TracingError(Exception):
     """A step of the forward pass that no layer of a `Network` stands for; its text says what it does."""
 
 

@@ -13,7 +13,7 @@ from cnnlab.tracing.graph import Graph
 from cnnlab.tracing.pointwise import agreed, freed, spread, stretched
 from cnnlab.tracing.reshape import reshaped
 from cnnlab.tracing.settle import CHANNELS, interpolated, plain, settle, untouched
-from cnnlab.tracing.values import SPATIAL, Known, Positions, Role, Seen, Tap, Untraced, Value, same_taps, unique
+from cnnlab.tracing.values import SPATIAL, Known, Positions, Role, Seen, Tap, TracingError, Value, same_taps, unique
 
 Handler = Callable[[Graph, Any, list[Value]], Value | list[Value]]
 
@@ -21,14 +21,14 @@ Handler = Callable[[Graph, Any, list[Value]], Value | list[Value]]
 def picked(graph: Graph, value: Seen, axis: int, index: Positions, step: int = 1, beside: bool = False) -> Seen:
     """Take these places of one axis, in this order; `beside` what is done to the map's other axis, or after it.
 
-    Raises Untraced for a part of the batch.
+    Raises TracingError for a part of the batch.
     """
     if len(index) == value.shape[axis] and np.array_equal(index, np.arange(len(index))):
         return value
     role = value.roles[axis]
     shape = (*value.shape[:axis], len(index), *value.shape[axis + 1 :])
     if role == "batch":
-        raise Untraced("takes a part of the batch")
+        raise TracingError("takes a part of the batch")
     if role == "channel":
         bare = not set(value.ops) - {CHANNELS} and not value.parts and not value.fold
         if not bare and all(len(value.axes(side)) <= 1 for side in SPATIAL):
@@ -38,7 +38,7 @@ def picked(graph: Graph, value: Seen, axis: int, index: Positions, step: int = 1
         return replace(value, shape=shape)
     turned = len(index) > 1 and index[0] > index[-1] and not value.ops and len(value.taps) == 1 and plain(value)
     if len(index) == 0:
-        raise Untraced(f"leaves no pixel of the {role}")
+        raise TracingError(f"leaves no pixel of the {role}")
     value = value if turned else ready(graph, value, role, beside)
     side, place = SPATIAL.index(role), value.axes(role).index(axis)
     taps = unique([moved(tap, side, tap[side].take(index, axis=place)) for tap in value.taps])
@@ -91,7 +91,7 @@ def _dynamic_slice(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
         if size == value.shape[axis]:
             continue
         if not isinstance(start, Known):
-            raise Untraced("takes a slice whose place is no constant")
+            raise TracingError("takes a slice whose place is no constant")
         first = min(max(int(start.value), 0), value.shape[axis] - size)
         value = picked(graph, value, axis, np.arange(first, first + size))
     return value
@@ -103,11 +103,11 @@ def _gather(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
     axes = dims.start_index_map
     whole = all(s == value.shape[a] for a, s in enumerate(eqn.params["slice_sizes"]) if a not in axes)
     if not isinstance(indices, Known):
-        raise Untraced("gathers at places that are no constants")
+        raise TracingError("gathers at places that are no constants")
     simple = len(axes) == 1 and dims.collapsed_slice_dims == axes and not dims.operand_batching_dims
     kept = tuple(axis for axis in range(eqn.outvars[0].aval.ndim) if axis != axes[0])
     if not simple or not whole or indices.value.ndim != 2 or dims.offset_dims != kept:
-        raise Untraced("gathers along more than one axis")
+        raise TracingError("gathers along more than one axis")
     return picked(graph, value, axes[0], np.clip(indices.value[:, 0], 0, value.shape[axes[0]] - 1), beside=True)
 
 
@@ -126,7 +126,7 @@ def _transpose(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
 
 def _reshape(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
     if eqn.params["dimensions"] is not None:
-        raise Untraced("reshapes and permutes at once")
+        raise TracingError("reshapes and permutes at once")
     return reshaped(graph, _seen(inputs), tuple(eqn.outvars[0].aval.shape))
 
 
@@ -138,7 +138,7 @@ def without(value: Seen, axes: Sequence[int]) -> Seen:
     """Drop axes: of channels, free ones, and those of the map that have length 1."""
     for axis in sorted(axes, reverse=True):
         if value.roles[axis] == "batch":
-            raise Untraced("drops the batch axis")
+            raise TracingError("drops the batch axis")
         if value.roles[axis] in SPATIAL:
             value = freed(value, axis, 1)
         shape, roles = list(value.shape), list(value.roles)
@@ -161,7 +161,7 @@ def _pad(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
     value = _seen(inputs[:1])
     for axis, (low, high, interior) in enumerate(eqn.params["padding_config"]):
         if interior:
-            raise Untraced("puts padding between pixels")
+            raise TracingError("puts padding between pixels")
         if low == high == 0:
             continue
         value = _padded(graph, value, axis, low, high)
@@ -173,7 +173,7 @@ def _padded(graph: Graph, value: Seen, axis: int, low: int, high: int) -> Seen:
     role, length = value.roles[axis], value.shape[axis]
     shape = (*value.shape[:axis], length + low + high, *value.shape[axis + 1 :])
     if role == "batch":
-        raise Untraced("pads the batch")
+        raise TracingError("pads the batch")
     if role not in SPATIAL:
         roles = tuple("channel" if at == axis else found for at, found in enumerate(value.roles))
         return replace(value, shape=shape, roles=roles, ops=tuple(dict.fromkeys((*value.ops, CHANNELS))))
@@ -191,7 +191,7 @@ def _concatenate(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
     seen = [graph.current(value) for value in inputs if isinstance(value, Seen)]
     role = next((value.roles[axis] for value in seen if value.roles[axis] in SPATIAL), None)
     if any(value.roles[axis] == "batch" for value in seen):
-        raise Untraced("lays batches one behind the other")
+        raise TracingError("lays batches one behind the other")
     if role is None:
         return _beside(graph, seen, axis, shape)
     same = all(value.node == seen[0].node and value.roles == seen[0].roles for value in seen)
@@ -199,7 +199,7 @@ def _concatenate(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
     bare = all(len(value.taps) == 1 and not value.ops and not value.parts for value in seen)
     constants = len(seen) < len(inputs)
     if not same or not bare or len(others) > 1 or constants:
-        raise Untraced(f"lays different maps along the {role}")
+        raise TracingError(f"lays different maps along the {role}")
     side = SPATIAL.index(role)
     positions = np.concatenate([value.taps[0][side] for value in seen], axis=seen[0].axes(role).index(axis))
     return replace(seen[0], shape=shape, taps=(moved(seen[0].taps[0], side, positions),))
@@ -235,7 +235,7 @@ def _beside(graph: Graph, seen: list[Seen], axis: int, shape: tuple[int, ...]) -
 def _seen(inputs: list[Value]) -> Seen:
     (value,) = inputs
     if not isinstance(value, Seen):
-        raise Untraced("reads the image at places that depend on the image")
+        raise TracingError("reads the image at places that depend on the image")
     return value
 
 

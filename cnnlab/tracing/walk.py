@@ -17,7 +17,7 @@ from cnnlab.tracing import layers, pointwise, products, reductions, views
 from cnnlab.tracing.graph import Graph, elementwise
 from cnnlab.tracing.layers import module_of
 from cnnlab.tracing.settle import NAMED, settle
-from cnnlab.tracing.values import Held, Known, Part, Refused, Seen, Untraced, Value
+from cnnlab.tracing.values import Held, Known, Part, Refused, Seen, TracingError, Value
 
 HANDLERS: dict[str, views.Handler] = {**views.HANDLERS, **layers.HANDLERS, **reductions.HANDLERS, **products.HANDLERS}
 
@@ -82,7 +82,7 @@ class Walker:
         try:
             if refused is None or eqn.primitive.name in CALLS:
                 return self._follow(eqn, inputs, within)
-        except Untraced as problem:
+        except TracingError as problem:
             refused = Refused(shape=(), what=described(eqn, self._calls), why=str(problem))
         assert refused is not None, "nothing else is left"
         return [replace(refused, shape=_shape(var)) for var in eqn.outvars]
@@ -110,7 +110,7 @@ class Walker:
         if name in pointwise.FUNCTIONS | pointwise.ARITHMETICS | pointwise.SILENT:
             shape = _shape(eqn.outvars[0])
             return [pointwise.pointwise(self.graph, name, _label(eqn, within), shape, inputs)]
-        raise Untraced("is no layer, window or elementwise function")
+        raise TracingError("is no layer, window or elementwise function")
 
     def _module(self, mark: Mark, value: Value) -> Value:
         """Append the layer that a marked module is."""
@@ -236,7 +236,7 @@ def _row(value: Value, turn: int) -> Value:
             split = {Part(path=p.path, size=p.size // value.shape[0], place=turn) for p in value.parts}
             return Held(shape=shape, parts=frozenset(split), varying=value.varying[1:])
         case Seen():
-            raise Untraced("scans over the image")
+            raise TracingError("scans over the image")
     return value
 
 

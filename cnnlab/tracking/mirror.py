@@ -38,7 +38,7 @@ LONGEST_TAG, LONGEST_REASON = 64, 200
 log = logging.getLogger(__name__)
 
 
-class Unfit(Exception):
+class MirrorError(Exception):
     """What a run holds cannot be shown: the next one may well be."""
 
 
@@ -57,7 +57,7 @@ class Mirror:
         try:
             with _quiet_logs():
                 self._send(run)
-        except Unfit as error:
+        except MirrorError as error:
             self._failures += 1
             self._warn(run, error)
         except Exception as error:
@@ -85,7 +85,7 @@ class Mirror:
             log.warning("W&B %s: the service did not stop (%s)", self.mode, _line(error))
 
     def _send(self, run: Run) -> None:
-        """Open a W&B run, fill it and finish it. Raises Unfit, or whatever else goes wrong."""
+        """Open a W&B run, fill it and finish it. Raises MirrorError, or whatever else goes wrong."""
         self._prepare()
         import wandb
 
@@ -110,7 +110,7 @@ class Mirror:
             with contextlib.suppress(Exception):
                 opened.finish(exit_code=1)
             if isinstance(error, Exception):
-                raise Unfit(_line(error)) from error
+                raise MirrorError(_line(error)) from error
             raise
         opened.finish()
         if not Path(opened.settings.sync_file).stat().st_size or shutil.disk_usage(self.directory).free < FULL:
@@ -217,5 +217,5 @@ def _quiet_logs() -> Iterator[None]:
 
 def _line(error: Exception) -> str:
     """An exception as one short line."""
-    text = str(error) if isinstance(error, Unfit) else f"{type(error).__name__}: {error}"
+    text = str(error) if isinstance(error, MirrorError) else f"{type(error).__name__}: {error}"
     return " ".join(text.split())[:LONGEST_REASON]

@@ -98,7 +98,7 @@ def tracker(mode: str, directory: Path, project: str = "cnnlab") -> Tracker:
         project: W&B project of all runs.
 
     Raises:
-        Invalid: another mode.
+        InvalidError: another mode.
     """
     require_choice("tracker.mode", mode, MODES)
     if mode == "off":
@@ -127,7 +127,7 @@ def arm_runs(
             such as the sweep, the scale and the levels of its factors. The record's own keys win.
 
     Raises:
-        Invalid: another unit.
+        InvalidError: another unit.
     """
     require_choice("tracker.unit", unit, UNITS)
     own = {"protocol": record.protocol, "arm": record.arm, "block": record.block}

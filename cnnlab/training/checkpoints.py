@@ -23,6 +23,7 @@ import numpy as np
 from jax import Array
 from numpy.typing import NDArray
 
+from cnnlab.processor import instructions, processor
 from cnnlab.spec.arm import plain
 from cnnlab.spec.record import PROTOCOL
 from cnnlab.training.program import State
@@ -173,10 +174,7 @@ def here() -> Facts:
 
 def _processor() -> str:
     """Digest of the processor's name and of what it can do: XLA compiles for that."""
-    text = f"{platform.machine()} {platform.processor()}"
-    with contextlib.suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        text += "".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
+    text = " ".join((platform.machine(), processor(), *sorted(instructions())))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

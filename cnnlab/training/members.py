@@ -50,7 +50,7 @@ def strategy_for(backend: str) -> str:
 
 
 def train(runs: Sequence[Run], source: Source, strategy: str) -> list[Result]:
-    """Train runs of ONE arm and one purpose; results in their order. Raises Invalid for an unknown strategy."""
+    """Train runs of ONE arm and one purpose; results in their order. Raises InvalidError for an unknown strategy."""
     require_choice("strategy", strategy, STRATEGIES)
     if strategy != "side_by_side":
         return [result for run in runs for result in _train_together([run], source, strategy)]

@@ -29,7 +29,7 @@ def extend(tried: Sequence[Tried]) -> float | None:
     """Give the next learning rate to try, or None when the grid is done.
 
     Done when the best mean is interior, when 8 values were tried, or when the best stands at the upper end and a
-    member diverged there. `tried` must be ascending; raises Invalid otherwise. Ties go to the smaller value.
+    member diverged there. `tried` must be ascending; raises InvalidError otherwise. Ties go to the smaller value.
     """
     _require_ascending(tried)
     best = _best(tried)

@@ -79,6 +79,6 @@ TABLE: dict[str, Callable[[Array], Array]] = {
 
 
 def activation(kind: str) -> Callable[[Array], Array]:
-    """Look up the elementwise function of that name. Raises Invalid, listing the names, if there is none."""
+    """Look up the elementwise function of that name. Raises InvalidError, listing the names, if there is none."""
     require_choice("model.activation", kind, TABLE)
     return TABLE[kind]

@@ -43,7 +43,7 @@ class Chain:
         return self.map.size[0]
 
     def add(self, node: Node) -> None:
-        """Append a layer. Raises Invalid, naming it and the size, if its map would shrink below 1 x 1."""
+        """Append a layer. Raises InvalidError, naming it and the size, if its map would shrink below 1 x 1."""
         node = node if node.inputs else dataclasses.replace(node, inputs=(self.last,))
         if isinstance(node, Conv) and self.net.init == "delta_orthogonal":
             reads = (self._maps[node.inputs[0]].channels or 0) // node.groups
@@ -59,7 +59,7 @@ class Chain:
         """Append a convolution, its batch norm `<name>_norm` and, if one is named, the activation `<name>_act`.
 
         The convolution loses its bias, which the norm would subtract again. Returns the name of the newest layer.
-        Raises Invalid as `add`.
+        Raises InvalidError as `add`.
         """
         self.add(dataclasses.replace(conv, bias=False))
         self.add(Norm(name=f"{conv.name}_norm", kind="batch"))

@@ -31,7 +31,8 @@ def convnet(net: ConvNet, side: int, channels: int, classes: int) -> Network:
     """Build the graph of a parametric net on square images.
 
     Raises:
-        Invalid: a map would shrink below 1 x 1, groups do not divide the channels, or a factor would have no effect.
+        InvalidError: a map would shrink below 1 x 1, groups do not divide the channels, or a factor would have no
+            effect.
     """
     chain = Chain(net, side, channels)
     filters = widths(net)

@@ -40,7 +40,7 @@ def kernel(key: Array, name: str, shape: tuple[int, ...], init: str, scale: floa
         scale: multiplies the drawn weights; the standard deviation for `normal`.
 
     Raises:
-        Invalid: no such init (the message lists them), or `delta_orthogonal` with fewer filters than channels.
+        InvalidError: no such init (the message lists them), or `delta_orthogonal` with fewer filters than channels.
     """
     require_choice("model.init", init, INITS)
     # the name's checksum, not Python's hash: that differs from process to process

@@ -15,8 +15,8 @@ def network(net: Net, side: int, channels: int, classes: int) -> Network:
     """Lower a net to its graph on square images of `side` pixels.
 
     Raises:
-        Invalid: no classic has that name or variant, or the net does not fit the image: a map would shrink below 1 x 1
-            (the message names the layer and the size).
+        InvalidError: no classic has that name or variant, or the net does not fit the image: a map would shrink
+            below 1 x 1 (the message names the layer and the size).
     """
     if isinstance(net, ConvNet):
         return convnet(net, side, channels, classes)

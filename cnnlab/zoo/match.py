@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cnnlab.geometry.cost import cost
-from cnnlab.spec.invalid import Invalid, require_choice
+from cnnlab.spec.invalid import InvalidError, require_choice
 from cnnlab.spec.net import ConvNet
 from cnnlab.spec.network import Add
 from cnnlab.zoo.lowering import network
@@ -49,7 +49,7 @@ def matched(
         the net, with `widths` written out unless it is unchanged, and a sentence that says what was done.
 
     Raises:
-        Invalid: no widths reach the reference's cost, or either net does not fit the image.
+        InvalidError: no widths reach the reference's cost, or either net does not fit the image.
     """
     require_choice("match", what, WORDS)
 
@@ -66,7 +66,7 @@ def matched(
     best = _search(net, own.identities, target, tolerance, measured)
     if best is None:
         must = f"no widths of {net.label} come within {tolerance:.0%} of the reference's {target:,} {WORDS[what]}"
-        raise Invalid("match", what, must)
+        raise InvalidError("match", what, must)
     change = f"widths {_listed(widths(net))} became {_listed(widths(best.net))}"
     lost = own.identities - best.identities
     return best.net, change + f"{f' ({lost} identity lost)' if lost > 0 else ''}: {_compared(best.cost, target, what)}"
@@ -89,7 +89,7 @@ def _search(
         for candidate in _candidates(net, rung, apart):
             try:
                 fit = measured(candidate)
-            except Invalid:  # such as depthwise filters that are no multiple of the channels
+            except InvalidError:  # such as depthwise filters that are no multiple of the channels
                 continue
             if abs(fit.cost - target) <= tolerance * target and (best is None or order(fit) < order(best)):
                 best = fit

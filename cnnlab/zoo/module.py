@@ -8,7 +8,7 @@ from flax import nnx
 from jax import Array
 
 from cnnlab.geometry.sizes import maps
-from cnnlab.spec.invalid import Invalid, require
+from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.network import Conv, Dense, Elementwise, Input, Network, Node, Norm, TransposedConv
 from cnnlab.zoo.initialisers import kernel
 from cnnlab.zoo.operations import TRAINING_ONLY, convolve_rectified, operate, rectified_convolutions
@@ -41,7 +41,7 @@ class Net(nnx.Module):
     def __init__(self, network: Network, key: Array) -> None:
         """Draw the weights of every layer from the key and the layer's name alone (`cnnlab.zoo.initialisers`).
 
-        Raises Invalid where a layer's shape depends on the image's size and the network has none.
+        Raises InvalidError where a layer's shape depends on the image's size and the network has none.
         """
         self.network = network
         found = maps(network, network.size)
@@ -50,7 +50,7 @@ class Net(nnx.Module):
             if isinstance(node, LEARNED):
                 channels = found[node.inputs[0]].channels
                 if channels is None:
-                    raise Invalid("network.size", None, f"layer {node.name} needs the image's (height, width)")
+                    raise InvalidError("network.size", None, f"layer {node.name} needs the image's (height, width)")
                 layers[node.name] = _layer(network, node, channels, key)
         self.layers = nnx.Dict(layers)
 
@@ -63,7 +63,7 @@ class Net(nnx.Module):
             images: (batch, height, width, channels).
             mode: `train` normalises by the batch and moves the running statistics of batch norm; `evaluate` uses them.
             perturbations: arrays added to the outputs of the named layers, so that the gradient with respect to zeros
-                is the gradient at those outputs. Raises Invalid for a name that is no layer.
+                is the gradient at those outputs. Raises InvalidError for a name that is no layer.
 
         Returns:
             logits of shape (batch, classes), and {layer name: output}, the image and the logits among them; in training
@@ -93,7 +93,9 @@ class Net(nnx.Module):
     def _forward(self, node: Node, mode: Mode, *inputs: Array) -> Array:
         """Compute the output of one layer; only batch norm looks at the mode, and dropout refuses to train."""
         if isinstance(node, Elementwise) and mode == "train" and node.kind in TRAINING_ONLY:
-            raise Invalid(f"network.{node.name}.kind", node.kind, "acts in training and needs random numbers there")
+            raise InvalidError(
+                f"network.{node.name}.kind", node.kind, "acts in training and needs random numbers there"
+            )
         layer = self.layers[node.name] if isinstance(node, LEARNED) else None
         if isinstance(node, Norm) and layer is not None:
             settings = {"use_running_average": mode == "evaluate"} if node.kind == "batch" else {}

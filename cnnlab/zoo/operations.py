@@ -21,7 +21,7 @@ import numpy as np
 from jax import Array, lax
 from numpy.typing import NDArray
 
-from cnnlab.spec.invalid import Invalid, require_choice
+from cnnlab.spec.invalid import InvalidError, require_choice
 from cnnlab.spec.network import (
     Activation,
     Add,
@@ -67,9 +67,9 @@ def operate(node: Node, weights: Any, *inputs: Array) -> Array:
         *inputs: the outputs of the layers it reads.
 
     Raises:
-        Invalid: the layer is of a kind that can be measured but not run, such as one of a user's own.
+        InvalidError: the layer is of a kind that can be measured but not run, such as one of a user's own.
     """
-    raise Invalid(f"network.{node.name}", type(node).__name__, "choose a kind of layer that the zoo runs")
+    raise InvalidError(f"network.{node.name}", type(node).__name__, "choose a kind of layer that the zoo runs")
 
 
 @operate.register

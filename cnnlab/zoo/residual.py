@@ -4,7 +4,7 @@ Where strides and paddings sit: the 7x7 stem and the 3x3 max-pool have stride 2,
 stage but the first, on its shortcut and, once, on its branch. Every window is padded by (kernel - 1) / 2 pixels on
 either side, so that a unit looks at the same pixel through a 3x3 convolution of stride 2 as through the 1x1 shortcut
 of stride 2 beside it. JAX's `same` would not do: on maps of even size it pads that 3x3 convolution by nothing at the
-top and left, which moves the branch by a pixel (`cnnlab.geometry.fields.Misaligned`).
+top and left, which moves the branch by a pixel (`cnnlab.geometry.fields.AlignmentError`).
 """
 
 from collections.abc import Callable

@@ -13,7 +13,7 @@ def widths(net: ConvNet) -> tuple[int, ...]:
     `net.width` filters under every schedule but `inverted`, whose last one has.
 
     Raises:
-        Invalid: the schedule grows beyond `MAX_WIDTH` filters.
+        InvalidError: the schedule grows beyond `MAX_WIDTH` filters.
     """
     if net.widths:
         return net.widths

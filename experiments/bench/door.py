@@ -8,14 +8,14 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cnnlab.spec.invalid import Invalid, require, require_choice
+from cnnlab.spec.invalid import InvalidError, require, require_choice
 from cnnlab.training.workers import accelerator
 from experiments.bench import keeping, report
 from experiments.bench.contract import Kind, Machine, contender, names
 from experiments.bench.measuring import ENGINE, RATE, Found, Plan, Sample, steady
 from experiments.bench.sweeps import growth, sweeps
 from experiments.bench.workloads import WORKLOADS, Workload, workload
-from experiments.terminal import terminal
+from experiments.cli.console import terminal
 
 MISTAKE, FAILED, INTERRUPTED = 2, 1, 130
 PARTS = ("speed", "sweep", "growth")
@@ -58,7 +58,7 @@ def main() -> int:
         rounds = (2 if asked.quick else ROUNDS) if asked.rounds is None else asked.rounds
         require(rounds >= 1, "--rounds", rounds, "must be at least 1")
         machine = Machine(kind=kind(asked.device))
-    except Invalid as mistake:
+    except InvalidError as mistake:
         print(f"error: {mistake}", file=sys.stderr)
         return MISTAKE
     progress, skipped = terminal(sys.stderr), {}
@@ -123,7 +123,7 @@ def _legend() -> str:
 
 
 def kind(asked: Kind | None) -> Kind:
-    """Where to measure. Raises Invalid if that is a GPU and JAX sees none."""
+    """Where to measure. Raises InvalidError if that is a GPU and JAX sees none."""
     require(asked != "gpu" or accelerator() == "gpu", "--device", asked or "", "JAX finds no GPU here; choose cpu")
     return asked or ("gpu" if accelerator() == "gpu" else "cpu")
 

@@ -16,8 +16,8 @@ from experiments.bench import cells, report
 from experiments.bench.cells import Cell
 from experiments.bench.contract import Machine
 from experiments.bench.measuring import Failure, Found, Gated, Sample
-from experiments.provenance import git_state, versions
-from experiments.timings import device_name, folder, slug
+from experiments.timing.timings import device_name, folder, slug
+from experiments.training.provenance import git_state, versions
 
 OPTIONAL = ("torch", "triton")
 

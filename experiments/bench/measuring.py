@@ -13,7 +13,7 @@ import numpy as np
 
 from experiments.bench import limit
 from experiments.bench.contract import Machine, Setup, Values, cache, contender
-from experiments.bench.team import Failed, Team, limit_team, rate, team
+from experiments.bench.team import ContenderError, Team, limit_team, rate, team
 from experiments.bench.workloads import Workload
 
 RATE = "samples_models_per_second"
@@ -199,7 +199,7 @@ class _Round:
         gone: list[Failure] = []
         try:
             yield gone
-        except Failed as problem:
+        except ContenderError as problem:
             del self.teams[label]
             self.rates = {key: values for key, values in self.rates.items() if key[0] != label}
             gone.append(Failure(workload=self.workload.name, contender=label, why=problem.reason))

@@ -11,7 +11,7 @@ import numpy as np
 from experiments.bench.child import Trained
 from experiments.bench.contract import Machine, cache
 from experiments.bench.measuring import ENGINE, Failure, Found, Plan, Rival, Sample, rivals
-from experiments.bench.team import Failed, rate, team
+from experiments.bench.team import ContenderError, rate, team
 from experiments.bench.workloads import SEEDS, Workload, deep, variants, workload
 
 SWEEPERS = (ENGINE, "nnx_loop", "torch_eager")
@@ -34,7 +34,7 @@ def sweeps(base: Workload, names: Sequence[str], plan: Plan, number: int) -> Ite
             folder = plan.compiled / f"{base.name}-{number}-{rival.label.replace('/', '-')}"
             try:
                 seconds, trained = sweep(rival, jobs, plan.machine, folder)
-            except Failed as problem:
+            except ContenderError as problem:
                 yield Failure(workload=base.name, contender=rival.label, why=problem.reason)
                 continue
             shares = sum(one.compile_seconds for one in trained) / (seconds * rival.setup.processes)
@@ -48,7 +48,7 @@ def sweeps(base: Workload, names: Sequence[str], plan: Plan, number: int) -> Ite
 def sweep(rival: Rival, jobs: Sequence[Job], machine: Machine, compiled: Path) -> tuple[float, list[Trained]]:
     """Seconds of a sweep of (variant, seeds), and what came of each; all seeds of a variant stay in one process.
 
-    Raises Failed if a process fails.
+    Raises ContenderError if a process fails.
     """
     begin = time.monotonic()
     with team(rival.name, rival.setup, jobs[0][0], machine, cache(compiled)) as workers:
@@ -90,7 +90,7 @@ def growth(plan: Plan, number: int) -> Iterator[Found]:
             times["variants"][count] = _working(rival, some, plan.machine, folder(f"variants{count}"), warm=[])
         for depth in DEPTHS_GROWN:
             times["depth"][depth] = _seconds_an_image(rival, deep(depth), plan, folder("depth"))
-    except Failed as problem:
+    except ContenderError as problem:
         yield Failure(workload=GROWN, contender=ENGINE, why=problem.reason)
         return
     for what, found in times.items():

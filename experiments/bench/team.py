@@ -13,7 +13,7 @@ from experiments.bench.contract import Machine, Setup
 from experiments.bench.workloads import Workload
 
 
-class Failed(RuntimeError):
+class ContenderError(RuntimeError):
     """A process of a contender did not answer as it should; says why, its last line first."""
 
     def __init__(self, why: str) -> None:
@@ -60,13 +60,13 @@ class Team:
             pipe.close()
 
     def ask(self, command: str, *arguments: Any) -> list[Any]:
-        """Give every process the same command; their answers, once all are there. Raises Failed."""
+        """Give every process the same command; their answers, once all are there. Raises ContenderError."""
         for pipe in self.pipes:
             _send(pipe, command, arguments)
         return [_answer(pipe) for pipe in self.pipes]
 
     def share(self, command: str, jobs: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Deal jobs out, one after the other to whoever is free; answers in the order of the jobs. Raises Failed."""
+        """Deal jobs out, one after the other to whoever is free; answers in the order of the jobs. Raises ContenderError."""
         answers: dict[int, Any] = {}
         waiting, busy = list(enumerate(jobs)), dict[Any, int]()
         free = list(self.pipes)
@@ -103,14 +103,14 @@ def _send(pipe: Connection, command: str, arguments: tuple[Any, ...]) -> None:
     try:
         pipe.send((command, arguments))
     except BrokenPipeError:
-        raise Failed("the process has ended (out of memory, or killed)") from None
+        raise ContenderError("the process has ended (out of memory, or killed)") from None
 
 
 def _answer(pipe: Any) -> Any:
     try:
         kind, content = pipe.recv()
     except (EOFError, ConnectionResetError):
-        raise Failed("the process has ended (out of memory, or killed)") from None
+        raise ContenderError("the process has ended (out of memory, or killed)") from None
     if kind == "failed":
-        raise Failed(content)
+        raise ContenderError(content)
     return content

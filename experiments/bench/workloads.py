@@ -129,7 +129,7 @@ WORKLOADS = {
 
 
 def workload(name: str) -> Workload:
-    """The workload of that name. Raises Invalid, listing them, for any other."""
+    """The workload of that name. Raises InvalidError, listing them, for any other."""
     require_choice("workload", name, WORKLOADS)
     return WORKLOADS[name]
 

@@ -3,9 +3,8 @@
 import contextlib
 import copy
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -21,12 +20,12 @@ from yaml import YAMLError
 from cnnlab.spec.net import Net
 from cnnlab.spec.task import Task
 from experiments import launchers
-from experiments.config import resolve, schema, untrusted
-from experiments.config.mistakes import UserMistake, explain, near
+from experiments.cli.errors import UsageError
+from experiments.config import hydra_guard, resolve, schema
+from experiments.config.errors import explain, near
 from experiments.config.resolve import CHECKS, Point, Settings
 from experiments.launchers import Launcher
-
-CONF = Path(__file__).parents[2] / "conf"
+from experiments.paths import CONF
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,14 +34,12 @@ class Grid:
 
     Attributes:
         points: the grid itself. checks: the three checks of each of its tasks; empty without a sweep.
-        check_overrides: the command line that makes Hydra run the checks.
         launcher: what starts a job an arm; None where this command trains them itself.
     """
 
     settings: Settings
     points: tuple[Point, ...]
     checks: tuple[Point, ...]
-    check_overrides: tuple[str, ...]
     launcher: Launcher | None = None
 
 
@@ -50,8 +47,8 @@ def grid(arguments: list[str]) -> Grid:
     """Compose and validate everything a command line would run.
 
     Raises:
-        UserMistake: one line naming the key, the value and what is valid. Nothing was written.
-        Invalid: the same, from a spec.
+        UsageError: one line naming the key, the value and what is valid. Nothing was written.
+        InvalidError: the same, from a spec.
     """
     with _composing():
         return _grid(arguments)
@@ -74,14 +71,14 @@ def net_and_task(arguments: list[str]) -> tuple[Net, Task]:
     """Compose one net and one task, such as `model=lenet5 data=mnist`, whether or not they fit each other.
 
     Raises:
-        UserMistake, Invalid: as `grid`; a list of values is refused.
+        UsageError, InvalidError: as `grid`; a list of values is refused.
     """
     with _composing():
         overrides = OverridesParser.create().parse_overrides(list(arguments))
         _reject_additions(overrides)
         for override in overrides:
             if override.is_sweep_override() or override.key_or_group == "sweep":
-                raise UserMistake(f"{override.input_line} names more than one net: give one value a key")
+                raise UsageError(f"{override.input_line} names more than one net: give one value a key")
         return resolve.net_and_task(compose("config", [str(override.input_line) for override in overrides]))
 
 
@@ -101,17 +98,17 @@ def _composing() -> Iterator[None]:
 def check_question(arguments: list[str]) -> None:
     """Compose what a command line asks about. Raises as `grid`."""
     with _composing():
-        _base(OverridesParser.create().parse_overrides(untrusted.question_words(arguments)))
+        _base(OverridesParser.create().parse_overrides(hydra_guard.question_words(arguments)))
 
 
 def _base(overrides: list[Override]) -> DictConfig:
     """The config that all jobs share, `hydra` included, and nothing in it that would run what it should not."""
     _reject_additions(overrides)
     for override in overrides:
-        untrusted.check_choice(CONF, override.key_or_group, str(override.input_line).partition("=")[2].strip())
+        hydra_guard.check_choice(CONF, override.key_or_group, str(override.input_line).partition("=")[2].strip())
     fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
     base = compose("config", fixed, return_hydra_config=True)
-    untrusted.check_hydra(base, fixed)
+    hydra_guard.check_hydra(base, fixed)
     return base
 
 
@@ -124,26 +121,18 @@ def _grid(arguments: list[str]) -> Grid:
     if base.hydra.mode != RunMode.MULTIRUN:
         if sweeps:
             swept = next(override for override in overrides if override.is_sweep_override())
-            raise UserMistake(f"{swept.input_line} is a list of values: add --multirun, or name a sweep, +sweep=NAME")
+            raise UsageError(f"{swept.input_line} is a list of values: add --multirun, or name a sweep, +sweep=NAME")
         job = compose("config", _words(fixed))
-        return Grid(
-            settings=resolve.settings(job, ""),
-            points=(resolve.point(job),),
-            checks=(),
-            check_overrides=(),
-            launcher=launcher,
-        )
+        return Grid(settings=resolve.settings(job, ""), points=(resolve.point(job),), checks=(), launcher=launcher)
     jobs = _jobs(base, overrides)
     points = tuple(point for job in jobs if (point := _point(job, base)) is not None)
     checks: tuple[tuple[str, ...], ...] = ()
     if base.sweep is not None and points[0].check == "none":
         checks = _check_jobs(jobs, base)
-    by_hydra = () if not checks else _check_overrides(checks, arguments)
     return Grid(
         settings=resolve.settings(_composed(jobs[0]), sweep_name(base)),
         points=points,
         checks=tuple(point for job in checks if (point := _point(job, base)) is not None),
-        check_overrides=by_hydra,
         launcher=launcher,
     )
 
@@ -153,14 +142,14 @@ def _reject_additions(overrides: list[Override]) -> None:
     for override in overrides:
         key = override.key_or_group
         if not key or override.package is not None:
-            raise UserMistake(
+            raise UsageError(
                 f"{override.input_line} is not valid: a key comes before =, and packages (@) are for files"
             )
         if key.startswith("hydra"):
             continue
         added = override.is_add() or override.is_force_add()
         if override.is_delete() or (added and key != "sweep"):
-            raise UserMistake(
+            raise UsageError(
                 f"{override.input_line} is not valid: keys are neither added nor deleted, only set (key=value); "
                 "only a sweep is added, +sweep=NAME"
             )
@@ -195,7 +184,7 @@ def _composed(job: tuple[str, ...]) -> DictConfig:
             except OmegaConfBaseException as problem:
                 key = override.key_or_group
                 if isinstance(problem, ConfigKeyError | ConfigAttributeError):
-                    raise UserMistake(f"{key} is not a key: {near(key)}") from problem
+                    raise UsageError(f"{key} is not a key: {near(key)}") from problem
                 raise
     return cfg
 
@@ -240,18 +229,16 @@ def _check_jobs(jobs: tuple[tuple[str, ...], ...], base: DictConfig) -> tuple[tu
     return tuple((*job, *reference, f"check={check}") for job in kept for check in CHECKS[1:])
 
 
-def _check_overrides(checks: tuple[tuple[str, ...], ...], arguments: list[str]) -> tuple[str, ...]:
-    """One command line whose grid is the checks."""
-    changed = {override.partition("=")[0] for override in checks[0][-3:]}
-    kept = [argument for argument in arguments if argument.partition("=")[0] not in changed]
-    return (*kept, *checks[0][-3:-1], f"check={','.join(CHECKS[1:])}")
-
-
 def is_question(arguments: list[str]) -> bool:
     """Whether a command line only asks Hydra something (`--help`, `--cfg`, `--info`)."""
-    return any(argument.partition("=")[0] in untrusted.QUESTIONS for argument in arguments)
+    return any(argument.partition("=")[0] in hydra_guard.QUESTIONS for argument in arguments)
 
 
 def words(arguments: list[str]) -> list[str]:
     """The overrides of a command line, without its flags."""
     return [argument for argument in arguments if not argument.startswith("-")]
+
+
+def merged(words: Sequence[str], more: Sequence[str]) -> list[str]:
+    """Overrides of which later ones replace earlier ones of the same key."""
+    return list({word.partition("=")[0]: word for word in (*words, *more)}.values())

@@ -9,15 +9,16 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from cnnlab.data import Source
 from cnnlab.spec.arm import Arm
-from cnnlab.spec.invalid import Invalid, require, require_choice
+from cnnlab.spec.invalid import InvalidError, require, require_choice
 from cnnlab.spec.net import Classic, ConvNet, Net
 from cnnlab.spec.recipe import Recipe
 from cnnlab.spec.task import Task
 from cnnlab.tracking.run import MODES, UNITS
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.match import matched
+from experiments.cli.errors import UsageError
 from experiments.config import schema
-from experiments.config.mistakes import UserMistake, near
+from experiments.config.errors import near
 
 MATCHES = ("none", "params", "macs")
 MATCH_ON = ("all", "real")
@@ -40,8 +41,6 @@ class Settings:
     unit: str
     scale: str
     looks: int
-    hours: float
-    cuts: tuple[str, ...]
     sweep_name: str
     sweep: schema.Sweep | None
 
@@ -93,12 +92,11 @@ def wanted(cfg: DictConfig) -> bool:
 
 
 def settings(cfg: DictConfig, sweep_name: str) -> Settings:
-    """The settings of a run; `sweep_name` is the path of its sweep's file, or empty. Raises Invalid."""
+    """The settings of a run; `sweep_name` is the path of its sweep's file, or empty. Raises InvalidError."""
     require_choice("tracker.mode", cfg.tracker.mode, MODES)
     require_choice("tracker.unit", cfg.tracker.unit, UNITS)
     require(cfg.workers >= 0, "workers", cfg.workers, "must be 0 (one per core) or more")
     require_choice("convolutions", cfg.convolutions, CONVOLUTIONS)
-    require(cfg.scale.hours >= 0, "scale.hours", cfg.scale.hours, "must be 0 (no limit) or more")
     require(cfg.scale.looks in (1, 2), "scale.looks", cfg.scale.looks, "must be 1 or 2: there is never a third look")
     if cfg.sweep is not None:
         require_choice("sweep.match_on", cfg.sweep.match_on, MATCH_ON)
@@ -115,28 +113,26 @@ def settings(cfg: DictConfig, sweep_name: str) -> Settings:
         unit=cfg.tracker.unit,
         scale=cfg.scale.name,
         looks=cfg.scale.looks,
-        hours=cfg.scale.hours,
-        cuts=tuple(cfg.scale.cuts),
         sweep_name=sweep_name,
         sweep=sweep if isinstance(sweep, schema.Sweep) else None,
     )
 
 
 def _folder(key: str, text: str) -> Path:
-    """The path of a folder, whether or not it is there. Raises Invalid for what can be none."""
+    """The path of a folder, whether or not it is there. Raises InvalidError for what can be none."""
     require(bool(text.strip()) and text.isprintable(), key, repr(text), "must be the path of a folder")
     try:
         return Path(text).expanduser()
     except RuntimeError as problem:
-        raise Invalid(key, text, f"must be the path of a folder ({problem})") from problem
+        raise InvalidError(key, text, f"must be the path of a folder ({problem})") from problem
 
 
 def point(cfg: DictConfig, level: str = "", data: str = "") -> Point:
     """The point a composed config means.
 
     Raises:
-        Invalid: for a value that cannot be, naming its key.
-        UserMistake: for a key that does not exist, or one that is missing.
+        InvalidError: for a value that cannot be, naming its key.
+        UsageError: for a key that does not exist, or one that is missing.
     """
     reject_extra_keys(cfg)
     require_choice("match", cfg.match, MATCHES)
@@ -169,19 +165,19 @@ def net_and_task(cfg: DictConfig) -> tuple[Net, Task]:
 
 
 def _require_fit(net: Net, task: Task) -> None:
-    """Raise Invalid if the net does not fit the task's images, such as a map that shrinks below 1x1."""
+    """Raise InvalidError if the net does not fit the task's images, such as a map that shrinks below 1x1."""
     try:
         network(net, task.side, task.channels, task.classes)
-    except Invalid as problem:
+    except InvalidError as problem:
         if problem.key.startswith("network."):
             layer, size = problem.key.removeprefix("network."), f"{task.side}x{task.side}"
             why = f"on {size} images its layer {layer} would shrink below 1x1 ({problem.value}): {problem.valid}"
-            raise Invalid("model", net.label, why) from problem
+            raise InvalidError("model", net.label, why) from problem
         raise
 
 
 def reject_extra_keys(cfg: DictConfig) -> None:
-    """Raise UserMistake for a key that was added to the schema (`+model.widht=8`), naming what was meant."""
+    """Raise UsageError for a key that was added to the schema (`+model.widht=8`), naming what was meant."""
     for section in ("", "model", "data", "train", "scale", "tracker", "check"):
         node = cfg if not section else cfg[section]
         kind: Any = schema.Root if not section else OmegaConf.get_type(node)
@@ -189,13 +185,14 @@ def reject_extra_keys(cfg: DictConfig) -> None:
         for name in map(str, node):
             if name not in known:
                 key = f"{section}.{name}".lstrip(".")
-                raise UserMistake(f"{key} is not a key: {near(key)}")
+                raise UsageError(f"{key} is not a key: {near(key)}")
 
 
 def _plain(node: Any, where: str) -> dict[str, Any]:
     """A resolved section with lists as tuples.
 
-    Raises Invalid for what the schema lets pass: a list in a list, and a single value interpolated into a list's place.
+    Raises InvalidError for what the schema lets pass: a list in a list, and a single value interpolated into a
+    list's place.
     """
     content = OmegaConf.to_container(node, resolve=True, throw_on_missing=True)
     if not isinstance(content, dict):
@@ -211,7 +208,7 @@ def _plain(node: Any, where: str) -> dict[str, Any]:
 
 
 def _named_arm(cfg: DictConfig, name: str) -> DictConfig:
-    """One of the sweep's named arms. Raises Invalid where there is none of that name."""
+    """One of the sweep's named arms. Raises InvalidError where there is none of that name."""
     require(cfg.sweep is not None, "arm", name, "needs a sweep that names its arms (+sweep=NAME)")
     require_choice("arm", name, map(str, cfg.sweep.arms))
     found: DictConfig = cfg.sweep.arms[name]
@@ -261,9 +258,9 @@ def _recipe(cfg: DictConfig) -> Recipe:
 def _matched(cfg: DictConfig, net: Net, task: Task) -> tuple[Net, str]:
     """The net, re-widthed to the sweep's reference."""
     if cfg.sweep is None:
-        raise Invalid("match", cfg.match, "needs a sweep that names its reference (+sweep=NAME)")
+        raise InvalidError("match", cfg.match, "needs a sweep that names its reference (+sweep=NAME)")
     if not isinstance(net, ConvNet):
-        raise Invalid("match", cfg.match, "a classic has no width to change; choose none")
+        raise InvalidError("match", cfg.match, "a classic has no width to change; choose none")
     return matched(net, _reference(cfg), cfg.match, task.side, task.channels, task.classes)
 
 

@@ -16,13 +16,7 @@ from experiments import launchers
 
 @dataclass
 class Scale:
-    """How much is run; see conf/scale/.
-
-    Attributes:
-        hours: what the whole suite may take; 0 for however long it takes.
-        cuts: what the suite leaves out, one after the other, while its estimate exceeds `hours`: a sweep and what it is
-            narrowed to (`difficulty data=digits12`), or a sweep alone, which then goes.
-    """
+    """How much is run; see conf/scale/."""
 
     name: str = "quick"
     tasks: str = "digits12"
@@ -32,8 +26,6 @@ class Scale:
     looks: int = 1
     max_train_images: int = 0
     max_epochs: int = 0
-    hours: float = 0.0
-    cuts: list[str] = field(default_factory=list)
 
 
 @dataclass

@@ -20,7 +20,7 @@ REMOTE = tuple(sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.p
 
 
 class Launched(Protocol):
-    """Jobs under way. How one ended is not asked here: records and failure notes on disk tell."""
+    """RemoteTrainer under way. How one ended is not asked here: records and failure notes on disk tell."""
 
     @property
     def title(self) -> str:
@@ -43,7 +43,7 @@ class Launcher(Protocol):
     gpus: int
 
     def require(self) -> None:
-        """Raise Invalid where this launcher cannot be used."""
+        """Raise InvalidError where this launcher cannot be used."""
 
     def launch(self, jobs: Sequence[Callable[[], None]], folder: Path) -> Launched:
         """Start every job (a picklable callable), and return at once.
@@ -52,7 +52,7 @@ class Launcher(Protocol):
             folder: of the launcher's own files; every machine sees it.
 
         Raises:
-            Invalid: what was asked for is refused.
+            InvalidError: what was asked for is refused.
         """
 
 
@@ -62,7 +62,7 @@ def schemas() -> dict[str, type]:
 
 
 def chosen(name: str, content: DictConfig) -> Launcher | None:
-    """The launcher of `hydra/launcher=<name>`, configured; None for this command's own workers. Raises Invalid."""
+    """The launcher of `hydra/launcher=<name>`, configured; None for this command's own workers. Raises InvalidError."""
     require_choice("hydra/launcher", name, sorted((*HERE, *REMOTE)))
     if name in HERE:
         return None

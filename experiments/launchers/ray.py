@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnlab.spec.invalid import Invalid, require
+from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.training.workers import cores, devices
 
 OBJECTS = 100 * 2**20
@@ -28,12 +28,12 @@ class Ray:
     address: str | None = None
 
     def require(self) -> None:
-        """Raise Invalid unless Ray is installed."""
+        """Raise InvalidError unless Ray is installed."""
         there = importlib.util.find_spec("ray") is not None
         require(there, "hydra/launcher", "ray", "needs Ray: pip install -e '.[ray]'")
 
     def launch(self, jobs: Sequence[Callable[[], None]], folder: Path) -> "Tasks":
-        """Start one task a job. Raises Invalid where there is no cluster at the address."""
+        """Start one task a job. Raises InvalidError where there is no cluster at the address."""
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # without it, Ray reports to its makers
         import ray
 
@@ -47,7 +47,7 @@ class Ray:
             )
         except (ConnectionError, ValueError) as problem:
             said = str(problem).splitlines()[0]
-            raise Invalid("hydra.launcher.address", self.address, said) from problem
+            raise InvalidError("hydra.launcher.address", self.address, said) from problem
         # a process a job, so that none inherits what another left; and none is tried twice
         task = ray.remote(num_cpus=self.cores, num_gpus=self.gpus, max_calls=1, max_retries=0)(_run)
         folder.mkdir(parents=True, exist_ok=True)

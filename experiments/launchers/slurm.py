@@ -1,4 +1,4 @@
-"""Jobs of a Slurm cluster, by submitit. They are over when Slurm's queue has them no more.
+"""RemoteTrainer of a Slurm cluster, by submitit. They are over when Slurm's queue has them no more.
 
 Submitit itself asks `sacct` and waits for a job's pickled result: where accounting is off, a job that was killed is
 then waited for without end. The queue is there on every cluster.
@@ -35,7 +35,7 @@ class Slurm:
     options: dict[str, Any] = field(default_factory=dict)
 
     def require(self) -> None:
-        """Raise Invalid unless submitit is installed, and Slurm is here and has what a job asks for."""
+        """Raise InvalidError unless submitit is installed, and Slurm is here and has what a job asks for."""
         there = importlib.util.find_spec("submitit") is not None
         require(there, "hydra/launcher", "slurm", "needs submitit: pip install -e '.[slurm]'")
         for command in ("sbatch", "squeue", "scancel"):

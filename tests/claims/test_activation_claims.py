@@ -14,6 +14,7 @@ from cnnlab.inference.family import Family, judge
 from cnnlab.probes.collapse import Subject
 from cnnlab.spec.net import ConvNet
 from cnnlab.zoo.activations import TABLE
+from experiments.analysis.verdicts import claim_case
 from experiments.claims.activations import (
     act_adds_nonlinearity,
     act_nonlinear_definition,
@@ -28,11 +29,10 @@ from experiments.claims.activations import (
     tanh_same,
 )
 from experiments.claims.remember import relu_derivative_values, relu_differentiable
-from experiments.judging import case
 
 
 def judged(module):
-    found = {"claim": case("claim", module.CLAIM, {}, Path("nowhere"))}
+    found = {"claim": claim_case("claim", module.CLAIM, {}, Path("nowhere"))}
     return judge(found, Family(claims=27, moderator_contrasts=40))["claim"]
 
 

@@ -8,12 +8,12 @@ import pytest
 
 from cnnlab.geometry.coverage import coverage
 from cnnlab.inference.family import Family, judge
+from experiments.analysis.verdicts import claim_case
 from experiments.claims.coverage import cov_5x5_rule, cov_more_is_better, cov_s1_most_nine, cov_table
-from experiments.judging import case
 
 
 def judged(module):
-    found = {"claim": case("claim", module.CLAIM, {}, Path("nowhere"))}
+    found = {"claim": claim_case("claim", module.CLAIM, {}, Path("nowhere"))}
     return judge(found, Family(claims=27, moderator_contrasts=40))["claim"]
 
 

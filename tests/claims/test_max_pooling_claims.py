@@ -9,12 +9,12 @@ import pytest
 from flax import linen
 
 from cnnlab.inference.family import Family, judge
+from experiments.analysis.verdicts import claim_case
 from experiments.claims.max_pooling import mp_discards_unneeded, mp_odd_drop, mp_shrinks_spatial
-from experiments.judging import case
 
 
 def judged(module):
-    found = {"claim": case("claim", module.CLAIM, {}, Path("nowhere"))}
+    found = {"claim": claim_case("claim", module.CLAIM, {}, Path("nowhere"))}
     return judge(found, Family(claims=27, moderator_contrasts=40))["claim"]
 
 

@@ -11,9 +11,9 @@ from experiments.claims.pointwise.pw_weighted_sum import Case
 
 
 def judged(module):
-    from experiments.judging import case
+    from experiments.analysis.verdicts import claim_case
 
-    found = {"claim": case("claim", module.CLAIM, {}, Path("nowhere"))}
+    found = {"claim": claim_case("claim", module.CLAIM, {}, Path("nowhere"))}
     return judge(found, Family(claims=27, moderator_contrasts=40))["claim"]
 
 

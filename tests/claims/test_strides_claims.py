@@ -19,6 +19,7 @@ from cnnlab.inference.rules.slope import Slope, Slopes
 from cnnlab.probes.input_energy import log_slope
 from cnnlab.probes.sight import measured_coverage
 from cnnlab.spec.network import Conv, Input, Network
+from experiments.analysis.verdicts import claim_case
 from experiments.claims.strides import (
     st2_accumulation,
     st2_blurs,
@@ -30,11 +31,10 @@ from experiments.claims.strides import (
     st_ok_simple_problem,
     st_size_drastic,
 )
-from experiments.judging import case
 
 
 def judged(module):
-    found = {"claim": case("claim", module.CLAIM, {}, Path("nowhere"))}
+    found = {"claim": claim_case("claim", module.CLAIM, {}, Path("nowhere"))}
     return judge(found, Family(claims=27, moderator_contrasts=40))["claim"]
 
 

@@ -17,12 +17,12 @@ from cnnlab.spec.net import Classic
 from cnnlab.spec.network import Conv, Network, Pool
 from cnnlab.spec.verdict import Verdict
 from cnnlab.zoo.lowering import network
-from experiments import judging
+from experiments.analysis.verdicts import claim_case, registered_family
 from experiments.claims.max_pooling import mp_not_near_output
 from experiments.claims.remember import ch_double_every_conv, depth_by_hardware, final_7x7, in_224_all, k3_most_used
 from experiments.claims.strides import st_usually_one
-from experiments.surveys import freeze_layers
-from experiments.surveys.counting import (
+from experiments.claims.surveys import freeze_layers
+from experiments.claims.surveys.counting import (
     Architecture,
     Layer,
     architectures,
@@ -48,8 +48,8 @@ def named(name: str) -> Architecture:
 
 def verdict(module: ModuleType) -> Verdict:
     name = module.__name__.rsplit(".", 1)[-1].replace("_", "-")
-    case = judging.case(name, module.CLAIM, {}, Path("nowhere"))
-    return judge({name: case}, judging.family())[name]
+    case = claim_case(name, module.CLAIM, {}, Path("nowhere"))
+    return judge({name: case}, registered_family())[name]
 
 
 # the frozen tables
@@ -165,7 +165,7 @@ def test_unread_is_raised_for_what_is_not_square() -> None:
 
     read = freeze_layers.row("net", "conv", shaped(8, 8), shaped(4, 4), (3, 3), (2, 2), 1, 1)
     assert (read.stride, read.side_in, read.side_out) == (2, 8, 4)
-    with pytest.raises(freeze_layers.Unread, match="net"):
+    with pytest.raises(freeze_layers.SourceError, match="net"):
         freeze_layers.row("net", "conv", shaped(8, 8), shaped(4, 8), (3, 3), (2, 1), 1, 1)
 
 

@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 
 from cnnlab import data
 from cnnlab.data import Source, arrays, digits, freeze_digits, registry
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.task import Task
 
 
@@ -108,7 +108,7 @@ def test_an_impossible_task_is_one_line(
     make_task: Callable[..., Task], nowhere: Source, changes: dict[str, object], key: str
 ) -> None:
     for step in (data.check, data.load):
-        with pytest.raises(Invalid, match=key) as caught:
+        with pytest.raises(InvalidError, match=key) as caught:
             step(make_task("digits12", **changes), nowhere)
         assert "\n" not in str(caught.value)
 
@@ -148,5 +148,5 @@ def test_corrupt_arrays_are_refused(make_task: Callable[..., Task], nowhere: Sou
     task = make_task("digits12")
     dataset = data.load(task, nowhere)
     assert arrays.verified(dataset, task, imbalance=1.1) is dataset
-    with pytest.raises(Invalid, match="test set"):
+    with pytest.raises(InvalidError, match="test set"):
         arrays.verified(corrupted(dataset, what), task, imbalance=1.1)

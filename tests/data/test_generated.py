@@ -11,7 +11,7 @@ import pytest
 from cnnlab import data
 from cnnlab.data import Source, generated, registry
 from cnnlab.data.generated import Sample, Stimulus
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.task import Task
 
 BOUND = {
@@ -222,7 +222,7 @@ def test_impossible_settings_are_one_line(
     shipped: Shipped, nowhere: Source, name: str, changes: dict[str, object], key: str
 ) -> None:
     for step in (data.check, data.load):
-        with pytest.raises(Invalid, match=key) as caught:
+        with pytest.raises(InvalidError, match=key) as caught:
             step(shipped(name, **changes), nowhere)
         assert "\n" not in str(caught.value)
 

@@ -8,7 +8,7 @@ import pytest
 
 from cnnlab import data
 from cnnlab.data import Dataset, Source, Split
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.task import Task
 
 Draw = Callable[[Dataset, Task, int], tuple[Split, Split]]
@@ -86,5 +86,5 @@ def test_every_task_takes_label_noise_and_the_other_dials_stay_required(
         task = settings[name]
         data.check(replace(task, dials=tuple(sorted((*dict(task.dials).items(), ("label_noise", 0.1))))), nowhere)
         if "label_noise" not in dict(task.dials) and task.dials:
-            with pytest.raises(Invalid, match="label_noise may be added"):
+            with pytest.raises(InvalidError, match="label_noise may be added"):
                 data.check(replace(task, dials=(("label_noise", 0.1),)), nowhere)

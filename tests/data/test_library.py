@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 
 from cnnlab import data
-from cnnlab.data import Dataset, Missing, Source, digits, kept, library, network, raw
-from cnnlab.spec.invalid import Invalid
+from cnnlab.data import Dataset, MissingDataError, Source, digits, kept, library, network, raw
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.task import Task
 
 MakeTask = Callable[..., Task]
@@ -59,7 +59,7 @@ def digest(dataset: Dataset) -> str:
 
 
 def assert_one_line(step: Callable[[Task, Source], object], task: Task, source: Source, *parts: str) -> None:
-    with pytest.raises(Invalid) as caught:
+    with pytest.raises(InvalidError) as caught:
         step(task, source)
     line = str(caught.value)
     assert "\n" not in line
@@ -359,7 +359,7 @@ def test_other_names_are_one_line(
 
 
 def test_a_name_that_is_a_path_is_no_task(make_task: MakeTask) -> None:
-    with pytest.raises(Invalid, match=r"data\.name=mnist/x is not valid: must be the name of a task"):
+    with pytest.raises(InvalidError, match=r"data\.name=mnist/x is not valid: must be the name of a task"):
         make_task("mnist/x")
 
 
@@ -368,7 +368,7 @@ def test_a_task_that_does_not_fit_is_refused_before_anything_is_prepared(
     make_task: MakeTask, nowhere: Source, changes: dict[str, int]
 ) -> None:
     assert_one_line(data.check, make_task("fashion_mnist", **changes), nowhere)
-    with pytest.raises(Invalid, match=f"data.{next(iter(changes))}"):
+    with pytest.raises(InvalidError, match=f"data.{next(iter(changes))}"):
         library._fit(make_task("fashion_mnist", **changes), library.Facts(side=28, channels=1, classes=10, pool=60_000))
 
 
@@ -386,9 +386,9 @@ def test_a_cache_folder_that_cannot_be_is_refused(
 
 
 def test_the_line_survives_the_way_from_a_worker() -> None:
-    error = pickle.loads(pickle.dumps(Missing("mnist", "is not prepared")))
+    error = pickle.loads(pickle.dumps(MissingDataError("mnist", "is not prepared")))
     assert str(error) == "data=mnist is not prepared"
-    assert isinstance(error, Missing)
+    assert isinstance(error, MissingDataError)
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,7 @@ def test_without_data_and_network_one_line_says_both_ways(
     make_task: Callable[..., Task], nowhere: Source, dropping: list[tuple[str, int]], name: str
 ) -> None:
     for step in (data.check, data.load):
-        with pytest.raises(data.Missing) as caught:
+        with pytest.raises(data.MissingDataError) as caught:
             step(make_task(name), nowhere)
         line = str(caught.value)
         assert "\n" not in line

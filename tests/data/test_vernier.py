@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from cnnlab import data
 from cnnlab.data import Source
 from cnnlab.data.tasks.vernier import POOL_IMAGES, TEST_IMAGES, Vernier
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.task import Task
 
 BOUND = {1: 0.973, 2: 0.974, 3: 0.976}
@@ -153,7 +153,7 @@ def test_only_the_ratio_of_contrast_to_noise_matters(make_task: Callable[..., Ta
 def test_impossible_dials_are_one_line(
     make_task: Callable[..., Task], nowhere: Source, changes: dict[str, object], key: str
 ) -> None:
-    with pytest.raises(Invalid, match=key) as caught:
+    with pytest.raises(InvalidError, match=key) as caught:
         data.check(make_task("vernier", **changes), nowhere)
     assert "\n" not in str(caught.value)
 

@@ -8,8 +8,8 @@ import pytest
 from cnnlab.spec.arm import plain
 from cnnlab.spec.record import PROTOCOL, Finals, Measured, Record, Tried, Tuning
 from cnnlab.training.run import evaluation_seeds
+from experiments.claims.registry import claim_digests
 from experiments.config.resolve import Point
-from experiments.registry import claim_digests
 
 Plant = Callable[..., Record]
 

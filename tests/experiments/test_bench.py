@@ -21,12 +21,12 @@ from cnnlab.data import epoch_orders
 from cnnlab.spec.network import Conv
 from cnnlab.training.workers import ONE_THREAD
 from experiments.bench import cells, child, compiling, contract, door, gates, given, keeping, measuring, report, sweeps
-from experiments.bench.cells import Cell
+from experiments.bench.cells import ArmResults
 from experiments.bench.child import Turn
 from experiments.bench.contenders import engine, engine_xla, naive_scan, nnx_loop
 from experiments.bench.contract import Machine, Setup, cache, contender, names
 from experiments.bench.measuring import Failure, Gated, Plan, Rival, Sample
-from experiments.bench.team import Failed, Team, rate, team
+from experiments.bench.team import ContenderError, Team, rate, team
 from experiments.bench.workloads import LEARNING_RATE, MOMENTUM, WORKLOADS, Workload, variants
 
 pytestmark = pytest.mark.usefixtures("natively")
@@ -365,14 +365,14 @@ def test_a_turn_on_a_gpu_lasts_and_the_engine_trains_a_block_of_members_side_by_
 
 def test_a_failing_process_says_why_and_a_dead_one_is_noticed() -> None:
     setup = Setup(name="1x1", processes=1, environment={})
-    with team("nothing_of_that_name", setup, TINY, CPU, {}) as workers, pytest.raises(Failed, match="ended"):
+    with team("nothing_of_that_name", setup, TINY, CPU, {}) as workers, pytest.raises(ContenderError, match="ended"):
         workers.ask("prepare")
     with Team(child.gauge, [(CPU,)], ONE_THREAD) as workers:
-        with pytest.raises(Failed) as problem:
+        with pytest.raises(ContenderError) as problem:
             workers.ask("gauge", "speed_of_light")
         assert problem.value.reason.startswith("AttributeError")
         workers.processes[0].kill()
-        with pytest.raises(Failed, match="ended"):
+        with pytest.raises(ContenderError, match="ended"):
             workers.ask("prepare")
 
 
@@ -420,7 +420,7 @@ class Scripted:
     def ask(self, command: str, *arguments: Any) -> list[Any]:
         self.asked.append(command)
         if command == self.fails:
-            raise Failed("Traceback\nMemoryError: too large")
+            raise ContenderError("Traceback\nMemoryError: too large")
         match command:
             case "turn" | "gauge":
                 return [turn(0, 1, self.speed / 2, self.losses), turn(0, 1, self.speed / 2, [9.0])]
@@ -556,11 +556,13 @@ def samples() -> Iterator[Sample]:
         yield sample("limit", "flop_per_second/numpy", 2e8, number)
 
 
-def found_cells(combine: Callable[[Sequence[Sample]], tuple[Cell, ...]] = cells.cells) -> dict[tuple[str, str], Cell]:
+def found_cells(
+    combine: Callable[[Sequence[Sample]], tuple[ArmResults, ...]] = cells.cells,
+) -> dict[tuple[str, str], ArmResults]:
     return {(cell.contender, cell.metric): cell for cell in combine(list(samples()))}
 
 
-def sums_are_right(combine: Callable[[Sequence[Sample]], tuple[Cell, ...]]) -> bool:
+def sums_are_right(combine: Callable[[Sequence[Sample]], tuple[ArmResults, ...]]) -> bool:
     """Whether ratios are the engine's median over that of each contender's better set-up."""
     ratios = cells.ratios(list(combine(list(samples()))))["W1"]
     whole = WORKLOADS["W1"].train_flop
@@ -573,17 +575,17 @@ def sums_are_right(combine: Callable[[Sequence[Sample]], tuple[Cell, ...]]) -> b
     }
 
 
-def worse_set_up(found: Sequence[Sample]) -> tuple[Cell, ...]:
+def worse_set_up(found: Sequence[Sample]) -> tuple[ArmResults, ...]:
     """The fault: PyTorch's worse set-up counts."""
     return cells.cells([one for one in found if one.contender != "torch_eager/2x1"])
 
 
-def worse_library(found: Sequence[Sample]) -> tuple[Cell, ...]:
+def worse_library(found: Sequence[Sample]) -> tuple[ArmResults, ...]:
     """The fault: the limit is one library's."""
     return cells.cells([one for one in found if one.metric != "flop_per_second/numpy"])
 
 
-def last_round_alone(found: Sequence[Sample]) -> tuple[Cell, ...]:
+def last_round_alone(found: Sequence[Sample]) -> tuple[ArmResults, ...]:
     """The fault: the other rounds are forgotten."""
     return cells.cells([one for one in found if one.round == 2])
 
@@ -593,7 +595,7 @@ def test_ratios_are_of_medians_against_the_better_set_up() -> None:
 
 
 @pytest.mark.parametrize("fault", [worse_set_up, worse_library, last_round_alone])
-def test_ratios_of_a_faulty_sum_are_found(fault: Callable[[Sequence[Sample]], tuple[Cell, ...]]) -> None:
+def test_ratios_of_a_faulty_sum_are_found(fault: Callable[[Sequence[Sample]], tuple[ArmResults, ...]]) -> None:
     assert not sums_are_right(fault)
 
 

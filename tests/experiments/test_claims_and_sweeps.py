@@ -18,22 +18,29 @@ from cnnlab.inference.rules.contract import Rule
 from cnnlab.inference.rules.directional import Directional
 from cnnlab.probes import measuring
 from cnnlab.spec.arm import plain
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.record import PROTOCOL, Finals, Measured, Record, Tried, Tuning
 from cnnlab.spec.task import Task
 from cnnlab.spec.verdict import Verdict
 from cnnlab.training import probing
 from cnnlab.training.program import program
 from cnnlab.training.run import evaluation_seeds
-from experiments import judging
-from experiments.claim import Claim, Contrast, Moderator, Trained, Untestable, Variant
-from experiments.closing import printed_contrasts
+from experiments.analysis.contrasts import places
+from experiments.analysis.metrics import PROBE, conditions
+from experiments.analysis.results import ArmResults, SweepResults
+from experiments.analysis.verdicts import (
+    contrast_effects,
+    judge_claims,
+    pairwise_effects,
+    primary,
+    registered_family,
+    undecided_arms,
+)
+from experiments.claims.base import Claim, Contrast, Moderator, Trained, Untestable, Variant
+from experiments.claims.registry import claim_digests, claims, register
 from experiments.config.grid import CONF, Grid, grid
 from experiments.config.resolve import Point
-from experiments.metrics import PROBE, conditions
-from experiments.places import places
-from experiments.registry import claim_digests, claims, register
-from experiments.view import Cell, View
+from experiments.reports.sweep import printed_contrasts
 
 # ----------------------------------------------------------------------------------- what a claim asks for, a sweep has
 
@@ -140,7 +147,7 @@ def _of_evidence(trained: Trained) -> Iterator[str]:
 def _of_metric(metric: str) -> Iterator[str]:
     try:
         conditions(metric)
-    except Invalid as problem:
+    except InvalidError as problem:
         yield str(problem)
     if metric.startswith(PROBE) and metric.removeprefix(PROBE).split("/")[0] not in measuring.probes():
         yield f"no probe {metric}"
@@ -150,7 +157,7 @@ def _of_rule(trained: Trained, rule: Rule[Any]) -> Iterator[str]:
     """The rule's margin is the effects', and at its primary match the sweep has every contrast."""
     if isinstance(rule, Directional) and rule.margin is not None and rule.margin != trained.margin:
         yield f"margin {trained.margin}, but the rule's is {rule.margin}"
-    sweep, match = planned(trained.sweep), judging.primary(rule)
+    sweep, match = planned(trained.sweep), primary(rule)
     for contrast in trained.contrasts if sweep is not None else ():
         for level in contrast.levels:
             if level in sweep.levels and level != sweep.reference and match not in sweep.levels[level]:
@@ -208,7 +215,7 @@ def test_every_empirical_claim_is_fed_by_a_sweep_or_says_why_not() -> None:
 
 def test_claims_and_moderators_stay_within_the_registered_family() -> None:
     """Else the judge would have to refuse them all."""
-    family = judging.family()
+    family = registered_family()
     directional = [
         name
         for name, claim in claims().items()
@@ -306,24 +313,26 @@ def record(point: Point, plant: Plant, block: int) -> Record:
     )
 
 
-def planted(found: Grid, plant: Callable[[Point], Plant], blocks: int = 1) -> View:
+def planted(found: Grid, plant: Callable[[Point], Plant], blocks: int = 1) -> SweepResults:
     """The view of a sweep whose arms have what is planted; the checks pass."""
     reference = found.settings.sweep.reference if found.settings.sweep is not None else ""
 
-    def cell(point: Point) -> Cell:
+    def cell(point: Point) -> ArmResults:
         given = (
             plant(dataclasses.replace(point, check="none", level=reference)) if point.check != "none" else plant(point)
         )
         worse = {"positive": 0.4, "sensitivity": 0.05}
         lower = worse[point.check] if point.check in worse else 0.0
         one = dataclasses.replace(given, accuracy=given.accuracy - lower)
-        return Cell(point=point, records=tuple(record(point, one, block) for block in range(blocks)))
+        return ArmResults(point=point, records=tuple(record(point, one, block) for block in range(blocks)))
 
-    return View(settings=found.settings, cells=tuple(map(cell, found.points)), checks=tuple(map(cell, found.checks)))
+    return SweepResults(
+        settings=found.settings, cells=tuple(map(cell, found.points)), checks=tuple(map(cell, found.checks))
+    )
 
 
-def judged(name: str, **views: View) -> Verdict:
-    return judging.verdicts([name], views, Path("none"))[name]
+def judged(name: str, **views: SweepResults) -> Verdict:
+    return judge_claims([name], views, Path("none"))[name]
 
 
 def word(verdict: Verdict, part: str) -> str:
@@ -359,7 +368,7 @@ def test_a_penalty_that_is_the_same_everywhere_does_not_grow() -> None:
     assert word(found, "penalty at the finest detail") == word(found, "worse than a pool there") == "supported"
     assert word(found, "penalty grows with detail") == "inconclusive"
     assert found.word == "inconclusive"
-    wanted = {cell.point.data for cell in judging.undecided(view, ["st-bad-when-detail-needed"])}
+    wanted = {cell.point.data for cell in undecided_arms(view, ["st-bad-when-detail-needed"])}
     assert {"vernier_coarse", "digits_scaled"} <= wanted
 
 
@@ -430,7 +439,7 @@ def test_an_instance_that_the_fresh_block_does_not_repeat_is_none() -> None:
 
 
 def test_contrasts_of_probes_print_at_the_one_learning_rate_they_have() -> None:
-    rows = judging.contrasts(planted(filtering(), background(0.3)), ["pw-filters-background"])
+    rows = contrast_effects(planted(filtering(), background(0.3)), ["pw-filters-background"])
     table = printed_contrasts(rows)
     assert list(table["at common learning rate"]) == ["", ""]
     assert table["at own-best learning rate"].str.startswith("probe:nuisance_share/").all()
@@ -438,7 +447,7 @@ def test_contrasts_of_probes_print_at_the_one_learning_rate_they_have() -> None:
 
 
 def test_a_member_without_the_probe_holds_the_instance_back() -> None:
-    def bare(cell: Cell) -> Cell:
+    def bare(cell: ArmResults) -> ArmResults:
         records = tuple(dataclasses.replace(one, probes=({}, *one.probes[1:])) for one in cell.records)
         return dataclasses.replace(cell, records=records)
 
@@ -457,7 +466,7 @@ def linear() -> Grid:
 NO_BACKPROP = "lin-no-backprop"
 
 
-def without_checks(view: View) -> View:
+def without_checks(view: SweepResults) -> SweepResults:
     return dataclasses.replace(view, checks=())
 
 
@@ -498,7 +507,7 @@ def test_accuracies_are_held_back_by_their_checks() -> None:
         contrasts=(Contrast(name="x", better=("d1",), worse=("d2",)),),
         metric="test_accuracy",
     )
-    from experiments.evidence import evidence
+    from experiments.analysis.evidence import evidence
 
     view = without_checks(planted(linear(), by_level()))
     compared = evidence(NO_BACKPROP, trained, trained.contrasts[0], view)
@@ -536,6 +545,6 @@ def test_symmetry_is_not_why_where_repaired_padding_closes_the_gap() -> None:
 def test_tasks_that_differ_in_their_images_alone_have_labels_of_their_own() -> None:
     view = planted(plan("difficulty", "digits12,digits12_few"), by_level())
     assert {view.label(task) for task in view.tasks()} == {"digits12, 960 images", "digits12, 240 images"}
-    assert len({effect.setting.task for _, effect in judging.pairwise(view)}) == 2
+    assert len({effect.setting.task for _, effect in pairwise_effects(view)}) == 2
     found = judged("st-ok-simple-problem", difficulty=view)
     assert {effect.setting.task for effect in found.effects} == {"digits12, 960 images"}

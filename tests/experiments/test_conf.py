@@ -9,11 +9,11 @@ import yaml
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import ConvNet
+from experiments.cli.errors import UsageError
 from experiments.config import resolve, schema
 from experiments.config.grid import CONF, grid
-from experiments.config.mistakes import UserMistake
 from experiments.config.resolve import CHECKS
 
 GROUPS = {
@@ -136,6 +136,6 @@ def test_named_arms_run_only_at_the_matches_and_on_the_tasks_they_name() -> None
     ],
 )
 def test_a_wrong_named_arm_is_one_line(words: list[str], named: str) -> None:
-    with pytest.raises((UserMistake, Invalid), match=re.escape(named)) as caught:
+    with pytest.raises((UsageError, InvalidError), match=re.escape(named)) as caught:
         grid(words)
     assert "\n" not in str(caught.value)

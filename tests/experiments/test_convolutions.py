@@ -9,17 +9,17 @@ import pytest
 from rich.console import Console
 
 from cnnlab.records import Store
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.zoo import native
-from experiments import convolutions
 from experiments.config.grid import grid
 from experiments.config.resolve import Settings
+from experiments.training import convolutions
 
 LIBRARY = Path("planted.so")
 
 
 def no_compiler(*_: object) -> None:
-    raise native.NoLibrary("no C++ compiler is installed (planted)")
+    raise native.LibraryError("no C++ compiler is installed (planted)")
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def settle(settings: Settings, asked: str = "auto") -> str:
         found = convolutions.settle(
             dataclasses.replace(settings, convolutions=asked), Path("compiled"), Console(quiet=True)
         )
-    except Invalid as problem:
+    except InvalidError as problem:
         return str(problem)
     return {LIBRARY: "native", None: "xla"}[found]
 
@@ -98,7 +98,7 @@ def test_a_folder_is_gone_on_with_as_it_was_begun(
     assert settle(left_open) == kind
     (other,) = {"xla", "native"} - {kind}
     assert f"was begun with {kind}, and the two are never mixed" in settle(left_open, other)
-    with pytest.raises(Invalid, match=f"was begun with {kind}"):
+    with pytest.raises(InvalidError, match=f"was begun with {kind}"):
         convolutions.check(dataclasses.replace(left_open, convolutions=other))
     convolutions.check(left_open)
     for machine in (on_a_gpu, without_compiler):
@@ -148,7 +148,7 @@ def test_a_record_of_the_other_kind_among_those_found_is_an_error(left_open: Set
     assert settle(left_open) == "native"
     made = {("a", 0): {"convolutions": "library-1"}, ("b", 0): {"convolutions": "library-2"}}
     convolutions.require_alike(made, left_open)
-    with pytest.raises(Invalid, match="was made with xla, beside others that were not"):
+    with pytest.raises(InvalidError, match="was made with xla, beside others that were not"):
         convolutions.require_alike({**made, ("c", 1): {}}, left_open)
 
 
@@ -156,12 +156,12 @@ def test_what_is_asked_for_by_name_must_be_there(left_open: Settings, monkeypatc
     asked = dataclasses.replace(left_open, convolutions="native")
     convolutions.require_here(asked)
     convolutions.require_here(asked, gpus=0)
-    with pytest.raises(Invalid, match=r"hydra\.launcher\.gpus asks for GPUs; choose xla"):
+    with pytest.raises(InvalidError, match=r"hydra\.launcher\.gpus asks for GPUs; choose xla"):
         convolutions.require_here(asked, gpus=1)
     for machine, why in ((on_a_gpu, "here arms train on a GPU; choose xla"), (without_compiler, "; choose xla")):
         with monkeypatch.context() as patch:
             machine(patch)
-            with pytest.raises(Invalid, match=why):
+            with pytest.raises(InvalidError, match=why):
                 convolutions.require_here(asked)
             convolutions.require_here(left_open)
             assert settle(left_open, "native").endswith("choose xla")
@@ -170,5 +170,5 @@ def test_what_is_asked_for_by_name_must_be_there(left_open: Settings, monkeypatc
 def test_what_a_folder_was_begun_with_must_be_there_too(left_open: Settings) -> None:
     convolutions.require_here(left_open, gpus=1)
     record(left_open, '{"convolutions": "library-1"}')
-    with pytest.raises(Invalid, match=r"asks for GPUs; .*was begun with them: choose another results="):
+    with pytest.raises(InvalidError, match=r"asks for GPUs; .*was begun with them: choose another results="):
         convolutions.require_here(left_open, gpus=1)

@@ -21,18 +21,20 @@ from cnnlab.inference.family import Case, Family, judge
 from cnnlab.inference.rules.cost import Cost, Everywhere, Timings
 from cnnlab.inference.rules.exact import Exact
 from cnnlab.inference.rules.powers_of_two import PowersOfTwo
-from cnnlab.records import BadRecord
-from cnnlab.spec.invalid import Invalid
+from cnnlab.records import RecordError
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.verdict import Verdict
-from experiments import cost, judging, published, timings
-from experiments.claim import Claim, Timed
+from experiments import cost
+from experiments.analysis import published, verdicts
 from experiments.claims.activations import relu_cheap
+from experiments.claims.base import Claim, Timed
 from experiments.claims.pointwise import pw_cheaper
 from experiments.claims.remember import ch_pow2_gpu
 from experiments.claims.strides import st_saves_memory
-from experiments.config.mistakes import UserMistake
-from experiments.stopwatch import SHORTEST, clock_for, interleaved
-from experiments.timings import BadTimings, NotTimed
+from experiments.cli.errors import UsageError
+from experiments.timing import timings
+from experiments.timing.stopwatch import SHORTEST, clock_for, interleaved
+from experiments.timing.timings import TimingsError, NotTimedError
 
 ROOT = Path(__file__).parents[2]
 FAMILY = Family(claims=1, moderator_contrasts=1)
@@ -226,7 +228,7 @@ def test_without_the_trend_narrow_layers_would_pass_for_powers_of_two() -> None:
 
 def test_widths_too_few_for_the_regression_are_refused() -> None:
     few = {name: cell for name, cell in widths(powers).items() if name in ("16", "32", "64", "128")}
-    with pytest.raises(Invalid, match="widths"):
+    with pytest.raises(InvalidError, match="widths"):
         verdict_of(PowersOfTwo(), few)
 
 
@@ -290,9 +292,9 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
 def test_a_damaged_file_is_refused_in_one_line(damage: str, tmp_path: Path) -> None:
     path = timings.write(made(), tmp_path)
     DAMAGE[damage][0](path)
-    with pytest.raises(BadTimings, match=DAMAGE[damage][1]) as caught:
+    with pytest.raises(TimingsError, match=DAMAGE[damage][1]) as caught:
         timings.kept("pw-cheaper", tmp_path, "time")
-    assert isinstance(caught.value, BadRecord)
+    assert isinstance(caught.value, RecordError)
     assert str(path) in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
 
@@ -353,7 +355,7 @@ def test_the_door_keeps_what_it_timed_and_judges_it(
 
 def test_sides_exchanged_refute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     door(monkeypatch, tmp_path, "pw-cheaper", "relu-cheap", reverse=True)
-    found = judging.verdicts(["pw-cheaper", "relu-cheap"], {}, tmp_path)
+    found = verdicts.verdicts(["pw-cheaper", "relu-cheap"], {}, tmp_path)
     assert {verdict.word for verdict in found.values()} == {"refuted"}
     assert all("reversed" in verdict.reason for verdict in found.values())
 
@@ -371,7 +373,7 @@ def test_what_needs_a_gpu_is_skipped_and_asked_for_by_name_it_is_not_done(
 
 def test_nothing_timed_is_untested_with_the_way_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(timings, "accelerator", lambda: "cpu")
-    found = judging.verdicts(["ch-pow2-gpu", "relu-cheap"], {}, tmp_path)
+    found = verdicts.verdicts(["ch-pow2-gpu", "relu-cheap"], {}, tmp_path)
     assert [verdict.word for verdict in found.values()] == ["untested", "untested"]
     assert "needs a GPU" in found["ch-pow2-gpu"].reason
     assert "python -m experiments.cost relu-cheap" in found["relu-cheap"].reason
@@ -392,7 +394,7 @@ def test_a_wrong_word_is_one_line_with_the_choices(
 
 
 def test_a_claim_without_a_stopwatch_cannot_be_chosen() -> None:
-    with pytest.raises(UserMistake, match="nothing to time"):
+    with pytest.raises(UsageError, match="nothing to time"):
         cost.choose(["mp-early-smallest"])
 
 
@@ -512,7 +514,7 @@ def test_a_stride_that_is_none_saves_nothing(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_figure_without_timings_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CNNLAB_RESULTS", str(tmp_path))
     for module in (pw_cheaper, relu_cheap, ch_pow2_gpu):
-        with pytest.raises(NotTimed, match="to draw"):
+        with pytest.raises(NotTimedError, match="to draw"):
             module.figure()
 
 

@@ -18,9 +18,11 @@ from rich.console import Console
 
 from cnnlab.records import Store, require_writable
 from cnnlab.training.workers import Pool
-from experiments import closing, provenance, run, session
+from experiments import run
 from experiments.config.grid import Grid
-from experiments.session import Summary
+from experiments.reports import sweep as sweep_report
+from experiments.training import provenance, session
+from experiments.training.session import Summary
 
 from .test_suite import invented
 
@@ -59,7 +61,7 @@ def door(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     monkeypatch.setenv("CNNLAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(session, "training", invented)
     monkeypatch.setattr(Pool, "_worker", lambda self, number: Idle())
-    monkeypatch.setattr(closing, "report", counts)
+    monkeypatch.setattr(sweep_report, "report", counts)
     return Door(capsys=capsys, monkeypatch=monkeypatch)
 
 

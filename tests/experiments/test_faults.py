@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments import faults, stopping
+from experiments import faults
+from experiments.cli import signals
 from experiments.faults import Lab, Whole
 
 SHARE = [*faults.planned(kills=2, stops=1, takeovers=1)]
@@ -77,7 +78,7 @@ folder = results / "sweeps" / "x"
 folder.mkdir(parents=True, exist_ok=True)
 (folder / "arms.csv").write_text("table")
 print(f"trained {trained} arms")
-""".replace("{line!r}", repr(stopping.GO_ON))
+""".replace("{line!r}", repr(signals.GO_ON))
 
 LINGERING = """
 import os, signal, sys, time

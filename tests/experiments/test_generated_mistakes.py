@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from experiments import run
+from experiments.config import errors
 from experiments.config import grid as grids
-from experiments.config import mistakes
 
 LINES, FILES = (300, 60) if "CNNLAB_FAULTS" in os.environ else (40, 20)
 WORD = st.text(string.ascii_lowercase + "_", min_size=1, max_size=12)
@@ -44,7 +44,7 @@ EVIL = ("os.system", "builtins.eval", "subprocess.call", "experiments.run.main")
 
 
 def keys() -> frozenset[str]:
-    return frozenset(mistakes.keys())
+    return frozenset(errors.keys())
 
 
 unknown_key = st.tuples(st.sampled_from(["", "model.", "data.", "train.", "scale."]), WORD, WORD).map(

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from cnnlab.geometry.graph_json import read
 from cnnlab.probes import agreement
 from cnnlab.probes.sight import Seen
-from experiments import geometry
+from experiments.geometry import __main__ as geometry
 from experiments.geometry import main
 
 ROOT = Path(__file__).parents[2]
@@ -100,7 +100,7 @@ def test_a_report_with_every_stride_one_too_many_is_noticed(
                 node["stride"] = [node["stride"][0] + 1] * 2
         return read(content)
 
-    monkeypatch.setattr("experiments.subject.load", faulty)
+    monkeypatch.setattr("experiments.geometry.network.load", faulty)
     with pytest.raises((AssertionError, KeyError, json.JSONDecodeError)):
         check_case(CASES[name], tmp_path)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.registry import register
+from experiments.claims.registry import register
 
 ROOT = Path(__file__).parents[2]
 

@@ -15,11 +15,14 @@ from rich.console import Console
 from cnnlab.records import Store
 from cnnlab.spec.record import PROTOCOL, Record
 from cnnlab.spec.verdict import Verdict
-from experiments import curve, judge, judging, noise, page, scope
+from experiments import judge
+from experiments.analysis import scope, verdicts
+from experiments.analysis.results import SweepResults, view
+from experiments.claims.registry import claims, register
 from experiments.config.grid import Grid, grid
 from experiments.config.resolve import Point
-from experiments.registry import claims, register
-from experiments.view import View, view
+from experiments.reports import claim as claim_page
+from experiments.reports import noise_floor, specification_curve
 
 CLAIM = "mp-after-two-convs"
 COUNT = 16
@@ -49,7 +52,7 @@ def stored(root: Path, plant: Plant, **changes: object) -> Store:
     return store
 
 
-def seen(store: Store) -> View:
+def seen(store: Store) -> SweepResults:
     settings = dataclasses.replace(plan().settings, results=store.root.parent)
     return view(dataclasses.replace(plan(), settings=settings))
 
@@ -65,18 +68,18 @@ def printed(call: Callable[[Console], object]) -> str:
 
 def test_noise_page_finds_every_copy_and_says_how_far_it_lies(tmp_path: Path, plant: Plant) -> None:
     store = stored(tmp_path, plant, noise=0.012)
-    said = printed(lambda console: noise.page(store.root, tmp_path / "claims", console, as_json=False))
+    said = printed(lambda console: noise_floor.page(store.root, tmp_path / "claims", console, as_json=False))
     assert said.count("d6w16-max2_4-relu") >= 2
     for task in ("digits12", "offset_px 1", "offset_px 3"):
         assert task in said
-    assert f"{judging.family().claims} claims" in said
+    assert f"{verdicts.family().claims} claims" in said
     assert "McNemar" in said
     assert (tmp_path / "claims" / "noise.png").is_file()
 
 
 def test_noise_numbers_are_those_of_the_pairs(tmp_path: Path, plant: Plant, capsys: pytest.CaptureFixture[str]) -> None:
     store = stored(tmp_path, plant, noise=0.012)
-    assert noise.page(store.root, tmp_path, Console(file=io.StringIO()), as_json=True) == 0
+    assert noise_floor.page(store.root, tmp_path, Console(file=io.StringIO()), as_json=True) == 0
     found = {row["name"].split(",")[0]: row for row in json.loads(capsys.readouterr().out)}
     reference = next(p for p in plan().points if p.level == "[2,4]" and p.arm.task.name == "digits12")
     copy = next(p for p in plan().checks if p.check == "a_a" and p.arm.task.name == "digits12")
@@ -92,7 +95,7 @@ def test_a_pair_of_which_one_diverged_is_counted_and_left_out_of_the_spread(tmp_
     for point in (*plan().points, *plan().checks):
         lost = (3,) if point.check == "a_a" else ()
         store.write(plant(point, accuracy(point), lost=lost), {})
-    said = printed(lambda console: noise.page(store.root, tmp_path, console, as_json=False))
+    said = printed(lambda console: noise_floor.page(store.root, tmp_path, console, as_json=False))
     assert "11 (1 diverged)" in said
 
 
@@ -101,7 +104,7 @@ def test_without_copies_one_line_says_how_to_make_some(tmp_path: Path, plant: Pl
     store = Store(tmp_path / "runs")
     for point in {"nothing": (), "no copy": plan().points, "no original": plan().checks}[kept]:
         store.write(plant(point, accuracy(point)), {})
-    said = printed(lambda console: noise.page(store.root, tmp_path, console, as_json=False))
+    said = printed(lambda console: noise_floor.page(store.root, tmp_path, console, as_json=False))
     assert len(said.strip().splitlines()) == 1
     assert "experiments.run +sweep=" in said
 
@@ -122,7 +125,7 @@ def by_position(first: list[Record], again: list[Record]) -> list[tuple[float, f
 
 
 def test_copies_are_paired_by_seed(plant: Plant) -> None:
-    assert pairs_by_seed(noise.paired, plant)
+    assert pairs_by_seed(noise_floor.paired, plant)
     assert not pairs_by_seed(by_position, plant)
 
 
@@ -139,8 +142,8 @@ def with_other_heads(store: Store, plant: Plant) -> Store:
     return store
 
 
-def specified(store: Store) -> tuple[curve.Specification, ...]:
-    return curve.specifications(CLAIM, {"pool_position": seen(store)})
+def specified(store: Store) -> tuple[specification_curve.Specification, ...]:
+    return specification_curve.specifications(CLAIM, {"pool_position": seen(store)})
 
 
 def test_every_choice_with_records_is_a_specification_in_order(tmp_path: Path, plant: Plant) -> None:
@@ -150,7 +153,7 @@ def test_every_choice_with_records_is_a_specification_in_order(tmp_path: Path, p
     assert len({one.choices for one in found}) == len(found)
     estimates = [one.effect.estimate for one in found]
     assert estimates == sorted(estimates)
-    assert curve.summary(found).startswith("16 specifications: 16 (100 %) have the claim's sign")
+    assert specification_curve.summary(found).startswith("16 specifications: 16 (100 %) have the claim's sign")
 
 
 def test_another_head_is_a_specification_where_all_its_arms_have_records(tmp_path: Path, plant: Plant) -> None:
@@ -159,7 +162,7 @@ def test_another_head_is_a_specification_where_all_its_arms_have_records(tmp_pat
     assert len(found) == COUNT + len(flat) == COUNT + 2 * 3 * 2
     assert {one.effect.call for one in flat} == {"null"}
     assert {one.effect.call for one in found if one not in flat} == {"pos"}
-    assert "12 negligible" in curve.summary(found)
+    assert "12 negligible" in specification_curve.summary(found)
 
 
 def test_an_arm_without_a_record_takes_its_specifications_away(tmp_path: Path, plant: Plant) -> None:
@@ -171,26 +174,28 @@ def test_an_arm_without_a_record_takes_its_specifications_away(tmp_path: Path, p
 
 def test_the_curve_is_written_drawn_and_printed(tmp_path: Path, plant: Plant) -> None:
     there = {"pool_position": seen(stored(tmp_path, plant))}
-    said = printed(lambda console: curve.page([CLAIM], there, tmp_path, console, as_json=False))
-    with (tmp_path / f"{CLAIM}-curve.csv").open() as file:
+    said = printed(lambda console: specification_curve.page([CLAIM], there, tmp_path, console, as_json=False))
+    with (tmp_path / f"{CLAIM}-specification_curve.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == COUNT
     assert {"contrast", "task", "matched", "learning rate", "net", "difference", "low", "high", "call"} <= set(rows[0])
     assert all(float(row["low"]) <= float(row["difference"]) <= float(row["high"]) for row in rows)
-    assert (tmp_path / f"{CLAIM}-curve.png").stat().st_size > 10_000
+    assert (tmp_path / f"{CLAIM}-specification_curve.png").stat().st_size > 10_000
     assert "no test is made of their number" in said
 
 
 def test_a_claim_without_records_is_a_line_that_says_what_makes_them(tmp_path: Path) -> None:
-    said = printed(lambda console: curve.page([CLAIM, "mp-early-smallest"], {}, tmp_path, console, as_json=False))
+    said = printed(
+        lambda console: specification_curve.page([CLAIM, "mp-early-smallest"], {}, tmp_path, console, as_json=False)
+    )
     assert "experiments.run +sweep=pool_position" in said
     assert "no part of it rests on training" in said
     assert list(tmp_path.iterdir()) == []
 
 
 def test_headlines_are_claims_that_rest_on_training() -> None:
-    assert len(curve.HEADLINES) == 5
-    assert all(register()[name].trained for name in curve.HEADLINES)
+    assert len(specification_curve.HEADLINES) == 5
+    assert all(register()[name].trained for name in specification_curve.HEADLINES)
 
 
 # Scope, the page of a claim, its row for machines, and the door.
@@ -233,7 +238,7 @@ def test_another_arm_widens_the_scope(
 
 
 def judged(store: Store) -> Verdict:
-    return judging.verdicts([CLAIM], {"pool_position": seen(store)}, store.root.parent)[CLAIM]
+    return verdicts.verdicts([CLAIM], {"pool_position": seen(store)}, store.root.parent)[CLAIM]
 
 
 def test_a_row_for_machines_has_its_keys_and_the_scope(tmp_path: Path, plant: Plant) -> None:
@@ -241,16 +246,16 @@ def test_a_row_for_machines_has_its_keys_and_the_scope(tmp_path: Path, plant: Pl
     assert set(row) == KEYS
     assert row["evidence"]["scope"] == reach(Store(tmp_path / "runs"))
     assert json.loads(json.dumps(row, allow_nan=False)) == row
-    bare = judge.as_data(register()[CLAIM], judging.verdicts([CLAIM], {}, tmp_path)[CLAIM])
+    bare = judge.as_data(register()[CLAIM], verdicts.verdicts([CLAIM], {}, tmp_path)[CLAIM])
     assert set(bare) == KEYS
     assert "scope" not in bare["evidence"]
 
 
 def test_the_page_prints_scope_family_contrasts_and_what_decides_nothing(tmp_path: Path, plant: Plant) -> None:
     verdict = judged(stored(tmp_path, plant))
-    said = printed(lambda console: page.claim(register()[CLAIM], verdict, None, console))
+    said = printed(lambda console: claim_page.claim(register()[CLAIM], verdict, None, console))
     assert verdict.word == "supported"
-    for part in ("scope", f"m = {judging.family().claims}", "sign-flip", "BCa", "found with", "two or three against"):
+    for part in ("scope", f"m = {verdicts.family().claims}", "sign-flip", "BCa", "found with", "two or three against"):
         assert part in said
 
 

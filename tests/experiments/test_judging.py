@@ -14,14 +14,14 @@ from cnnlab.spec.arm import plain
 from cnnlab.spec.record import PROTOCOL, Finals, Measured, Record, Tried, Tuning
 from cnnlab.spec.verdict import Verdict
 from cnnlab.training.run import evaluation_seeds
-from experiments import evidence as desk
-from experiments import judging, reading
-from experiments.claim import Contrast, Moderator, Trained
+from experiments.analysis import evidence as desk
+from experiments.analysis import reading, verdicts
+from experiments.analysis.evidence import label
+from experiments.analysis.results import ArmResults, SweepResults
+from experiments.claims.base import Contrast, Moderator, Trained
+from experiments.claims.registry import claim_digests, claims, claims_fed_by, register, strays
 from experiments.config.grid import Grid, grid
 from experiments.config.resolve import Point
-from experiments.evidence import label
-from experiments.registry import claim_digests, claims, claims_fed_by, register, strays
-from experiments.view import Cell, View
 
 CLAIM = "mp-after-two-convs"
 Accuracy = Callable[[Point], float]
@@ -69,15 +69,17 @@ def record(point: Point, mean: float, block: int, noise: float = 0.003, seed: in
     )
 
 
-def planted(accuracy: Accuracy, blocks: int = 1, noise: float = 0.003) -> View:
+def planted(accuracy: Accuracy, blocks: int = 1, noise: float = 0.003) -> SweepResults:
     """The view of a sweep whose arms have the accuracy that is planted."""
 
-    def cell(point: Point) -> Cell:
+    def cell(point: Point) -> ArmResults:
         made = tuple(record(point, accuracy(point), block, noise) for block in range(blocks))
-        return Cell(point=point, records=made)
+        return ArmResults(point=point, records=made)
 
     found = plan()
-    return View(settings=found.settings, cells=tuple(map(cell, found.points)), checks=tuple(map(cell, found.checks)))
+    return SweepResults(
+        settings=found.settings, cells=tuple(map(cell, found.points)), checks=tuple(map(cell, found.checks))
+    )
 
 
 def usual(point: Point) -> float:
@@ -107,8 +109,8 @@ def reference_too(accuracy: Accuracy) -> Accuracy:
     return shifted
 
 
-def verdict(view: View, name: str = CLAIM) -> Verdict:
-    return judging.verdicts([name], {"pool_position": view}, Path("none"))[name]
+def verdict(view: SweepResults, name: str = CLAIM) -> Verdict:
+    return verdicts.verdicts([name], {"pool_position": view}, Path("none"))[name]
 
 
 def test_a_planted_effect_is_supported_and_its_mirror_refuted() -> None:
@@ -136,20 +138,20 @@ def test_a_moderator_qualifies() -> None:
     assert "offset_px=1" in (found.condition or "")
 
 
-def edit(view: View, change: Callable[[Cell], Cell]) -> View:
+def edit(view: SweepResults, change: Callable[[ArmResults], ArmResults]) -> SweepResults:
     return dataclasses.replace(view, cells=tuple(map(change, view.cells)), checks=tuple(map(change, view.checks)))
 
 
-def with_record(cell: Cell, **changes: object) -> Cell:
+def with_record(cell: ArmResults, **changes: object) -> ArmResults:
     return dataclasses.replace(cell, records=tuple(dataclasses.replace(one, **changes) for one in cell.records))  # type: ignore[arg-type]
 
 
-def capped_rate(cell: Cell) -> Cell:
+def capped_rate(cell: ArmResults) -> ArmResults:
     tunings = [dataclasses.replace(one.tuning, capped=True) for one in cell.records]
     return with_record(cell, tuning=tunings[0])
 
 
-HELD_BACK: Mapping[str, tuple[Callable[[View], View], str]] = {
+HELD_BACK: Mapping[str, tuple[Callable[[SweepResults], SweepResults], str]] = {
     "rule changed after data": (
         lambda view: edit(view, lambda cell: with_record(cell, claims={CLAIM: "another"})),
         "rule changed after data",
@@ -208,7 +210,7 @@ def test_a_failed_check_holds_its_tasks_back() -> None:
 
 
 def test_a_task_without_headroom_does_not_count() -> None:
-    def no_room(cell: Cell) -> Cell:
+    def no_room(cell: ArmResults) -> ArmResults:
         tunings = [dataclasses.replace(one.tuning, linear_accuracy=(0.88,)) for one in cell.records]
         return with_record(cell, tuning=tunings[0]) if cell.point.arm.task.real else cell
 
@@ -220,7 +222,7 @@ def test_clauses_without_evidence_hold_back_and_say_what_is_needed() -> None:
     view = planted(reference_too(late_wins))
     for name in claims_fed_by("pool_position"):
         trained = claims()[name].evidence
-        if isinstance(trained, judging.Trained) and trained.needs:
+        if isinstance(trained, verdicts.Trained) and trained.needs:
             assert verdict(view, name).word in ("inconclusive", "untested")
     assert (
         "needs linear probes" in verdict(view, "mp-late-starves-head").reason
@@ -229,12 +231,12 @@ def test_clauses_without_evidence_hold_back_and_say_what_is_needed() -> None:
 
 
 def test_the_second_look_is_asked_for_where_noise_left_things_open() -> None:
-    assert judging.undecided(planted(reference_too(late_wins)), [CLAIM]) == ()
+    assert verdicts.undecided(planted(reference_too(late_wins)), [CLAIM]) == ()
     noisy = planted(usual, noise=0.03)
-    wanted = {cell.point.level for cell in judging.undecided(noisy, [CLAIM]) if cell.point.check == "none"}
+    wanted = {cell.point.level for cell in verdicts.undecided(noisy, [CLAIM]) if cell.point.check == "none"}
     assert {"[2,4]"} <= wanted
     both = planted(usual, blocks=2, noise=0.03)
-    assert judging.undecided(both, [CLAIM]) == ()
+    assert verdicts.undecided(both, [CLAIM]) == ()
 
 
 def test_two_blocks_are_the_second_look() -> None:
@@ -253,14 +255,14 @@ def test_the_register_holds_all_claims_and_every_file_is_registered() -> None:
 
 def test_the_family_is_fixed_whatever_has_run() -> None:
     """M counts registered claims with a trained half, not those whose files or records exist."""
-    size = judging.family().claims
+    size = verdicts.family().claims
     assert size == sum("empirical" in entry.kind for entry in register().values())
     fed = {name for name, claim in claims().items() if claim.trained}
     assert size > len(fed)
 
 
 def test_early_pooling_is_judged_over_all_fifteen_placements() -> None:
-    found = judging.verdicts(["mp-early-smallest"], {}, Path("none"))["mp-early-smallest"]
+    found = verdicts.verdicts(["mp-early-smallest"], {}, Path("none"))["mp-early-smallest"]
     assert found.word == "qualified"
     assert "not parameters" in (found.condition or "")
     from experiments.claims.max_pooling import mp_early_smallest
@@ -277,7 +279,7 @@ def test_a_tie_in_cost_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
     blind = dict.fromkeys(mp_early_smallest.SENSES, 1)
     monkeypatch.setattr(mp_early_smallest, "sizes", lambda *arguments: blind)
-    found = judging.verdicts(["mp-early-smallest"], {}, Path("none"))["mp-early-smallest"]
+    found = verdicts.verdicts(["mp-early-smallest"], {}, Path("none"))["mp-early-smallest"]
     assert found.word == "refuted"
 
 
@@ -289,10 +291,10 @@ DROP = Trained(
 )
 
 
-def probed(lost: str = "") -> View:
+def probed(lost: str = "") -> SweepResults:
     """Late pools lose five points of probe accuracy more than early ones; in one arm a member diverged."""
 
-    def with_probes(cell: Cell) -> Cell:
+    def with_probes(cell: ArmResults) -> ArmResults:
         height = 0.05 if cell.point.level == "[2,4]" else 0.0
 
         def values(one: Record) -> tuple[dict[str, float], ...]:
@@ -305,7 +307,7 @@ def probed(lost: str = "") -> View:
     return edit(planted(usual), with_probes)
 
 
-def held_back(view: View, trained: Trained = DROP) -> bool:
+def held_back(view: SweepResults, trained: Trained = DROP) -> bool:
     """Whether missing values stop a rule that would support the claim by the numbers, and are said at every effect."""
     found = desk.evidence(CLAIM, trained, trained.contrasts[0], view)
     everything = Decisions(greater=1.0, less=1.0, moderators=1.0, registered=1)

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from cnnlab.spec.arm import Arm, plain
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import Classic, ConvNet
 from cnnlab.spec.recipe import Recipe
 from cnnlab.spec.record import PROTOCOL, Finals, Measured, Record, Tuning
 from cnnlab.spec.task import Task
-from experiments.metrics import conditions, gradient_decay, measured, over_linear
+from experiments.analysis.metrics import conditions, gradient_decay, measured, over_linear
 
 TASK = Task(name="digits12", side=12, channels=1, classes=10, train_images=96, validation_images=50)
 FINALS = Finals(
@@ -61,7 +61,7 @@ def test_a_probe_is_a_metric_and_members_without_it_are_nan() -> None:
     ],
 )
 def test_what_is_not_there_is_refused_with_what_is(condition: str, metric: str, says: str) -> None:
-    with pytest.raises(Invalid, match=says):
+    with pytest.raises(InvalidError, match=says):
         measured(record(), condition, metric)
 
 

@@ -10,17 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from experiments.tracking.runs import of_sweep
 
 from cnnlab.records import Store
 from cnnlab.spec.arm import plain
 from cnnlab.training.workers import Outcome
-from experiments import arm_pictures, closing, ending, judging
-from experiments.arm_run import of_arm
+from experiments.analysis.results import view
+from experiments.analysis.verdicts import judge_claims
+from experiments.claims.registry import claims_fed_by
 from experiments.config.grid import Grid, grid
-from experiments.registry import claims_fed_by
-from experiments.session import Session
-from experiments.sweep_run import of_sweep
-from experiments.view import view
+from experiments.reports import suite as suite_report
+from experiments.reports import sweep as sweep_report
+from experiments.tracking import images
+from experiments.tracking.arm_runs import of_arm
+from experiments.training.session import Session
 
 Plant = Callable[..., Any]
 SMOKE = ("+sweep=pool_position", "scale=smoke", "tracker=offline", "workers=1")
@@ -45,15 +48,15 @@ def planted(plan: Grid, plant: Plant, monkeypatch: pytest.MonkeyPatch) -> Grid:
     for point, mean in zip((*plan.points, *plan.checks), (*MEANS, 0.1, 0.5, 0.8), strict=True):
         record = plant(point, mean)
         store.write(dataclasses.replace(record, probes=({},) * len(record.members)), {})
-    monkeypatch.setattr(arm_pictures, "energies", lambda graphs, seconds: [None] * len(graphs))
+    monkeypatch.setattr(images, "energies", lambda graphs, seconds: [None] * len(graphs))
     return plan
 
 
-def ended(plan: Grid) -> closing.Written:
+def ended(plan: Grid) -> sweep_report.Written:
     """The sweep's end, written."""
     now, name = view(plan), plan.settings.sweep_name
-    found = judging.verdicts((*closing.related(name), *claims_fed_by(name)), {name: now}, plan.settings.results)
-    return ending.write_sweep(plan, now, found)
+    found = judge_claims((*sweep_report.related(name), *claims_fed_by(name)), {name: now}, plan.settings.results)
+    return suite_report.write_sweep(plan, now, found)
 
 
 def test_an_arm_is_found_by_sweep_claims_and_scale_and_tells_all_that_was_configured(plan: Grid, plant: Plant) -> None:
@@ -151,16 +154,16 @@ def test_an_arm_that_fails_before_good_ones_leaves_nothing_in_theirs(
 
 
 def test_gradients_are_measured_apart_and_only_as_long_as_they_may(plan: Grid) -> None:
-    graphs = [arm_pictures._graph(point.arm) for point in plan.points[:1]]
-    (measured,) = arm_pictures.energies(graphs, 200.0)
+    graphs = [images._graph(point.arm) for point in plan.points[:1]]
+    (measured,) = images.energies(graphs, 200.0)
     assert measured is not None
     assert measured.shape == (12, 12)
     assert measured.min() >= 0 < measured.max()
-    assert arm_pictures.energies(graphs, 0.0) == [None]
+    assert images.energies(graphs, 0.0) == [None]
 
 
 def test_coverage_is_that_of_the_arms_own_net(plan: Grid) -> None:
-    early, late = (arm_pictures.coverage(plan.points[place].arm) for place in (0, 2))
+    early, late = (images.coverage(plan.points[place].arm) for place in (0, 2))
     assert early.shape == late.shape == (12, 12)
     assert (early != late).any()
     assert early[6, 6] == early.max() > early[0, 0] > 0

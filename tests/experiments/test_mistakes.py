@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
+from experiments.cli.errors import UsageError
 from experiments.config.grid import grid
-from experiments.config.mistakes import UserMistake
 
 SWEEP = "+sweep=pool_position"
 
@@ -62,7 +62,7 @@ WRONG = {
 
 @pytest.mark.parametrize("arguments", WRONG, ids=" ".join)
 def test_a_mistake_is_one_line_that_says_what_would_be_valid(arguments: tuple[str, ...]) -> None:
-    with pytest.raises((UserMistake, Invalid)) as caught:
+    with pytest.raises((UsageError, InvalidError)) as caught:
         grid(list(arguments))
     line = str(caught.value)
     assert "\n" not in line

@@ -9,17 +9,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from experiments.analysis.published import lying_in
 
-from cnnlab.data import Missing
+from cnnlab.data import MissingDataError
 from cnnlab.records import Store
 from cnnlab.spec.net import ConvNet
 from cnnlab.spec.record import OWN, Record
 from cnnlab.training.schedule import recorded
-from experiments import judging, pictures
+from experiments.analysis.metrics import gradient_decay
+from experiments.analysis.results import SweepResults, view
+from experiments.analysis.verdicts import pairwise_effects
 from experiments.config.grid import Grid, grid
 from experiments.config.resolve import Point
-from experiments.metrics import gradient_decay
-from experiments.pictures import (
+from experiments.reports import figures as sweep_figures
+from experiments.reports.figures import (
     Lacking,
     even_kernels,
     gradient_norms,
@@ -28,8 +31,6 @@ from experiments.pictures import (
     pooling_is_activation,
     stride_vs_pool,
 )
-from experiments.published import lying_in
-from experiments.view import View, view
 
 Plant = Callable[..., Record]
 LOOKS = 4
@@ -67,7 +68,7 @@ def stored(
     level: Callable[[Point], float],
     histories: bool = False,
     probes: Callable[[Point], tuple[dict[str, float], ...]] = lambda point: (),
-) -> View:
+) -> SweepResults:
     store = Store(results / "runs")
     for point in plan(sweep).points:
         record = dataclasses.replace(plant(point, level(point), noise=0.001), probes=probes(point))
@@ -80,11 +81,11 @@ def accuracy(point: Point) -> float:
 
 
 @pytest.fixture
-def gradients(tmp_path: Path, plant: Plant) -> View:
+def gradients(tmp_path: Path, plant: Plant) -> SweepResults:
     return stored(tmp_path / "results", plant, GRADIENTS, accuracy, histories=True)
 
 
-def turned(now: View) -> View:
+def turned(now: SweepResults) -> SweepResults:
     """The fault: what the last layer has is stored as the first's, and so on."""
 
     def flipped(record: Record) -> Record:
@@ -102,30 +103,34 @@ def turned(now: View) -> View:
 # The mechanism.
 
 
-def test_a_sweep_has_the_picture_in_the_file_of_its_name_and_others_have_none(gradients: View, tmp_path: Path) -> None:
-    assert set(pictures.names()) == {GRADIENTS, PLACES, POOLS, LOTTERY, STRIDES, KERNELS}
-    assert {path.stem for path in Path("conf/sweep").glob("*.yaml")} >= set(pictures.names())
-    line = pictures.draw(gradients, tmp_path)
+def test_a_sweep_has_the_picture_in_the_file_of_its_name_and_others_have_none(
+    gradients: SweepResults, tmp_path: Path
+) -> None:
+    assert set(sweep_figures.names()) == {GRADIENTS, PLACES, POOLS, LOTTERY, STRIDES, KERNELS}
+    assert {path.stem for path in Path("conf/sweep").glob("*.yaml")} >= set(sweep_figures.names())
+    line = sweep_figures.draw(gradients, tmp_path)
     assert line == f"picture: {tmp_path / 'gradient_norms_picture.png'}"
     other = dataclasses.replace(gradients, settings=dataclasses.replace(gradients.settings, sweep_name="depth_budget"))
-    assert pictures.draw(other, tmp_path / "other") == ""
+    assert sweep_figures.draw(other, tmp_path / "other") == ""
     assert not (tmp_path / "other").exists()
 
 
-def test_drawn_twice_the_files_have_the_same_bytes(gradients: View, tmp_path: Path) -> None:
+def test_drawn_twice_the_files_have_the_same_bytes(gradients: SweepResults, tmp_path: Path) -> None:
     for folder in ("one", "two"):
-        pictures.draw(gradients, tmp_path / folder)
+        sweep_figures.draw(gradients, tmp_path / folder)
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
     assert names == ["gradient_norms_picture.png", "gradient_norms_picture.svg"]
     for name in names:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-def test_records_without_histories_give_no_picture_and_are_named(gradients: View, tmp_path: Path, plant: Plant) -> None:
+def test_records_without_histories_give_no_picture_and_are_named(
+    gradients: SweepResults, tmp_path: Path, plant: Plant
+) -> None:
     """An old picture does not stay: it would be taken for one of these records."""
-    pictures.draw(gradients, tmp_path)
+    sweep_figures.draw(gradients, tmp_path)
     bare = stored(tmp_path / "bare", plant, GRADIENTS, accuracy)
-    line = pictures.draw(bare, tmp_path)
+    line = sweep_figures.draw(bare, tmp_path)
     first = bare.cells[0].records[0]
     assert line.startswith(f"no picture of gradient_norms: {first.arm}, member {first.members[0]}, has no history of")
     assert "activation_grad_norm/" in line
@@ -134,7 +139,7 @@ def test_records_without_histories_give_no_picture_and_are_named(gradients: View
 
 @pytest.mark.parametrize("sweep", [GRADIENTS, PLACES, POOLS, LOTTERY, STRIDES, KERNELS])
 def test_without_any_record_there_is_no_picture(sweep: str, tmp_path: Path) -> None:
-    line = pictures.draw(view(lying_in(plan(sweep), tmp_path)), tmp_path)
+    line = sweep_figures.draw(view(lying_in(plan(sweep), tmp_path)), tmp_path)
     assert line.startswith(f"no picture of {sweep}: no arm has a record")
     assert list(tmp_path.iterdir()) == []
 
@@ -142,13 +147,13 @@ def test_without_any_record_there_is_no_picture(sweep: str, tmp_path: Path) -> N
 # Gradient norms.
 
 
-def shown(now: View) -> dict[str, Any]:
+def shown(now: SweepResults) -> dict[str, Any]:
     """What the axes of the strips were given, by title; the image's rows are layers, its columns looks."""
     axes = gradient_norms.figure(now).axes
     return {one.get_title().splitlines()[0]: one for one in axes if one.images and one.get_title()}
 
 
-def test_every_cell_of_a_strip_is_the_median_of_its_members(gradients: View) -> None:
+def test_every_cell_of_a_strip_is_the_median_of_its_members(gradients: SweepResults) -> None:
     found = shown(gradients)
     assert list(found) == ["relu, 6 layers", "sigmoid, 16 layers", "relu, 16 layers"]
     for name, axes in found.items():
@@ -159,7 +164,7 @@ def test_every_cell_of_a_strip_is_the_median_of_its_members(gradients: View) -> 
         assert axes.images[0].origin == "lower"
 
 
-def test_the_strips_of_turned_records_are_others(gradients: View) -> None:
+def test_the_strips_of_turned_records_are_others(gradients: SweepResults) -> None:
     right, wrong = (
         np.asarray(shown(now)["sigmoid, 16 layers"].images[0].get_array()) for now in (gradients, turned(gradients))
     )
@@ -167,7 +172,7 @@ def test_the_strips_of_turned_records_are_others(gradients: View) -> None:
     np.testing.assert_allclose(right, wrong[::-1])
 
 
-def test_columns_are_steps_and_accuracies_stand_above(gradients: View) -> None:
+def test_columns_are_steps_and_accuracies_stand_above(gradients: SweepResults) -> None:
     cell = gradients.cells[1]
     axes = shown(gradients)["sigmoid, 16 layers"]
     arm = cell.point.arm
@@ -177,7 +182,7 @@ def test_columns_are_steps_and_accuracies_stand_above(gradients: View) -> None:
     assert axes.get_title().splitlines()[1] == f"{mean:.1f} %"
 
 
-def test_a_norm_of_zero_is_unknown_and_only_most_members_make_it_so(gradients: View) -> None:
+def test_a_norm_of_zero_is_unknown_and_only_most_members_make_it_so(gradients: SweepResults) -> None:
     cell = gradients.cells[0]
     (record,) = cell.records
 
@@ -195,7 +200,7 @@ def test_a_norm_of_zero_is_unknown_and_only_most_members_make_it_so(gradients: V
     assert np.argwhere(np.isnan(both)).tolist() == [[0, 1]]
 
 
-def test_a_member_that_broke_off_leaves_later_looks_to_the_others(gradients: View) -> None:
+def test_a_member_that_broke_off_leaves_later_looks_to_the_others(gradients: SweepResults) -> None:
     cell = gradients.cells[0]
     (record,) = cell.records
     short = {"stats": {name: values[:2] for name, values in record.histories[0]["stats"].items()}}
@@ -205,7 +210,7 @@ def test_a_member_that_broke_off_leaves_later_looks_to_the_others(gradients: Vie
     assert middle[2, 3] == pytest.approx(planted(3, 3, 6) + 1)
 
 
-def test_the_title_and_the_profiles_say_what_was_planted(gradients: View) -> None:
+def test_the_title_and_the_profiles_say_what_was_planted(gradients: SweepResults) -> None:
     found = gradient_norms.strips(gradients, gradients.tasks()[0])
     assert [one.lost for one in found] == pytest.approx([-5, -15, -15])
     said = gradient_norms.title(found, "digits12")
@@ -241,7 +246,7 @@ def test_each_square_of_the_map_has_its_own_arms_numbers(tmp_path: Path, plant: 
     now = stored(tmp_path, plant, PLACES, accuracy)
     (axes,) = pool_position.figure(now).axes
     found = texts(axes)
-    effects = {cell.point.level: effect for cell, effect in judging.pairwise(now) if effect.setting.condition == OWN}
+    effects = {cell.point.level: effect for cell, effect in pairwise_effects(now) if effect.setting.condition == OWN}
     assert set(found) == {(0, 4), (2, 4), (2, 6)}
     assert found[2, 4][1] == "reference"
     for at in ((0, 4), (2, 6)):
@@ -294,13 +299,13 @@ def test_differences_need_the_reference(tmp_path: Path, plant: Plant) -> None:
 
 
 @pytest.fixture(scope="module")
-def nonlinear(tmp_path_factory: pytest.TempPathFactory, plant: Plant) -> tuple[View, Any]:
+def nonlinear(tmp_path_factory: pytest.TempPathFactory, plant: Plant) -> tuple[SweepResults, Any]:
     levels = {"relu_max": 0.97, "linear_max": 0.95, "linear_average": 0.805}
     now = stored(tmp_path_factory.mktemp("pools"), plant, POOLS, lambda point: levels[point.level])
     return now, pooling_is_activation.dots(now)
 
 
-def test_only_the_average_pools_leave_a_net_without_activations_affine(nonlinear: tuple[View, Any]) -> None:
+def test_only_the_average_pools_leave_a_net_without_activations_affine(nonlinear: tuple[SweepResults, Any]) -> None:
     now, found = nonlinear
     dots = {dot.named: dot for dot in found[now.tasks()[0]]}
     affine = {name: dot.affine for name, dot in dots.items()}
@@ -314,7 +319,7 @@ def test_only_the_average_pools_leave_a_net_without_activations_affine(nonlinear
     assert dots["no activation", "average pool"].accuracy == pytest.approx(80.5, abs=0.3)
 
 
-def test_a_relu_that_is_taken_for_none_would_be_seen(nonlinear: tuple[View, Any]) -> None:
+def test_a_relu_that_is_taken_for_none_would_be_seen(nonlinear: tuple[SweepResults, Any]) -> None:
     """The twin: the distance is computed from the arm's net, so another activation in it moves the dot."""
     now, _ = nonlinear
     nets = [ConvNet(activation=kind, down="average", head="flatten") for kind in ("identity", "relu")]
@@ -322,7 +327,9 @@ def test_a_relu_that_is_taken_for_none_would_be_seen(nonlinear: tuple[View, Any]
     assert max(flat) < 1e-10 < 1e-3 < min(bent)
 
 
-def test_dots_stand_at_accuracy_and_distance(nonlinear: tuple[View, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dots_stand_at_accuracy_and_distance(
+    nonlinear: tuple[SweepResults, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     now, found = nonlinear
     monkeypatch.setattr(pooling_is_activation, "dots", lambda now: found)
     (axes,) = pooling_is_activation.figure(now).axes
@@ -332,7 +339,9 @@ def test_dots_stand_at_accuracy_and_distance(nonlinear: tuple[View, Any], monkey
     assert pooling_is_activation.title(now, found).startswith("digits12: at best affine nets 80.")
 
 
-def test_tasks_of_large_images_are_left_out(nonlinear: tuple[View, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tasks_of_large_images_are_left_out(
+    nonlinear: tuple[SweepResults, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     now, _ = nonlinear
     monkeypatch.setattr(pooling_is_activation, "MOST", 143)
     with pytest.raises(Lacking, match="images of at most 143 numbers"):
@@ -350,11 +359,13 @@ def slopes(point: Point) -> tuple[dict[str, float], ...]:
 
 
 @pytest.fixture(scope="module")
-def lottery(tmp_path_factory: pytest.TempPathFactory, plant: Plant) -> View:
+def lottery(tmp_path_factory: pytest.TempPathFactory, plant: Plant) -> SweepResults:
     return stored(tmp_path_factory.mktemp("lottery"), plant, LOTTERY, accuracy, probes=slopes)
 
 
-def test_only_stacks_that_read_pixels_unequally_have_slopes_and_untrained_ones_are_near_one(lottery: View) -> None:
+def test_only_stacks_that_read_pixels_unequally_have_slopes_and_untrained_ones_are_near_one(
+    lottery: SweepResults,
+) -> None:
     found = {one.name: one for one in pixel_lottery.stacks(lottery, lottery.tasks()[0])}
     assert [name for name, one in found.items() if one.begins] == ["k3"]
     assert found["k3"].trained == SLOPES["k3"]
@@ -364,7 +375,7 @@ def test_only_stacks_that_read_pixels_unequally_have_slopes_and_untrained_ones_a
     assert found["k4"].counts.max() == 64
 
 
-def test_energies_turned_upside_down_would_not_follow_the_counts(lottery: View) -> None:
+def test_energies_turned_upside_down_would_not_follow_the_counts(lottery: SweepResults) -> None:
     """The twin of the slopes near one, which the energies' places alone can give."""
     (one,) = [one for one in pixel_lottery.stacks(lottery, lottery.tasks()[0]) if one.name == "k3"]
     logs = np.log(one.counts).ravel()
@@ -374,7 +385,7 @@ def test_energies_turned_upside_down_would_not_follow_the_counts(lottery: View) 
     assert upright > 0.8 > 0.4 > turned
 
 
-def test_the_lottery_shows_planted_slopes_and_says_them(lottery: View) -> None:
+def test_the_lottery_shows_planted_slopes_and_says_them(lottery: SweepResults) -> None:
     drawn = pixel_lottery.figure(lottery)
     (panel,) = [axes for axes in drawn.findobj(lambda one: hasattr(one, "containers")) if axes.containers]
     means = {one.get_label(): one.lines[0].get_xydata()[0] for one in panel.containers}
@@ -449,11 +460,11 @@ def test_records_without_probes_have_no_waterfall(tmp_path: Path, plant: Plant) 
         stride_vs_pool.figure(stored(tmp_path, plant, STRIDES, accuracy))
 
 
-def test_without_the_tasks_data_there_is_no_lottery(lottery: View, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_tasks_data_there_is_no_lottery(lottery: SweepResults, monkeypatch: pytest.MonkeyPatch) -> None:
     """Published records may be looked at where the images were never fetched."""
 
     def missing(*_: Any) -> Any:
-        raise Missing("digits12", "is not prepared")
+        raise MissingDataError("digits12", "is not prepared")
 
     monkeypatch.setattr(pixel_lottery, "dataset", missing)
     with pytest.raises(Lacking, match="data=digits12 is not prepared"):

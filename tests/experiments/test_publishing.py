@@ -12,20 +12,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+from experiments.analysis.published import lying_in
 from rich.console import Console
 
-from cnnlab.records import BadRecord, Store, thinned
+from cnnlab.records import RecordError, Store, thinned
 from cnnlab.records.store import PROVENANCE
 from cnnlab.spec.record import PROTOCOL, Record
-from experiments import ending, judge, judging, literature, metrics, noise, publish, published, publishing
+from experiments import judge, publish
+from experiments.analysis import metrics, published, verdicts
+from experiments.analysis.metrics import gradient_decay
+from experiments.analysis.results import SweepResults, view
+from experiments.claims.registry import register
+from experiments.cli.errors import UsageError
 from experiments.config.grid import Grid, grid
-from experiments.config.mistakes import UserMistake
 from experiments.config.resolve import Point
-from experiments.metrics import gradient_decay
-from experiments.provenance import kind
-from experiments.published import lying_in
-from experiments.registry import register
-from experiments.view import View, view
+from experiments.reports import literature, noise_floor, publication
+from experiments.reports import suite as suite_report
+from experiments.training.provenance import kind
 
 SWEEP, POOLS, CLAIM = "gradient_norms", "pooling_is_activation", "tanh-same"
 WORDS = ("data=digits12", "tracker=off")
@@ -83,26 +86,26 @@ def stored(
     return results
 
 
-def word(view: View | None) -> str:
-    return "" if view is None else judging.verdicts([CLAIM], {SWEEP: view}, Path("none"))[CLAIM].word
+def word(view: SweepResults | None) -> str:
+    return "" if view is None else verdicts.verdicts([CLAIM], {SWEEP: view}, Path("none"))[CLAIM].word
 
 
-def best(results: Path, overrides: Sequence[str] = ()) -> View | None:
+def best(results: Path, overrides: Sequence[str] = ()) -> SweepResults | None:
     return judge.best_view(SWEEP, overrides, published.folders(results))
 
 
 def publish_from(results: Path, *only: str, force: bool = False) -> None:
     words = (*WORDS, f"results={results}", f"force={force}")
-    publishing.publish(publishing.chosen(only or (SWEEP,), words, QUIET), QUIET)
+    publication.publish(publication.chosen(only or (SWEEP,), words, QUIET), QUIET)
 
 
 def one_claim(patch: pytest.MonkeyPatch, root: Path) -> pytest.MonkeyPatch:
     """Publish into a folder of the test's own, and judge one claim alone."""
     patch.setenv("CNNLAB_PUBLISHED", str(root))
     entries = {CLAIM: register()[CLAIM]}
-    patch.setattr(ending, "register", lambda: entries)
-    patch.setattr(ending, "claims_fed_by", lambda sweep: (CLAIM,) if sweep == SWEEP else ())
-    patch.setattr(ending.closing, "related", lambda sweep: ())
+    patch.setattr(suite_report, "register", lambda: entries)
+    patch.setattr(suite_report, "claims_fed_by", lambda sweep: (CLAIM,) if sweep == SWEEP else ())
+    patch.setattr(suite_report.closing, "related", lambda sweep: ())
     return patch
 
 
@@ -142,7 +145,7 @@ def test_without_any_records_of_its_own_the_judge_gives_the_verdicts_of_the_run(
     ours, theirs = view(lying_in(plan(), ran)), best(tmp_path / "fresh clone")
     assert theirs is not None
     assert theirs.settings.runs == there / "runs"
-    found, again = (judging.verdicts([CLAIM], {SWEEP: one}, tmp_path)[CLAIM] for one in (ours, theirs))
+    found, again = (verdicts.verdicts([CLAIM], {SWEEP: one}, tmp_path)[CLAIM] for one in (ours, theirs))
     assert found.word == "refuted"
     entry = register()[CLAIM]
     as_data = json.dumps(judge.as_data(entry, found), sort_keys=True)
@@ -158,7 +161,7 @@ def test_a_record_that_lost_what_a_metric_reads_is_not_published(
     with pytest.raises(RuntimeError, match="gradient_decay reads what a compact record lacks"):
         publish_from(ran)
     assert not (tmp_path / "published").exists()
-    patched.setattr(publishing, "compact", lambda record: thinned(record, ()))
+    patched.setattr(publication, "compact", lambda record: thinned(record, ()))
     with pytest.raises(KeyError):
         publish_from(ran)
 
@@ -229,26 +232,26 @@ def test_blocks_of_two_runs_are_not_mixed_and_a_record_that_cannot_be_read_gives
 ) -> None:
     records = {name: Store(ran / "runs").read(*name) for name in Store(ran / "runs").names()}
     kept = Store(there / "runs")
-    assert publishing.standing(records, kept) == set()
+    assert publication.standing(records, kept) == set()
     first, second, *_ = records
     # of another run there is a second block, and the first one's numbers are others
     other = stored(tmp_path / "again", plant, level=lambda point: accuracy(point) - 0.1)
     elsewhere = Store(other / "runs").read(*first)
     another = {first: elsewhere, (first[0], 1): dataclasses.replace(elsewhere, block=1)}
-    assert publishing.standing(another, kept) == {first[0]}
+    assert publication.standing(another, kept) == {first[0]}
     # a second block of the same run is welcome; the twin: unlike that, a published second block alone is another run's
-    assert publishing.standing({**records, (first[0], 1): dataclasses.replace(records[first], block=1)}, kept) == set()
+    assert publication.standing({**records, (first[0], 1): dataclasses.replace(records[first], block=1)}, kept) == set()
     kept.publish(dataclasses.replace(records[first], block=1), {})
-    assert publishing.standing(records, kept) == {first[0]}
+    assert publication.standing(records, kept) == {first[0]}
     kept.record(*second).write_bytes(b"torn")
-    assert publishing.standing(records, kept) == {first[0]}
-    with pytest.raises(BadRecord):
-        publishing.standing({first: records[first]}, kept)
+    assert publication.standing(records, kept) == {first[0]}
+    with pytest.raises(RecordError):
+        publication.standing({first: records[first]}, kept)
     # nor does it give way where its arm is another run's and stays
     kept.record(*first).write_bytes(b"torn")
-    with pytest.raises(BadRecord):
-        publishing.standing(records, kept)
-    assert publishing.standing(records, kept, force=True) == {first[0]}
+    with pytest.raises(RecordError):
+        publication.standing(records, kept)
+    assert publication.standing(records, kept, force=True) == {first[0]}
 
 
 # Which records are judged.
@@ -310,10 +313,10 @@ def test_a_sweep_is_judged_as_it_was_cut_and_without_that_it_is_not_complete(the
 def test_the_cuts_of_the_suite_are_read_from_its_summary(
     ran: Path, patched: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def chosen() -> publishing.Choice:
-        return publishing.chosen((SWEEP,), ("tracker=off", f"results={ran}"), QUIET)
+    def chosen() -> publication.Choice:
+        return publication.chosen((SWEEP,), ("tracker=off", f"results={ran}"), QUIET)
 
-    with pytest.raises(UserMistake, match="18 of 36 arms have no record"):
+    with pytest.raises(UsageError, match="18 of 36 arms have no record"):
         chosen()
     summary = ran / "suite" / "quick" / "summary.json"
     summary.parent.mkdir(parents=True)
@@ -369,9 +372,9 @@ def test_another_protocol_is_refused_by_name_wherever_it_lies(
 
 
 def test_a_lower_scale_is_not_published_over_a_higher_one(there: Path, ran: Path) -> None:
-    choice = publishing.chosen((SWEEP,), (*WORDS, f"results={ran}"), QUIET)
-    with pytest.raises(UserMistake, match="published at scale quick, which is judged before smoke"):
-        publishing.publish(dataclasses.replace(choice, scale="smoke"), QUIET)
+    choice = publication.chosen((SWEEP,), (*WORDS, f"results={ran}"), QUIET)
+    with pytest.raises(UsageError, match="published at scale quick, which is judged before smoke"):
+        publication.publish(dataclasses.replace(choice, scale="smoke"), QUIET)
 
 
 def test_records_of_both_kinds_of_convolutions_are_not_published_beside_each_other(
@@ -380,11 +383,11 @@ def test_records_of_both_kinds_of_convolutions_are_not_published_beside_each_oth
     results = stored(tmp_path / "results", plant, POOLS, convolutions="convolution-0123")
     before = sorted(there.rglob("*"))
     count = len(list(Store(results / "runs").names()))
-    with pytest.raises(UserMistake, match=f"{count} made with native, 18 made with xla: train with"):
+    with pytest.raises(UsageError, match=f"{count} made with native, 18 made with xla: train with"):
         publish_from(results, POOLS)
     assert sorted(there.rglob("*")) == before
     mixed = stored(results, plant)
-    with pytest.raises(UserMistake, match=f"{count} made with native, 18 made with xla"):
+    with pytest.raises(UsageError, match=f"{count} made with native, 18 made with xla"):
         publish_from(mixed, SWEEP, POOLS, force=True)
     assert sorted(there.rglob("*")) == before
 
@@ -406,9 +409,9 @@ def test_all_published_records_may_give_way_to_those_of_other_convolutions(
 
 def test_the_noise_page_falls_back_on_what_is_published(there: Path, tmp_path: Path, ran: Path) -> None:
     runs = [root / "runs" for root in published.folders(tmp_path / "empty")]
-    assert noise.fullest(runs) == there / "runs"
-    assert noise.fullest([ran / "runs", there / "runs"]) == ran / "runs"
-    whole, thin = (noise.measured(root / "runs")[0] for root in (ran, there))
+    assert noise_floor.fullest(runs) == there / "runs"
+    assert noise_floor.fullest([ran / "runs", there / "runs"]) == ran / "runs"
+    whole, thin = (noise_floor.measured(root / "runs")[0] for root in (ran, there))
     assert whole == thin
     assert len(whole) == 1
 
@@ -416,12 +419,12 @@ def test_the_noise_page_falls_back_on_what_is_published(there: Path, tmp_path: P
 # The literature.
 
 
-def lines(views: dict[str, View]) -> dict[str, str]:
+def lines(views: dict[str, SweepResults]) -> dict[str, str]:
     found = literature.findings(views)
     return {one.line.says: one.word for one in found if one.condition == "own"}
 
 
-def pools(results: Path, plant: Plant, level: Callable[[Point], float] = accuracy) -> dict[str, View]:
+def pools(results: Path, plant: Plant, level: Callable[[Point], float] = accuracy) -> dict[str, SweepResults]:
     return {POOLS: view(lying_in(plan(POOLS), stored(results, plant, POOLS, level)))}
 
 

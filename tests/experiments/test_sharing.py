@@ -15,7 +15,7 @@ from cnnlab.training.arm import Training
 from cnnlab.training.workers import Outcome, Plan, Pool
 from experiments.config.grid import grid
 from experiments.config.resolve import Point
-from experiments.sharing import Name, Share
+from experiments.training.work_queue import Name, WorkQueue
 
 from .conftest import planted_record
 
@@ -50,7 +50,7 @@ class Copy:
         plan = Plan(workers=1, backend="cpu", source=Source(cache_dir=self.store.root), compile_cache=self.store.root)
         pool = Pool(plan)
         pool._worker = lambda number: idle(pool)  # type: ignore[method-assign]
-        with Share(self.store, tuple(self.points), self.said.append) as share:
+        with WorkQueue(self.store, tuple(self.points), self.said.append) as share:
             for outcome in pool.run(share.offers(self.begin, self.found.append)):
                 self.end(outcome)
                 arm, _, block = outcome.name.rpartition("/")

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from cnnlab.inference.simulation import verdicts
-from experiments import simulate, simulated_rates
-from experiments.simulated_rates import Found, Relation, Row, find, rows
+from experiments.simulate import __main__ as simulate
+from experiments.simulate import rates
+from experiments.simulate.rates import Found, Relation, Row, find, rows
 
 QUICK = ("R-DIR v2: digits12", "Parts of the rules")
 
@@ -72,9 +73,9 @@ def test_predictions_of_the_amended_rule_hold() -> None:
 
 def test_a_judge_with_another_family_misses_the_predictions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verdicts, "ONE_SIDED", 0.025 / 27)
-    simulated_rates.simulate.cache_clear()
+    rates.simulate.cache_clear()
     found = [find(one, 2000) for one in rows() if one.group.startswith(QUICK[0])]
-    simulated_rates.simulate.cache_clear()
+    rates.simulate.cache_clear()
     assert sum(one.agrees is False for one in found) > 2
 
 
@@ -82,7 +83,7 @@ def test_a_judge_with_another_family_misses_the_predictions(monkeypatch: pytest.
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few rows and scenarios, so that the door opens in seconds."""
     monkeypatch.setattr(simulate, "rows", lambda: tuple(one for one in rows() if one.group.startswith(QUICK)))
-    monkeypatch.setattr(simulate, "scenarios", lambda: simulated_rates.scenarios()[:2])
+    monkeypatch.setattr(simulate, "scenarios", lambda: rates.scenarios()[:2])
 
 
 def test_the_door_writes_a_table_and_a_figure(tmp_path: Path, short: None, capsys: pytest.CaptureFixture[str]) -> None:

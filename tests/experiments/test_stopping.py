@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import stopping
+from experiments.cli import signals
 from experiments.faults import heed, waited
 
 # what is done between fork and exec touches no JAX
@@ -17,14 +17,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
 HEAD = """
 import multiprocessing, signal, sys, threading, time
 from pathlib import Path
-from experiments import stopping
+from experiments.cli import signals
 
 def work():
     time.sleep(600)
 
 if __name__ == "__main__":
     here = Path(sys.argv[1])
-    with stopping.in_order():
+    with signals.in_order():
 """
 BODIES = {
     "in Python": "print('ready', flush=True); time.sleep(600)",
@@ -34,10 +34,10 @@ BODIES = {
     "beside a worker": "p = multiprocessing.get_context('spawn').Process(target=work, daemon=True); p.start()\n"
     "        (here / 'pid').write_text(str(p.pid)); print('ready', flush=True); p.join(); print('went on')",
     "in the middle of writing": "\n"
-    "        with stopping.undisturbed():\n"
+    "        with signals.undisturbed():\n"
     "            print('ready', flush=True); time.sleep(0.6); (here / 'whole').write_text('whole')\n"
     "        print('went on', flush=True); time.sleep(600)",
-    "in writing without end": "\n        with stopping.undisturbed(): print('ready', flush=True); time.sleep(600)",
+    "in writing without end": "\n        with signals.undisturbed(): print('ready', flush=True); time.sleep(600)",
 }
 
 
@@ -69,9 +69,9 @@ def test_gone_within_two_seconds_with_a_line(where: str, tmp_path: Path) -> None
     assert seconds < 2.0
     assert out == "", "nothing went on after the signal"
     if where == "in writing without end":
-        assert seconds > stopping.LATEST - 0.1, "it was given its time"
+        assert seconds > signals.LATEST - 0.1, "it was given its time"
     else:
-        assert err.strip() == stopping.GO_ON
+        assert err.strip() == signals.GO_ON
     if where == "in the middle of writing":
         assert (tmp_path / "whole").read_text() == "whole"
     if where == "beside a worker":
@@ -98,13 +98,13 @@ def test_a_handler_of_pythons_own_comes_too_late_in_native_code(tmp_path: Path) 
     )
     code, seconds, _, err = stopped(own, tmp_path, signal.SIGINT, after=0.5)
     assert code == 130
-    assert stopping.GO_ON not in err
+    assert signals.GO_ON not in err
     assert seconds > 0.5
 
 
 LAST = """
 import atexit, sys, time
-from experiments import stopping
+from experiments.cli import signals
 
 def late():
     print("ready", flush=True)
@@ -134,7 +134,7 @@ def test_a_signal_after_the_work_is_done_does_not_change_how_it_ended(end: str, 
 
 LATEST_OF_ALL = """
 import os, signal, sys, time
-from experiments import stopping
+from experiments.cli import signals
 
 class Late:
     # goes when Python takes its modules down, after its signal handlers
@@ -158,13 +158,13 @@ def test_a_signal_while_python_takes_itself_down_does_not_change_it_either(end: 
 
 
 def test_what_was_ignored_stays_ignored_and_all_is_put_back() -> None:
-    before = {one: signal.getsignal(one) for one in stopping.SIGNALS}
+    before = {one: signal.getsignal(one) for one in signals.SIGNALS}
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with stopping.in_order():
+        with signals.in_order():
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-            assert signal.getsignal(signal.SIGTERM) is stopping._park
+            assert signal.getsignal(signal.SIGTERM) is signals._park
     finally:
         signal.signal(signal.SIGHUP, before[signal.SIGHUP])
-    assert {one: signal.getsignal(one) for one in stopping.SIGNALS} == before
+    assert {one: signal.getsignal(one) for one in signals.SIGNALS} == before
     assert signal.set_wakeup_fd(-1) == -1

@@ -19,15 +19,18 @@ from cnnlab.records import Store
 from cnnlab.spec.arm import Arm, plain
 from cnnlab.spec.record import COMMON, OWN, PROTOCOL, Finals, Record, Tuning
 from cnnlab.zoo.lowering import network
-from experiments import convolutions, ending, judging, plan, price, session, staged, suite
-from experiments.claim import Trained
+from experiments import suite
+from experiments.analysis.verdicts import primary
+from experiments.claims.base import Trained
+from experiments.claims.registry import claims
+from experiments.cli.errors import UsageError
 from experiments.config.grid import CONF, Grid, grid
-from experiments.config.mistakes import UserMistake
 from experiments.config.resolve import Point
-from experiments.plan import CONTROL, Plan, Stage, named
-from experiments.price import Pace
-from experiments.provenance import kind
-from experiments.registry import claims
+from experiments.reports import suite as suite_report
+from experiments.training import convolutions, estimate, session, suite_plan, suite_train
+from experiments.training.estimate import Pace
+from experiments.training.provenance import kind
+from experiments.training.suite_plan import CONTROL, Plan, Stage, named
 
 TINY = ("scale=smoke", "model.width=2", "scale.max_train_images=64", "scale.max_epochs=1", "tracker=off")
 SOME = ("pool_position", "relu_at_zero", "linear_depth")
@@ -36,12 +39,12 @@ SOME = ("pool_position", "relu_at_zero", "linear_depth")
 
 @pytest.fixture(scope="module")
 def grids() -> dict[str, Grid]:
-    return plan.compose(SOME, ["scale=smoke", "tracker=off"])
+    return suite_plan.compose(SOME, ["scale=smoke", "tracker=off"])
 
 
 @pytest.fixture(scope="module")
 def whole(grids: dict[str, Grid]) -> Plan:
-    return plan.make(grids, SOME, with_control=True)
+    return suite_plan.make(grids, SOME, with_control=True)
 
 
 def arms(points: Sequence[Point]) -> set[str]:
@@ -64,27 +67,27 @@ def sweep_by_sweep(whole: Plan) -> tuple[Stage, ...]:
 
 def test_an_arm_that_sweeps_share_is_trained_once(grids: dict[str, Grid], whole: Plan) -> None:
     asked = [point for one in grids.values() for point in (*one.points, *one.checks)]
-    assert each_arm_once(plan.stages(whole), asked)
+    assert each_arm_once(suite_plan.stages(whole), asked)
     assert not each_arm_once(sweep_by_sweep(whole), asked)
     assert whole.shared == 4
     assert len(whole.points) == len(arms(asked)) == 3 * 6 - 4
 
 
 def test_what_sweeps_share_of_references_and_checks_comes_first(whole: Plan) -> None:
-    first, *others = plan.stages(whole)
+    first, *others = suite_plan.stages(whole)
     assert first.name == CONTROL
     assert [point.check for point in first.points] == ["none", "positive", "sensitivity", "a_a"]
     assert not any(point.check != "none" for stage in others for point in stage.points if stage.name != "linear_depth")
 
 
 def test_a_sweep_trains_its_own_reference_and_checks_before_its_other_arms(whole: Plan) -> None:
-    (own,) = (stage for stage in plan.stages(whole) if stage.name == "linear_depth")
+    (own,) = (stage for stage in suite_plan.stages(whole) if stage.name == "linear_depth")
     assert [point.level for point in own.points][:1] == ["relu"]
     assert [point.check for point in own.points] == ["none", "positive", "sensitivity", "a_a", "none", "none"]
 
 
 def test_every_sweep_file_has_a_bank_and_is_found_by_its_path() -> None:
-    found = plan.banks()
+    found = suite_plan.banks()
     assert CONTROL not in found
     assert sorted(name for names in found.values() for name in names) == sorted(
         path.stem for path in (CONF / "sweep").glob("*.yaml")
@@ -93,17 +96,20 @@ def test_every_sweep_file_has_a_bank_and_is_found_by_its_path() -> None:
 
 
 def test_sweeps_are_chosen_by_name_or_bank_and_a_slip_names_the_choices() -> None:
-    every, control = plan.choose(())
+    every, control = suite_plan.choose(())
     assert (len(every), control) == (len(list((CONF / "sweep").glob("*.yaml"))), True)
-    assert plan.choose(("PLACE", "pool_position", "relu_at_zero")) == (("relu_at_zero", *plan.banks()["PLACE"]), False)
-    assert plan.choose((CONTROL,)) == ((), True)
-    with pytest.raises(UserMistake, match=r"only=PLACES is neither .* CONTROL, ACT, .* pool_position") as caught:
-        plan.choose(("PLACES",))
+    assert suite_plan.choose(("PLACE", "pool_position", "relu_at_zero")) == (
+        ("relu_at_zero", *suite_plan.banks()["PLACE"]),
+        False,
+    )
+    assert suite_plan.choose((CONTROL,)) == ((), True)
+    with pytest.raises(UsageError, match=r"only=PLACES is neither .* CONTROL, ACT, .* pool_position") as caught:
+        suite_plan.choose(("PLACES",))
     assert "\n" not in str(caught.value)
 
 
 def test_control_alone_is_what_several_sweeps_share(grids: dict[str, Grid]) -> None:
-    (only,) = plan.stages(plan.make(grids, (), with_control=True))
+    (only,) = suite_plan.stages(suite_plan.make(grids, (), with_control=True))
     assert only.name == CONTROL
     assert len(only.points) == 4
 
@@ -128,8 +134,8 @@ def with_cuts(whole: Plan, hours: float, *cuts: str) -> Plan:
     return dataclasses.replace(whole, settings=dataclasses.replace(whole.settings, hours=hours, cuts=cuts))
 
 
-def trimmed(whole: Plan, hours: float, *cuts: str, done: set[plan.Name] | None = None) -> Plan:
-    return plan.cut(with_cuts(whole, hours, *cuts), ["scale=smoke", "tracker=off"], per_arm, done or set())
+def trimmed(whole: Plan, hours: float, *cuts: str, done: set[suite_plan.Name] | None = None) -> Plan:
+    return suite_plan.cut(with_cuts(whole, hours, *cuts), ["scale=smoke", "tracker=off"], per_arm, done or set())
 
 
 def test_cuts_are_made_in_their_order_and_no_more_than_needed(whole: Plan) -> None:
@@ -151,7 +157,7 @@ def test_control_is_never_cut(whole: Plan) -> None:
     less = trimmed(whole, 1, *SOME)
     assert keeps_control(whole, less)
     assert not less.sweeps
-    careless = dataclasses.replace(less, control=plan.control(less.sweeps.values()))
+    careless = dataclasses.replace(less, control=suite_plan.control(less.sweeps.values()))
     assert not keeps_control(whole, careless)
 
 
@@ -165,7 +171,7 @@ def test_a_cut_that_saves_no_training_any_more_is_not_made(whole: Plan, grids: d
 
 
 def test_a_cut_of_no_sweep_is_a_mistake_in_one_line(whole: Plan) -> None:
-    with pytest.raises(UserMistake, match=r"^scale.cuts: linear_depht .* no linear_depht.yaml"):
+    with pytest.raises(UsageError, match=r"^scale.cuts: linear_depht .* no linear_depht.yaml"):
         trimmed(whole, 1, "linear_depht")
 
 
@@ -179,7 +185,7 @@ WRITTEN = [
 def decided_matched(sweep: str) -> bool:
     """Whether a claim that a sweep feeds has equal compute or parameters as its own match."""
     found = {
-        judging.primary(dict(claim.rule.parts)[part] if part else claim.rule)
+        primary(dict(claim.rule.parts)[part] if part else claim.rule)
         for claim in claims().values()
         for part, source in claim.sources.items()
         if isinstance(source, Trained) and source.sweep == sweep
@@ -222,16 +228,16 @@ def test_a_cut_written_for_quick_is_composed_as_it_says() -> None:
 
 def test_an_arm_costs_more_the_more_there_is_to_do(grids: dict[str, Grid]) -> None:
     point = grids["pool_position"].points[1]
-    cost = price.core_seconds(point)
+    cost = estimate.core_seconds(point)
 
     def changed(**recipe: Any) -> float:
         arm = dataclasses.replace(point.arm, recipe=dataclasses.replace(point.arm.recipe, **recipe))
-        return price.core_seconds(dataclasses.replace(point, arm=arm))
+        return estimate.core_seconds(dataclasses.replace(point, arm=arm))
 
     assert changed(epochs=8) > cost
     assert changed(tuning="none") < cost
-    assert price.core_seconds(dataclasses.replace(point, blocks=(4,))) > cost
-    dearer = max(grids["pool_position"].points, key=price.core_seconds)
+    assert estimate.core_seconds(dataclasses.replace(point, blocks=(4,))) > cost
+    dearer = max(grids["pool_position"].points, key=estimate.core_seconds)
     assert dearer.level == "[2,6]"
 
 
@@ -239,7 +245,7 @@ def leave(runs: Path, points: Sequence[Point], pace: float, workers: int = 2, **
     """Provenance as a pass leaves it that trained these points on a machine of that pace."""
     seconds = 0.0
     for point in points:
-        seconds += pace * price.core_seconds(point) / workers
+        seconds += pace * estimate.core_seconds(point) / workers
         folder = runs / point.arm.key / str(point.block)
         folder.mkdir(parents=True)
         content = {
@@ -256,10 +262,10 @@ def leave(runs: Path, points: Sequence[Point], pace: float, workers: int = 2, **
 
 def test_the_pace_is_that_of_the_records_there_are(whole: Plan, tmp_path: Path) -> None:
     leave(tmp_path, whole.points[:5], pace=3.0)
-    found = price.pace(tmp_path, whole.points, workers=4, backend="cpu")
+    found = estimate.pace(tmp_path, whole.points, workers=4, backend="cpu")
     assert (found.arms, found.workers) == (5, 4)
     assert found.factor == pytest.approx(3.0)
-    assert found.seconds(whole.points) == pytest.approx(3 * sum(map(price.core_seconds, whole.points)) / 4)
+    assert found.seconds(whole.points) == pytest.approx(3 * sum(map(estimate.core_seconds, whole.points)) / 4)
 
 
 def test_other_machines_and_passes_that_trained_other_arms_say_nothing(whole: Plan, tmp_path: Path) -> None:
@@ -270,34 +276,34 @@ def test_other_machines_and_passes_that_trained_other_arms_say_nothing(whole: Pl
     broken.mkdir(parents=True)
     (broken / "provenance.json").write_text("{")
     for folder in ("other", "gpu", "broken", "none"):
-        assert price.pace(tmp_path / folder, whole.points, workers=2, backend="cpu") == Pace(workers=2)
-    assert price.pace(tmp_path / "more", whole.points[:4], workers=2, backend="cpu") == Pace(workers=2)
+        assert estimate.pace(tmp_path / folder, whole.points, workers=2, backend="cpu") == Pace(workers=2)
+    assert estimate.pace(tmp_path / "more", whole.points[:4], workers=2, backend="cpu") == Pace(workers=2)
 
 
-def follows(clock: staged.Clock, pace: float) -> bool:
+def follows(clock: suite_train.Clock, pace: float) -> bool:
     """Whether the time left becomes that of a machine of another pace, once a few arms have shown it."""
     first, rest = clock.left[:4], clock.left[4:]
-    clock.book(first, pace * sum(map(price.core_seconds, first)) / 2)
-    return bool(np.isclose(clock.remaining, pace * sum(map(price.core_seconds, rest)) / 2))
+    clock.book(first, pace * sum(map(estimate.core_seconds, first)) / 2)
+    return bool(np.isclose(clock.remaining, pace * sum(map(estimate.core_seconds, rest)) / 2))
 
 
 def test_the_time_left_follows_the_machine(whole: Plan) -> None:
-    def clock(kind: type[staged.Clock]) -> staged.Clock:
+    def clock(kind: type[suite_train.Clock]) -> suite_train.Clock:
         return kind(pace=Pace(workers=2), left=list(whole.points))
 
-    class Stubborn(staged.Clock):
+    class Stubborn(suite_train.Clock):
         """The fault: it stays with what was supposed before."""
 
         def book(self, points: Any, seconds: float) -> None:
             names = {named(point) for point in points}
             self.left = [point for point in self.left if named(point) not in names]
 
-    assert follows(clock(staged.Clock), 5.0)
+    assert follows(clock(suite_train.Clock), 5.0)
     assert not follows(clock(Stubborn), 5.0)
 
 
 def test_what_was_there_before_does_not_count_for_the_pace(whole: Plan) -> None:
-    clock = staged.Clock(pace=Pace(workers=2), left=list(whole.points[4:]))
+    clock = suite_train.Clock(pace=Pace(workers=2), left=list(whole.points[4:]))
     clock.book(whole.points[:4], 0.01)
     assert clock.pace == Pace(workers=2)
     assert clock.left == list(whole.points[4:])
@@ -366,11 +372,11 @@ def door(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
 
     monkeypatch.setattr(session, "training", training)
     fed = {"mp-after-two-convs", "mp-after-features"}
-    entries = {name: entry for name, entry in ending.register().items() if name in fed}
-    monkeypatch.setattr(ending, "register", lambda: entries)
-    monkeypatch.setattr(ending.closing, "related", lambda sweep: ())
-    monkeypatch.setattr(ending.closing, "draw", lambda *_: "")
-    monkeypatch.setattr(ending, "claims_fed_by", lambda sweep: tuple(fed) if sweep == "pool_position" else ())
+    entries = {name: entry for name, entry in suite_report.register().items() if name in fed}
+    monkeypatch.setattr(suite_report, "register", lambda: entries)
+    monkeypatch.setattr(suite_report.closing, "related", lambda sweep: ())
+    monkeypatch.setattr(suite_report.closing, "draw", lambda *_: "")
+    monkeypatch.setattr(suite_report, "claims_fed_by", lambda sweep: tuple(fed) if sweep == "pool_position" else ())
     return found
 
 
@@ -407,7 +413,7 @@ def test_one_kind_of_convolutions_trains_every_stage_and_the_second_look(
     def all_open(sweep: Grid) -> tuple[Point, ...]:
         return tuple(dataclasses.replace(point, block=1) for point in sweep.points)
 
-    monkeypatch.setattr(staged.closing, "undecided", all_open)
+    monkeypatch.setattr(suite_train.closing, "undecided", all_open)
     assert door("only=relu_at_zero", *TINY, "scale.looks=2", "scale.blocks=[2,2]")[0] == 0
     store = Store(door.results / "runs")
     assert {block for _, block in store.names()} == {0, 1}
@@ -442,14 +448,14 @@ def test_an_arm_or_a_sweep_that_fails_stops_no_other_and_is_told(door: Door, mon
         return (yield from real(arm, *rest))
 
     monkeypatch.setattr(session, "training", failing)
-    honest = ending.write_sweep
+    honest = suite_report.write_sweep
 
     def writing(one: Grid, *rest: Any) -> Any:
         if one.settings.sweep_name == "pool_position":
             raise ZeroDivisionError("planted in a sweep")
         return honest(one, *rest)
 
-    monkeypatch.setattr(ending, "write_sweep", writing)
+    monkeypatch.setattr(suite_report, "write_sweep", writing)
     code, out, err = door(*ASKED)
     assert code == suite.FAILED
     assert "trained 7 arms, found 0 done, 2 failures" in out

@@ -13,7 +13,7 @@ import pytest
 
 from cnnlab.records import Store
 from experiments import run
-from experiments.provenance import kind
+from experiments.training.provenance import kind
 
 ROOT = Path(__file__).parents[2]
 TINY = (
@@ -155,7 +155,8 @@ def test_two_sweeps_at_once_do_not_corrupt_each_other(whole: tuple[Path, str], c
 
 PLANTED_FAILURE = """
 import sys
-from experiments import run, session
+from experiments import run
+from experiments.training import session
 
 honest = session.training
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from cnnlab.records import Store
-from experiments import judge, judging, published
-from experiments.claim import Trained
-from experiments.registry import claims, register
-from experiments.view import View
+from experiments import judge
+from experiments.analysis import published, verdicts
+from experiments.analysis.results import SweepResults
+from experiments.claims.base import Trained
+from experiments.claims.registry import claims, register
 
 MOST = 8_000_000
 """Bytes of records, tables and figures of sweeps that a clone should have to fetch at most."""
@@ -27,7 +28,7 @@ def root(monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def views(root: Path, tmp_path: Path) -> dict[str, View]:
+def views(root: Path, tmp_path: Path) -> dict[str, SweepResults]:
     sweeps = sorted({path.parent.parent.name for path in root.glob(f"sweeps/*/*/{published.MADE}")})
     found = judge.best_views(sweeps, (), tmp_path)
     assert sorted(found) == sweeps, "a published sweep is not complete"
@@ -43,7 +44,7 @@ def test_every_published_record_is_read_by_this_code(root: Path) -> None:
     assert sum(path.stat().st_size for part in ("runs", "sweeps") for path in (root / part).rglob("*.*")) < MOST
 
 
-def test_published_verdicts_are_what_the_published_records_say(root: Path, views: dict[str, View]) -> None:
+def test_published_verdicts_are_what_the_published_records_say(root: Path, views: dict[str, SweepResults]) -> None:
     """Of the claims that rest on training alone: what else is computed has tests of its own, and takes longer."""
     written = {row["id"]: row for row in json.loads((root / "claims" / "verdicts.json").read_text())}
     names = [
@@ -52,6 +53,6 @@ def test_published_verdicts_are_what_the_published_records_say(root: Path, views
         if all(isinstance(source, Trained) and source.sweep in views for source in claim.sources.values())
     ]
     assert names
-    for name, verdict in judging.verdicts(names, views, root).items():
+    for name, verdict in verdicts.verdicts(names, views, root).items():
         found = judge.as_data(register()[name], verdict)
         assert [found[key] for key in KEYS] == [written[name][key] for key in KEYS], name

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.registry import claims, register
+from experiments.claims.registry import claims, register
 
 NEED_A_GPU, HISTORY = {"ch-pow2-gpu"}, {"depth-by-hardware", "fft-before-cnn"}
 CLOSED = {"supported", "refuted", "qualified"}

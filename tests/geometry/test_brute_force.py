@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cnnlab.geometry import layers as geometry_layers
 from cnnlab.geometry.coverage import coverage, network_coverage, plane, transposed_coverage
-from cnnlab.geometry.fields import Misaligned, fields
+from cnnlab.geometry.fields import AlignmentError, fields
 from cnnlab.geometry.sizes import sizes
 from cnnlab.geometry.windows import window
 from cnnlab.spec.network import (
@@ -204,7 +204,7 @@ def check_merges(network, length):
     """Misaligned networks are refused; aligned ones have the oracle's fields."""
     try:
         fields(network, (length, length))
-    except Misaligned:
+    except AlignmentError:
         assert not is_aligned(network, length), "an aligned network is refused"
     else:
         assert is_aligned(network, length), "a misaligned network passes"
@@ -329,7 +329,7 @@ def test_what_is_said_without_a_size_is_true_at_every_size(network, length):
         return
     try:
         known = fields(network, (length, length))
-    except Misaligned:
+    except AlignmentError:
         return
     for name, field in fields(network, None).items():
         assert (field.rf, field.stride, field.shortest) == (known[name].rf, known[name].stride, known[name].shortest)
@@ -468,7 +468,7 @@ def test_a_fork_under_same_is_aligned_on_odd_maps_only():
     assert (is_aligned(FORKED, 24), is_aligned(FORKED, 25)) == (False, True)
     check_merges(FORKED, 24)
     check_merges(FORKED, 25)
-    with pytest.raises(Misaligned, match="sum: centre 1 vs 0 along the height"):
+    with pytest.raises(AlignmentError, match="sum: centre 1 vs 0 along the height"):
         fields(FORKED, (24, 24))
 
 

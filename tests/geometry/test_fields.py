@@ -4,9 +4,9 @@ from fractions import Fraction
 
 import pytest
 
-from cnnlab.geometry.fields import Field, Misaligned, fields, outgrown, unproductive
+from cnnlab.geometry.fields import AlignmentError, Field, fields, outgrown, unproductive
 from cnnlab.geometry.windows import path_centres, window
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.network import (
     Add,
     Blur,
@@ -69,7 +69,7 @@ def test_a_unet_that_interpolates_is_aligned_too(kind):
 
 def test_a_unet_whose_skip_is_shifted_is_refused():
     network = unet(TransposedConv(name="up", inputs=("deep",), filters=1, kernel=(3, 3), stride=(2, 2)))
-    with pytest.raises(Misaligned, match="join: centre 0 vs -1/2 along the height"):
+    with pytest.raises(AlignmentError, match="join: centre 0 vs -1/2 along the height"):
         fields(network, (16, 16))
 
 
@@ -117,7 +117,7 @@ def test_symmetric_padding_is_aligned_with_a_skip_where_alternating_is_not():
     even = conv("conv", "pad", 2, padding="valid", filters=4)
     fields(network_of(pad, even, Add(name="sum", inputs=("image", "conv")), channels=4), (8, 8))
     lopsided = conv("conv", "image", 2, filters=4)
-    with pytest.raises(Misaligned, match="sum: centre 0 vs 1/2"):
+    with pytest.raises(AlignmentError, match="sum: centre 0 vs 1/2"):
         fields(network_of(lopsided, Add(name="sum", inputs=("image", "conv")), channels=4), (8, 8))
 
 
@@ -134,7 +134,7 @@ def test_behind_a_whole_map_every_output_sees_the_image(whole):
         )
         assert fields(network, None)[name].rf is None
     assert window(network, (7, 9), "out", (0, 0)) == ((-2, 8), (-2, 10))
-    with pytest.raises(Invalid, match="give an image size"):
+    with pytest.raises(InvalidError, match="give an image size"):
         window(network, None, "out", (0, 0))
 
 
@@ -157,7 +157,7 @@ def stem_and_block(kernel):
 def test_paths_are_compared_where_they_share_what_is_unknown():
     assert fields(stem_and_block(3), None)["sum"].rf == (7, 7)
     assert fields(stem_and_block(3), None)["sum"].padding == (None, None)
-    with pytest.raises(Misaligned, match="sum: centre 1 vs 2"):
+    with pytest.raises(AlignmentError, match="sum: centre 1 vs 2"):
         fields(stem_and_block(2), None)
 
 
@@ -169,15 +169,15 @@ def test_paths_with_different_unknowns_are_not_judged():
 
     found = fields(fork(2), None)["sum"]
     assert (found.rf, found.stride, found.padding) == ((3, 3), (2, 2), (None, None))
-    with pytest.raises(Misaligned, match="sum: stride 2 vs 1"):
+    with pytest.raises(AlignmentError, match="sum: stride 2 vs 1"):
         fields(fork(1), None)
 
 
 def test_windows_and_centres_say_when_they_need_a_size_and_which_nodes_there_are():
     network = stem_and_block(3)
-    with pytest.raises(Invalid, match="the SAME padding of layer stem needs an image size"):
+    with pytest.raises(InvalidError, match="the SAME padding of layer stem needs an image size"):
         window(network, None, "sum", (0, 0))
-    with pytest.raises(Invalid, match="choose one of image, stem, inner, sum"):
+    with pytest.raises(InvalidError, match="choose one of image, stem, inner, sum"):
         path_centres(network, (8, 8), "stam")
 
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from cnnlab.geometry.graph_json import load, read, report
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.network import Conv, Elementwise, Norm, Pad, Pool, Resize, TransposedConv
 
 GRAPH = {
@@ -165,7 +165,7 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_the_format_does_not_know_is_refused_in_one_line(name):
     graph, message = REFUSED[name]
-    with pytest.raises(Invalid, match=message) as caught:
+    with pytest.raises(InvalidError, match=message) as caught:
         read(graph)
     assert "\n" not in str(caught.value)
 
@@ -175,7 +175,7 @@ def test_files_are_read_and_bad_files_refused(tmp_path):
     good.write_text(json.dumps(GRAPH), encoding="utf-8")
     bad.write_text("{", encoding="utf-8")
     assert load(good) == read(GRAPH)
-    with pytest.raises(Invalid, match="must be JSON text"):
+    with pytest.raises(InvalidError, match="must be JSON text"):
         load(bad)
-    with pytest.raises(Invalid, match="must be an existing JSON file"):
+    with pytest.raises(InvalidError, match="must be an existing JSON file"):
         load(tmp_path / "none.json")

@@ -7,7 +7,7 @@ import pytest
 
 from cnnlab.geometry.axis import Slide
 from cnnlab.geometry.coverage import coverage, interior, network_coverage, plane, read_counts, sliding
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.network import Conv, Flatten, GroupPad, Input, Network
 
 FIBONACCI = [1, 1, 2, 3, 5, 8, 13]
@@ -118,7 +118,7 @@ def test_symmetric_padding_covers_the_corners_by_four_shifts():
 
 
 def test_a_stack_that_does_not_fit_and_an_unknown_padding_are_refused():
-    with pytest.raises(Invalid, match="length=6 is not valid: its map of 2 pixels is too small"):
+    with pytest.raises(InvalidError, match="length=6 is not valid: its map of 2 pixels is too small"):
         coverage(6, 3, 2, "valid", depth=2)
-    with pytest.raises(Invalid, match="padding=full is not valid: choose one of valid, same"):
+    with pytest.raises(InvalidError, match="padding=full is not valid: choose one of valid, same"):
         coverage(6, 3, 2, "full")

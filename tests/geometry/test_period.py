@@ -8,7 +8,7 @@ import pytest
 
 from cnnlab.geometry.coverage import network_coverage
 from cnnlab.geometry.period import periodic_coverage, unevenness
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import Classic, ConvNet
 from cnnlab.spec.network import Add, Concat, Conv, Input, Network, Resize
 from cnnlab.zoo.lowering import network
@@ -73,11 +73,11 @@ def test_pixels_that_nothing_reads_have_no_ratio():
 
 
 def test_what_is_no_sliding_window_is_refused():
-    with pytest.raises(Invalid, match="only sliding windows"):
+    with pytest.raises(InvalidError, match="only sliding windows"):
         periodic_coverage(CHAIN, (192, 192), CHAIN.output)
     grown = Resize(name="top", inputs=("image",), scale=(Fraction(2), Fraction(2)), kind="nearest")
     net = Network(nodes=(Input(name="image", channels=1), grown), output="top", features="top")
-    with pytest.raises(Invalid, match="only sliding windows"):
+    with pytest.raises(InvalidError, match="only sliding windows"):
         periodic_coverage(net, (8, 8), "top")
-    with pytest.raises(Invalid, match="node=nowhere"):
+    with pytest.raises(InvalidError, match="node=nowhere"):
         periodic_coverage(net, (8, 8), "nowhere")

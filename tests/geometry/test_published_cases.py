@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from cnnlab.geometry.coverage import interior, plane, profile, sliding, transposed_coverage
-from cnnlab.geometry.fields import Misaligned, fields
+from cnnlab.geometry.fields import AlignmentError, fields
 from cnnlab.geometry.graph_json import read, report
 from cnnlab.geometry.windows import path_centres, window
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.network import Add, Conv, Dense, GlobalAveragePool, Input, Network, Norm, Pool
 
 CASES = {
@@ -50,14 +50,14 @@ def test_a_case_with_one_stride_changed_is_noticed(name):
     case = json.loads(json.dumps(CASES[name]))
     first = next(node for node in case["nodes"] if node["op"] == "conv")
     first["stride"] = [first["stride"][0] + 1] * 2
-    with pytest.raises((AssertionError, Misaligned, Invalid)):
+    with pytest.raises((AssertionError, AlignmentError, InvalidError)):
         check_case(case)
 
 
 def test_the_misaligned_case_is_refused_with_its_reason_and_its_windows():
     case = CASES["gr03_misaligned_two_branches"]
     network = graph_of(case).network
-    with pytest.raises(Misaligned, match=case["expected"]["reason"]) as caught:
+    with pytest.raises(AlignmentError, match=case["expected"]["reason"]) as caught:
         fields(network, None)
     assert (caught.value.merge, caught.value.strides, caught.value.rf_per_path) == ("sum", (2, 1), (5, 5))
     assert caught.value.centres == (0, 2)
@@ -153,7 +153,7 @@ def test_same_padding_misaligns_resnet50_on_even_maps():
     network = flax_resnet50()
     centres, _ = path_centres(network, (224, 224), network.features)
     assert centres == tuple(range(2, 31, 4)), "8 path centres over 28 pixels"
-    with pytest.raises(Misaligned, match="block1_0: centre"):
+    with pytest.raises(AlignmentError, match="block1_0: centre"):
         fields(network, (224, 224))
 
 

@@ -5,7 +5,7 @@ import pytest
 from cnnlab.geometry.cost import cost
 from cnnlab.geometry.measured import measured
 from cnnlab.geometry.sizes import sizes
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.network import (
     Add,
     Concat,
@@ -129,19 +129,19 @@ def test_without_a_size_only_what_needs_it_is_unknown():
     priced = cost(network, None)
     assert (priced.nodes["conv"].params, priced.nodes["conv"].macs) == (224, None)
     assert priced.nodes["out"].params is None
-    with pytest.raises(Invalid, match="input_size=None is not valid: the parameters of layer out"):
+    with pytest.raises(InvalidError, match="input_size=None is not valid: the parameters of layer out"):
         _ = priced.params
     averaged = chain(
         Conv(name="conv", filters=8, kernel=(3, 3)), GlobalAveragePool(name="mean"), Dense(name="out", units=2)
     )
     assert cost(averaged, None).params == 224 + 18
-    with pytest.raises(Invalid, match="the multiply-accumulates of layer conv need an image size"):
+    with pytest.raises(InvalidError, match="the multiply-accumulates of layer conv need an image size"):
         _ = cost(averaged, None).macs
 
 
 def test_a_map_that_would_vanish_is_refused_with_layer_and_sizes():
     pools = [Pool(name=f"pool{n}", kind="max", kernel=(2, 2), stride=(2, 2)) for n in range(4)]
-    with pytest.raises(Invalid, match=r"network\.pool3=0x1 is not valid: the 1x3 map it reads is too small"):
+    with pytest.raises(InvalidError, match=r"network\.pool3=0x1 is not valid: the 1x3 map it reads is too small"):
         sizes(chain(*pools), (8, 24))
     assert sizes(chain(*pools), (16, 24))["pool3"] == (1, 1)
 
@@ -162,7 +162,7 @@ def test_a_map_that_would_vanish_is_refused_with_layer_and_sizes():
     ],
 )
 def test_layers_that_do_not_fit_are_refused_by_name(nodes, message):
-    with pytest.raises(Invalid, match=message):
+    with pytest.raises(InvalidError, match=message):
         sizes(chain(*nodes), (7, 7))
 
 
@@ -175,12 +175,12 @@ def fork(*branches, merge):
 def test_merges_want_one_size_and_add_or_compare_channels():
     a, b = Conv(name="a", filters=4, kernel=(3, 3)), Conv(name="b", filters=6, kernel=(3, 3))
     assert cost(fork(a, b, merge=Concat), (5, 5)).nodes["merge"].activation_elements == 250
-    with pytest.raises(Invalid, match=r"network\.merge=4 and 6 channels"):
+    with pytest.raises(InvalidError, match=r"network\.merge=4 and 6 channels"):
         sizes(fork(a, b, merge=Add), (5, 5))
     small = Conv(name="b", filters=4, kernel=(3, 3), padding="valid")
-    with pytest.raises(Invalid, match=r"network\.merge=3x3 and 5x5 is not valid: all maps that a merge reads"):
+    with pytest.raises(InvalidError, match=r"network\.merge=3x3 and 5x5 is not valid: all maps that a merge reads"):
         sizes(fork(a, small, merge=Add), (5, 5))
-    with pytest.raises(Invalid, match=r"network\.merge.inputs=1 is not valid: two or more"):
+    with pytest.raises(InvalidError, match=r"network\.merge.inputs=1 is not valid: two or more"):
         sizes(fork(a, merge=Add), (5, 5))
 
 

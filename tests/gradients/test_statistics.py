@@ -10,7 +10,7 @@ import pytest
 
 from cnnlab.gradients import Snapshot, measure, statistics
 from cnnlab.gradients.statistics.saturated_fraction import LIMITS
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import ACTIVATIONS
 
 # ---------------------------------------------------------------------------------------------------------- snapshots
@@ -319,12 +319,14 @@ def test_names_are_tree_paths_and_can_be_chosen():
         "saturated_fraction/act1",
         "saturated_fraction/act2",
     }
-    with pytest.raises(Invalid, match="statistic=gradnorm is not valid: choose one of activation_grad_norm, dead_f"):
+    with pytest.raises(
+        InvalidError, match="statistic=gradnorm is not valid: choose one of activation_grad_norm, dead_f"
+    ):
         measure(SNAPSHOTS["relu"], ["gradnorm"])
 
 
 def test_every_activation_of_the_table_is_known_and_no_other():
     assert set(LIMITS) == set(ACTIVATIONS)
     step = dataclasses.replace(SNAPSHOTS["relu"], activation_name="swish")
-    with pytest.raises(Invalid, match="activation_name=swish is not valid: choose one of relu, relu_half"):
+    with pytest.raises(InvalidError, match="activation_name=swish is not valid: choose one of relu, relu_half"):
         measure(step)

@@ -10,7 +10,7 @@ from cnnlab.inference.checks import Check
 from cnnlab.inference.family import Case, Family, judge, undecided
 from cnnlab.inference.rules.contract import Decisions, ModeratorContrast, PValues, Trained
 from cnnlab.inference.rules.directional import Directional
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.verdict import Effect, Verdict
 
 Shown = Callable[..., Effect]
@@ -305,7 +305,7 @@ def test_a_mechanism_is_negligible_when_null_on_two_constructions(shown: Shown) 
 
 
 def test_two_primary_effects_of_one_task_are_refused(shown: Shown) -> None:
-    with pytest.raises(Invalid, match="one primary effect"):
+    with pytest.raises(InvalidError, match="one primary effect"):
         verdict_of(on(shown, "pos", "pos").__class__(effects=(shown(), shown())))
 
 

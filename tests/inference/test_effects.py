@@ -18,7 +18,7 @@ from cnnlab.inference.effects import (
     with_printed_checks,
 )
 from cnnlab.inference.intervals import paired_t
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.verdict import Effect, Setting
 
 Settings = Callable[..., Setting]
@@ -156,7 +156,7 @@ def test_groups_and_bounds_are_samples(sample: Samples) -> None:
     assert group.values == pytest.approx((0.3, 0.45))
     assert group.diverged == (False, True)
     assert Sample.constant(0.5, (3, 4)).values == (0.5, 0.5)
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidError):
         Sample.mean_of([])
 
 
@@ -167,7 +167,7 @@ def test_groups_and_bounds_are_samples(sample: Samples) -> None:
 def test_impossible_members_are_refused(
     seeds: tuple[int, ...], values: tuple[float, ...], diverged: tuple[bool, ...]
 ) -> None:
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidError):
         Sample(seeds=seeds, values=values, diverged=diverged)
 
 
@@ -185,7 +185,7 @@ def test_margins_are_those_of_the_protocol() -> None:
     assert accuracy_margin(scale="quick", real=True) == 0.01
     assert accuracy_margin(scale="full", real=True) == 0.005
     assert accuracy_margin(scale="full", real=False) == 0.02
-    with pytest.raises(Invalid, match="smoke, quick, full"):
+    with pytest.raises(InvalidError, match="smoke, quick, full"):
         accuracy_margin(scale="huge", real=True)
 
 
@@ -215,5 +215,5 @@ def test_an_effect_needs_headroom_to_count(shown: Callable[..., Effect]) -> None
 
 def test_headroom_is_the_lead_over_logistic_regression() -> None:
     assert headroom((0.90, 0.92), (0.85, 0.87, 0.83)) == pytest.approx(0.06)
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidError):
         headroom((0.9,), ())

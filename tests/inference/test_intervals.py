@@ -14,7 +14,7 @@ from cnnlab.inference import intervals
 from cnnlab.inference.equivalence import is_null
 from cnnlab.inference.intervals import Floats
 from cnnlab.inference.simulation.rates import coverage
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.verdict import Interval
 
 
@@ -184,7 +184,7 @@ def test_wilson_of_fifteen_of_fifteen_cannot_reach_nearly_all() -> None:
     assert intervals.wilson(15, 15).low == pytest.approx(0.796, abs=5e-4)
     assert intervals.wilson(22, 22).low >= 0.85
     assert intervals.wilson(39, 40).low >= 0.85
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidError):
         intervals.wilson(3, 2)
 
 
@@ -216,7 +216,7 @@ def test_ratio_of_medians_covers_a_planted_ratio_under_shared_drift() -> None:
         held += found.low <= 1.2 <= found.high
         assert found.high - found.low < 0.2  # drift of a factor 3 would give +-.5 without rounds
     assert held >= 50
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidError):
         intervals.ratio_of_medians((1.0, 2.0), (1.0,))
 
 

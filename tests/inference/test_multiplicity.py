@@ -8,7 +8,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from cnnlab.inference.multiplicity import ONE_SIDED, holm, partial_conjunction, spent
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.verdict import Look
 
 Decide = Callable[[Sequence[float], int], tuple[bool, ...]]
@@ -49,7 +49,7 @@ def test_holm_of_a_whole_family_is_that_of_statsmodels() -> None:
 
 
 def test_holm_refuses_more_claims_than_were_registered() -> None:
-    with pytest.raises(Invalid, match="registered=2"):
+    with pytest.raises(InvalidError, match="registered=2"):
         holm((0.1, 0.2, 0.3), registered=2, level=0.05)
 
 

@@ -10,7 +10,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.power import TTestPower
 
 from cnnlab.inference.noise import Floor, seeds_needed, smallest_denominator
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 
 IMAGES = 599
 
@@ -38,7 +38,7 @@ def test_spread_and_correlation_are_those_of_numpy_and_scipy() -> None:
     assert floor.member_sd == pytest.approx(math.sqrt(np.mean(squares)))
     assert (floor.count_apart(0.015), floor.wrong_way(0.015)) == (1, 1 / 8)
     assert math.isnan(Floor(first=(0.1, 0.1), again=(0.1, 0.2)).correlation)
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidError):
         Floor(first=(0.9,), again=(0.9,))
 
 
@@ -70,9 +70,9 @@ def test_seeds_needed_are_those_of_statsmodels(sd: float, difference: float, alp
 
 
 def test_no_number_of_seeds_is_refused() -> None:
-    with pytest.raises(Invalid, match="pairs would be needed"):
+    with pytest.raises(InvalidError, match="pairs would be needed"):
         seeds_needed(1.0, 1e-6, alpha=0.025)
-    with pytest.raises(Invalid, match="positive"):
+    with pytest.raises(InvalidError, match="positive"):
         seeds_needed(0.01, 0.0, alpha=0.025)
 
 

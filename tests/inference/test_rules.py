@@ -23,7 +23,7 @@ from cnnlab.inference.rules.instances import Always, Exists, Instance, Instances
 from cnnlab.inference.rules.slope import Slope, Slopes
 from cnnlab.inference.rules.survey import ALL, MOSTLY, NEARLY_ALL, Counted, Survey
 from cnnlab.inference.rules.within import Within
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.verdict import Effect, Interval, Setting, Verdict
 
 Shown = Callable[..., Effect]
@@ -160,7 +160,7 @@ def test_a_universal_that_held_everywhere_on_two_tasks_is_supported(shown: Shown
 
 
 def test_a_fresh_block_shares_no_member_with_the_first(shown: Shown) -> None:
-    with pytest.raises(Invalid, match="no member of the first"):
+    with pytest.raises(InvalidError, match="no member of the first"):
         Instance(name="k5", first=shown(), fresh=shown())
 
 
@@ -221,7 +221,7 @@ def test_survey_rule(having: int, total: int, bar: float, word: str) -> None:
 
 
 def test_survey_refuses_an_impossible_bar() -> None:
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidError):
         Survey(bar=1.2)
 
 

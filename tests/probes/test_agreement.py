@@ -18,7 +18,7 @@ from cnnlab.probes import sight
 from cnnlab.probes.agreement import agreement
 from cnnlab.probes.sight import Seen, measured_field
 from cnnlab.probes.skeleton import skeleton, spatial, upstream
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import Classic, ConvNet, Net
 from cnnlab.spec.network import (
     Add,
@@ -223,11 +223,11 @@ def test_measuring_leaves_jax_as_it_was_and_takes_neither_head_nor_unknown_layer
     assert measured_field(graph, (8, 8), "conv1").rf == (3, 3)
     assert jnp.ones(2).dtype == before == jnp.float32
     for name in ("gap", "logits", "conv9"):
-        with pytest.raises(Invalid, match=f"node={name} is not valid: choose one of image, conv1, act1"):
+        with pytest.raises(InvalidError, match=f"node={name} is not valid: choose one of image, conv1, act1"):
             measured_field(graph, (8, 8), name)
     assert [node.name for node in upstream(graph, "conv1").nodes] == ["image", "conv1"]
     wide = network(ConvNet(depth=6, stride=7, kernel=7, pools=()), 64, 1, 10)
-    with pytest.raises(Invalid, match="too wide to measure"):
+    with pytest.raises(InvalidError, match="too wide to measure"):
         measured_field(wide, (64, 64), "conv6")
 
 

@@ -7,7 +7,7 @@ from scipy import signal
 
 from cnnlab.probes.affine import probed, probes
 from cnnlab.probes.collapse import Subject, exceptions, image_of, judged, run
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import ConvNet
 from cnnlab.spec.network import Dense, Input, Network
 from cnnlab.zoo.lowering import network
@@ -74,5 +74,5 @@ def test_batch_norm_in_training_sees_an_image_beside_its_companions():
 
 def test_a_net_without_a_size_says_so():
     nodes = (Input(name="image", channels=2), Dense(name="out", units=1, inputs=("image",)))
-    with pytest.raises(Invalid, match=r"network\.size=None is not valid: must be the image's"):
+    with pytest.raises(InvalidError, match=r"network\.size=None is not valid: must be the image's"):
         image_of(Network(nodes=nodes, output="out", features="image"))

@@ -12,7 +12,7 @@ from cnnlab.probes import input_energy as energies
 from cnnlab.probes.convolution_matrix import convolution_matrix, kept
 from cnnlab.probes.gratings import alias_share, frequencies, gains, grating
 from cnnlab.probes.reconstruction import PENALTIES, linear_r2, noise_images
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.network import Activation, Conv, Input, Network
 from cnnlab.zoo.module import Net
 
@@ -87,7 +87,7 @@ def test_half_of_white_noise_is_folded_by_bare_subsampling():
 
 
 def test_an_operation_that_drops_images_is_refused():
-    with pytest.raises(Invalid, match="one map for each image"):
+    with pytest.raises(InvalidError, match="one map for each image"):
         gains(lambda images: images[:3], 8)
 
 
@@ -135,12 +135,12 @@ def test_the_spectrum_of_the_images_is_as_asked():
         inside = (radius > 0) & (radius < 0.5)
         slope = np.polyfit(np.log(radius[inside]), np.log(power[inside]), 1)[0]
         assert slope == pytest.approx(expected, abs=0.1)
-    with pytest.raises(Invalid, match="choose one of white, pink"):
+    with pytest.raises(InvalidError, match="choose one of white, pink"):
         noise_images("blue", 8)
 
 
 def test_constant_features_are_refused():
-    with pytest.raises(Invalid, match="features=constant"):
+    with pytest.raises(InvalidError, match="features=constant"):
         linear_r2(*pairs(np.ones_like))
 
 
@@ -186,14 +186,14 @@ def test_phases_average_the_interior_alone():
     plane[:2] = plane[:, -2:] = 1e9
     assert np.array_equal(energies.by_phase(plane, 2, 1), tile)
     assert np.array_equal(energies.by_phase(np.stack([plane, 2 * plane]), 2, 2)[1], 2 * tile)
-    with pytest.raises(Invalid, match="at least one whole period"):
+    with pytest.raises(InvalidError, match="at least one whole period"):
         energies.by_phase(plane, 2, 6)
 
 
 def test_the_slope_is_the_exponent():
     counts = np.array([[1.0, 2.0], [4.0, 9.0]])
     assert energies.log_slope(3 * counts**1.5, counts) == pytest.approx(1.5)
-    with pytest.raises(Invalid, match="at least two different counts"):
+    with pytest.raises(InvalidError, match="at least two different counts"):
         energies.log_slope(counts, np.ones((2, 2)))
-    with pytest.raises(Invalid, match="must be positive"):
+    with pytest.raises(InvalidError, match="must be positive"):
         energies.log_slope(0 * counts, counts)

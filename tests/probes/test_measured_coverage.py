@@ -11,7 +11,7 @@ from jax import Array
 
 from cnnlab.geometry.coverage import interior, network_coverage
 from cnnlab.probes.sight import measured_coverage
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import Classic, ConvNet, Net
 from cnnlab.spec.network import Conv, Input, Network, Node, Pair, Pool, Resize
 from cnnlab.zoo.lowering import network
@@ -87,5 +87,5 @@ def test_interpolation_by_fractions_counts_nothing():
         return Network(nodes=(Input(name="image", channels=1), up), output="up", features="up")
 
     assert measured_coverage(graph("nearest"), (2, 4), "up").tolist() == [[2, 4, 2, 4]] * 2
-    with pytest.raises(Invalid, match=r"network\.up\.kind=bilinear is not valid: its weights count no paths"):
+    with pytest.raises(InvalidError, match=r"network\.up\.kind=bilinear is not valid: its weights count no paths"):
         measured_coverage(graph("bilinear"), (2, 4), "up")

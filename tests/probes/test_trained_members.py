@@ -21,7 +21,7 @@ from cnnlab.probes.trained import (
     source,
     watched,
 )
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import ConvNet
 from cnnlab.spec.network import Network
 from cnnlab.spec.task import Task
@@ -99,7 +99,7 @@ def test_probes_are_found_by_their_files_and_called_by_their_names() -> None:
     )
     made = member()
     assert set(measuring.measure(made, ["edge_index"])) == {"edge_index/share", "edge_index/by_chance"}
-    with pytest.raises(Invalid, match="linear_probe"):
+    with pytest.raises(InvalidError, match="linear_probe"):
         measuring.measure(made, ["linear_prob"])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnlab.records import BadRecord, Store, thinned
+from cnnlab.records import RecordError, Store, thinned
 from cnnlab.records import store as module
 from cnnlab.spec.record import PROTOCOL, Finals, Measured, Record, Tuning
 
@@ -108,7 +108,7 @@ def test_a_damaged_compact_record_is_refused_by_name(tmp_path: Path, name: str) 
     store = Store(tmp_path)
     path = store.publish(RECORD, {})
     path.write_bytes(DAMAGE[name](path.read_bytes()))
-    with pytest.raises(BadRecord) as caught:
+    with pytest.raises(RecordError) as caught:
         store.read(RECORD.arm, 0)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnlab.records import BadRecord, Store
+from cnnlab.records import RecordError, Store
 from cnnlab.records.coding import decode, encode
 from cnnlab.spec.record import PROTOCOL, Finals, Measured, Record, Tried, Tuning
 
@@ -118,7 +118,7 @@ def test_a_damaged_record_is_refused_by_name(tmp_path: Path, name: str) -> None:
     damaged = DAMAGE[name](place.read_bytes())
     assert damaged != encode(RECORD)
     place.write_bytes(damaged)
-    with pytest.raises(BadRecord) as caught:
+    with pytest.raises(RecordError) as caught:
         store.read(RECORD.arm, 0)
     assert str(place) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -131,10 +131,10 @@ def test_a_record_of_protocol_1_is_refused_for_its_protocol_and_not_for_its_shap
     old = json.loads(place.read_bytes())
     del old["probes"]
     place.write_text(json.dumps(old | {"protocol": 1}))
-    with pytest.raises(BadRecord, match=f"was made by protocol 1, this code is protocol {PROTOCOL}"):
+    with pytest.raises(RecordError, match=f"was made by protocol 1, this code is protocol {PROTOCOL}"):
         store.read(RECORD.arm, 0)
     place.write_text(json.dumps(old))
-    with pytest.raises(BadRecord, match=r"record needs exactly the keys .*probes"):
+    with pytest.raises(RecordError, match=r"record needs exactly the keys .*probes"):
         store.read(RECORD.arm, 0)
 
 
@@ -185,7 +185,7 @@ def torn_after_kills(root: Path, sabotage: str, kills: int) -> int:
                 try:
                     store.read(folder.name, 0)
                     torn += not (store.folder(folder.name, 0) / "provenance.json").is_file()
-                except BadRecord:
+                except RecordError:
                     torn += 1
     return torn
 

@@ -11,9 +11,9 @@ import pytest
 from flax import linen, nnx
 
 from cnnlab.geometry.cost import cost
-from cnnlab.geometry.fields import Misaligned, fields
+from cnnlab.geometry.fields import AlignmentError, fields
 from cnnlab.geometry.sizes import sizes
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.network import Conv, Network, Norm, Pool, TransposedConv
 from cnnlab.tracing import trace, xla_macs
 
@@ -280,7 +280,7 @@ def test_a_tracer_that_forgets_something_is_noticed(name: str, fault: Callable[.
     module, expected = CASES[name]
     try:
         same = last(module, tracer=fault) == expected
-    except (Invalid, Misaligned):
+    except (InvalidError, AlignmentError):
         same = False
     assert not same
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import pytest
 from flax import nnx
 
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.tracing import pointwise, trace
 
 HERE = Path(__file__).name
@@ -89,7 +89,7 @@ def complaint(name: str) -> str:
     """What tracing says of a module; empty if it says nothing."""
     try:
         trace(nnx.eval_shape(lambda: Net(REFUSED[name][0])), (16, 16), 3)
-    except Invalid as problem:
+    except InvalidError as problem:
         return str(problem)
     return ""
 
@@ -116,10 +116,10 @@ def test_a_step_that_the_output_does_not_need_is_no_mistake() -> None:
 
 @pytest.mark.parametrize("thing", [3, "net", object(), lambda x: x])
 def test_only_flax_modules_are_traced(thing: object) -> None:
-    with pytest.raises(Invalid, match=r"must be a flax.nnx.Module or a flax.linen.Module"):
+    with pytest.raises(InvalidError, match=r"must be a flax.nnx.Module or a flax.linen.Module"):
         trace(thing, (16, 16), 3)
 
 
 def test_an_image_of_no_pixels_is_refused() -> None:
-    with pytest.raises(Invalid, match="at least"):
+    with pytest.raises(InvalidError, match="at least"):
         trace(nnx.eval_shape(lambda: Net(lambda m, x: m.conv(x))), (0, 16), 3)

@@ -8,10 +8,10 @@ import pytest
 from flax import nnx
 
 from cnnlab.geometry.cost import cost
-from cnnlab.geometry.fields import Misaligned, fields
+from cnnlab.geometry.fields import AlignmentError, fields
 from cnnlab.geometry.sizes import sizes
 from cnnlab.spec import net as words
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import Classic, ConvNet
 from cnnlab.spec.network import Conv, Dense, Network, Norm, Pool, TransposedConv
 from cnnlab.tracing import trace
@@ -108,5 +108,5 @@ def test_a_tracer_with_a_fault_is_noticed(fault: str) -> None:
     spec = network(dataclasses.replace(BASE, kernel=2, norm="batch"), 20, 3, 10)
     found = traced(spec, 3)
     check(spec, found)
-    with pytest.raises((AssertionError, Invalid, Misaligned)):
+    with pytest.raises((AssertionError, InvalidError, AlignmentError)):
         check(spec, FAULTS[fault](found))

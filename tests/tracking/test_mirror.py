@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.record import Record
 from cnnlab.tracking import Artifact, Off, Run, Tracker, arm_runs, mirror, run_id, tracker
 from cnnlab.tracking.members import each
@@ -210,7 +210,7 @@ def test_pictures_of_an_arm_stand_in_the_run_of_its_first_member(make: Make, tmp
 
 
 def test_an_unknown_unit_lists_the_choices(make: Make) -> None:
-    with pytest.raises(Invalid, match="arm, seed"):
+    with pytest.raises(InvalidError, match="arm, seed"):
         runs_of(make(), "member")
 
 
@@ -293,7 +293,7 @@ def test_making_a_tracker_writes_nothing(tmp_path: Path) -> None:
 
 def test_an_unknown_mode_lists_the_choices(tmp_path: Path) -> None:
     assert isinstance(tracker("off", tmp_path), Off)
-    with pytest.raises(Invalid, match="off, offline, online"):
+    with pytest.raises(InvalidError, match="off, offline, online"):
         tracker("disabled", tmp_path)
 
 

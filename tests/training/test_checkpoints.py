@@ -29,7 +29,7 @@ STEPS = 3
 """Of an epoch: 96 images in batches of 32."""
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for a kill, in this process."""
 
 
@@ -49,7 +49,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, arm: Arm, strategy: str, limit: flo
 
     def count(steps: int) -> None:
         if taken[0] + steps > limit:
-            raise Killed
+            raise KilledError
         taken[0] += steps
 
     def step(*given: Any) -> Any:
@@ -70,7 +70,7 @@ def killed(monkeypatch: pytest.MonkeyPatch, given: list[Run], source: Source, st
     """Train until the middle of an epoch."""
     with monkeypatch.context() as patch:
         counted(patch, given[0].arm, strategy, KILLED_AFTER * STEPS + 1)
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             members.train(given, source, strategy)
 
 

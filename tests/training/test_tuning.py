@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.record import Tried
 from cnnlab.training.tuning import LARGEST_GRID, Choice, choose, extend, standard_error
 
@@ -99,10 +99,10 @@ def test_standard_error_leaves_out_diverged_values_and_has_a_binomial_floor() ->
 
 
 def test_impossible_grids_are_refused() -> None:
-    with pytest.raises(Invalid, match="ascend"):
+    with pytest.raises(InvalidError, match="ascend"):
         extend(grid(0.5, 0.6)[::-1])
-    with pytest.raises(Invalid, match="at least one"):
+    with pytest.raises(InvalidError, match="at least one"):
         choose([], IMAGES)
     uneven = [*grid(0.5), Tried(learning_rate=1.0, validation_accuracy=(0.5,), diverged=(False,))]
-    with pytest.raises(Invalid, match="same number of seeds"):
+    with pytest.raises(InvalidError, match="same number of seeds"):
         choose(uneven, IMAGES)

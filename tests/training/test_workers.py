@@ -204,10 +204,10 @@ def test_workers_of_a_gpu_take_memory_as_they_need_it_unless_told_else(monkeypat
 
 
 def test_an_unknown_strategy_is_refused(arm: Arm, source: Source) -> None:
-    from cnnlab.spec.invalid import Invalid
+    from cnnlab.spec.invalid import InvalidError
     from cnnlab.training import members
 
-    with pytest.raises(Invalid, match="sequential, native, side_by_side"):
+    with pytest.raises(InvalidError, match="sequential, native, side_by_side"):
         members.train([], source, "spread")
 
 

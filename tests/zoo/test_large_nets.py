@@ -11,7 +11,7 @@ import pytest
 from flax import nnx
 
 from cnnlab.geometry.cost import cost
-from cnnlab.geometry.fields import Misaligned, fields
+from cnnlab.geometry.fields import AlignmentError, fields
 from cnnlab.geometry.sizes import maps, sizes
 from cnnlab.spec.net import Classic
 from cnnlab.spec.network import Activation, Conv, Network, Norm, Pool
@@ -113,7 +113,7 @@ def test_the_stride_of_a_bottleneck_sits_where_the_variant_says():
 def aligned(graph: Network, size: int) -> bool:
     try:
         fields(graph, (size, size))
-    except Misaligned:
+    except AlignmentError:
         return False
     return True
 

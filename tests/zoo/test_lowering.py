@@ -7,7 +7,7 @@ import pytest
 
 from cnnlab.geometry.cost import cost
 from cnnlab.geometry.sizes import sizes
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import DOWNS, Classic, ConvNet, Net
 from cnnlab.spec.network import Activation, Conv, GroupPad, Network, Norm, Pad
 from cnnlab.zoo.lowering import names, network, variants
@@ -195,7 +195,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("net", "side", "says"), REFUSED, ids=[says[:40] for _, _, says in REFUSED])
 def test_refusals_name_the_layer_the_size_and_what_is_valid(net: Net, side: int, says: str):
-    with pytest.raises(Invalid) as error:
+    with pytest.raises(InvalidError) as error:
         network(net, side, 1, 10)
     assert says in str(error.value)
     assert "\n" not in str(error.value)

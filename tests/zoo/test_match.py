@@ -6,7 +6,7 @@ import itertools
 import pytest
 
 from cnnlab.geometry.cost import cost
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import ConvNet
 from cnnlab.spec.network import Add
 from cnnlab.zoo.lowering import network
@@ -101,7 +101,7 @@ def test_matching_is_deterministic_and_keeps_residual_identities_where_it_can():
 
 def test_what_cannot_match_is_refused():
     tiny = ConvNet(depth=1, width=1, pools=())
-    with pytest.raises(Invalid, match=r"no widths of .* come within 3%"):
+    with pytest.raises(InvalidError, match=r"no widths of .* come within 3%"):
         matched(ConvNet(depth=40, pools=()), tiny, "params", 12, 1, 10)
-    with pytest.raises(Invalid, match="choose one of params, macs"):
+    with pytest.raises(InvalidError, match="choose one of params, macs"):
         matched(REFERENCE, REFERENCE, "flops", 12, 1, 10)  # type: ignore[arg-type]

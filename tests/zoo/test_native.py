@@ -28,7 +28,7 @@ def compilable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CXX", raising=False)
     try:
         library.compiler()
-    except native.NoLibrary as problem:
+    except native.LibraryError as problem:
         pytest.skip(str(problem))
 
 
@@ -269,7 +269,7 @@ def test_why_there_is_none_is_one_line_and_nothing_is_left(
 ) -> None:
     folder = tmp_path / "cache"
     trouble(monkeypatch, folder)
-    with pytest.raises(native.NoLibrary) as caught:
+    with pytest.raises(native.LibraryError) as caught:
         native.build(folder)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -279,7 +279,7 @@ def test_why_there_is_none_is_one_line_and_nothing_is_left(
 def test_a_library_that_cannot_be_loaded_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "_used", [])
     (tmp_path / "torn.so").write_bytes(b"torn")
-    with pytest.raises(native.NoLibrary, match=r"torn\.so cannot be loaded"):
+    with pytest.raises(native.LibraryError, match=r"torn\.so cannot be loaded"):
         native.use(tmp_path / "torn.so")
     assert native.used() == ""
 
@@ -287,6 +287,6 @@ def test_a_library_that_cannot_be_loaded_is_named(tmp_path: Path, monkeypatch: p
 @pytest.mark.usefixtures("natively")
 def test_a_process_has_one_library(library_file: Path, tmp_path: Path) -> None:
     native.use(library_file)
-    with pytest.raises(native.NoLibrary, match="is already in use"):
+    with pytest.raises(native.LibraryError, match="is already in use"):
         native.use(tmp_path / "another.so")
     assert native.used() == library_file.stem

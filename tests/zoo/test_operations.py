@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.network import (
     Activation,
     Blur,
@@ -169,7 +169,9 @@ def test_activations_by_hand():
         np.testing.assert_allclose(activation(kind)(x), values, rtol=1e-5, err_msg=kind)
     slopes = {kind: float(jax.grad(activation(kind))(0.0)) for kind in ("relu", "relu_half", "relu_one")}
     assert slopes == {"relu": 0.0, "relu_half": 0.5, "relu_one": 1.0}
-    with pytest.raises(Invalid, match="choose one of relu, relu_half, relu_one, leaky_relu, tanh, scaled_tanh, sigm"):
+    with pytest.raises(
+        InvalidError, match="choose one of relu, relu_half, relu_one, leaky_relu, tanh, scaled_tanh, sigm"
+    ):
         operate(Activation(name="a", kind="swish"), None, x)
 
 
@@ -178,7 +180,9 @@ class Scramble(Node):
 
 
 def test_a_layer_the_zoo_cannot_run_is_refused():
-    with pytest.raises(Invalid, match=r"network\.mine=Scramble is not valid: choose a kind of layer that the zoo runs"):
+    with pytest.raises(
+        InvalidError, match=r"network\.mine=Scramble is not valid: choose a kind of layer that the zoo runs"
+    ):
         operate(Scramble(name="mine"), None, jnp.ones((1, 2, 2, 1)))
 
 
@@ -186,7 +190,7 @@ def test_other_elementwise_layers_pass_on_or_activate_and_unknown_ones_are_refus
     x = jnp.array([[[[-1.0], [2.0]]]])
     for kind, values in {"dropout": [-1, 2], "identity": [-1, 2], "relu": [0, 2]}.items():
         assert operate(Elementwise(name="e", kind=kind), None, x).ravel().tolist() == values
-    with pytest.raises(Invalid, match=r"network\.e\.kind=hswish is not valid: choose one of relu, .*, dropout"):
+    with pytest.raises(InvalidError, match=r"network\.e\.kind=hswish is not valid: choose one of relu, .*, dropout"):
         operate(Elementwise(name="e", kind="hswish"), None, x)
 
 

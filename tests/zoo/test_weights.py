@@ -13,7 +13,7 @@ from jax import Array
 
 from cnnlab.geometry.cost import cost
 from cnnlab.geometry.sizes import maps
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import ConvNet
 from cnnlab.spec.network import Dense, Elementwise, Flatten, GlobalAveragePool, Input, Network, Resize, TransposedConv
 from cnnlab.zoo import initialisers
@@ -114,9 +114,9 @@ def test_orthogonal_kernels_are():
     assert int((delta != 0).sum()) == 32
     dense = kernel(KEY, "dense", (8, 4), "delta_orthogonal", 1.0)
     np.testing.assert_allclose(dense.T @ dense, np.eye(4), atol=1e-5)
-    with pytest.raises(Invalid, match="layer conv has 4 for 8"):
+    with pytest.raises(InvalidError, match="layer conv has 4 for 8"):
         kernel(KEY, "conv", (3, 3, 8, 4), "delta_orthogonal", 1.0)
-    with pytest.raises(Invalid, match="choose one of he, xavier"):
+    with pytest.raises(InvalidError, match="choose one of he, xavier"):
         kernel(KEY, "conv", (3, 3, 8, 4), "kaiming", 1.0)
 
 
@@ -192,7 +192,7 @@ def test_a_perturbation_gives_the_gradient_at_a_layers_output():
     moved = first_logit(shifted)[1][0] - logits
     assert float(moved[0, 0]) == pytest.approx(1e-2 * float(gradients["act1"][0, *place]), rel=0.05)
     assert not moved[1].any()
-    with pytest.raises(Invalid, match="perturbations=act9 is not valid: choose of the layers image, conv1"):
+    with pytest.raises(InvalidError, match="perturbations=act9 is not valid: choose of the layers image, conv1"):
         net(images, perturbations={"act9": nudges["act1"]})
 
 
@@ -224,7 +224,7 @@ def test_dropout_passes_in_evaluation_and_refuses_to_train():
     images = jnp.ones((1, 6, 7, 2))
     _, outputs = net(images)
     assert np.array_equal(outputs["drop"], outputs["half"])
-    with pytest.raises(Invalid, match=r"network\.drop\.kind=dropout is not valid: acts in training"):
+    with pytest.raises(InvalidError, match=r"network\.drop\.kind=dropout is not valid: acts in training"):
         net(images, mode="train")
 
 
@@ -234,5 +234,5 @@ def test_a_net_that_needs_a_size_says_so():
         Flatten(name="flat", inputs=("image",)),
         Dense(name="out", units=2, inputs=("flat",)),
     )
-    with pytest.raises(Invalid, match=r"network\.size=None is not valid: layer out needs"):
+    with pytest.raises(InvalidError, match=r"network\.size=None is not valid: layer out needs"):
         Net(Network(nodes=nodes, output="out", features="image"), KEY)

@@ -75,14 +75,14 @@ class AliasingPair:
 
 
 def stimulus(task: Task) -> AliasingPair:
-    """Read the task's stimulus off its dials. Raises `Invalid`."""
+    """Read the task's stimulus off its dials. Raises `InvalidError`."""
     dials = settings(task, DIALS)
     require(task.side >= 8, "data.side", task.side, "must be at least 8: two frequencies need room to differ")
     return AliasingPair(side=task.side, **dials)
 
 
 def check(task: Task, source: Source) -> None:
-    """Raise `Invalid` unless dials and sizes can be served; nothing needs to lie anywhere."""
+    """Raise `InvalidError` unless dials and sizes can be served; nothing needs to lie anywhere."""
     generated.require_sizes(task, channels=1, classes=CLASSES)
     stimulus(task)
 

@@ -84,7 +84,7 @@ class Border:
 
 
 def stimulus(task: Task) -> Border:
-    """Read the task's stimulus off its dials. Raises `Invalid`."""
+    """Read the task's stimulus off its dials. Raises `InvalidError`."""
     dials = settings(task, DIALS)
     require(task.side >= 6 and task.side % 2 == 0, "data.side", task.side, "must be even and at least 6")
     deepest = task.side // 2 - ALONG // 2
@@ -95,7 +95,7 @@ def stimulus(task: Task) -> Border:
 
 
 def check(task: Task, source: Source) -> None:
-    """Raise `Invalid` unless dials and sizes can be served; nothing needs to lie anywhere."""
+    """Raise `InvalidError` unless dials and sizes can be served; nothing needs to lie anywhere."""
     generated.require_sizes(task, channels=1, classes=CLASSES)
     stimulus(task)
 

@@ -12,7 +12,7 @@ DIALS: tuple[Dial, ...] = ()
 
 
 def check(task: Task, source: Source) -> None:
-    """Raise `Invalid` unless sizes fit; the images come with the package."""
+    """Raise `InvalidError` unless sizes fit; the images come with the package."""
     require_fit(task, side=digits.CANVAS, channels=1, classes=digits.CLASSES, pool=digits.POOL_IMAGES)
 
 

@@ -41,7 +41,7 @@ def on_canvas(images: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]
 
 
 def check(task: Task, source: Source) -> None:
-    """Raise `Invalid` unless dial and sizes fit; the images come with the package."""
+    """Raise `InvalidError` unless dial and sizes fit; the images come with the package."""
     require(task.side >= LEAST_SIDE, "data.side", task.side, f"must be at least {LEAST_SIDE}")
     require_fit(task, side=task.side, channels=1, classes=digits.CLASSES, pool=digits.POOL_IMAGES, dials=DIALS)
 

@@ -98,7 +98,7 @@ def relevance(task: Task) -> npt.NDArray[np.bool_]:
 
 
 def stimulus(task: Task) -> DistractorChannels:
-    """Read the task's stimulus off its dials. Raises `Invalid`."""
+    """Read the task's stimulus off its dials. Raises `InvalidError`."""
     dials = settings(task, DIALS)
     require(task.side >= PERIOD, "data.side", task.side, f"must be at least {PERIOD}, the period of the stripes")
     return DistractorChannels(
@@ -111,7 +111,7 @@ def stimulus(task: Task) -> DistractorChannels:
 
 
 def check(task: Task, source: Source) -> None:
-    """Raise `Invalid` unless dials and sizes can be served; nothing needs to lie anywhere."""
+    """Raise `InvalidError` unless dials and sizes can be served; nothing needs to lie anywhere."""
     generated.require_sizes(task, channels=stimulus(task).channels, classes=CLASSES)
 
 

@@ -20,7 +20,7 @@ def block_sums(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
 
 
 def check(task: Task, source: Source) -> None:
-    """Raise `Missing` or `Invalid` unless Fashion-MNIST can be loaded and the sizes fit."""
+    """Raise `MissingDataError` or `InvalidError` unless Fashion-MNIST can be loaded and the sizes fit."""
     facts = library.facts(DATASET, source)
     require_fit(task, side=facts.side // BLOCK, channels=facts.channels, classes=facts.classes, pool=facts.pool)
 

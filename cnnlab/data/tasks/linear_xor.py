@@ -105,7 +105,7 @@ def cosines(count: int) -> Floats:
 
 
 def stimulus(task: Task) -> LinearXor:
-    """Read the task's stimulus off its dials. Raises `Invalid`."""
+    """Read the task's stimulus off its dials. Raises `InvalidError`."""
     dials, classes = settings(task, DIALS), task.classes
     require(classes <= MOST_CLASSES, "data.classes", classes, f"must be 2 to {MOST_CLASSES}")
     fits = task.side >= 2 * PATCH and task.side % 2 == 0
@@ -124,7 +124,7 @@ def stimulus(task: Task) -> LinearXor:
 
 
 def check(task: Task, source: Source) -> None:
-    """Raise `Invalid` unless dials and sizes can be served; nothing needs to lie anywhere."""
+    """Raise `InvalidError` unless dials and sizes can be served; nothing needs to lie anywhere."""
     stimulus(task)
     generated.require_sizes(task, channels=1, classes=task.classes)
 

@@ -79,7 +79,7 @@ class LongRange:
 
 
 def stimulus(task: Task) -> LongRange:
-    """Read the task's stimulus off its dials. Raises `Invalid`."""
+    """Read the task's stimulus off its dials. Raises `InvalidError`."""
     dials = settings(task, DIALS)
     distance, farthest = int(dials["distance"]), task.side - GLYPH
     fits = distance <= farthest
@@ -88,7 +88,7 @@ def stimulus(task: Task) -> LongRange:
 
 
 def check(task: Task, source: Source) -> None:
-    """Raise `Invalid` unless dials and sizes can be served; nothing needs to lie anywhere."""
+    """Raise `InvalidError` unless dials and sizes can be served; nothing needs to lie anywhere."""
     generated.require_sizes(task, channels=1, classes=CLASSES)
     stimulus(task)
 

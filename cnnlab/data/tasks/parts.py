@@ -97,14 +97,14 @@ def _log_apart(one: Floats, other: Floats) -> Floats:
 
 
 def stimulus(task: Task) -> Parts:
-    """Read the task's stimulus off its dials. Raises `Invalid`."""
+    """Read the task's stimulus off its dials. Raises `InvalidError`."""
     dials = settings(task, DIALS)
     require(task.side >= 8, "data.side", task.side, "must be at least 8: the parts need 64 places")
     return Parts(side=task.side, together=dials["together"] == 1, contrast=dials["contrast"], noise=dials["noise"])
 
 
 def check(task: Task, source: Source) -> None:
-    """Raise `Invalid` unless dials and sizes can be served; nothing needs to lie anywhere."""
+    """Raise `InvalidError` unless dials and sizes can be served; nothing needs to lie anywhere."""
     generated.require_sizes(task, channels=PARTS, classes=CLASSES)
     stimulus(task)
 

@@ -67,7 +67,7 @@ def block_count(row: Ints, column: Ints) -> Ints:
 
 
 def stimulus(task: Task) -> Phase:
-    """Read the task's stimulus off its dials. Raises `Invalid`."""
+    """Read the task's stimulus off its dials. Raises `InvalidError`."""
     dials = settings(task, DIALS)
     even = task.side % 2 == 0 and task.side >= 4
     require(even, "data.side", task.side, "must be even and at least 4, so that 2x2 blocks tile the image")
@@ -75,7 +75,7 @@ def stimulus(task: Task) -> Phase:
 
 
 def check(task: Task, source: Source) -> None:
-    """Raise `Invalid` unless dials and sizes can be served; nothing needs to lie anywhere."""
+    """Raise `InvalidError` unless dials and sizes can be served; nothing needs to lie anywhere."""
     generated.require_sizes(task, channels=1, classes=CLASSES)
     stimulus(task)
 

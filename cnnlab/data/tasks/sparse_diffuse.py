@@ -61,7 +61,7 @@ class SparseDiffuse:
 
 
 def stimulus(task: Task) -> SparseDiffuse:
-    """Read the task's stimulus off its dials. Raises `Invalid`."""
+    """Read the task's stimulus off its dials. Raises `InvalidError`."""
     dials = settings(task, DIALS)
     pixels, most = int(dials["pixels"]), task.side**2
     require(pixels <= most, "data.dials.pixels", pixels, f"must be at most {most} at side {task.side}")
@@ -69,7 +69,7 @@ def stimulus(task: Task) -> SparseDiffuse:
 
 
 def check(task: Task, source: Source) -> None:
-    """Raise `Invalid` unless dials and sizes can be served; nothing needs to lie anywhere."""
+    """Raise `InvalidError` unless dials and sizes can be served; nothing needs to lie anywhere."""
     generated.require_sizes(task, channels=1, classes=CLASSES)
     stimulus(task)
 

@@ -112,7 +112,10 @@ class Vernier:
 
 
 def stimulus(task: Task) -> Vernier:
-    """Read the task's stimulus off its dials. Raises `Invalid` for a dial that is unknown, missing or out of range."""
+    """Read the task's stimulus off its dials.
+
+    Raises `InvalidError` for a dial that is unknown, missing or out of range.
+    """
     dials = settings(task, DIALS)
     offset, most = int(dials["offset_px"]), task.side - 1
     require(offset <= most, "data.dials.offset_px", offset, f"must be at most {most} at side {task.side}")
@@ -120,7 +123,7 @@ def stimulus(task: Task) -> Vernier:
 
 
 def check(task: Task, source: Source) -> None:
-    """Raise `Invalid` unless dials and sizes can be served; nothing needs to lie anywhere."""
+    """Raise `InvalidError` unless dials and sizes can be served; nothing needs to lie anywhere."""
     require(task.side >= 4, "data.side", task.side, "must be at least 4: a bar is a quarter of it")
     require_fit(task, side=task.side, channels=1, classes=CLASSES, pool=POOL_IMAGES, real=False)
     test = task.test_images

@@ -29,7 +29,7 @@ def statistic(snapshot: Snapshot) -> dict[str, Array]:
     Empty for an activation without two bounds.
 
     Raises:
-        Invalid: the snapshot names an activation that the table does not have.
+        InvalidError: the snapshot names an activation that the table does not have.
     """
     require_choice("activation_name", snapshot.activation_name, LIMITS)
     limits = LIMITS[snapshot.activation_name]

@@ -54,7 +54,7 @@ class Cost:
         return None
 
     def conclude(self, evidence: Timings, decisions: Decisions) -> Verdict:
-        """Give the verdict. Raises Invalid for unequal or non-positive rounds."""
+        """Give the verdict. Raises InvalidError for unequal or non-positive rounds."""
         if not evidence.dear:
             return Verdict(word="untested", reason=f"not timed: {evidence.what}")
         if evidence.caps:
@@ -114,7 +114,7 @@ class Everywhere:
         return None
 
     def conclude(self, evidence: Mapping[str, Timings], decisions: Decisions) -> Verdict:
-        """Give the verdict. Raises Invalid for unequal or non-positive rounds."""
+        """Give the verdict. Raises InvalidError for unequal or non-positive rounds."""
         found = {cell: self.each.conclude(timings, decisions) for cell, timings in evidence.items()}
         unread = next((verdict for verdict in found.values() if verdict.number is None), None)
         if unread is not None:

@@ -50,7 +50,7 @@ class Directional:
         return PValues(greater=greater, less=less, moderators=moderators)
 
     def conclude(self, evidence: Trained, decisions: Decisions) -> Verdict:
-        """Give the verdict. Raises Invalid if one task has two primary effects."""
+        """Give the verdict. Raises InvalidError if one task has two primary effects."""
         if not self._primary(evidence):
             return untested(evidence.missing)
         counted = self._counted(evidence)

@@ -15,7 +15,7 @@ ALWAYS_ALPHA = 0.05
 class Instance:
     """One instance: its first block and, where one was drawn for the purpose, a fresh block of other members.
 
-    Raises Invalid if the fresh block has a member of the first: it would repeat itself.
+    Raises InvalidError if the fresh block has a member of the first: it would repeat itself.
     """
 
     name: str

@@ -38,7 +38,7 @@ class PowersOfTwo:
         return None
 
     def conclude(self, evidence: Mapping[str, Timings], decisions: Decisions) -> Verdict:
-        """Give the verdict. Raises Invalid for widths too few to tell the indicators apart."""
+        """Give the verdict. Raises InvalidError for widths too few to tell the indicators apart."""
         first = next(iter(evidence.values()))
         if first.caps:
             return held_back(first.caps)
@@ -124,7 +124,7 @@ def power_of_two(
 ) -> Coefficient:
     """Partial coefficient of being a power of two, given the divisors and a quadratic trend in log2 of the width.
 
-    Raises Invalid where the widths cannot tell the indicators apart.
+    Raises InvalidError where the widths cannot tell the indicators apart.
     """
     trend = np.log2(widths)
     columns = [is_power_of_two(widths), np.ones(len(widths)), trend, trend**2, *(widths % d == 0 for d in divisors)]

@@ -10,7 +10,7 @@ from cnnlab.geometry.coverage import network_coverage
 from cnnlab.geometry.period import periodic_coverage
 from cnnlab.probes.input_energy import log_slope
 from cnnlab.probes.trained import Trained
-from cnnlab.spec.invalid import Invalid
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.network import Network, Pair
 
 Floats = NDArray[np.float64]
@@ -53,7 +53,7 @@ def predicted(network: Network, size: Pair) -> tuple[Floats, NDArray[np.bool_]]:
     counts = np.asarray(network_coverage(network, size, network.features), np.float64)
     try:
         pattern = np.asarray(periodic_coverage(network, size, network.features), np.float64)
-    except Invalid:
+    except InvalidError:
         return counts, np.zeros(size, np.bool_)
     repeats = tuple(-(-length // period) for length, period in zip(size, pattern.shape, strict=True))
     starts = itertools.product(*map(range, pattern.shape))

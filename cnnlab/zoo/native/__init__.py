@@ -6,6 +6,6 @@ machine, by the system's C++ compiler and for this very processor, into a folder
 """
 
 from cnnlab.zoo.native.convolution import convolve
-from cnnlab.zoo.native.library import NoLibrary, build, compiler, use, used
+from cnnlab.zoo.native.library import LibraryError, build, compiler, use, used
 
-__all__ = ["NoLibrary", "build", "compiler", "convolve", "use", "used"]
+__all__ = ["LibraryError", "build", "compiler", "convolve", "use", "used"]

@@ -25,14 +25,14 @@ SECONDS = 120.0
 _used: list[str] = []
 
 
-class NoLibrary(Exception):
+class LibraryError(Exception):
     """There is no library, and why: one line."""
 
 
 def build(folder: Path) -> Path:
     """The library, from the folder or compiled into it; another compiler, processor or source makes another file.
 
-    Processes that compile it at once write the same bytes, each in one step. Raises NoLibrary.
+    Processes that compile it at once write the same bytes, each in one step. Raises LibraryError.
     """
     command = [*compiler(), *FLAGS, f"-I{jax.ffi.include_dir()}"]
     # what the compiler says of itself and of the processor that `native` means
@@ -48,16 +48,16 @@ def build(folder: Path) -> Path:
                 _run([*command, "-o", str(fresh), str(SOURCE)])
                 fresh.replace(library)
         except OSError as problem:
-            raise NoLibrary(f"{folder} cannot be written ({problem.strerror})") from problem
+            raise LibraryError(f"{folder} cannot be written ({problem.strerror})") from problem
     _loaded(library)
     return library
 
 
 def use(library: Path) -> None:
-    """Let this process convolve by the library; there is no way back, and no second one. Raises NoLibrary."""
+    """Let this process convolve by the library; there is no way back, and no second one. Raises LibraryError."""
     if _used:
         if _used[0] != library.stem:
-            raise NoLibrary(f"{_used[0]} is already in use")
+            raise LibraryError(f"{_used[0]} is already in use")
         return
     loaded = _loaded(library)
     capsule: Any = jax.ffi.pycapsule
@@ -72,25 +72,25 @@ def used() -> str:
 
 
 def compiler() -> list[str]:
-    """The command of a C++ compiler: what CXX says, or the first of `COMPILERS` on the path. Raises NoLibrary."""
+    """The command of a C++ compiler: what CXX says, or the first of `COMPILERS` on the path. Raises LibraryError."""
     if os.environ.get("CXX", "").strip():
         return shlex.split(os.environ["CXX"])
     for name in COMPILERS:
         if shutil.which(name):
             return [name]
-    raise NoLibrary(f"no C++ compiler is installed ({', '.join(COMPILERS)}; CXX may name another)")
+    raise LibraryError(f"no C++ compiler is installed ({', '.join(COMPILERS)}; CXX may name another)")
 
 
 def _loaded(library: Path) -> ctypes.CDLL:
-    """The library in this process's memory. Raises NoLibrary for a torn file, or a folder that nothing runs from."""
+    """The library in this process's memory. Raises LibraryError for a torn file, or a folder that nothing runs from."""
     try:
         return ctypes.CDLL(os.fspath(library))
     except OSError as problem:
-        raise NoLibrary(f"{library} cannot be loaded ({problem})") from problem
+        raise LibraryError(f"{library} cannot be loaded ({problem})") from problem
 
 
 def _run(command: list[str]) -> "subprocess.CompletedProcess[bytes]":
-    """What a compiler answers. Raises NoLibrary, with the first line of what is wrong."""
+    """What a compiler answers. Raises LibraryError, with the first line of what is wrong."""
     try:
         return subprocess.run(command, check=True, capture_output=True, timeout=SECONDS)
     except subprocess.CalledProcessError as problem:
@@ -100,4 +100,4 @@ def _run(command: list[str]) -> "subprocess.CompletedProcess[bytes]":
         why = f"not done within {SECONDS:.0f} s"
     except OSError as problem:
         why = str(problem.strerror)
-    raise NoLibrary(f"the compiler {command[0]} fails: {why}")
+    raise LibraryError(f"the compiler {command[0]} fails: {why}")

@@ -27,7 +27,7 @@ def missing(machine: Machine) -> str:
     try:
         if machine.kind == "cpu":
             native.compiler()
-    except native.NoLibrary as problem:
+    except native.LibraryError as problem:
         return str(problem)
     return ""
 
@@ -132,7 +132,10 @@ def engine_on(
 
 
 def load_library() -> None:
-    """Let this process use our own convolutions; the library is kept beside the compiled programs. Raises NoLibrary."""
+    """Let this process use our own convolutions; the library is kept beside the compiled programs.
+
+    Raises LibraryError.
+    """
     if native.used():
         return
     config: Any = jax.config

@@ -39,7 +39,7 @@ from cnnlab.spec.network import (
 )
 from cnnlab.spec.verdict import Number, Scalar, Table
 from cnnlab.zoo.module import Mode, Net
-from experiments.claim import Claim, Computed, Contrast, Trained, Variant
+from experiments.claims.base import Claim, Computed, Contrast, Trained, Variant
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -21,7 +21,7 @@ from cnnlab.spec.network import Conv, Dense, Flatten, Input, Network, Node
 from cnnlab.spec.verdict import Number, Scalar, Table
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.module import Mode
-from experiments.claim import Claim, Computed
+from experiments.claims.base import Claim, Computed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,7 @@ import math
 
 from cnnlab.inference.rules.all_of import Senses
 from cnnlab.inference.rules.equivalence import Equivalence
-from experiments.claim import Awaited, Claim, Contrast, Trained
+from experiments.claims.base import Awaited, Claim, Contrast, Trained
 
 DEEPER = tuple(
     Contrast(name=f"{depth} layers against 1", better=(f"d{depth}",), worse=("d1",)) for depth in (2, 4, 8, 16)

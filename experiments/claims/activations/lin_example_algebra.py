@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.inference.rules.exact import Enumerated, Exact
 from cnnlab.report import canvas
 from cnnlab.spec.verdict import Scalar, Table
-from experiments.claim import Claim, Computed
+from experiments.claims.base import Claim, Computed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -27,7 +27,7 @@ from cnnlab.spec.verdict import Number, Scalar, Table
 from cnnlab.zoo.activations import activation
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.module import Net
-from experiments.claim import Claim, Computed
+from experiments.claims.base import Claim, Computed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

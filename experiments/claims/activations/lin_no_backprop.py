@@ -12,7 +12,7 @@ from it, it is the claim come true), each depth by itself and not the worst of f
 
 from cnnlab.inference.rules.all_of import Senses
 from cnnlab.inference.rules.within import Within
-from experiments.claim import Claim, Contrast, Trained
+from experiments.claims.base import Claim, Contrast, Trained
 
 DEPTHS = (1, 2, 4, 8)
 SHORT, TRAINED = 0.01, 0.30

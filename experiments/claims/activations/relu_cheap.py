@@ -25,9 +25,9 @@ from cnnlab.spec.recipe import Recipe
 from cnnlab.spec.task import Task
 from cnnlab.training.program import program
 from cnnlab.zoo.activations import activation
-from experiments.claim import Claim, Timed
-from experiments.stopwatch import interleaved
-from experiments.timings import drawn
+from experiments.claims.base import Claim, Timed
+from experiments.timing.stopwatch import interleaved
+from experiments.timing.timings import drawn
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

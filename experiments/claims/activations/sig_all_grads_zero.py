@@ -20,7 +20,7 @@ from cnnlab.inference.rules.exact import Enumerated, Exact
 from cnnlab.probes.decay import Flow, flow, kernels, plain
 from cnnlab.report import canvas
 from cnnlab.spec.verdict import Number, Scalar, Table
-from experiments.claim import Claim, Computed
+from experiments.claims.base import Claim, Computed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -29,7 +29,7 @@ from cnnlab.probes.decay import Flow, flow, kernels, normed, plain, residual
 from cnnlab.report import canvas
 from cnnlab.spec.verdict import Interval, Number, Scalar, Table
 from cnnlab.zoo.activations import activation
-from experiments.claim import Claim, Computed, Contrast, Trained, Variant
+from experiments.claims.base import Claim, Computed, Contrast, Trained, Variant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

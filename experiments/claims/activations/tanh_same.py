@@ -11,7 +11,7 @@ begins to vanish is in the table of `sig_vanishes`.
 from cnnlab.inference.rules.all_of import Senses
 from cnnlab.inference.rules.directional import Directional
 from cnnlab.inference.rules.equivalence import Equivalence
-from experiments.claim import Claim, Contrast, Trained
+from experiments.claims.base import Claim, Contrast, Trained
 
 DECADES = 0.1
 """Half-width of "the same", in decades of the gradient's norm per layer."""

@@ -13,7 +13,7 @@ Neither manipulation may refute before the other has run.
 
 from cnnlab.inference.rules.all_of import AllOf
 from cnnlab.inference.rules.directional import Directional
-from experiments.claim import Claim, Contrast, Moderator, Trained
+from experiments.claims.base import Claim, Contrast, Moderator, Trained
 
 CLAIM = Claim(
     says="A net whose convolutions read the pixels more often is the more accurate one.",

@@ -1,7 +1,7 @@
 """The notes pool "once ... edges and gradients have been created"."""
 
 from cnnlab.inference.rules.directional import Directional
-from experiments.claim import Claim, Contrast, Trained
+from experiments.claims.base import Claim, Contrast, Trained
 
 CLAIM = Claim(
     says="Pooling once the first layers have formed edge detectors beats pooling before or long after that.",

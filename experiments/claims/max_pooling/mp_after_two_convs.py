@@ -1,7 +1,7 @@
 """The notes do not use max-pooling "without convolving twice or more"."""
 
 from cnnlab.inference.rules.directional import Directional
-from experiments.claim import Claim, Contrast, Moderator, Trained
+from experiments.claims.base import Claim, Contrast, Moderator, Trained
 
 LATE = ("[2,4]", "[3,4]")
 

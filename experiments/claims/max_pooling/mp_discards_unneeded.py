@@ -28,7 +28,7 @@ from cnnlab.report import canvas
 from cnnlab.spec.network import Pool
 from cnnlab.spec.verdict import Number, Scalar, Table
 from cnnlab.zoo.operations import operate
-from experiments.claim import Claim, Computed, Contrast, Trained
+from experiments.claims.base import Claim, Computed, Contrast, Trained
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

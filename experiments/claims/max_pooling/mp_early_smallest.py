@@ -9,7 +9,7 @@ from cnnlab.report import canvas
 from cnnlab.spec.net import ConvNet
 from cnnlab.spec.verdict import Scalar, Table
 from cnnlab.zoo.lowering import network
-from experiments.claim import Claim, Computed
+from experiments.claims.base import Claim, Computed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

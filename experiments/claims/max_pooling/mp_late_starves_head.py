@@ -9,7 +9,7 @@ difference of accuracy vanishes (to within 1 point). What a linear probe cannot 
 from cnnlab.inference.rules.all_of import AllOf
 from cnnlab.inference.rules.directional import Directional
 from cnnlab.inference.rules.equivalence import Equivalence
-from experiments.claim import Claim, Contrast, Trained
+from experiments.claims.base import Claim, Contrast, Trained
 
 CLAIM = Claim(
     says="A max-pool just before the head takes away what the head needs, and that is why accuracy falls.",

@@ -17,8 +17,8 @@ from cnnlab.inference.rules.directional import Directional
 from cnnlab.inference.rules.survey import Counted, Survey
 from cnnlab.report import canvas
 from cnnlab.spec.verdict import Scalar, Table
-from experiments.claim import Claim, Computed, Contrast, Trained, Variant
-from experiments.surveys.counting import Architecture, architectures, convs_after_reduction, votes
+from experiments.claims.base import Claim, Computed, Contrast, Trained, Variant
+from experiments.claims.surveys.counting import Architecture, architectures, convs_after_reduction, votes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

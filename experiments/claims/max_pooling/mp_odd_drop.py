@@ -17,7 +17,7 @@ from cnnlab.report import canvas
 from cnnlab.spec.network import Pair, Pool
 from cnnlab.spec.verdict import Scalar, Table
 from cnnlab.zoo.operations import operate
-from experiments.claim import Claim, Computed
+from experiments.claims.base import Claim, Computed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

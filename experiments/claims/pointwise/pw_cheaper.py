@@ -20,9 +20,9 @@ from cnnlab.inference.rules.exact import Enumerated, Exact
 from cnnlab.report import canvas
 from cnnlab.spec.network import Conv, Input, Network
 from cnnlab.spec.verdict import Number, Scalar, Table
-from experiments.claim import Claim, Computed, Timed
-from experiments.stopwatch import interleaved
-from experiments.timings import drawn
+from experiments.claims.base import Claim, Computed, Timed
+from experiments.timing.stopwatch import interleaved
+from experiments.timing.timings import drawn
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -13,7 +13,7 @@ The decay was chosen after a pilot: of nets without it few leave the initial wei
 from cnnlab.inference.rules.all_of import AllOf
 from cnnlab.inference.rules.equivalence import Equivalence
 from cnnlab.inference.rules.instances import Exists
-from experiments.claim import Claim, Contrast, Trained
+from experiments.claims.base import Claim, Contrast, Trained
 
 RHO = 0.02
 """Largest change of accuracy that counts as none: the margin of synthetic tasks."""

@@ -15,7 +15,7 @@ for directions, the stricter one (its p is corrected over all claims).
 from cnnlab.inference.rules.all_of import Senses
 from cnnlab.inference.rules.directional import Directional
 from cnnlab.inference.rules.within import Within
-from experiments.claim import Awaited, Claim, Contrast, Moderator, Trained
+from experiments.claims.base import Awaited, Claim, Contrast, Moderator, Trained
 
 ASKED = 0.9
 """Area under the curve that the rule asks for; a guess has .5."""

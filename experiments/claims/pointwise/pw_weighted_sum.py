@@ -16,7 +16,7 @@ from cnnlab.probes.single_layer import Values, output
 from cnnlab.report import canvas
 from cnnlab.spec.network import Conv
 from cnnlab.spec.verdict import Number, Table
-from experiments.claim import Claim, Computed
+from experiments.claims.base import Claim, Computed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

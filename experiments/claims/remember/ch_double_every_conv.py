@@ -22,8 +22,8 @@ from cnnlab.inference.rules.directional import Directional
 from cnnlab.inference.rules.survey import MOSTLY, Counted, Survey
 from cnnlab.report import canvas
 from cnnlab.spec.verdict import Scalar, Table
-from experiments.claim import Claim, Computed, Contrast, Trained
-from experiments.surveys.counting import (
+from experiments.claims.base import Claim, Computed, Contrast, Trained
+from experiments.claims.surveys.counting import (
     Architecture,
     architectures,
     changes,

@@ -19,9 +19,9 @@ from cnnlab.inference.rules.all_of import AllOf
 from cnnlab.inference.rules.cost import Timings
 from cnnlab.inference.rules.powers_of_two import PowersOfTwo, is_power_of_two, seconds_per_mac
 from cnnlab.report import canvas
-from experiments.claim import Claim, Timed
-from experiments.stopwatch import interleaved
-from experiments.timings import NotTimed, drawn
+from experiments.claims.base import Claim, Timed
+from experiments.timing.stopwatch import interleaved
+from experiments.timing.timings import NotTimedError, drawn
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,7 +71,7 @@ def figure() -> "Figure":
     """The saw-tooth: time per multiply-accumulate against width, powers of two and multiples of 8 marked."""
     found = {kind: cells for kind in TYPES if (cells := _kept(kind))}
     if not found:
-        raise NotTimed("ch-pow2-gpu has no timings to draw: it needs a GPU")
+        raise NotTimedError("ch-pow2-gpu has no timings to draw: it needs a GPU")
     figure, axes = canvas.canvas(
         "Time per multiply-accumulate by width: powers of two and multiples of 8",
         width=9.5,
@@ -101,7 +101,7 @@ def figure() -> "Figure":
 def _kept(kind: str) -> Mapping[str, Timings]:
     try:
         return drawn("ch-pow2-gpu", kind)
-    except NotTimed:
+    except NotTimedError:
         return {}
 
 

@@ -20,7 +20,7 @@ from cnnlab.inference.rules.directional import Directional
 from cnnlab.report import canvas
 from cnnlab.spec.net import ConvNet
 from cnnlab.zoo.lowering import network
-from experiments.claim import Claim, Untestable
+from experiments.claims.base import Claim, Untestable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

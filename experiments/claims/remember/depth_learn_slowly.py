@@ -11,7 +11,7 @@ for any verdict, so that the small rate is an arm of its own.
 
 from cnnlab.inference.rules.all_of import Senses
 from cnnlab.inference.rules.directional import Directional
-from experiments.claim import Claim, Contrast, Trained
+from experiments.claims.base import Claim, Contrast, Trained
 
 CLAIM = Claim(
     says="A net should learn slowly: better many layers that each do little than few that each do much, or better a "

@@ -9,7 +9,7 @@ kernels become oriented band-pass filters, against initialisation and against tr
 """
 
 from cnnlab.inference.rules.directional import Directional
-from experiments.claim import Claim, Untestable
+from experiments.claims.base import Claim, Untestable
 
 CLAIM = Claim(
     says="Before convolutional networks features were made by Fourier transforms with parameters chosen by hand, which "

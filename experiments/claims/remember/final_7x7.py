@@ -17,8 +17,8 @@ from cnnlab.inference.rules.directional import Directional
 from cnnlab.inference.rules.survey import NEARLY_ALL, Counted, Survey
 from cnnlab.report import canvas
 from cnnlab.spec.verdict import Table
-from experiments.claim import Claim, Computed, Contrast, Trained
-from experiments.surveys.counting import Architecture, architectures, library_models, votes
+from experiments.claims.base import Claim, Computed, Contrast, Trained
+from experiments.claims.surveys.counting import Architecture, architectures, library_models, votes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from cnnlab.inference.rules.survey import ALL, Counted, Survey
 from cnnlab.report import canvas
 from cnnlab.spec.verdict import Table
-from experiments.claim import Claim, Computed
-from experiments.surveys.counting import Architecture, architectures, library_models, votes
+from experiments.claims.base import Claim, Computed
+from experiments.claims.surveys.counting import Architecture, architectures, library_models, votes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

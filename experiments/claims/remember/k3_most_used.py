@@ -18,8 +18,8 @@ from cnnlab.inference.rules.all_of import Senses
 from cnnlab.inference.rules.survey import MOSTLY, Counted, Survey
 from cnnlab.report import canvas
 from cnnlab.spec.verdict import Scalar, Table
-from experiments.claim import Claim, Computed
-from experiments.surveys.counting import Architecture, Layer, architectures, share, three_by_three, votes
+from experiments.claims.base import Claim, Computed
+from experiments.claims.surveys.counting import Architecture, Layer, architectures, share, three_by_three, votes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -23,7 +23,7 @@ from cnnlab.report import canvas
 from cnnlab.spec.net import ConvNet
 from cnnlab.spec.verdict import Number, Table
 from cnnlab.zoo.lowering import network
-from experiments.claim import Claim, Computed, Contrast, Trained, Variant
+from experiments.claims.base import Claim, Computed, Contrast, Trained, Variant
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

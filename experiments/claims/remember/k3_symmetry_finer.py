@@ -32,7 +32,7 @@ from cnnlab.spec.net import EVEN_ONLY, ConvNet
 from cnnlab.spec.network import Conv
 from cnnlab.spec.verdict import Number, Table
 from cnnlab.zoo.lowering import network
-from experiments.claim import Claim, Computed, Contrast, Trained
+from experiments.claims.base import Claim, Computed, Contrast, Trained
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -18,7 +18,7 @@ from cnnlab.probes.stacks import Kernel, composed, dimensions, jacobian
 from cnnlab.report import canvas
 from cnnlab.spec.network import Pair
 from cnnlab.spec.verdict import Number, Scalar, Table
-from experiments.claim import Claim, Computed
+from experiments.claims.base import Claim, Computed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

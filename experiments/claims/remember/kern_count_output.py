@@ -19,7 +19,7 @@ from cnnlab.probes.single_layer import output
 from cnnlab.report import canvas
 from cnnlab.spec.network import Conv
 from cnnlab.spec.verdict import Table
-from experiments.claim import Claim, Computed
+from experiments.claims.base import Claim, Computed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

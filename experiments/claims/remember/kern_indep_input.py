@@ -17,7 +17,7 @@ from cnnlab.inference.rules.exact import Enumerated, Exact
 from cnnlab.report import canvas
 from cnnlab.spec.network import Conv, Input, Network
 from cnnlab.spec.verdict import Number, Table
-from experiments.claim import Claim, Computed
+from experiments.claims.base import Claim, Computed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

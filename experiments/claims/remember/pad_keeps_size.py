@@ -14,7 +14,7 @@ from cnnlab.inference.rules.directional import Directional
 from cnnlab.inference.rules.exact import Enumerated, Exact, Restricted
 from cnnlab.report import canvas
 from cnnlab.spec.verdict import Table
-from experiments.claim import Claim, Computed, Contrast, Trained
+from experiments.claims.base import Claim, Computed, Contrast, Trained
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

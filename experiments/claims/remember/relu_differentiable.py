@@ -19,7 +19,7 @@ from cnnlab.inference.rules.exact import Enumerated, Exact
 from cnnlab.report import canvas
 from cnnlab.spec.verdict import Number, Scalar, Table
 from cnnlab.zoo.activations import activation
-from experiments.claim import Claim, Computed
+from experiments.claims.base import Claim, Computed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -27,7 +27,7 @@ from cnnlab.spec.net import Classic, ConvNet, Net
 from cnnlab.spec.network import Conv, Network, Node, Pool
 from cnnlab.spec.verdict import Number, Table
 from cnnlab.zoo.lowering import network, variants
-from experiments.claim import Claim, Computed
+from experiments.claims.base import Claim, Computed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

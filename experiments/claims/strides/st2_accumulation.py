@@ -19,7 +19,7 @@ from cnnlab.inference.rules.exact import Enumerated, Exact, Restricted
 from cnnlab.probes.convolution_matrix import convolution_matrix
 from cnnlab.report import canvas
 from cnnlab.spec.verdict import Number, Scalar, Table
-from experiments.claim import Claim, Computed
+from experiments.claims.base import Claim, Computed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

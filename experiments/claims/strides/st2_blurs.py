@@ -31,7 +31,7 @@ from cnnlab.probes.gratings import alias_share, frequencies, gains, grating
 from cnnlab.report import canvas
 from cnnlab.spec.network import Pair
 from cnnlab.spec.verdict import Number, Scalar, Table
-from experiments.claim import Claim, Computed, Contrast, Trained
+from experiments.claims.base import Claim, Computed, Contrast, Trained
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,7 +14,7 @@ from cnnlab.inference.rules.exact import Enumerated, Exact
 from cnnlab.report import canvas
 from cnnlab.spec.network import Pair
 from cnnlab.spec.verdict import Scalar, Table
-from experiments.claim import Claim, Computed
+from experiments.claims.base import Claim, Computed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

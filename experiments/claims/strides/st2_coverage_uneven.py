@@ -50,7 +50,7 @@ from cnnlab.spec.net import Classic
 from cnnlab.spec.network import Activation, Conv, Input, Network, Node, Pool
 from cnnlab.spec.verdict import Number, Scalar, Table
 from cnnlab.zoo.lowering import network
-from experiments.claim import Awaited, Claim, Computed, Contrast, Trained
+from experiments.claims.base import Awaited, Claim, Computed, Contrast, Trained
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ pixels, and the size of a digit, 4 against 8 pixels. Synthetic by nature: a mech
 
 from cnnlab.inference.rules.all_of import AllOf
 from cnnlab.inference.rules.directional import Directional
-from experiments.claim import Claim, Contrast, Moderator, Trained
+from experiments.claims.base import Claim, Contrast, Moderator, Trained
 
 SWEEP = "detail_needed"
 FINE = ("vernier", "phase", "aliasing_pair", "digits_scaled_half")

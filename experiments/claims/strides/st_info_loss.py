@@ -23,7 +23,7 @@ from cnnlab.probes.convolution_matrix import convolution_matrix, kept
 from cnnlab.probes.reconstruction import linear_r2, noise_images
 from cnnlab.report import canvas
 from cnnlab.spec.verdict import Number, Scalar, Table
-from experiments.claim import Claim, Computed, Contrast, Trained, Variant
+from experiments.claims.base import Claim, Computed, Contrast, Trained, Variant
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

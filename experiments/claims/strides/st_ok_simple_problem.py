@@ -14,9 +14,9 @@ from cnnlab.inference.rules.cost import Cost, Timings
 from cnnlab.inference.rules.equivalence import Equivalence
 from cnnlab.spec.net import ConvNet
 from cnnlab.zoo.lowering import network
-from experiments.claim import Claim, Contrast, Timed, Trained
+from experiments.claims.base import Claim, Contrast, Timed, Trained
 from experiments.claims.strides.st_saves_memory import BATCH, CLASSES, SIDE, stepping
-from experiments.stopwatch import interleaved
+from experiments.timing.stopwatch import interleaved
 
 POOLED, STRIDED = ConvNet(), ConvNet(down="strided_conv")
 """The arms `max` and `stride` of the sweep: six convolutions, down-sampled after the second and the fourth."""

@@ -30,8 +30,8 @@ from cnnlab.spec.verdict import Number, Scalar, Table
 from cnnlab.training.program import Frame, arrays, split
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.module import Net
-from experiments.claim import Claim, Computed, Timed
-from experiments.stopwatch import interleaved
+from experiments.claims.base import Claim, Computed, Timed
+from experiments.timing.stopwatch import interleaved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,13 +10,15 @@ ARMS = 6
 
 PLANTED = """
 import os, signal, sys
-from experiments import launched, run, session
+from experiments import run
+from experiments.training import remote
+from experiments.training import session
 
 def failing(arm, *rest):
     raise MemoryError("planted")
     yield
 
-class Planted(launched.Errand):
+class Planted(remote.Errand):
     def __call__(self):
         if self.point.arm.net.pools == (0, 4):
             os.kill(os.getpid(), signal.SIGKILL)
@@ -24,7 +26,7 @@ class Planted(launched.Errand):
             session.training = failing
         super().__call__()
 
-launched.Errand = Planted
+remote.Errand = Planted
 if __name__ == "__main__":
     sys.exit(run.main())
 """

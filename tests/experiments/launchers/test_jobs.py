@@ -12,17 +12,18 @@ import pytest
 from rich.console import Console
 
 from cnnlab.records import Store
-from cnnlab.spec.invalid import Invalid
-from experiments import launched, launchers
+from cnnlab.spec.invalid import InvalidError
+from experiments import launchers
+from experiments.cli.errors import UsageError
 from experiments.config.grid import Grid, grid
-from experiments.config.mistakes import UserMistake
 from experiments.config.resolve import Point
-from experiments.launched import SILENT, Errand, Jobs
 from experiments.launchers.ray import Ray
 from experiments.launchers.slurm import Slurm
-from experiments.plan import named
-from experiments.session import Summary
 from experiments.suite import understood
+from experiments.training import remote
+from experiments.training.remote import SILENT, ArmJob, RemoteTrainer
+from experiments.training.session import Summary
+from experiments.training.suite_plan import named
 
 ARMS = 6
 
@@ -34,7 +35,7 @@ class Here:
     cores: int = 1
     gpus: int = 0
     lost: tuple[str, ...] = ()
-    jobs: list[Errand] = field(default_factory=list)
+    jobs: list[ArmJob] = field(default_factory=list)
     ended: bool = False
     wait: Callable[[], bool] = field(default=lambda: False)
     title: str = "jobs run here"
@@ -42,7 +43,7 @@ class Here:
     def require(self) -> None:
         """It can always be used."""
 
-    def launch(self, jobs: Sequence[Errand], folder: Path) -> "Here":
+    def launch(self, jobs: Sequence[ArmJob], folder: Path) -> "Here":
         self.jobs = list(jobs)
         for job in jobs:
             if job.point.level not in self.lost or job.point.check != "none":
@@ -90,8 +91,8 @@ def trained(plant, monkeypatch: pytest.MonkeyPatch) -> list[Point]:
                 unprobed = dataclasses.replace(record, probes=({},) * len(record.members))
                 Store(self.settings.runs).write(unprobed, {})
 
-    monkeypatch.setattr(launched, "Session", Planting)
-    monkeypatch.setattr(launched, "SETTLING", 0.0)
+    monkeypatch.setattr(remote, "Session", Planting)
+    monkeypatch.setattr(remote, "SETTLING", 0.0)
     return asked
 
 
@@ -99,12 +100,12 @@ def trained(plant, monkeypatch: pytest.MonkeyPatch) -> list[Point]:
 def reports(monkeypatch: pytest.MonkeyPatch) -> list[Summary]:
     """What jobs told when one of them was the last."""
     told: list[Summary] = []
-    monkeypatch.setattr(launched.closing, "report", lambda plan, summary, console: told.append(summary))
+    monkeypatch.setattr(remote.closing, "report", lambda plan, summary, console: told.append(summary))
     return told
 
 
 def train(plan: Grid, launcher: Here, points: Sequence[Point] | None = None) -> Summary:
-    with Jobs(plan, launcher, Console(quiet=True)) as jobs:
+    with RemoteTrainer(plan, launcher, Console(quiet=True)) as jobs:
         return jobs.train([*plan.points, *plan.checks] if points is None else points)
 
 
@@ -173,7 +174,7 @@ def test_a_record_that_comes_late_is_waited_for(
     plan: Grid, reports: list[Summary], plant, monkeypatch: pytest.MonkeyPatch, patience: float, lost: int
 ) -> None:
     """As on a shared folder; without patience the same record is missed."""
-    monkeypatch.setattr(launched, "SETTLING", patience)
+    monkeypatch.setattr(remote, "SETTLING", patience)
     late = plant(plan.points[0], 0.9)
     timer = threading.Timer(0.4, lambda: Store(plan.settings.runs).write(late, {}))
     timer.start()
@@ -201,11 +202,11 @@ def test_a_job_finds_the_same_folders_wherever_it_runs(
     train(dataclasses.replace(plan, settings=relative), launcher)
     settings = launcher.jobs[0].plan.settings
     assert (settings.results, settings.cache, settings.workers) == (tmp_path / "some", tmp_path / "where", 3)
-    assert launched.portable(relative, Here(cores=8, gpus=2)).workers == 2
+    assert remote.portable(relative, Here(cores=8, gpus=2)).workers == 2
 
 
 def test_a_job_travels_whole(plan: Grid) -> None:
-    errand = Errand(plan=plan, point=plan.points[0], beside=(named(plan.points[0]),))
+    errand = ArmJob(plan=plan, point=plan.points[0], beside=(named(plan.points[0]),))
     assert pickle.loads(pickle.dumps(errand)) == errand
 
 
@@ -236,7 +237,7 @@ def test_a_launcher_is_chosen_by_its_file(words: tuple[str, ...], expected: obje
     ],
 )
 def test_a_wrong_launcher_is_one_line_that_says_what_would_be_valid(words: tuple[str, ...], named: list[str]) -> None:
-    with pytest.raises((UserMistake, Invalid)) as caught:
+    with pytest.raises((UsageError, InvalidError)) as caught:
         grid(["+sweep=pool_position", *words])
     for word in named:
         assert word in str(caught.value)
@@ -246,19 +247,19 @@ def test_a_wrong_launcher_is_one_line_that_says_what_would_be_valid(words: tuple
 @pytest.mark.parametrize("launcher", [Slurm(), Ray()])
 def test_what_is_not_installed_is_named(launcher: Slurm | Ray, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(Invalid, match=r"pip install -e '\.\[(slurm|ray)\]'"):
+    with pytest.raises(InvalidError, match=r"pip install -e '\.\[(slurm|ray)\]'"):
         launcher.require()
 
 
 def test_a_machine_without_slurm_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(Invalid, match="here is no sbatch"):
+    with pytest.raises(InvalidError, match="here is no sbatch"):
         Slurm().require()
 
 
 def test_the_suite_says_how_to_use_a_cluster() -> None:
-    with pytest.raises(UserMistake, match=r"experiments\.run \+sweep=NAME hydra/launcher=slurm"):
+    with pytest.raises(UsageError, match=r"experiments\.run \+sweep=NAME hydra/launcher=slurm"):
         understood(["hydra/launcher=slurm"])
     assert understood(["hydra/launcher=cores"]) == ((), ("hydra/launcher=cores",))
 

@@ -1,0 +1,104 @@
+"""Which records are judged: the highest complete scale, a user's own results before the published ones."""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from cnnlab.records import Store
+from experiments.analysis.results import SweepResults, view
+from experiments.claims.registry import claims
+from experiments.config.grid import Grid, first_point, grid, merged
+from experiments.paths import published, result_folders, sweep_folder
+
+SCALES = ("full", "quick", "smoke")
+"""The highest complete scale is judged; scales are never pooled."""
+MADE = "made.json"
+"""Beside the tables of a published sweep: with which overrides it ran, and on what."""
+
+
+def fed_by(names: Iterable[str]) -> tuple[str, ...]:
+    """The sweeps that claims rest on, in alphabetical order."""
+    return tuple(sorted({trained.sweep for name in names for trained in claims()[name].trained}))
+
+
+def best_views(sweeps: Iterable[str], overrides: Sequence[str], results: Path) -> dict[str, SweepResults]:
+    """The best view of every sweep that has one, from a user's own results or as published."""
+    found = {sweep: best_view(sweep, overrides, result_folders(results)) for sweep in sweeps}
+    return {sweep: best for sweep, best in found.items() if best is not None}
+
+
+def best_view(sweep: str, overrides: Sequence[str], folders: Sequence[Path]) -> SweepResults | None:
+    """The view at the highest scale whose every arm has a record in one of the folders, the first such folder.
+
+    None where no scale is complete. Records of two folders are never mixed.
+    """
+    asked, others = split(overrides)
+    for scale in asked or SCALES:
+        for folder in folders:
+            found = complete_view(composing_words(folder, sweep, scale, others), folder)
+            if found is not None:
+                return found
+    return None
+
+
+def complete_view(words: list[str] | None, folder: Path) -> SweepResults | None:
+    """The view that a command line composes, of the records in a results folder; None unless every arm has one."""
+    first = None if words is None else first_point(words)
+    if words is None or (first is not None and not Store(folder / "runs").has(first.arm.key, 0)):
+        return None
+    found = view(relocated(grid(words), folder))
+    return found if all(cell.records for cell in (*found.cells, *found.checks)) else None
+
+
+def split(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The scales that a command line asks for, and everything else that bears on arms."""
+    scales = [word.removeprefix("scale=") for word in overrides if word.startswith("scale=")]
+    return scales, [word for word in overrides if not word.startswith(("scale=", "results="))]
+
+
+def fullest_view(sweep: str, overrides: Sequence[str], folders: Sequence[Path]) -> SweepResults | None:
+    """The view at the scale, and from the folder, with most records of its arms; None where no arm has one."""
+    asked, others = split(overrides)
+    found: list[tuple[float, SweepResults]] = []
+    for scale in asked or SCALES:
+        for folder in folders:
+            words = composing_words(folder, sweep, scale, others)
+            if words is not None:
+                now = view(relocated(grid(words), folder))
+                found.append((sum(bool(cell.records) for cell in now.cells) / len(now.cells), now))
+                if found[-1][0] == 1:
+                    return now
+    share, fullest = max(found, key=lambda pair: pair[0], default=(0.0, None))
+    return fullest if share else None
+
+
+def fullest_views(names: Sequence[str], overrides: Sequence[str], results: Path) -> dict[str, SweepResults]:
+    """The fullest view of every sweep that these claims rest on, where there is one."""
+    found = {sweep: fullest_view(sweep, overrides, result_folders(results)) for sweep in fed_by(names)}
+    return {sweep: fullest for sweep, fullest in found.items() if fullest is not None}
+
+
+def sources(views: Mapping[str, SweepResults]) -> list[str]:
+    """Where the records that were judged lie, a line for each folder and scale."""
+    places: dict[tuple[Path, str], list[str]] = {}
+    for sweep, one in views.items():
+        places.setdefault((one.settings.runs, one.settings.scale), []).append(sweep)
+    return [f"records: {runs}, scale {scale}: {', '.join(sweeps)}" for (runs, scale), sweeps in places.items()]
+
+
+def composing_words(folder: Path, sweep: str, scale: str, overrides: Sequence[str] = ()) -> list[str] | None:
+    """The command line that composes a sweep as it lies in a results folder; None if nothing of it can be there.
+
+    A published sweep is composed as it was run. What is in `overrides` comes on top.
+    """
+    line = [f"+sweep={sweep}", *overrides, f"scale={scale}"]
+    if folder.resolve() != published().resolve():
+        return line if (folder / "runs").is_dir() else None
+    made = sweep_folder(sweep, scale, folder) / MADE
+    return merged(json.loads(made.read_text())["overrides"], line) if made.is_file() else None
+
+
+def relocated(plan: Grid, folder: Path) -> Grid:
+    """The same grid with its records and tables in another results folder."""
+    return dataclasses.replace(plan, settings=dataclasses.replace(plan.settings, results=folder))

@@ -1,0 +1,57 @@
+"""How every command begins and ends: its parser, its exit codes, and one line for an error that a user can mend."""
+
+import argparse
+import enum
+import functools
+import sys
+from collections.abc import Callable
+from typing import NoReturn, ParamSpec
+
+from experiments.cli import signals
+from experiments.cli.errors import USER_ERRORS, UsageError, format_error
+
+P = ParamSpec("P")
+
+
+class ExitCode(enum.IntEnum):
+    """What a command returns to the shell: 0 only where it did what it said."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+
+
+class Parser(argparse.ArgumentParser):
+    """Tells a wrong argument in one line, as every other error, instead of repeating the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError."""
+        raise UsageError(f"{message}; see --help")
+
+
+def parser(name: str, description: str, examples: str = "") -> Parser:
+    """The parser of `python -m experiments.<name>`, with a help text that keeps its lines."""
+    return Parser(
+        prog=f"python -m experiments.{name}",
+        description=description,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def command(main: Callable[P, int]) -> Callable[P, int]:
+    """A command's `main`, with one line on standard error and an exit code for what a user or a disk did wrong."""
+
+    @functools.wraps(main)
+    def guarded(*args: P.args, **named: P.kwargs) -> int:
+        try:
+            return main(*args, **named)
+        except USER_ERRORS as error:
+            print(format_error(error), file=sys.stderr)
+            return ExitCode.USAGE
+        except OSError as error:
+            print(f"error: {signals.disk_error(error)}", file=sys.stderr)
+            return ExitCode.FAILED
+
+    return guarded

@@ -1,0 +1,165 @@
+"""SIGINT, SIGTERM and SIGHUP: the command is gone within two seconds, what is done is kept, a line says how to go on.
+
+Nothing is raised: an exception out of a signal handler in the middle of JAX's native code ended in a segfault. The
+main thread is parked, and another ends the process. That is safe at any instant, since whatever is kept is put in
+place by one rename; what should not be cut short all the same (a record and its mirror) is given a second.
+"""
+
+import atexit
+import contextlib
+import errno
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import NoReturn
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LATEST = 1.5
+"""Seconds after which the process ends, whatever is still being written."""
+GO_ON = "stopped; finished arms are kept. The same command goes on from here."
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
+STOPPED = "stopped; the same command begins again."
+STDERR = 2
+SHOW_CURSOR = "\x1b[?25h"
+"""A progress bar hides a terminal's cursor."""
+
+_settled = threading.Lock()
+"""Held by what should not be cut short, and for good once the process is about to end."""
+_stopping, _busy = threading.Event(), threading.Event()
+"""Whether a signal has come; whether the main thread is within `undisturbed`."""
+_elsewhere: list[Callable[[], None]] = []
+_ended: list[int] = []
+"""The code with which the command has ended, once it has."""
+
+
+def disk_error(problem: OSError) -> str:
+    """A file that cannot be read or written as one line that says how to go on. Raises any other problem again."""
+    if problem.errno not in DISK:
+        raise problem
+    return f"{problem.filename or 'the results'}: {problem.strerror}; {GO_ON}"
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let what is done inside come to its end, if that does not take longer than `LATEST`; after a signal, no more."""
+    with _settled:
+        _busy.set()
+        try:
+            yield
+        finally:
+            _busy.clear()
+    if _stopping.is_set():
+        _wait_for_the_end()
+
+
+@contextlib.contextmanager
+def ending(end: Callable[[], None]) -> Iterator[None]:
+    """Within, a signal also ends what runs in processes that are not ours, such as a cluster's jobs."""
+    _elsewhere.append(end)
+    try:
+        yield
+    finally:
+        _elsewhere.remove(end)
+
+
+@contextlib.contextmanager
+def in_order(line: str = GO_ON) -> Iterator[None]:
+    """Within, a signal ends the process: its workers are stopped, `line` is printed, the exit code is 128 + signal.
+
+    A signal that this process was told to ignore stays ignored. Only the main thread can be stopped so; in any other
+    this does nothing.
+    """
+    heard = [one for one in SIGNALS if signal.getsignal(one) is not signal.SIG_IGN]
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    # the interpreter writes to it wherever the main thread is, also in native code that takes long to return
+    woken_before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+    watcher = threading.Thread(target=_watch, args=(ours, line), daemon=True)
+    watcher.start()
+    # never parked without a watcher: nobody would end the process
+    before = {one: signal.signal(one, _park) for one in heard}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+        signal.set_wakeup_fd(woken_before)
+        theirs.close()
+        watcher.join()
+        ours.close()
+
+
+def door(main: Callable[[], int], line: str = GO_ON) -> NoReturn:
+    """Run a command from its beginning to the end of the process, in order; it ends with the code that `main` returns.
+
+    Once that is there, a signal ends the process at once with the same code, and is ignored once Python takes its
+    modules down: it has taken its handlers down before, so that the process would end by the signal.
+    """
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        os._exit(_ended[0] if _ended else 128 + number)
+
+    for one in SIGNALS:
+        if signal.getsignal(one) is not signal.SIG_IGN:
+            signal.signal(one, leave)  # what `in_order` puts back when it is left
+    with in_order(line):
+        code = main()
+        with contextlib.suppress(OSError, ValueError):  # whoever read it may be gone
+            sys.stdout.flush()
+        _ended.append(code)
+    sys.exit(code)
+
+
+@atexit.register
+def _deaf() -> None:
+    """Ignore signals once a command has ended: what is ignored stays so when Python takes its handlers down.
+
+    Registered at once, so that it is called after all that registers later.
+    """
+    for one in SIGNALS if _ended else ():
+        signal.signal(one, signal.SIG_IGN)
+
+
+def _park(number: int, frame: FrameType | None) -> None:
+    """Hold the main thread, so that it begins nothing more; what it does undisturbed it may end first."""
+    _stopping.set()
+    if not _busy.is_set():
+        _wait_for_the_end()
+
+
+def _wait_for_the_end() -> None:
+    threading.Event().wait()
+
+
+def _watch(woken: socket.socket, line: str) -> None:
+    """End the process at the first of the signals; return once nobody listens any more."""
+    while received := woken.recv(1):
+        if received[0] in SIGNALS:
+            _end(received[0], line)
+
+
+def _end(number: int, line: str) -> None:
+    code = 128 + number
+    _stopping.set()
+    late = threading.Timer(LATEST, os._exit, (code,))
+    late.daemon = True
+    late.start()
+    _settled.acquire()
+    for worker in multiprocessing.active_children():
+        worker.kill()
+    for end in _elsewhere:
+        with contextlib.suppress(Exception):  # the process ends, whatever its jobs do
+            end()
+    with contextlib.suppress(OSError, ValueError):  # whoever read it may be gone
+        # past Python's buffers, which the main thread may be in the middle of
+        os.write(STDERR, f"{SHOW_CURSOR if os.isatty(STDERR) else ''}\n{line}\n".encode())
+        sys.stdout.flush()
+    os._exit(code)

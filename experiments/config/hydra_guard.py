@@ -1,0 +1,102 @@
+"""What a command line or a sweep's file may tell Hydra itself: nothing that makes it import or call something.
+
+Hydra instantiates each `hydra.*._target_`, a logging config calls what it names, `hydra.job.env_set` reaches into
+every library, and one flag loads a pickle. All of that comes from `conf/hydra` and from installed launchers, chosen by
+name (`hydra/launcher=...`), and from nowhere else.
+"""
+
+import functools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra import compose
+from omegaconf import DictConfig, OmegaConf
+
+from experiments.cli.errors import UsageError
+
+QUESTIONS = ("--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "--version", "--shell-completion", "-sc")
+WITH_VALUE = ("--cfg", "-c", "--info", "-i", "--package", "-p")
+FLAGS = (*QUESTIONS, "--package", "-p", "--resolve", "--multirun", "-m", "--run", "-r")
+
+FREE = ("mode", "runtime", "overrides", "job", "run", "sweep", "verbose", "output_subdir")
+"""Keys of `hydra` that differ from one command line to the next and start nothing."""
+CHOSEN = ("launcher", "sweeper")
+"""Keys of `hydra` whose values may be set, but not what they are."""
+
+
+def check_flags(arguments: Sequence[str]) -> None:
+    """Raise UsageError for a flag that is none of ours: Hydra's others read configs, or pickles, from elsewhere."""
+    for argument in arguments:
+        if argument.startswith("-") and argument.partition("=")[0] not in FLAGS:
+            raise UsageError(f"{argument} is not valid: flags are --help, --cfg job, --info and --multirun")
+
+
+def question_words(arguments: Sequence[str]) -> list[str]:
+    """The overrides of a command line that asks something: neither flags nor their values."""
+    values = {place + 1 for place, argument in enumerate(arguments) if argument in WITH_VALUE}
+    return [word for place, word in enumerate(arguments) if place not in values and not word.startswith("-")]
+
+
+def check_choice(conf: Path, group: str, choice: str) -> None:
+    """Raise UsageError unless files of a group are chosen by their names, and a sweep's file is one of a sweep."""
+    if not (conf / group).is_dir():
+        return
+    if not re.fullmatch(r"[\w\s,()*'\"\[\]=-]*", choice):
+        raise UsageError(f"{group}={choice} is not valid: a file is chosen by its name alone")
+    path = conf / group / f"{choice}.yaml"
+    if group == "sweep" and path.is_file():
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not (isinstance(content, dict) and "sweep" in content and isinstance(content["sweep"], dict)):
+            raise UsageError(f"sweep={choice} is not valid: {path} has no section sweep:")
+
+
+def check_hydra(base: DictConfig, words: Iterable[str]) -> None:
+    """Raise UsageError if a composed config has Hydra run anything but what the files in `conf/hydra` say.
+
+    Args:
+        base: composed from the words, with its `hydra` node.
+    """
+    said = _plain(base)
+    meant = _meant(tuple(word for word in words if word.lstrip("+").startswith("hydra/")))
+    for key in {*said, *meant} - {*FREE, *CHOSEN}:
+        _require(f"hydra.{key}", _at(said, key) == _at(meant, key))
+    for key in CHOSEN:
+        _require(f"hydra.{key}._target_", dict(_targets(_at(said, key))) == dict(_targets(_at(meant, key))))
+    for key in ("env_set", "env_copy"):
+        _require(f"hydra.job.{key}", said["job"][key] == meant["job"][key])
+
+
+def _require(key: str, holds: bool) -> None:
+    if not holds:
+        raise UsageError(f"{key} is not valid: it is set in files of conf/hydra, and chosen by name, hydra/GROUP=NAME")
+
+
+@functools.lru_cache(maxsize=8)
+def _meant(choices: tuple[str, ...]) -> dict[str, Any]:
+    """The `hydra` node as the files in `conf/hydra` and the installed launchers have it."""
+    return _plain(compose("config", list(choices), return_hydra_config=True))
+
+
+def _plain(cfg: DictConfig) -> dict[str, Any]:
+    """The `hydra` node, unresolved."""
+    content: Any = OmegaConf.to_container(cfg.hydra, resolve=False)
+    return {str(key): value for key, value in content.items()}
+
+
+def _at(content: Mapping[str, Any], key: str) -> Any:
+    return content[key] if key in content else None
+
+
+def _targets(value: Any, where: str = "") -> Iterator[tuple[str, Any]]:
+    """Every `_target_` in a tree, by its path."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key == "_target_":
+                yield where, item
+            yield from _targets(item, f"{where}.{key}")
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from _targets(item, f"{where}[{place}]")

@@ -1,0 +1,189 @@
+"""What geometry found of a network, for a reader in a terminal."""
+
+from collections.abc import Iterator, Sequence
+from math import log2
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cnnlab.geometry.cost import FLOAT32_BYTES, NodeCost, cost
+from cnnlab.geometry.coverage import Plane, network_coverage
+from cnnlab.geometry.fields import Exact, Field, fields, outgrown, unproductive
+from cnnlab.geometry.sizes import shown, sizes
+from cnnlab.geometry.windows import window
+from cnnlab.spec.invalid import InvalidError
+from cnnlab.spec.network import Network, Pair
+from experiments.geometry.network import Subject
+
+if TYPE_CHECKING:
+    from cnnlab.probes.agreement import Row
+
+UNKNOWN, WHOLE = "?", "-"
+SMALL = 16
+"""Pixels an axis up to which a coverage map is written in numbers."""
+
+SHADES = " .:-=+*#%@"
+"""From no path to the most, on a logarithmic scale."""
+
+RULE = (
+    "MACs are multiply-accumulates of conv and dense weights, per sample: no biases, norms, activations or pools, and "
+    "taps on padding count. Activations are the numbers a layer puts out per sample, bytes at float32."
+)
+
+
+def opinions(rows: Sequence["Row"], console: Console) -> None:
+    """Print what formulas and gradients say of each layer, and whether they agree."""
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    for column in ("layer", "", "receptive field", "stride", "padding"):
+        table.add_column(column)
+    for row in rows:
+        for who, seen in (("formula", row.formula), ("gradient", row.measured)):
+            told = ("misaligned",) if seen is None else tuple(map(_pair, (seen.rf, seen.stride, seen.padding)))
+            table.add_row(row.name if who == "formula" else "", who, *told)
+    console.print(table)
+    differ = [row.name for row in rows if not row.agree]
+    console.print(f"disagree: {', '.join(differ)}" if differ else f"formula and gradient agree on {len(rows)} layers")
+
+
+def show(subject: Subject, console: Console) -> None:
+    """Print one row a layer, the totals, and what the numbers mean.
+
+    Raises:
+        AlignmentError, InvalidError: as `cnnlab.geometry.fields.fields`.
+    """
+    network, size = subject.network, subject.size
+    table = _table(network, size)
+    console.print(printable(subject.title), style="bold", markup=False)
+    console.print(table)
+    for line in _summary(network, size):
+        console.print(line, markup=False, soft_wrap=True)
+    if subject.xla is not None:
+        console.print(_second_opinion(subject.xla), markup=False, soft_wrap=True)
+    for note in subject.notes:
+        console.print(printable(note), markup=False, soft_wrap=True)
+
+
+def _table(network: Network, size: Pair | None) -> Table:
+    """One row a layer."""
+    found, priced, made = fields(network, size), cost(network, size).nodes, sizes(network, size)
+    beyond = outgrown(network, size) if size is not None else dict.fromkeys(found, False)
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    table.add_column("layer", overflow="fold")
+    table.add_column("kind", overflow="fold")
+    for column in ("output", "field", "stride", "padding", "params", "MACs", "activations", "bytes"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for node in network.nodes:
+        seen, price = found[node.name], priced[node.name]
+        cells = [_size(made[node.name]), *_field(seen, beyond[node.name]), *_cost(price)]
+        table.add_row(Text(printable(node.name)), type(node).__name__, *cells)
+    return table
+
+
+def _field(field: Field, beyond: bool) -> Iterator[str]:
+    """Receptive field, stride and padding."""
+    longest = _pair(field.rf)
+    shortest = "" if field.shortest == field.rf else f" ({_pair(field.shortest)})"
+    yield f"{longest}{'*' if beyond else ''}{shortest}"
+    yield WHOLE if field.stride is None else _pair(field.stride)
+    yield WHOLE if field.whole else _pair(field.padding)
+
+
+def _cost(price: NodeCost) -> Iterator[str]:
+    for value in (price.params, price.macs, price.activation_elements, price.activation_bytes):
+        yield UNKNOWN if value is None else f"{value:,}"
+
+
+def _pair(pair: tuple[Exact | None, Exact | None] | None) -> str:
+    """A pair once where both axes are alike, else height x width; fractions exact."""
+    if pair is None:
+        return UNKNOWN
+    first, second = (UNKNOWN if value is None else str(value) for value in pair)
+    return first if first == second else f"{first}x{second}"
+
+
+def _size(size: Pair | None) -> str:
+    return UNKNOWN if size is None else shown(size)
+
+
+def _summary(network: Network, size: Pair | None) -> Iterator[str]:
+    """Totals, the rule of counting, and what the marks mean."""
+    priced = cost(network, size)
+    totals = []
+    for what in ("params", "macs", "activation_elements"):
+        try:
+            totals.append(f"{getattr(priced, what):,}")
+        except InvalidError:
+            totals.append(UNKNOWN)
+    words = "{} parameters, {} multiply-accumulates, {} activations"
+    size_in_bytes = "" if totals[2] == UNKNOWN else f" of {FLOAT32_BYTES} bytes"
+    yield f"total: {words.format(*totals)}{size_in_bytes}"
+    yield RULE
+    yield "field: pixels of the image that a unit sees, padding counted, by its longest path (in brackets: shortest)."
+    if size is None:
+        yield f"{UNKNOWN}: depends on the image's size, which is unknown."
+        return
+    if any(outgrown(network, size).values()):
+        yield f"*: sees more than the image, {shown(size)}."
+    idle = unproductive(network, size)
+    if idle:
+        names = ", ".join(map(printable, idle))
+        yield f"{len(idle)} convolutions add no pixel, since their input sees more than the image already: {names}"
+
+
+def _second_opinion(xla: object) -> str:
+    """XLA's own count, or why there is none."""
+    assert callable(xla), "a function without arguments"
+    try:
+        counted = xla()
+    except InvalidError as problem:
+        return f"XLA's own count is not to be had: {printable(str(problem))}"
+    return (
+        f"XLA counts {counted:,.0f} per sample: half its floating-point operations, those of biases, norms, "
+        "activations and pools among them, taps on padding not."
+    )
+
+
+def windows(network: Network, size: Pair | None, name: str, unit: Pair) -> str:
+    """The input window of one unit, in a sentence. Raises InvalidError as `cnnlab.geometry.windows.window`."""
+    spans = []
+    for seen, axis in zip(window(network, size, name, unit), ("rows", "columns"), strict=True):
+        spans.append(f"no {axis}" if seen is None else f"{axis} {seen[0]} to {seen[1]} ({seen[1] - seen[0] + 1})")
+    return f"{printable(name)} unit {unit[0]},{unit[1]} sees {' and '.join(spans)} of {_size(size)}"
+
+
+def coverage(network: Network, size: Pair, name: str) -> Iterator[str]:
+    """How many paths lead from each pixel to all units of a node, line by line.
+
+    Raises InvalidError if there is no such.
+    """
+    counts = network_coverage(network, size, name)
+    every = sorted(count for row in counts for count in row)
+    unread = every.count(0) / len(every)
+    yield (
+        f"paths from each pixel to all units of {printable(name)}: {every[0]:,} to {every[-1]:,}, "
+        f"{len(set(every))} different counts, {unread:.1%} of the pixels unread"
+    )
+    if max(size) <= SMALL:
+        width = max(len(str(count)) for count in every)
+        yield from (" ".join(f"{count:>{width}}" for count in row) for row in counts)
+        return
+    read = [count for count in every if count]
+    if read:
+        yield f"from '{SHADES[1]}' (fewest) to '{SHADES[-1]}' (most) on a logarithmic scale, blank where unread:"
+        yield from _shaded(counts, log2(read[0]), log2(read[-1]))
+
+
+def _shaded(counts: Plane, fewest: float, most: float) -> Iterator[str]:
+    """A coarse picture, every pixel of a small map or a sample of a large one; the ends of the scale are log2."""
+    rows, columns = (max(1, -(-length // limit)) for length, limit in ((len(counts), 32), (len(counts[0]), 64)))
+    steps = (len(SHADES) - 2) / max(most - fewest, 1e-9)
+    for row in counts[::rows]:
+        shades = (0 if not count else 1 + round((log2(count) - fewest) * steps) for count in row[::columns])
+        yield "".join(SHADES[shade] for shade in shades)
+
+
+def printable(text: str) -> str:
+    """A text on one line, what cannot be printed written out."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)

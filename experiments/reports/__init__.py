@@ -1,0 +1,1 @@
+"""From results and verdicts to tables, figures, pages and files."""

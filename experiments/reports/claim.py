@@ -1,0 +1,271 @@
+"""How verdicts are shown on a terminal: one line a claim, or the whole page of one."""
+
+import contextlib
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table as RichTable
+
+from cnnlab.files import finite
+from cnnlab.inference.rules.all_of import AllOf, Senses
+from cnnlab.inference.rules.contract import Rule
+from cnnlab.inference.wording import CALLS, amount
+from cnnlab.report.canvas import save
+from cnnlab.spec.arm import plain
+from cnnlab.spec.verdict import Effect, Interval, Number, Scalar, Setting, Table, Verdict
+from experiments.claims.registry import Entry, claims
+from experiments.timing.timings import NotTimedError
+
+COLOURS = {
+    "supported": "blue",
+    "refuted": "red",
+    "qualified": "magenta",
+    "inconclusive": "yellow",
+    "untested": "dim",
+    "untestable": "dim",
+}
+NAMES = {
+    "Exact": "R-EXACT",
+    "Survey": "R-SURVEY",
+    "Cost": "R-COST",
+    "Directional": "R-DIR",
+    "Equivalence": "R-EQ",
+    "Exists": "R-EXISTS",
+    "Always": "R-ALWAYS",
+    "Within": "R-WITHIN",
+    "Slope": "R-SLOPE",
+    "PowersOfTwo": "R-POW2",
+}
+MOST_ROWS = 40
+
+
+def overview(rows: Sequence[tuple[Entry, Verdict]], console: Console) -> None:
+    """One row a claim, and how many there are of each verdict."""
+    table = RichTable(header_style="bold", box=None, pad_edge=False, padding=(0, 2, 1, 0))
+    for column, ratio in (("claim", None), ("says", 4), ("kind", None), ("verdict", None)):
+        table.add_column(column, overflow="fold", ratio=ratio, min_width=8)
+    table.add_column("number", overflow="fold", min_width=10)
+    table.add_column("n", justify="right")
+    table.add_column("reason", overflow="fold", ratio=6)
+    for entry, verdict in rows:
+        number, n = deciding(verdict), count(verdict)
+        table.add_row(
+            entry.id,
+            escape(claims()[entry.id].says),
+            entry.kind.replace("+", "+ "),
+            _coloured(verdict),
+            "" if number is None else escape(f"{number.printed} {number.name}"),
+            "" if n is None else str(n),
+            escape(_first_clause(verdict.reason)),
+        )
+    console.print(table)
+    words = [verdict.word for _, verdict in rows]
+    console.print(
+        f"{len(rows)} claims: " + ", ".join(f"{words.count(word)} {word}" for word in COLOURS if word in words)
+    )
+
+
+def claim(entry: Entry, verdict: Verdict, figure: Path | None, console: Console) -> None:
+    """Everything about one claim."""
+    written = claims()[entry.id]
+    console.print(f"[bold]{entry.id}[/bold]  ({entry.family}, {entry.kind})\n{escape(written.says)}\n")
+    _line(console, "notes", written.notes)
+    for line in rule_lines(written.rule):
+        _line(console, "rule", line)
+    number, n = deciding(verdict), count(verdict)
+    console.print(f"\n[bold]verdict[/bold]  {_coloured(verdict)}: {escape(verdict.reason)}")
+    if number is not None:
+        _line(console, number.name, number.printed + ("" if n is None else f" (n = {n})"))
+    for line in family_lines(verdict.evidence):
+        _line(console, "Holm", line)
+    _line(console, "scope", verdict.evidence["scope"] if "scope" in verdict.evidence else None)
+    _line(console, "condition", verdict.condition)
+    _line(console, "counterexample", verdict.counterexample)
+    _line(console, "nearest true statement", verdict.nearest_true)
+    if verdict.effects:
+        console.print(Padding(_evidence(effect_table(verdict.effects)), (1, 0, 0, 0)))
+    for table in verdict.tables:
+        console.print(Padding(_evidence(table), (1, 0, 0, 0)))
+    console.print()
+    _line(console, "figure", None if figure is None else str(figure))
+    _line(console, "stated in", str(source_file(entry)))
+
+
+def family_lines(evidence: Mapping[str, Any], part: str = "") -> list[str]:
+    """What a directional verdict, or each directional part of one, brought to the family and how large that is."""
+    if "holm_registered" in evidence:
+        p, m = evidence["p_greater"], evidence["holm_registered"]
+        before = f"{part}: " if part else ""
+        return [
+            f"{before}p {p:.2g} for it, {evidence['p_less']:.2g} against it; at .025 over m = {m} registered claims"
+        ]
+    inner = ((name, value) for name, value in evidence.items() if isinstance(value, Mapping))
+    return [line for name, value in inner for line in family_lines(value, name)]
+
+
+def effect_table(effects: Sequence[Effect]) -> Table:
+    """Every contrast a verdict rests on: what calls it, what is printed beside, and what its n could have found."""
+    rows = []
+    for effect in effects:
+        at, checks = effect.setting, (effect.sign_flip_p, effect.bca95)
+        lost = f"{effect.diverged_better} against {effect.diverged_worse}, p {effect.diverged_p:.2g}"
+        beside = None if checks[1] is None else span_of(checks[1], at)
+        diverged = effect.diverged_better or effect.diverged_worse
+        rows.append(
+            (
+                at.contrast,
+                at.task,
+                at.match,
+                at.condition,
+                effect.n,
+                amount(effect.estimate, at),
+                span_of(effect.interval95, at),
+                effect.interval95.kind,
+                CALLS[effect.call],
+                lost if diverged else "",
+                None if checks[0] is None else float(f"{checks[0]:.2g}"),
+                beside,
+                amount(effect.smallest_detectable, at, signed=False),
+            )
+        )
+    columns = (
+        "contrast",
+        "task",
+        "match",
+        "learning rate",
+        "n",
+        "difference",
+        "95 % interval",
+        "kind",
+        "call",
+        "diverged, Fisher",
+        "sign-flip p",
+        "BCa 95 %",
+        "found with power .8",
+    )
+    return Table(title="Contrasts (sign-flip and BCa decide nothing)", columns=columns, rows=tuple(rows))
+
+
+def span_of(interval: Interval, at: Setting) -> str:
+    """An interval in the unit of its metric."""
+    return f"{amount(interval.low, at).removesuffix(' pp')} to {amount(interval.high, at)}"
+
+
+def source_file(entry: Entry) -> Path:
+    """Where a claim's file stands in the repository."""
+    return Path("experiments", "claims", entry.family, f"{entry.id.replace('-', '_')}.py")
+
+
+def deciding(verdict: Verdict) -> Number | None:
+    """The number that decides: the verdict's own, or its first effect at each arm's own learning rate."""
+    own = [effect for effect in verdict.effects if effect.setting.condition == "own"]
+    if verdict.number is not None or not own:
+        return verdict.number
+    effect = own[0]
+    scale, unit = (100, "pp") if effect.setting.metric.endswith("accuracy") else (1, "")
+    span = effect.interval95
+    return Number(
+        name=f"paired difference on {effect.setting.task}",
+        value=scale * effect.estimate,
+        low=scale * span.low,
+        high=scale * span.high,
+        unit=unit,
+    )
+
+
+def count(verdict: Verdict) -> int | None:
+    """How many cases, entries, rounds or pairs the deciding number rests on."""
+    own = [effect for effect in verdict.effects if effect.setting.condition == "own"]
+    return verdict.n if verdict.n is not None or not own else own[0].n
+
+
+def rule_name(rule: Rule[Any]) -> str:
+    """A rule as the protocol names it: `R-EXACT`, `all of (exact: R-EXACT, trained: R-DIR)`."""
+    if isinstance(rule, (AllOf, Senses)):
+        inner = ", ".join(f"{part}: {rule_name(one)}" for part, one in rule.parts)
+        return f"{'all of' if isinstance(rule, AllOf) else 'senses'} ({inner})"
+    name = type(rule).__name__
+    return NAMES[name] if name in NAMES else name
+
+
+def rule_lines(rule: Rule[Any]) -> list[str]:
+    """A rule in a sentence or two, those of its parts indented."""
+    summary = (type(rule).__doc__ or "").strip().splitlines()[0]
+    if isinstance(rule, (AllOf, Senses)):
+        return [summary, *(f"  {part}: {line}" for part, one in rule.parts for line in rule_lines(one))]
+    shown = ", ".join(f"{key}={value}" for key, value in vars(rule).items())
+    return [f"{summary}{f' ({shown})' if shown else ''}"]
+
+
+def _first_clause(reason: str) -> str:
+    """A reason on one line of a table: what comes after is on the claim's page."""
+    return reason if len(reason) <= 220 else reason[:216].rsplit(" ", 1)[0] + " ..."
+
+
+def _coloured(verdict: Verdict) -> str:
+    return f"[{COLOURS[verdict.word]}]{verdict.printed}[/]"
+
+
+def _line(console: Console, name: str, text: str | None) -> None:
+    if text:
+        console.print(f"[bold]{escape(name)}[/bold]  {escape(text)}")
+
+
+def _evidence(table: Table) -> RichTable:
+    shown = RichTable(title=escape(table.title), title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for column, first in zip(table.columns, table.rows[0] if table.rows else table.columns, strict=True):
+        shown.add_column(escape(column), justify="left" if isinstance(first, str) else "right")
+    for row in table.rows[:MOST_ROWS]:
+        shown.add_row(*(escape(_scalar(value)) for value in row))
+    if len(table.rows) > MOST_ROWS:
+        shown.caption = f"{len(table.rows) - MOST_ROWS} more rows: --json has them all"
+    return shown
+
+
+def _scalar(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}" if math.isfinite(value) else str(value)
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else value
+
+
+def draw_figures(chosen: Sequence[Entry], results: Path) -> dict[str, Path]:
+    """Draw the figures of these claims; returns their paths by id. What was never timed cannot be drawn."""
+    paths = {}
+    for entry in chosen:
+        figure = claims()[entry.id].figure
+        if figure is not None:
+            with contextlib.suppress(NotTimedError):
+                paths[entry.id] = save(figure(), results / "claims" / f"{entry.id}.png")
+    return paths
+
+
+def verdict_data(entry: Entry, verdict: Verdict) -> dict[str, Any]:
+    """One verdict as plain data, all of the reasons beside the word."""
+    number = deciding(verdict)
+    beside = {
+        "condition": verdict.condition,
+        "counterexample": verdict.counterexample,
+        "tables": plain(verdict.tables),
+        "effects": plain(verdict.effects),
+    }
+    content = {
+        "id": entry.id,
+        "family": entry.family,
+        "kind": entry.kind,
+        "verdict": verdict.printed,
+        "statement": claims()[entry.id].says,
+        "rule": rule_name(claims()[entry.id].rule),
+        "reason": verdict.reason,
+        "effect": None if number is None else plain(number),
+        "n": count(verdict),
+        "evidence": {**plain(verdict.evidence), **{key: value for key, value in beside.items() if value}},
+        "nearest_true": verdict.nearest_true,
+    }
+    return {key: finite(value) for key, value in content.items()}

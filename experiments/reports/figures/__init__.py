@@ -1,0 +1,60 @@
+"""Pictures that single sweeps have beside the figure of every sweep: one file a sweep, found by the sweep's name.
+
+A file has `figure(now)`: a matplotlib figure, drawn from the records of a view and from what can be computed at once,
+with a title that says what is seen. It raises `LackingRecordsError` where the records do not have what the picture
+shows.
+"""
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+from cnnlab.report import canvas
+from cnnlab.spec.record import OWN
+from cnnlab.spec.task import Task
+from cnnlab.spec.verdict import Effect
+from experiments.analysis.results import ArmResults, SweepResults
+from experiments.analysis.verdicts import pairwise_effects
+
+FEWEST = 3
+"""Members below which a picture shows no interval: it would say nothing."""
+
+
+class LackingRecordsError(Exception):
+    """Why there is no picture, in one line: what is missing, and where."""
+
+
+def names() -> tuple[str, ...]:
+    """The sweeps that have a picture of their own: the files of this folder."""
+    return tuple(sorted(found.name for found in pkgutil.iter_modules(__path__)))
+
+
+def ran(now: SweepResults, task: Task) -> tuple[ArmResults, ...]:
+    """The arms that have records on a task, in the order of the sweep."""
+    return tuple(cell for cell in now.cells if cell.point.arm.task == task and cell.records)
+
+
+def against_reference(now: SweepResults) -> dict[int, Effect]:
+    """Every arm's paired difference from its task's reference at the arms' own learning rates, by the cell's `id`."""
+    return {id(cell): effect for cell, effect in pairwise_effects(now) if effect.setting.condition == OWN}
+
+
+def draw(now: SweepResults, folder: Path) -> str:
+    """Write a sweep's own picture, `<sweep>_picture.png` and `.svg`.
+
+    Returns a line that says where it is or why there is none; empty for a sweep that has no picture of its own. One
+    that an earlier run has left is removed where the records of now lack what it shows.
+    """
+    name = now.settings.sweep_name
+    if name not in names():
+        return ""
+    paths = [folder / f"{name}_picture.{suffix}" for suffix in ("png", "svg")]
+    try:
+        figure = importlib.import_module(f"{__name__}.{name}").figure(now)
+    except LackingRecordsError as lack:
+        for path in paths:
+            path.unlink(missing_ok=True)
+        return f"no picture of {name}: {lack}"
+    for path in paths:
+        canvas.save(figure, path)
+    return f"picture: {paths[0]}"

@@ -1,0 +1,141 @@
+"""Even kernels on trial: what each kernel and padding costs, against how far it moves the windows off their outputs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cnnlab.geometry.fields import fields
+from cnnlab.report import canvas
+from cnnlab.report.figures import NAMES
+from cnnlab.spec.arm import Arm
+from cnnlab.spec.task import Task
+from cnnlab.spec.verdict import Effect
+from cnnlab.zoo.lowering import network
+from experiments.analysis.results import SweepResults
+from experiments.reports.figures import FEWEST, LackingRecordsError, against_reference, ran
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+APART = 0.02
+"""Share of the axis between neighbouring marks of one drift, so that none hides another."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """One arm on one task, under one match.
+
+    Attributes:
+        drift: pixels by which the window of the last map's first unit lies further right and down than the reference's.
+        effect: the arm minus the reference; None for the reference itself.
+    """
+
+    level: str
+    match: str
+    drift: float
+    effect: Effect | None
+
+    @property
+    def points(self) -> float:
+        """The difference from the reference in points of accuracy."""
+        return 0.0 if self.effect is None else 100 * self.effect.estimate
+
+
+def figure(now: SweepResults) -> "Figure":
+    """A panel a task: difference from the reference over drift. Raises LackingRecordsError."""
+    found = marks(now)
+    lines = title(now, found)
+    tall = 4.8 + 0.25 * lines.count("\n")
+    drawn, axes = canvas.canvas(lines, width=max(8.0, 4.3 * len(found)), height=tall, columns=len(found))
+    kinds = list(dict.fromkeys((mark.level, mark.match) for several in found.values() for mark in several))
+    for panel, (task, several) in zip(axes[0], found.items(), strict=True):
+        _panel(panel, several, kinds)
+        panel.set_title(now.named(task), fontsize=10)
+    axes[0][0].set_ylabel("difference from the reference, points")
+    drawn.supxlabel(
+        "pixels by which the last map's windows lie further right and down than the reference's\n"
+        "(exact; of windows padded towards four corners the middle; neighbours are moved apart)\n"
+        "filled: same width; open: same number of parameters; bars: 95 % intervals; grey: too small to matter",
+        fontsize=8.5,
+    )
+    canvas.legend(drawn, axes[0], "outside right center")
+    return drawn
+
+
+def marks(now: SweepResults) -> dict[Task, tuple[Mark, ...]]:
+    """Every arm that has run, by task. Raises LackingRecordsError."""
+    own = against_reference(now)
+    found = {}
+    for task in now.tasks():
+        reference = now.reference(task)
+        cells = ran(now, task)
+        if not cells:
+            continue
+        if reference is None or not reference.records:
+            raise LackingRecordsError(f"the reference has no record on {now.label(task)}")
+        middle = centre(reference.point.arm)
+        found[task] = tuple(
+            Mark(
+                level=cell.point.level,
+                match=cell.point.match,
+                drift=centre(cell.point.arm) - middle,
+                effect=None if cell.point.arm == reference.point.arm else own[id(cell)],
+            )
+            for cell in cells
+            if cell.point.arm == reference.point.arm or own[id(cell)].n
+        )
+    if not found:
+        raise LackingRecordsError("no arm has a record")
+    return found
+
+
+def centre(arm: Arm) -> float:
+    """Centre of the window that the last map's first unit looks at, in pixels along an axis.
+
+    Where channel groups are padded towards different corners, it is the middle of all that any of them sees.
+    """
+    size = (arm.task.side, arm.task.side)
+    net = network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
+    field = fields(net, size)[net.features]
+    low = field.padding[0]
+    if field.rf is None or low is None:
+        raise LackingRecordsError(f"the last map of {arm.key} has no windows of one size")
+    return float((field.rf[0] - 1) / 2 - low)
+
+
+def title(now: SweepResults, found: dict[Task, tuple[Mark, ...]]) -> str:
+    """What is seen: every arm's difference, at equal parameters where that was run, beside its drift."""
+    lines = []
+    for task, several in found.items():
+        marks_ = {mark.level: mark for mark in sorted(several, key=lambda mark: mark.match != "none")}
+        shown = [mark for mark in marks_.values() if mark.effect is not None]
+        if shown:
+            parts = ", ".join(f"{mark.level} {mark.points:+.1f} ({mark.drift:+g} px)" for mark in shown)
+            lines.append(f"{now.named(task)}: {parts}")
+    return "\n".join(lines) or "Only the reference has run"
+
+
+def _panel(panel: "Axes", several: Sequence[Mark], kinds: Sequence[tuple[str, str]]) -> None:
+    for margin in {mark.effect.setting.margin for mark in several if mark.effect is not None}:
+        panel.axhspan(-100 * margin, 100 * margin, color="0.93", zorder=0)
+    panel.axhline(0, color="0.6", linewidth=1)
+    levels = list(dict.fromkeys(level for level, _ in kinds))
+    apart = APART * max(1.0, max(mark.drift for mark in several) - min(mark.drift for mark in several))
+    for mark in several:
+        colour, marker = canvas.style(levels.index(mark.level))
+        matched = mark.match != "none"
+        across = mark.drift + apart * (kinds.index((mark.level, mark.match)) - len(kinds) / 2)
+        if mark.effect is not None and mark.effect.n >= FEWEST:
+            interval = mark.effect.interval95
+            panel.plot([across] * 2, [100 * interval.low, 100 * interval.high], color=colour, linewidth=1.5)
+        panel.plot(
+            across,
+            mark.points,
+            marker,
+            color=colour,
+            markerfacecolor="none" if matched else colour,
+            markersize=8,
+            label=f"{mark.level}, {NAMES[mark.match]}" if matched else mark.level,
+            linestyle="none",
+        )

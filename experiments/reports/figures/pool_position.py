@@ -1,0 +1,166 @@
+"""The phase diagram of pool position: accuracy by the places of the first and of the second pool."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cnnlab.report import canvas
+from cnnlab.report.figures import NAMES
+from cnnlab.spec.net import ConvNet
+from cnnlab.spec.record import OWN
+from cnnlab.spec.task import Task
+from cnnlab.spec.verdict import Effect
+from experiments.analysis.results import ArmResults, SweepResults
+from experiments.reports.figures import FEWEST, LackingRecordsError, against_reference
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Place = tuple[int, int]
+"""After which convolution the first pool stands, and after which the second; 0 is the image."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Square:
+    """One arm in the map.
+
+    Attributes:
+        accuracy: mean over members, in %. effect: the arm minus the reference; None for the reference itself.
+        field: receptive field of the last map in pixels, along one axis.
+    """
+
+    accuracy: float
+    effect: Effect | None
+    field: int
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The square in words: accuracy, difference in points with its interval, receptive field."""
+        if self.effect is None:
+            return f"{self.accuracy:.1f}", "reference", f"field {self.field}"
+        interval = self.effect.interval95
+        span = (f"[{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]",) if self.effect.n >= FEWEST else ()
+        return f"{self.accuracy:.1f}", f"{100 * self.effect.estimate:+.1f}", *span, f"field {self.field}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Map:
+    """One panel: a task and a match, and a square for every placement that has run."""
+
+    task: Task
+    match: str
+    squares: Mapping[Place, Square]
+
+
+def figure(now: SweepResults) -> "Figure":
+    """A map for each task, one below the other, and match, side by side. Raises LackingRecordsError."""
+    found = maps(now)
+    tasks = list(dict.fromkeys(one.task for one in found))
+    matches = list(dict.fromkeys(one.match for one in found))
+    drawn, axes = canvas.canvas(
+        title(now, found),
+        width=max(8.0, 5.0 * len(matches)),
+        height=4.2 * len(tasks) + 1.2,
+        rows=len(tasks),
+        columns=len(matches),
+    )
+    for panel in axes.flat:
+        panel.set_visible(False)
+    for one in found:
+        panel = axes[tasks.index(one.task), matches.index(one.match)]
+        panel.set_visible(True)
+        alike = [square.accuracy for other in found if other.task == one.task for square in other.squares.values()]
+        _map(panel, one, (min(alike), max(alike)))
+        panel.set_title(f"{now.named(one.task)}, {NAMES[one.match]}", fontsize=10)
+        panel.set_ylabel("convolutions before the second pool")
+    drawn.supxlabel(
+        "In a square: test accuracy in %; difference from the reference in points, paired by seed, with its 95 % "
+        "interval;\nreceptive field of the last map in pixels. Red frame: the reference. Empty: not run. Colours: "
+        "accuracy within a task, brighter is better.",
+        fontsize=8.5,
+    )
+    return drawn
+
+
+def maps(now: SweepResults) -> tuple[Map, ...]:
+    """A map for each task and match that has records. Raises LackingRecordsError."""
+    own = against_reference(now)
+    found = []
+    for task in now.tasks():
+        reference = now.reference(task)
+        for match in dict.fromkeys(cell.point.match for cell in now.cells):
+            cells = [cell for cell in now.cells if (cell.point.arm.task, cell.point.match) == (task, match)]
+            ran = {place(cell): cell for cell in cells if cell.records}
+            if not ran:
+                continue
+            if reference is None or not reference.records:
+                raise LackingRecordsError(f"the reference has no record on {now.label(task)}")
+            squares = {at: _square(cell, reference, own) for at, cell in ran.items()}
+            found.append(Map(task=task, match=match, squares=squares))
+    if not found:
+        raise LackingRecordsError("no arm has a record")
+    return tuple(found)
+
+
+def place(cell: ArmResults) -> Place:
+    """Where an arm's two pools stand. Raises LackingRecordsError for an arm without two."""
+    net = cell.point.arm.net
+    if not isinstance(net, ConvNet) or len(net.pools) != 2:
+        raise LackingRecordsError(f"{cell.point.arm.key} has not two pools")
+    first, second = net.pools
+    return first, second
+
+
+def _square(cell: ArmResults, reference: ArmResults, own: Mapping[int, Effect]) -> Square:
+    """An arm's square; only the reference, under whichever match, has no effect."""
+    values = cell.sample(OWN).values
+    effect = None if cell.point.arm == reference.point.arm else own[id(cell)]
+    field = max(cell.records[0].geometry.receptive_field)
+    return Square(accuracy=100 * sum(values) / len(values), effect=effect, field=field)
+
+
+def title(now: SweepResults, found: Sequence[Map]) -> str:
+    """What is seen: the best and the worst placement on each task, at the reference's own width."""
+    lines = []
+    for one in found:
+        if one.match == "none":
+            ranked = sorted(one.squares, key=lambda at: one.squares[at].accuracy)
+            best, worst = (f"{at[0]} and {at[1]} ({one.squares[at].accuracy:.1f} %)" for at in (ranked[-1], ranked[0]))
+            lines.append(f"{now.named(one.task)}: best with pools after {best}, worst after {worst}")
+    return "\n".join(lines)
+
+
+def _map(panel: "Axes", one: Map, span: tuple[float, float]) -> None:
+    """Draw the squares with their numbers."""
+    from matplotlib import colormaps
+    from matplotlib.patches import Rectangle
+
+    firsts = range(min(first for first, _ in one.squares), max(first for first, _ in one.squares) + 1)
+    seconds = range(min(second for _, second in one.squares), max(second for _, second in one.squares) + 1)
+    values = np.full((len(seconds), len(firsts)), np.nan)
+    for (first, second), square in one.squares.items():
+        values[seconds.index(second), firsts.index(first)] = square.accuracy
+    low, high = span if span[0] < span[1] else (span[0] - 1, span[1] + 1)
+    panel.grid(visible=False)
+    panel.imshow(
+        np.ma.masked_invalid(values),
+        cmap=colormaps[canvas.COUNTS],
+        vmin=low,
+        vmax=high,
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+    )
+    for (first, second), square in one.squares.items():
+        column, row = firsts.index(first), seconds.index(second)
+        colour = "white" if square.accuracy < (low + high) / 2 else "black"
+        panel.text(column, row, "\n".join(square.lines), ha="center", va="center", fontsize=9, color=colour)
+        if square.effect is None:
+            frame = Rectangle((column - 0.48, row - 0.48), 0.96, 0.96, fill=False, edgecolor=canvas.RED, linewidth=3)
+            panel.add_patch(frame)
+    panel.set_xticks(range(len(firsts)), list(map(str, firsts)))
+    panel.set_yticks(range(len(seconds)), list(map(str, seconds)))
+    panel.set_xlabel("convolutions before the first pool")

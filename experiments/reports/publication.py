@@ -1,0 +1,253 @@
+"""What publishing does: records made compact and looked at again, and all else made from the compact ones alone."""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from cnnlab.files import write_json
+from cnnlab.records import RecordError, Store, thinned
+from cnnlab.records.store import DIGEST
+from cnnlab.spec.record import PROTOCOL, Record
+from cnnlab.spec.verdict import Verdict
+from experiments.analysis import metrics
+from experiments.analysis.results import view
+from experiments.analysis.selection import MADE, SCALES, best_views, relocated
+from experiments.cli.errors import UsageError
+from experiments.config.grid import Grid
+from experiments.paths import published, sweep_folder
+from experiments.reports import literature, noise_floor, specification_curve
+from experiments.reports import suite as suite_report
+from experiments.reports.sweep import build_report, write_report
+from experiments.training.provenance import mixture
+from experiments.training.suite_plan import CONTROL, Name, choose, compose, control, named
+
+PRIVATE = ("host", "pid", "seconds", "started", "workers", DIGEST)
+"""What provenance says of the run rather than of what made the numbers."""
+SILENT = ("results=", "scale=", "cache=", "workers=", "convolutions=", "tracker", "force=", "data.raw_dir=")
+"""Overrides that bear on where and how fast a sweep ran, not on what it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What is to be published.
+
+    Attributes:
+        results: the folder that has it. scale: of all of it.
+        overrides: of every sweep. sweeps: each composed with them.
+        control: arms of CONTROL beside those of the sweeps.
+        force: whether records that are published already give way.
+    """
+
+    results: Path
+    scale: str
+    overrides: tuple[str, ...]
+    sweeps: Mapping[str, Grid]
+    control: tuple[Name, ...]
+    force: bool
+
+
+def chosen(only: Sequence[str], overrides: Sequence[str], console: Console) -> Choice:
+    """The sweeps that are meant.
+
+    Raises:
+        UsageError: a sweep that is named lacks records, or no sweep has all; one line.
+        RecordError: a record cannot be used.
+    """
+    names, with_control = choose(only)
+    if not names:
+        raise UsageError(f"only={CONTROL} alone is no sweep: it is published with those that use it")
+    every = choose(())[0] if with_control and only else names
+    grids = compose(track(every, "composing", console=console, disable=not console.is_terminal), overrides)
+    settings = next(iter(grids.values())).settings
+    sweeps = {name: grids[name] for name in names}
+    lacking = {name: lack for name, one in sweeps.items() if (lack := _lacking(one))}
+    if not sweeps or (lacking and only) or len(lacking) == len(sweeps):
+        raise UsageError(_incomplete(lacking, settings.scale, settings.results))
+    for name, lack in lacking.items():
+        console.print(f"left out: {name}: {lack}", markup=False)
+    store = Store(settings.runs)
+    beside = [named(point) for point in (control(grids.values()) if with_control else ())]
+    return Choice(
+        results=settings.results,
+        scale=settings.scale,
+        overrides=tuple(overrides),
+        sweeps={name: one for name, one in sweeps.items() if name not in lacking},
+        control=tuple(name for name in beside if store.has(*name)),
+        force=settings.force,
+    )
+
+
+def _lacking(one: Grid) -> str:
+    """Which records a sweep lacks; empty if it has all of them."""
+    now = view(one)
+    arms = [cell.point.arm.key for cell in (*now.cells, *now.checks)]
+    bare = [cell.point.arm.key for cell in (*now.cells, *now.checks) if not cell.records]
+    return f"{len(bare)} of {len(arms)} arms have no record, such as {bare[0]}" if bare else ""
+
+
+def _incomplete(lacking: Mapping[str, str], scale: str, results: Path) -> str:
+    what = "; ".join(f"{name}: {lack}" for name, lack in list(lacking.items())[:3])
+    more = f"; and {len(lacking) - 3} more sweeps" if len(lacking) > 3 else ""
+    run = f"python -m experiments.suite scale={scale}"
+    return f"not complete at scale {scale} in {results}: {what or 'no sweep'}{more}; {run} goes on from there"
+
+
+def publish(choice: Choice, console: Console) -> None:
+    """Write all of it, but arms that are published already of another run, unless forced.
+
+    What other sweeps were published with stays as it is: trained again on another kind of processor, an arm has other
+    last digits, and in time other members.
+
+    Raises:
+        RecordError: a record that is to be published, or was before, cannot be used. Nothing is written.
+        UsageError: a sweep is published at a higher scale already. Nothing is written.
+    """
+    root, source = published(), Store(choice.results / "runs")
+    records = {name: compact(source.read(*name)) for name in wanted(choice, source)}
+    target = Store(root / "runs")
+    others = standing(records, target, choice.force)
+    kept = set() if choice.force else others
+    _refuse_lower(choice)
+    for arm in others - kept:
+        shutil.rmtree(target.root / arm)
+    for name, record in records.items():
+        if name[0] not in kept:
+            target.publish(record, _maker(source.provenance(*name)))
+    for sweep in choice.sweeps:
+        write_made(sweep, choice)
+    summary = Path("suite") / choice.scale / "summary.json"
+    if (choice.results / summary).is_file():
+        (root / summary).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(choice.results / summary, root / summary)
+    found = write_pages(choice, console)
+    for line in differing(choice, found):
+        console.print(line, markup=False)
+    if kept:
+        console.print(f"{len(kept)} arms are published of another run and stay; force=true replaces them", markup=False)
+    if line := mixture(target, (arm for arm, _ in target.names())):
+        console.print(line, markup=False)
+    size = sum(path.stat().st_size for path in target.root.rglob("*") if path.is_file())
+    console.print(f"{len(records)} records, {size / 1e6:.1f} MB of records in all: {root}", markup=False)
+
+
+def standing(records: Mapping[Name, Record], target: Store, force: bool = False) -> set[str]:
+    """Arms of which another run's records are published; one run's blocks are not mixed with another's.
+
+    Raises:
+        RecordError: a published record that would be judged beside these cannot be used; unless forced, those of arms
+            that stay count too.
+    """
+    found, torn = set[str](), dict[str, RecordError]()
+    wanted_arms = {arm for arm, _ in records}
+    for name in target.names():
+        try:
+            there = target.read(*name)
+        except RecordError as problem:
+            if name not in records:
+                raise
+            torn[name[0]] = problem  # it gives way with its arm
+            continue
+        if name[0] in wanted_arms and (name not in records or _evidence(there) != _evidence(records[name])):
+            found.add(name[0])
+    for arm in set() if force else found & set(torn):
+        raise torn[arm]
+    return found
+
+
+def _evidence(record: Record) -> tuple[object, ...]:
+    """What two trainings of an arm differ in, and two compact forms of one do not."""
+    return record.members, record.finals, record.tuning
+
+
+def _refuse_lower(choice: Choice) -> None:
+    """Raise UsageError where what is published already would come before what is to be published."""
+    higher = SCALES[: SCALES.index(choice.scale)] if choice.scale in SCALES else ()
+    for sweep in choice.sweeps:
+        for scale in higher:
+            place = sweep_folder(sweep, scale, published())
+            if (place / MADE).is_file():
+                raise UsageError(
+                    f"{sweep} is published at scale {scale}, which is judged before {choice.scale}: {place}"
+                )
+
+
+def wanted(choice: Choice, source: Store) -> list[Name]:
+    """Every record to be published, each block that is there; once."""
+    points = [point for one in choice.sweeps.values() for point in (*one.points, *one.checks)]
+    blocks = [(point.arm.key, block) for point in points for block in range(len(point.blocks))]
+    return [name for name in dict.fromkeys((*blocks, *choice.control)) if source.has(*name)]
+
+
+def compact(record: Record) -> Record:
+    """A record thinned to what is read of it.
+
+    Raises:
+        RuntimeError: a metric reads more of histories than is kept: its file lacks it in `STATISTICS`.
+    """
+    less = thinned(record, metrics.statistics())
+    for metric in set(metrics.names()) - set(metrics.FIELDS):
+        for condition in metrics.conditions(metric):
+            if shown(record, condition, metric) != shown(less, condition, metric):
+                raise RuntimeError(f"{metric} reads what a compact record lacks: name it in its file's STATISTICS")
+    return less
+
+
+def shown(record: Record, condition: str, metric: str) -> tuple[str, ...]:
+    """A metric's values as text, in which NaN equals NaN; empty where the record lacks what the metric reads."""
+    try:
+        return tuple(map(repr, metrics.measured(record, condition, metric)))
+    except KeyError:
+        return ()
+
+
+def write_made(sweep: str, choice: Choice) -> None:
+    """Say beside a sweep's tables with which overrides it ran, and what made how many of its arms."""
+    target, one = Store(published() / "runs"), choice.sweeps[sweep]
+    names = {named(point) for point in (*one.points, *one.checks)}
+    made = Counter(json.dumps(target.provenance(*name), sort_keys=True) for name in names)
+    content = {
+        "overrides": [word for word in choice.overrides if not word.startswith(SILENT)],
+        "protocol": PROTOCOL,
+        "made by": [{**json.loads(maker), "arms": count} for maker, count in sorted(made.items())],
+    }
+    path = sweep_folder(sweep, choice.scale, published()) / MADE
+    write_json(path, content, sort_keys=True)
+
+
+def _maker(provenance: Mapping[str, object]) -> dict[str, object]:
+    """Device, versions and commit of a record."""
+    return {key: value for key, value in provenance.items() if key not in PRIVATE}
+
+
+def write_pages(choice: Choice, console: Console) -> dict[str, Verdict]:
+    """Judge every claim from the published folder alone; write verdicts, tables, figures and pages into it."""
+    root = published()
+    every = sorted({path.parent.parent.name for path in root.glob(f"sweeps/*/*/{MADE}")})
+    views = best_views(every, (), root)
+    found = suite_report.verdicts(views, root, console)
+    suite_report.write_verdicts(found, root / "claims")
+    for sweep, one in choice.sweeps.items():
+        report = build_report(relocated(one, root), views[sweep], found)
+        console.print(suite_report.line(report, write_report(report)), markup=False)
+    quiet = Console(quiet=True)
+    noise_floor.page(root / "runs", root / "claims", quiet, as_json=False)
+    specification_curve.page(specification_curve.HEADLINES, views, root / "claims", quiet, as_json=False)
+    literature.page(views, root / "claims", quiet, as_json=False)
+    return found
+
+
+def differing(choice: Choice, found: Mapping[str, Verdict]) -> list[str]:
+    """A line for each claim whose verdict is not the one that the run left beside its tables."""
+    lines = []
+    for sweep in choice.sweeps:
+        left = sweep_folder(sweep, choice.scale, choice.results) / "verdicts.json"
+        for claim, was in json.loads(left.read_text()).items() if left.is_file() else ():
+            if claim in found and (was["word"], was["reason"]) != (found[claim].word, found[claim].reason):
+                lines.append(f"{claim}: {found[claim].word}, where {left} has {was['word']}: {found[claim].reason}")
+    return list(dict.fromkeys(lines))

@@ -1,0 +1,207 @@
+"""The one report of a sweep: what came of it, as printed at the end of a run, written to files, and shown in W&B."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+
+from cnnlab.files import write_json
+from cnnlab.inference.checks import Check
+from cnnlab.inference.effects import accuracy_margin
+from cnnlab.records import Store
+from cnnlab.report import figures
+from cnnlab.spec.arm import plain
+from cnnlab.spec.record import OWN
+from cnnlab.spec.verdict import Effect, Verdict
+from experiments.analysis.evidence import sweep_checks
+from experiments.analysis.results import ArmResults, SweepResults, label, view
+from experiments.analysis.verdicts import contrast_effects, judge_claims, pairwise_effects
+from experiments.claims.base import Computed
+from experiments.claims.registry import claims, claims_fed_by
+from experiments.config.grid import Grid
+from experiments.paths import sweep_folder
+from experiments.reports import figures as sweep_figures
+from experiments.reports.tables import (
+    arm_table,
+    effect_table,
+    printed_arms,
+    printed_contrasts,
+    printed_effects,
+    rich_table,
+    verdict_table,
+)
+from experiments.training.provenance import mixture
+from experiments.training.summary import Summary
+
+NICE = {"model.pools": "max-pools stand after convolutions number (0 is the image)"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepReport:
+    """All that a sweep's records say.
+
+    Attributes:
+        plan: the sweep as it was composed. results: its arms and their records.
+        pairs: each arm's effect against the reference. arms, effects: the tables that are written.
+        verdicts: of the claims that the sweep feeds, and of those judged by computation that belong to its question.
+    """
+
+    plan: Grid
+    results: SweepResults
+    arms: pd.DataFrame
+    pairs: Sequence[tuple[ArmResults, Effect]]
+    effects: pd.DataFrame
+    verdicts: Mapping[str, Verdict]
+
+    @property
+    def name(self) -> str:
+        """The sweep."""
+        return self.plan.settings.sweep_name
+
+    @property
+    def folder(self) -> Path:
+        """Where the tables, verdicts and figures are written."""
+        return sweep_folder(self.name, self.plan.settings.scale, self.plan.settings.results)
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """The checks that come before every verdict."""
+        return sweep_checks(self.results)
+
+    @property
+    def contrasts(self) -> list[tuple[str, str, Effect]]:
+        """What the claims rest on: (claim, contrast, effect)."""
+        return contrast_effects(self.results, claims_fed_by(self.name))
+
+
+def build_report(
+    plan: Grid, results: SweepResults | None = None, verdicts: Mapping[str, Verdict] | None = None
+) -> SweepReport:
+    """Read a sweep's records and judge what it feeds.
+
+    Args:
+        results: of the sweep, where they have been read already.
+        verdicts: of all claims, where they have been judged already, with more sweeps than this one.
+
+    Raises:
+        RecordError: a record cannot be used.
+    """
+    now, name = view(plan) if results is None else results, plan.settings.sweep_name
+    own = (*related(name), *claims_fed_by(name)) if name else ()
+    if verdicts is None:
+        verdicts = judge_claims(own, {name: now}, plan.settings.results)
+    pairs = pairwise_effects(now)
+    return SweepReport(
+        plan=plan,
+        results=now,
+        arms=arm_table(now),
+        pairs=pairs,
+        effects=effect_table(now, pairs),
+        verdicts={claim: verdicts[claim] for claim in own},
+    )
+
+
+def related(sweep: str) -> tuple[str, ...]:
+    """Claims judged by computation that name the sweep: they are part of the same answer."""
+    return tuple(
+        name
+        for name, claim in claims().items()
+        if any(isinstance(source, Computed) and source.beside == sweep for source in claim.sources.values())
+    )
+
+
+def headline(plan: Grid, arms: int) -> str:
+    """The first lines of a run: the question, and how much there is to do."""
+    sweep = plan.settings.sweep
+    if sweep is None:
+        return f"One arm: {plan.points[0].arm.key}"
+    size = f"{arms} arms, scale {plan.settings.scale}"
+    return f"[bold]{sweep.question}[/bold]\nheld equal: {sweep.held}\n{size}, records in {plan.settings.runs}"
+
+
+def finish(plan: Grid, summary: Summary, console: Console) -> SweepReport | None:
+    """End a run: print what came of it, and write it if it was a sweep. Nothing is read but records."""
+    report = build_report(plan)
+    print_report(report, summary, console)
+    if plan.settings.sweep is None:
+        return None
+    picture = write_report(report)
+    console.print(f"table, effects, verdicts and figure: {report.folder}{os.sep}")
+    if picture:
+        console.print(picture, markup=False)
+    return report
+
+
+def print_report(report: SweepReport, summary: Summary, console: Console) -> None:
+    """Print the counts, the arms and, of a sweep, the effects, contrasts, checks and verdicts."""
+    now, sweep = report.results, report.plan.settings.sweep
+    console.print(f"\ntrained {summary.trained} arms, found {summary.skipped} done, {len(summary.failures)} failed")
+    console.print(rich_table(printed_arms(report.arms), "Arms: test accuracy in % at each arm's own learning rate"))
+    for line in dict.fromkeys(
+        f"match: {cell.point.arm.task.name} {cell.point.level}: {cell.point.matching}"
+        for cell in now.cells
+        if cell.point.matching
+    ):
+        console.print(line)
+    if line := mixture(Store(now.settings.runs), [cell.point.arm.key for cell in (*now.cells, *now.checks)]):
+        console.print(line, markup=False)
+    if sweep is None:
+        return
+    title = f"Paired difference from {sweep.reference}, points"
+    console.print(rich_table(printed_effects(report.effects), title))
+    if rests := report.contrasts:
+        console.print(rich_table(printed_contrasts(rests), "What the claims rest on: paired contrasts, points"))
+    for check in report.checks:
+        console.print(f"check: {check.line}")
+    console.print(verdict_table(report.verdicts))
+
+
+def write_report(report: SweepReport) -> str:
+    """Write tables (CSV and parquet), verdicts (JSON), the figure and the sweep's own picture (PNG and SVG).
+
+    Returns:
+        What `figures.draw` has to say about the sweep's own picture; empty without one.
+    """
+    report.folder.mkdir(parents=True, exist_ok=True)
+    for name, table in (("arms", report.arms), ("effects", report.effects)):
+        table.to_csv(report.folder / f"{name}.csv", index=False)
+        table.to_parquet(report.folder / f"{name}.parquet", index=False)
+    content = {name: {"says": claims()[name].says, **plain(verdict)} for name, verdict in report.verdicts.items()}
+    write_json(report.folder / "verdicts.json", content, sort_keys=True)
+    draw_effects(report)
+    return sweep_figures.draw(report.results, report.folder)
+
+
+def draw_effects(report: SweepReport) -> None:
+    """The sweep's figure: members above, paired differences below, a column for each task."""
+    plan, now, sweep = report.plan, report.results, report.plan.settings.sweep
+    own = {id(cell): effect for cell, effect in report.pairs if effect.setting.condition == "own"}
+    panels = []
+    for task in now.tasks():
+        cells = [cell for cell in now.cells if cell.point.arm.task == task and cell.records]
+        if not cells or sweep is None:
+            continue
+        dots = tuple(
+            figures.Dot(
+                level=cell.point.level,
+                match=cell.point.match,
+                members=cell.sample(OWN).values,
+                effect=own[id(cell)] if id(cell) in own else None,
+            )
+            for cell in cells
+            if not (cell.point.match != "none" and cell.point.level == sweep.reference)
+        )
+        margin = accuracy_margin(scale=plan.settings.scale, real=task.real)
+        dials = label(task).removeprefix(task.name).strip(" ()")
+        sizes = f"{task.classes} classes, {task.train_images} training images, n={cells[0].members}"
+        title = f"{task.name}: {sizes}" + (f"\n{dials}" if dials else "")
+        panels.append(figures.Panel(title=title, margin=margin, chance=task.chance, dots=dots))
+    if panels and sweep is not None:
+        factor = NICE[sweep.factor] if sweep.factor in NICE else sweep.factor
+        for suffix in ("png", "svg"):
+            reference = sweep.reference.strip("[]")
+            path = report.folder / f"{plan.settings.sweep_name}.{suffix}"
+            figures.sweep(panels, title=sweep.question, factor=factor, reference=f"({reference})", path=path)

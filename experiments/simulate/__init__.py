@@ -1,0 +1,1 @@
+"""`python -m experiments.simulate`: the judge itself, judged on simulated suites."""

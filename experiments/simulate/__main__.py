@@ -1,0 +1,183 @@
+"""Judge the judge: `python -m experiments.simulate` compares the rates that its rules promise with those they keep."""
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import track
+from rich.table import Table
+
+from cnnlab.inference.simulation.rates import disagreements
+from cnnlab.report import canvas
+from cnnlab.spec.invalid import require
+from experiments.cli import signals
+from experiments.cli.command import ExitCode, command, parser
+from experiments.cli.console import terminal
+from experiments.config.grid import grid
+from experiments.simulate.rates import SEED, SLOW, Found, find, rows, scenarios
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MISTAKE, DISAGREES = 2, 1
+FEWEST = 100
+CHECKED = 25
+"""Replications of each scenario that the rule code judges too."""
+DESCRIPTION = """\
+Plants effects and nulls, draws members, and lets the rules judge them, thousands of times: how often a null is called
+an effect, how often an effect is found, and how often each interval holds the truth. Learning rates are chosen by the
+rule that tunes every arm, and members diverge. Beside each rate stands what the protocol predicts of it.
+Verdicts are found on arrays; a share of them is judged again by the very code that judges records.
+Writes simulation/rates.csv and rates.png below the results folder. Exit code: 0; 1 if arrays and rule code differ."""
+
+
+@command
+def main() -> int:
+    """The door. Returns the exit code."""
+    asked = command_line().parse_args()
+    require(asked.replications >= FEWEST, "replications", asked.replications, f"must be at least {FEWEST}")
+    results = grid(["tracker=off", *asked.words]).settings.results
+    shown = sys.stderr.isatty()
+    found = [
+        find(row, asked.replications)
+        for row in track(rows(), "simulating", console=terminal(sys.stderr), disable=not shown)
+    ]
+    differ = sum(
+        disagreements(scenario, repeats=asked.replications, checked=CHECKED, seed=SEED) for scenario in scenarios()
+    )
+    write(found, results / "simulation")
+    if asked.json:
+        print(json.dumps([as_data(one) for one in found], indent=1))
+    else:
+        show(found, asked.replications, differ, terminal())
+        print(f"table and figure: {results / 'simulation'}")
+    return ExitCode.FAILED if differ else ExitCode.DONE
+
+
+def command_line() -> argparse.ArgumentParser:
+    """The parser."""
+    made = parser("simulate", DESCRIPTION, "")
+    made.add_argument("words", nargs="*", metavar="key=value", help="results=FOLDER")
+    made.add_argument(
+        "--replications", type=int, default=4000, metavar="N", help=f"per row (default 4000; bootstraps N/{SLOW})"
+    )
+    made.add_argument("--json", action="store_true", help="print the rows for machines")
+    return made
+
+
+def as_data(found: Found) -> dict[str, Any]:
+    """One row as plain data; rates in percent."""
+    row, interval = found.row, found.interval
+    return {
+        "group": row.group,
+        "what": row.what,
+        "relation": row.relation,
+        "predicted": row.predicted,
+        "found": round(100 * found.successes / found.trials, 3),
+        "low": round(100 * interval.low, 3),
+        "high": round(100 * interval.high, 3),
+        "replications": found.trials,
+        "agrees": found.agrees,
+    }
+
+
+def write(found: Sequence[Found], folder: Path) -> None:
+    """Write `rates.csv` and `rates.png`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data = [as_data(one) for one in found]
+    with (folder / "rates.csv").open("w", newline="") as file:
+        table = csv.DictWriter(file, list(data[0]), lineterminator="\n")
+        table.writeheader()
+        table.writerows(data)
+    canvas.save(figure(found), folder / "rates.png")
+
+
+def show(found: Sequence[Found], replications: int, differ: int, console: Console) -> None:
+    """Print one table a group, then what to make of them."""
+    for group in dict.fromkeys(one.row.group for one in found):
+        table = Table(title=escape(group), title_justify="left", header_style="bold", box=None, pad_edge=False)
+        table.add_column("rate, %", min_width=76)
+        for column in ("predicted", "found", "95 % interval", "agrees"):
+            table.add_column(column, justify="right", min_width=9)
+        for one in found:
+            if one.row.group == group:
+                table.add_row(*_cells(one))
+        console.print(table)
+        console.print()
+    known = [one for one in found if one.agrees is not None]
+    console.print(f"{sum(bool(one.agrees) for one in known)} of {len(known)} predictions agree.")
+    judged = CHECKED * len(scenarios())
+    console.print(
+        f"{replications} replications a row; judged again by the rule code: {judged - differ} of {judged} alike"
+    )
+
+
+def _cells(found: Found) -> tuple[str, ...]:
+    row, interval = found.row, found.interval
+    sign = {"about": "", "at most": "<= ", "at least": ">= "}[row.relation]
+    predicted = "" if row.predicted is None else f"{sign}{row.predicted:.{row.places}f}"
+    rate, span = 100 * found.successes / found.trials, f"{100 * interval.low:.2f} to {100 * interval.high:.2f}"
+    agrees = "" if found.agrees is None else "yes" if found.agrees else "NO"
+    return escape(row.what), predicted, f"{rate:.2f}", span, agrees
+
+
+def figure(found: Sequence[Found]) -> "Figure":
+    """Every rate with its interval, and its prediction."""
+    drawn, axes = canvas.canvas(
+        "What the judge's rules promise, and what they keep", width=11, height=2.5 + 0.26 * len(found)
+    )
+    panel = axes[0][0]
+    marks = {"about": ("D", 8, 0.0), "at most": ("<", 8, -1.2), "at least": (">", 8, 1.2)}
+    groups = list(dict.fromkeys(one.row.group for one in found))
+    places = [place + groups.index(one.row.group) + 1 for place, one in enumerate(found)]
+    for place, one in zip(places, found, strict=True):
+        rate, span = 100 * one.successes / one.trials, one.interval
+        colour = canvas.RED if one.agrees is False else canvas.BLUE
+        panel.plot([100 * span.low, 100 * span.high], [place, place], color=colour, linewidth=2, zorder=2)
+        panel.plot(rate, place, "s" if one.agrees is False else "o", color=colour, markersize=6, zorder=3)
+        if one.row.predicted is not None:
+            marker, size, aside = marks[one.row.relation]
+            panel.plot(
+                one.row.predicted + aside,
+                place,
+                marker,
+                color="none",
+                markersize=size,
+                zorder=4,
+                markeredgecolor=canvas.BLACK,
+            )
+    for group in groups:
+        above = min(place for place, one in zip(places, found, strict=True) if one.row.group == group) - 1
+        panel.text(-3, above, group, fontsize=8.5, fontweight="bold", va="center", backgroundcolor="white")
+    panel.set_yticks(places, [one.row.what for one in found], fontsize=8)
+    panel.set_xlim(-4, 104)
+    panel.set_ylim(places[-1] + 0.6, -0.6)
+    panel.set_xlabel("share of simulations, % (bars: 95 % interval)")
+    for marker, colour, name in (
+        ("o", canvas.BLUE, "found"),
+        ("s", canvas.RED, "found, not as predicted"),
+        ("D", "none", "predicted"),
+        ("<", "none", "promised: at most"),
+        (">", "none", "promised: at least"),
+    ):
+        panel.plot(
+            [],
+            [],
+            marker,
+            color=colour,
+            label=name,
+            linestyle="none",
+            markeredgecolor=colour if colour != "none" else "black",
+        )
+    drawn.legend(loc="outside lower center", ncols=5, frameon=False)
+    return drawn
+
+
+if __name__ == "__main__":
+    signals.door(main, signals.STOPPED)

@@ -1,0 +1,54 @@
+"""An arm as a dashboard shows it: what it is called, how it is found, and all that was configured."""
+
+from typing import Any
+
+from cnnlab.spec.arm import plain
+from cnnlab.spec.record import Record
+from cnnlab.tracking import Run, arm_runs
+from experiments.claims.registry import claims_fed_by
+from experiments.config.resolve import Point, Settings
+from experiments.tracking import images
+from experiments.training.provenance import git_state
+
+
+def of_arm(point: Point, record: Record, settings: Settings) -> tuple[Run, ...]:
+    """The run of a record, or one for each of its members."""
+    return arm_runs(
+        record,
+        unit=settings.unit,
+        name=label(point),
+        group=group(settings),
+        tags=(settings.scale, point.arm.task.name, *claims_fed_by(settings.sweep_name)),
+        notes=question(settings),
+        config=context(settings) | configured(point),
+        pictures=images.of_arm(point.arm, settings.source),
+    )
+
+
+def group(settings: Settings) -> str:
+    """What runs of one sweep have in common."""
+    return settings.sweep_name or "single"
+
+
+def question(settings: Settings) -> str:
+    """What the sweep asks; empty without one."""
+    return "" if settings.sweep is None else settings.sweep.question
+
+
+def context(settings: Settings) -> dict[str, Any]:
+    """All that was configured around the arms, and the state of the code; nothing about this machine."""
+    sweep = settings.sweep
+    asked = {} if sweep is None else {key: getattr(sweep, key) for key in ("question", "held", "factor", "reference")}
+    return {"sweep": settings.sweep_name, **asked, "scale": settings.scale, "looks": settings.looks, "git": git_state()}
+
+
+def configured(point: Point) -> dict[str, Any]:
+    """A point without its arm, which the record holds."""
+    content: dict[str, Any] = plain(point)
+    return {"label": label(point)} | {key: value for key, value in content.items() if key not in ("arm", "block")}
+
+
+def label(point: Point) -> str:
+    """An arm as a person calls it: its task, level, match and check, where it has any."""
+    unusual = tuple(value for value in (point.match, point.check) if value != "none")
+    return " ".join(part for part in (point.arm.task.name, point.level, *unusual) if part)

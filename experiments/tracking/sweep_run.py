@@ -1,0 +1,134 @@
+"""A sweep's end as a dashboard shows it: one run of tables, figures, counts of verdicts, and the records themselves."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cnnlab.files import finite
+from cnnlab.inference.checks import Check
+from cnnlab.records import Store
+from cnnlab.spec.verdict import Effect, Verdict
+from cnnlab.tracking import Artifact, Picture, Run, Table, run_id
+from experiments.analysis.results import ArmResults
+from experiments.claims.registry import claims, claims_fed_by
+from experiments.reports.sweep import SweepReport
+from experiments.tracking import arm_runs, images
+
+MOST_MAPS = 6
+"""Levels of which maps are drawn, in the order of the grid."""
+
+
+def of_sweep(report: SweepReport) -> Run:
+    """The summary run of a sweep at a scale: the same id whenever it ends."""
+    now = report.results
+    settings, name = now.settings, now.settings.sweep_name
+    cells, fed = (*now.cells, *now.checks), claims_fed_by(name)
+    made = [cell for cell in cells if cell.records]
+    words = Counter(verdict.word for verdict in report.verdicts.values())
+    return Run(
+        id=run_id(f"{name}-{settings.scale}-summary"),
+        name=f"{name} {settings.scale}",
+        group=arm_runs.group(settings),
+        job_type="sweep",
+        tags=(settings.scale, *fed),
+        notes=arm_runs.question(settings),
+        config=arm_runs.context(settings),
+        numbers={
+            "arms": len(cells),
+            "arms_with_record": len(made),
+            "members": sum(cell.members for cell in made),
+            "diverged": sum(sum(cell.sample("own").diverged) for cell in made),
+            **{f"verdicts/{word}": count for word, count in words.items()},
+        },
+        tables={
+            "arms": rows(report.arms),
+            "effects": rows(report.effects),
+            "contrasts": contrasts(report.contrasts),
+            "checks": checks(report.checks),
+            "verdicts": verdicts(report.verdicts),
+        },
+        pictures=figures(report),
+        artifact=records(run_id(f"{name}-{settings.scale}-records"), made, Store(settings.runs)),
+    )
+
+
+def rows(table: pd.DataFrame) -> Table:
+    """A table as a dashboard takes it: sizes as text, and nothing where a number is not finite."""
+    return tuple({str(key): _cell(value) for key, value in row.items()} for row in table.to_dict("records"))
+
+
+def _cell(value: Any) -> Any:
+    return "x".join(map(str, value)) if isinstance(value, (list, tuple)) else finite(value)
+
+
+def contrasts(found: Sequence[tuple[str, str, Effect]]) -> Table:
+    """What the claims rest on, a row each task, match and learning rate."""
+    return tuple(
+        {
+            "claim": claim,
+            "contrast": contrast,
+            "task": effect.setting.task,
+            "match": effect.setting.match,
+            "condition": effect.setting.condition,
+            "metric": effect.setting.metric,
+            "n": effect.n,
+            "difference": finite(effect.estimate),
+            "low": finite(effect.interval95.low),
+            "high": finite(effect.interval95.high),
+            "interval": effect.interval95.kind,
+            "call": effect.call,
+            "reason": effect.reason,
+        }
+        for claim, contrast, effect in found
+    )
+
+
+def checks(found: Sequence[Check]) -> Table:
+    """The checks that come before every verdict."""
+    return tuple(
+        {"task": check.task, "check": check.name, "passed": check.passed, "line": check.line} for check in found
+    )
+
+
+def verdicts(found: Mapping[str, Verdict]) -> Table:
+    """A row a claim."""
+    return tuple(
+        {
+            "claim": name,
+            "says": claims()[name].says,
+            "verdict": verdict.printed,
+            "reason": verdict.reason,
+            "number": "" if verdict.number is None else f"{verdict.number.name}: {verdict.number.printed}",
+            "n": verdict.n,
+        }
+        for name, verdict in found.items()
+    )
+
+
+def figures(report: SweepReport) -> dict[str, Picture]:
+    """The sweep's figure, samples of its tasks, and maps of its unmatched arms on the first of them."""
+    now = report.results
+    shown: dict[str, Picture] = {}
+    figure = report.folder / f"{now.settings.sweep_name}.png"
+    if figure.is_file():
+        shown["figure/effects"] = figure
+    for task in now.tasks():
+        arm = next(cell.point.arm for cell in now.cells if cell.point.arm.task == task)
+        shown[f"figure/samples/{now.label(task)}"] = images.of_arm(arm, now.settings.source)["image/samples"]
+    first = [cell.point for cell in now.cells if cell.point.arm.task == now.tasks()[0] and cell.point.match == "none"]
+    arms = {point.level: point.arm for point in first[:MOST_MAPS]}
+    title = f"Which pixels are read, and which get gradient? ({first[0].arm.task.name})"
+    return shown | {"figure/maps": images.Maps(title=title, arms=arms)}
+
+
+def records(name: str, cells: Sequence[ArmResults], store: Store) -> Artifact:
+    """Every record behind a sweep, by arm and block."""
+    files: dict[str, Path] = {}
+    for cell in cells:
+        for record in cell.records:
+            path = store.record(record.arm, record.block)
+            files[f"{record.arm}/{record.block}/{path.name}"] = path
+    return Artifact(name=name, kind="records", files=files)

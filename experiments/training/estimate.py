@@ -1,0 +1,117 @@
+"""What training will take: seconds of one core for an arm, from its sizes alone, and the pace of this machine."""
+
+import contextlib
+import functools
+import json
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cnnlab.geometry.measured import measured
+from cnnlab.records.store import PROVENANCE
+from cnnlab.spec.arm import Arm
+from cnnlab.zoo.lowering import network
+from experiments.config.resolve import Point
+from experiments.training.suite_plan import Name, named
+
+COMPILE, COMPILE_NODE = 3.0, 0.12
+"""Seconds that compiling an arm takes, and each of its layers."""
+STEP, PER_MAC = 0.8e-3, 1.5e-10
+"""Seconds of a training step, and of a multiply-accumulate of one image in it, forward and backward."""
+PROBES = 1.2
+"""Seconds that looking into one trained member takes."""
+ENDING, SWEEP = 40.0, 1.5
+"""Seconds that judging every claim takes, and the tables and the figure of a sweep."""
+COMMON = 0.5
+"""Share of the tuned arms whose own learning rate is not the common one, so that they are trained at both."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How fast arms are trained here.
+
+    Attributes:
+        workers: processes that train at once.
+        factor: seconds here for a second by the constants above.
+        arms: how many arms that was measured on; 0 if it is only supposed.
+    """
+
+    workers: int
+    factor: float = 1.0
+    arms: int = 0
+
+    def seconds(self, points: Iterable[Point]) -> float:
+        """Seconds by the clock that these points will take."""
+        return self.factor * sum(map(core_seconds, points)) / self.workers
+
+    def after(self, points: Iterable[Point], seconds: float) -> "Pace":
+        """The pace that these points, trained in so many seconds, show."""
+        trained = tuple(points)
+        return Pace(
+            workers=self.workers, factor=seconds * self.workers / sum(map(core_seconds, trained)), arms=len(trained)
+        )
+
+
+def spoken(seconds: float) -> str:
+    """A time as one says it.
+
+    >>> spoken(9240), spoken(250), spoken(38)
+    ('2 h 34 min', '4 min', '38 s')
+    """
+    minutes = round(seconds / 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes} min" if seconds >= 90 else f"{round(seconds)} s"
+
+
+def core_seconds(point: Point) -> float:
+    """Seconds of one core that a point takes, as the constants above have it."""
+    recipe, members = point.arm.recipe, point.blocks[point.block]
+    tuned = recipe.tuning == "grid"
+    runs = members * (1 + COMMON * tuned)
+    if tuned and point.block == 0:
+        runs += recipe.tuning_values * recipe.tuning_seeds
+    images = point.arm.task.train_images * recipe.epochs
+    steps = -(-point.arm.task.train_images // recipe.batch_size) * recipe.epochs
+    nodes, macs = _sizes(point.arm)
+    return COMPILE + COMPILE_NODE * nodes + runs * (STEP * steps + PER_MAC * images * macs) + members * PROBES
+
+
+@functools.cache
+def _sizes(arm: Arm) -> tuple[int, int]:
+    """How many layers an arm's net has, and how many multiply-accumulates an image takes."""
+    net = network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
+    return len(net.nodes), measured(net, (arm.task.side, arm.task.side)).macs
+
+
+def machine_pace(runs: Path, points: Iterable[Point], workers: int, backend: str) -> Pace:
+    """The pace at which this machine has trained such points before, as the provenance of their records has it.
+
+    A record's provenance says when it was done, in seconds since its training pass began; a pass took as long as its
+    last record says. Only passes of which every arm is among the points count, since the price of others is not known.
+
+    Args:
+        runs: the folder of the records. backend: as in the provenance; another one's passes do not count.
+    """
+    known = {named(point): point for point in points}
+    trained: list[Point] = []
+    seconds = 0.0
+    for done in _passes(runs, backend).values():
+        if done.keys() <= known.keys():
+            trained.extend(known[name] for name in done)
+            seconds += max(wall * used for wall, used in done.values()) / workers
+    return Pace(workers=workers).after(trained, seconds) if trained else Pace(workers=workers)
+
+
+def _passes(runs: Path, backend: str) -> dict[tuple[str, int], dict[Name, tuple[float, int]]]:
+    """Records of this machine by training pass: (seconds since it began, workers) by arm and block."""
+    found: dict[tuple[str, int], dict[Name, tuple[float, int]]] = {}
+    for path in runs.glob(f"*/*/{PROVENANCE}"):
+        with contextlib.suppress(ValueError, KeyError):  # a guess at the time is not worth stopping for
+            facts: Mapping[str, object] = json.loads(path.read_text())
+            if (facts["host"], facts["backend"]) == (socket.gethostname(), backend):
+                name = path.parent.parent.name, int(path.parent.name)
+                began = str(facts["started"]), int(str(facts["pid"]))
+                found.setdefault(began, {})[name] = float(str(facts["seconds"])), int(str(facts["workers"]))
+    return found

@@ -1,0 +1,213 @@
+"""A session trains points: skips those whose record exists, drives the rest on the workers, writes as they end."""
+
+import collections
+import dataclasses
+import datetime
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from cnnlab.records import Store, require_writable
+from cnnlab.spec.record import Record
+from cnnlab.training.arm import Training, training
+from cnnlab.training.run import evaluation_seeds
+from cnnlab.training.workers import Outcome, Plan, Pool, accelerator, cores, devices
+from experiments.claims.registry import claim_digests
+from experiments.cli.signals import undisturbed
+from experiments.config.resolve import Point, Settings
+from experiments.training import convolutions
+from experiments.training.provenance import other_version, provenance
+from experiments.training.summary import Summary
+from experiments.training.work_queue import Name, WorkQueue
+
+LOG_EVERY_SECONDS = 15.0
+OnRecord = Callable[[Point, Record, Settings], None]
+"""What is done with a record once it is written, such as showing it in W&B."""
+
+
+def require_folders(settings: Settings) -> None:
+    """Raise InvalidError if results or the cache cannot be written."""
+    require_writable(settings.results, "results")
+    require_writable(settings.cache, "cache")
+
+
+def usable(store: Store, name: Name) -> bool:
+    """Whether a record is there that can be gone on with. Raises RecordError if it is there but cannot be used."""
+    if not store.has(*name):
+        return False
+    store.read(*name)
+    return True
+
+
+class Session:
+    """Owns the workers, the store and the tracker of one command. Use as a context manager."""
+
+    def __init__(
+        self, settings: Settings, console: Console | None = None, on_record: OnRecord = lambda *_: None
+    ) -> None:
+        self.settings = settings
+        self.store = Store(settings.runs)
+        self.console = console or Console(highlight=False)
+        backend = accelerator()
+        workers = settings.workers or (cores() if backend == "cpu" else len(devices()))
+        cache = settings.cache / "compiled"
+        self.pool = Pool(Plan(workers=workers, backend=backend, source=settings.source, compile_cache=cache))
+        self.on_record = on_record
+        self._settled = False
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.pool.__exit__()
+
+    def train(self, points: Sequence[Point]) -> Summary:
+        """Train every point that has no record yet; each distinct arm and block once, whoever else trains them too.
+
+        Raises:
+            RecordError: for a record that is there but cannot be used.
+            InvalidError: our own convolutions are asked for and cannot be had.
+        """
+        distinct = {(point.arm.key, point.block): point for point in points}
+        if self.settings.force:
+            for arm, block in distinct:
+                self.store.set_aside(arm, block)
+        todo = {name: point for name, point in distinct.items() if not self._done(*name)}
+        if todo and not self._settled:
+            library = convolutions.library(self.settings, self.pool.plan.compile_cache, self.console)
+            self.pool.plan = dataclasses.replace(self.pool.plan, native=library)
+            self._settled = True
+        self._tell_versions(self.store.provenance(*name) for name in distinct if name not in todo)
+        summary = Summary(skipped=len(distinct) - len(todo))
+        if todo:
+            self._train(todo, summary)
+        return summary
+
+    def _done(self, arm: str, block: int) -> bool:
+        """Whether a usable record is there. Raises as `usable`."""
+        if not usable(self.store, (arm, block)):
+            return False
+        self.store.tidy(arm, block)
+        return True
+
+    @property
+    def _library(self) -> str:
+        """Of our own convolutions; empty for XLA's, and where nothing is trained."""
+        return self.pool.plan.native.stem if self.pool.plan.native else ""
+
+    def _tell_versions(self, found: Iterable[Mapping[str, Any]]) -> None:
+        """Say what other versions of the code have made of the records that were found, by their provenance."""
+        library = self._library if self._settled else None
+        versions = collections.Counter(other_version(facts, library) for facts in found)
+        for version, count in versions.items():
+            if version:
+                self.console.print(f"found {count} made by {version}, of the same protocol: used", markup=False)
+
+    def _train(self, todo: dict[Name, Point], summary: Summary) -> None:
+        claims = claim_digests()
+
+        def begin(name: Name) -> Training:
+            arm, block = name
+            seeds = evaluation_seeds(todo[name].blocks, block)
+            first = block > 0 and usable(self.store, (arm, 0))
+            tuned = self.store.read(arm, 0).tuning if first else None
+            return training(todo[name].arm, block, seeds, claims, tuned, self.store.checkpoints(arm, block))
+
+        started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
+        with (
+            _Progress(self.console, len(todo), expected_runs(todo.values())) as progress,
+            WorkQueue(self.store, tuple(todo), progress.say) as share,
+        ):
+
+            def found(name: Name) -> None:
+                self._done(*name)
+                summary.skipped += 1
+                progress.arm_done("/".join(map(str, name)))
+
+            for outcome in self.pool.run(share.offers(begin, found), progress.runs_done):
+                arm, _, block_text = outcome.name.rpartition("/")
+                name = arm, int(block_text)
+                point = todo[name]
+                with undisturbed():
+                    if outcome.record is None:
+                        self._fail(point, outcome, summary)
+                    else:
+                        plan, seconds = self.pool.plan, time.perf_counter() - clock
+                        facts = provenance(started, seconds, plan.backend, plan.workers, self._library)
+                        self.store.write(outcome.record, facts)
+                        self.on_record(point, outcome.record, self.settings)
+                        summary.trained += 1
+                    share.release(name)
+                progress.arm_done(outcome.name, failed=outcome.record is None)
+
+    def _fail(self, point: Point, outcome: Outcome, summary: Summary) -> None:
+        """Leave the reason in the arm's folder; the others run on."""
+        reason = outcome.failure or "unknown"
+        path = self.store.write_failure(point.arm.key, point.block, reason)
+        summary.failures.append((point.arm.key, f"{reason.strip().splitlines()[-1]} (all of it: {path})"))
+
+
+def expected_runs(points: Iterable[Point]) -> int:
+    """Roughly how many members will be trained: tuning, the own and, for half of the arms, the common learning rate."""
+    total = 0.0
+    for point in points:
+        recipe, members = point.arm.recipe, point.blocks[point.block]
+        tuned = recipe.tuning == "grid"
+        total += members * (1.5 if tuned else 1.0) + recipe.tuning_seeds
+        total += recipe.tuning_values * recipe.tuning_seeds if tuned and point.block == 0 else 0
+    return round(total)
+
+
+class _Progress:
+    """A bar on a terminal, a plain line now and then in a log."""
+
+    def __init__(self, console: Console, arms: int, runs: int) -> None:
+        self.console, self.arms, self.runs = console, arms, runs
+        self.arms_done, self.done, self.last = 0, 0, time.perf_counter()
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("members,"),
+            TimeElapsedColumn(),
+            TextColumn("so far,"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self.task = self.bar.add_task("", total=runs)
+
+    def __enter__(self) -> "_Progress":
+        self.bar.start()
+        self._describe()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def runs_done(self, count: int) -> None:
+        """Book finished members."""
+        self.done += count
+        self.runs = max(self.runs, self.done)
+        self.bar.update(self.task, completed=self.done, total=self.runs)
+
+    def arm_done(self, name: str, *, failed: bool = False) -> None:
+        """Book a finished arm."""
+        self.arms_done += 1
+        self._describe()
+        quiet = time.perf_counter() - self.last < LOG_EVERY_SECONDS
+        if not self.console.is_terminal and (failed or not quiet or self.arms_done == self.arms):
+            self.last = time.perf_counter()
+            self.console.print(f"{self.arms_done}/{self.arms} arms, {'failed: ' if failed else ''}{name}")
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        self.console.print(line, markup=False)
+
+    def _describe(self) -> None:
+        self.bar.update(self.task, description=f"{self.arms_done}/{self.arms} arms")

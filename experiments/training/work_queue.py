@@ -1,0 +1,87 @@
+"""Which arms are this process's to train: copies of a command, and sweeps that ask for the same arms, share the work.
+
+An arm that another process is training is left to it while there are others. In the end it is waited for, or taken
+over as soon as that process is gone.
+"""
+
+import collections
+from collections.abc import Callable, Iterator, Sequence
+
+from cnnlab.records import Store
+from cnnlab.records.lease import Lease
+from cnnlab.training.arm import Training
+
+Name = tuple[str, int]
+"""An arm's key and a block."""
+
+Offers = Iterator[tuple[str, Training] | None]
+
+
+class WorkQueue:
+    """The blocks that fall to one process. Use as a context manager: leaving it gives back what is still held."""
+
+    def __init__(self, store: Store, blocks: Sequence[Name], say: Callable[[str], None]) -> None:
+        self.store, self.say = store, say
+        self._left = collections.deque(blocks)
+        self._held: dict[Name, Lease] = {}
+        self._told: set[str] = set()
+
+    def __enter__(self) -> "WorkQueue":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name in tuple(self._held):
+            self.release(name)
+
+    def release(self, name: Name) -> None:
+        """Give a block back: it has its record, or it failed."""
+        self._held.pop(name).release()
+
+    def offers(self, begin: Callable[[Name], Training], found: Callable[[Name], None]) -> Offers:
+        """Yield each block as it may be begun, and None where all that are left are being trained by others.
+
+        Args:
+            begin: makes the training of a block, which is then held until it is released.
+            found: told of a block that another process has finished.
+        """
+        while self._left:
+            for _ in range(len(self._left)):
+                name = self._left.popleft()
+                if self._take(name):
+                    yield f"{name[0]}/{name[1]}", begin(name)
+                elif self.store.has(*name):
+                    found(name)
+                else:
+                    self._left.append(name)
+            if self._left:
+                self._tell()
+                yield None
+
+    def _take(self, name: Name) -> bool:
+        """Take a block, unless another has it or has finished it."""
+        if self.store.has(*name):
+            return False
+        lease = self.store.take(*name)
+        if lease is None:
+            return False
+        if self.store.has(*name):  # finished between the two looks
+            lease.release()
+            return False
+        self._held[name] = lease
+        if not lease.firm:
+            self._once(
+                f"{self.store.root} knows no locks: other processes that train the same arms would not share them"
+            )
+        return True
+
+    def _tell(self) -> None:
+        """Say once for whom this process waits, if it has nothing else to do."""
+        if not self._held:
+            others = sorted({self.store.holder(*name) for name in self._left} - {""})
+            arms = f"{len(self._left)} arm{'s are' if len(self._left) > 1 else ' is'}"
+            self._once(f"{arms} being trained by {', '.join(others) or 'another process'}: waiting")
+
+    def _once(self, line: str) -> None:
+        if line not in self._told:
+            self._told.add(line)
+            self.say(line)
