@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -17,7 +18,14 @@ from typing import Any
 
 import pytest
 
-from cnnlab.zoo import native
+# Before JAX starts: a test computes on one thread, as a worker does, and every program is compiled once a session.
+SESSION = Path(tempfile.gettempdir()) / f"cnnlab-tests-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
+os.environ["JAX_COMPILATION_CACHE_DIR"] = str(SESSION / "programs")
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+
+from cnnlab.zoo import native  # noqa: E402
 
 
 class StandIn(ThreadingHTTPServer):

@@ -34,9 +34,9 @@ from experiments.claims.strides import st_saves_memory
 from experiments.cli.errors import UsageError
 from experiments.timing import timings
 from experiments.timing.stopwatch import SHORTEST, clock_for, interleaved
-from experiments.timing.timings import TimingsError, NotTimedError
+from experiments.timing.timings import NotTimedError, TimingsError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FAMILY = Family(claims=1, moderator_contrasts=1)
 QUIET = Console(file=io.StringIO())
 

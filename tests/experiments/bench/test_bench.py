@@ -30,7 +30,7 @@ from experiments.bench.team import ContenderError, Team, rate, team
 from experiments.bench.workloads import LEARNING_RATE, MOMENTUM, WORKLOADS, Workload, variants
 
 pytestmark = pytest.mark.usefixtures("natively")
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CPU = Machine(kind="cpu", cores=2)
 STEPS = 20
 FEW_LAYERS = dataclasses.replace(WORKLOADS["W1"].net, depth=2, widths=(4, 8), pools=(1,))

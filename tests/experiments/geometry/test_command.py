@@ -20,7 +20,7 @@ from cnnlab.probes.sight import Seen
 from experiments.geometry import __main__ as geometry
 from experiments.geometry import main
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CASES = {
     case["id"]: case
     for case in json.loads((ROOT / "tests/geometry/published_cases.json").read_text(encoding="utf-8"))["cases"]

@@ -27,7 +27,7 @@ from experiments.training.session import Session
 
 Plant = Callable[..., Any]
 SMOKE = ("+sweep=pool_position", "scale=smoke", "tracker=offline", "workers=1")
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MEANS = (0.70, 0.80, 0.75)
 
 
