@@ -147,7 +147,7 @@ class Store:
             write_bytes(draft / PROVENANCE, json.dumps(facts, indent=1, sort_keys=True).encode() + b"\n")
             flush_folder(draft)
             if not self.has(record.arm, record.block):
-                _clear_failure(place)
+                self._free(place)
                 _rename_first(draft, place)
             flush_folder(place.parent)
         finally:
@@ -179,11 +179,18 @@ class Store:
         """
         shutil.rmtree(self.checkpoints(arm, block), ignore_errors=True)
         place = self.folder(arm, block)
-        if not place.exists():
-            return None
-        aside = place.with_name(f"{place.name}.aside-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}")
-        place.rename(aside)
-        return aside
+        return _move_aside(place) if os.path.lexists(place) else None
+
+    def _free(self, place: Path) -> None:
+        """Free a block's folder for its record: a note of failure goes, whatever else lies there is set aside."""
+        if not os.path.lexists(place):
+            return
+        if place.is_dir() and {path.name for path in place.iterdir()} <= {FAILURE}:
+            shutil.rmtree(place)
+            return
+        aside = _move_aside(place)
+        if (aside / RECORD).is_file():  # another writer's, put in place since `has` looked
+            _rename_first(aside, place)
 
 
 def require_writable(folder: Path, key: str) -> None:
@@ -211,7 +218,8 @@ def _rename_first(draft: Path, place: Path) -> None:
             raise
 
 
-def _clear_failure(place: Path) -> None:
-    """Take away an earlier failure's note, so that the folder is free for the record."""
-    if place.is_dir() and {path.name for path in place.iterdir()} <= {FAILURE}:
-        shutil.rmtree(place)
+def _move_aside(place: Path) -> Path:
+    """Rename a folder to `<name>.aside-<time>`; returns where it is."""
+    aside = place.with_name(f"{place.name}.aside-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}")
+    place.rename(aside)
+    return aside

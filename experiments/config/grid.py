@@ -95,10 +95,14 @@ def _composing() -> Iterator[None]:
             raise explain(problem) from problem
 
 
-def check_question(arguments: list[str]) -> None:
-    """Compose what a command line asks about. Raises as `grid`."""
+def check_question(words: Iterable[str]) -> None:
+    """Compose what a command line asks about. Raises as `grid`; a list of values is refused."""
     with _composing():
-        _base(OverridesParser.create().parse_overrides(hydra_guard.question_words(arguments)))
+        overrides = OverridesParser.create().parse_overrides(list(words))
+        for override in overrides:
+            if override.is_sweep_override():
+                raise UsageError(f"{override.input_line} names several arms: ask about one value a key")
+        _base(overrides)
 
 
 def _base(overrides: list[Override]) -> DictConfig:
@@ -157,7 +161,13 @@ def _reject_additions(overrides: list[Override]) -> None:
 
 def _jobs(base: DictConfig, overrides: list[Override]) -> tuple[tuple[str, ...], ...]:
     """The overrides of every job, split exactly as Hydra's basic sweeper splits them."""
-    params = [f"{key}={value}" for key, value in (base.hydra.sweeper.params or {}).items()]
+    settings = base.hydra.sweeper.params or {}
+    for key in map(str, settings):
+        if key.lstrip("+~").startswith("hydra"):
+            raise UsageError(
+                f"hydra.sweeper.params.{key} is not valid: a sweep varies the keys of arms, never of hydra"
+            )
+    params = [f"{key}={value}" for key, value in settings.items()]
     every = OverridesParser.create().parse_overrides(params) + overrides
     (batch,) = BasicSweeper.split_arguments(every, None)
     return tuple(tuple(job) for job in batch)
@@ -227,16 +237,6 @@ def _check_jobs(jobs: tuple[tuple[str, ...], ...], base: DictConfig) -> tuple[tu
     )
     reference = (f"{base.sweep.factor}={base.sweep.reference}", "match=none")
     return tuple((*job, *reference, f"check={check}") for job in kept for check in CHECKS[1:])
-
-
-def is_question(arguments: list[str]) -> bool:
-    """Whether a command line only asks Hydra something (`--help`, `--cfg`, `--info`)."""
-    return any(argument.partition("=")[0] in hydra_guard.QUESTIONS for argument in arguments)
-
-
-def words(arguments: list[str]) -> list[str]:
-    """The overrides of a command line, without its flags."""
-    return [argument for argument in arguments if not argument.startswith("-")]
 
 
 def merged(words: Sequence[str], more: Sequence[str]) -> list[str]:

@@ -117,7 +117,7 @@ def headline(plan: Grid, arms: int) -> str:
     """The first lines of a run: the question, and how much there is to do."""
     sweep = plan.settings.sweep
     if sweep is None:
-        return f"One arm: {plan.points[0].arm.key}"
+        return f"One arm: {plan.points[0].arm.key}" if arms == 1 else f"{arms} arms, records in {plan.settings.runs}"
     size = f"{arms} arms, scale {plan.settings.scale}"
     return f"[bold]{sweep.question}[/bold]\nheld equal: {sweep.held}\n{size}, records in {plan.settings.runs}"
 

@@ -70,6 +70,64 @@ def test_setting_aside_keeps_the_old_record(tmp_path: Path) -> None:
     assert store.set_aside(RECORD.arm, 0) is None
 
 
+def as_it_was(place: Path) -> None:
+    (place / "record.json").unlink()
+
+
+def as_a_folder(place: Path) -> None:
+    (place / "record.json").unlink()
+    (place / "record.json").mkdir()
+
+
+def as_a_dangling_link(place: Path) -> None:
+    (place / "record.json").unlink()
+    (place / "record.json").symlink_to(place / "nowhere")
+
+
+def as_a_pipe(place: Path) -> None:
+    (place / "record.json").unlink()
+    os.mkfifo(place / "record.json")
+
+
+def with_a_foreign_file(place: Path) -> None:
+    (place / "record.json").unlink()
+    (place / "mine.txt").write_text("kept")
+
+
+@pytest.mark.parametrize("free", [as_it_was, as_a_folder, as_a_dangling_link, as_a_pipe, with_a_foreign_file])
+def test_a_place_without_a_record_can_be_written_again_and_what_lay_there_is_kept(
+    free: Callable[[Path], None], tmp_path: Path
+) -> None:
+    store = Store(tmp_path)
+    place = store.write(RECORD, {"host": "a"})
+    free(place)
+    assert not store.has(RECORD.arm, 0)
+    store.write(RECORD, {"host": "b"})
+    assert store.read(RECORD.arm, 0) == RECORD
+    assert store.provenance(RECORD.arm, 0)["host"] == "b"
+    (aside,) = place.parent.glob("0.aside-*")
+    assert json.loads((aside / "provenance.json").read_text())["host"] == "a"
+
+
+def test_twin_without_freeing_a_leftover_file_stops_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path)
+    as_it_was(store.write(RECORD, {}))
+    monkeypatch.setattr(Store, "_free", lambda self, place: None)
+    with pytest.raises(OSError, match="not empty"):
+        store.write(RECORD, {})
+
+
+def test_a_record_that_another_writer_puts_in_place_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    store.write(RECORD, {"host": "a"})
+    monkeypatch.setattr(Store, "has", lambda self, arm, block: False)  # it looked before the other one wrote
+    store.write(dataclasses.replace(RECORD, members=(2, 3)), {"host": "b"})
+    assert store.read(RECORD.arm, 0) == RECORD
+    assert store.provenance(RECORD.arm, 0)["host"] == "a"
+
+
 def test_checkpoints_go_with_the_record_and_those_of_another_block_stay(tmp_path: Path) -> None:
     store, one = Store(tmp_path), RECORD
     own, other = store.checkpoints(one.arm, one.block), store.checkpoints(one.arm, one.block + 1)
