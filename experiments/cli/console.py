@@ -1,4 +1,4 @@
-"""Where the doors print: as wide as the terminal, and wide enough for their tables in a log."""
+"""The console of every command: as wide as the terminal, or wide enough for tables in a log."""
 
 from typing import TextIO
 

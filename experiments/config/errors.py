@@ -1,4 +1,4 @@
-"""A user's mistake as one line: which key, which value, what would be valid."""
+"""Errors of Hydra and OmegaConf as one line: which key, which value, what would be valid."""
 
 import dataclasses
 import difflib

@@ -1,4 +1,4 @@
-"""The pre-flight: every point of the grid a command line means, composed and validated before the first job."""
+"""Compose and check every point of the grid that a command line means, before the first one is trained."""
 
 import contextlib
 import copy

@@ -1,4 +1,4 @@
-"""An arm as a dashboard shows it: what it is called, how it is found, and all that was configured."""
+"""The W&B run of an arm: its name, group, tags and config."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def question(settings: Settings) -> str:
 
 
 def context(settings: Settings) -> dict[str, Any]:
-    """All that was configured around the arms, and the state of the code; nothing about this machine."""
+    """The config that all arms of a run share, and the commit; nothing about this machine."""
     sweep = settings.sweep
     asked = {} if sweep is None else {key: getattr(sweep, key) for key in ("question", "held", "factor", "reference")}
     return {"sweep": settings.sweep_name, **asked, "scale": settings.scale, "looks": settings.looks, "git": git_state()}
@@ -49,6 +49,6 @@ def configured(point: Point) -> dict[str, Any]:
 
 
 def label(point: Point) -> str:
-    """An arm as a person calls it: its task, level, match and check, where it has any."""
+    """The name of an arm: task, level, match and check, as far as it has them."""
     unusual = tuple(value for value in (point.match, point.check) if value != "none")
     return " ".join(part for part in (point.arm.task.name, point.level, *unusual) if part)

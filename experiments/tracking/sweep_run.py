@@ -1,4 +1,4 @@
-"""A sweep's end as a dashboard shows it: one run of tables, figures, counts of verdicts, and the records themselves."""
+"""The W&B run of a whole sweep: tables, figures, counts of verdicts, and the records as an artifact."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A session trains points: skips those whose record exists, drives the rest on the workers, writes as they end."""
+"""A session trains the points of a grid: it skips those with a record, and writes a record as each arm ends."""
 
 import collections
 import dataclasses
@@ -35,7 +35,7 @@ def require_folders(settings: Settings) -> None:
 
 
 def usable(store: Store, name: Name) -> bool:
-    """Whether a record is there that can be gone on with. Raises RecordError if it is there but cannot be used."""
+    """Whether there is a record that can be used. Raises RecordError if there is one that cannot."""
     if not store.has(*name):
         return False
     store.read(*name)
@@ -43,7 +43,7 @@ def usable(store: Store, name: Name) -> bool:
 
 
 class Session:
-    """Owns the workers, the store and the tracker of one command. Use as a context manager."""
+    """The workers and the store of one command. Use as a context manager."""
 
     def __init__(
         self, settings: Settings, console: Console | None = None, on_record: OnRecord = lambda *_: None
@@ -99,7 +99,7 @@ class Session:
         return self.pool.plan.native.stem if self.pool.plan.native else ""
 
     def _tell_versions(self, found: Iterable[Mapping[str, Any]]) -> None:
-        """Say what other versions of the code have made of the records that were found, by their provenance."""
+        """Print which records were made by other versions of the code, packages or processor."""
         library = self._library if self._settled else None
         versions = collections.Counter(other_version(facts, library) for facts in found)
         for version, count in versions.items():
@@ -144,7 +144,7 @@ class Session:
                 progress.arm_done(outcome.name, failed=outcome.record is None)
 
     def _fail(self, point: Point, outcome: Outcome, summary: Summary) -> None:
-        """Leave the reason in the arm's folder; the others run on."""
+        """Write the reason of a failure into the arm's folder; other arms go on."""
         reason = outcome.failure or "unknown"
         path = self.store.write_failure(point.arm.key, point.block, reason)
         summary.failures.append((point.arm.key, f"{reason.strip().splitlines()[-1]} (all of it: {path})"))

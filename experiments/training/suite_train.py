@@ -43,7 +43,7 @@ class Clock:
         return [point for point in self.left if named(point) in names]
 
     def book(self, points: Iterable[Point], seconds: float) -> None:
-        """Take points off what is left; what was among it, and its time, tell the pace."""
+        """Remove points from those that are left, and update the pace by the time that they took."""
         ended = self.among(points)
         names = {named(point) for point in ended}
         self.left = [point for point in self.left if named(point) not in names]
@@ -96,7 +96,7 @@ def _stage(plan: Plan, stage: Stage, session: Session, total: Summary) -> None:
 
 @contextlib.contextmanager
 def going_on(what: str, total: Summary, folder: Path) -> Iterator[None]:
-    """Whatever one sweep raises is kept and told at the end; the others go on."""
+    """Keep an exception of one sweep for the end of the suite, and go on with the others."""
     try:
         yield
     except Exception as problem:
