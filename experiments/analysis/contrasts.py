@@ -75,7 +75,7 @@ class ContrastSite:
         return ContrastSite(label=self.label, sides=found) if len(found) == len(sides) else None
 
     def samples(self, condition: str, metric: str) -> tuple[Sample, Sample]:
-    """The sites at which a contrast can be measured, and a line for each planned one that lacks a record."""
+        """The two samples that are compared: better and worse, or the contrast at a dial's low and high value."""
         found = [sides.samples(condition, metric) for sides in self.sides]
         if len(found) == 1:
             return found[0]
@@ -86,7 +86,7 @@ class ContrastSite:
 def places(
     view: SweepResults, trained: Trained, contrast: Contrast
 ) -> tuple[tuple[ContrastSite, ...], tuple[str, ...]]:
-    """The sites at which a contrast can be measured, and a line for each planned site that lacks a record."""
+    """The sites at which a contrast can be measured, and a line for each planned one that lacks a record."""
     found: list[ContrastSite] = []
     missing: list[str] = []
     wanted = list(_wanted(view, trained))
