@@ -4,6 +4,7 @@ A store that is published holds compact records instead, `record.json.gz` (see `
 the same way.
 """
 
+import errno
 import glob
 import hashlib
 import json
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnlab.files import flush_folder, write_bytes
+from cnnlab.files import FileError, flush_folder, read_regular, write_bytes
 from cnnlab.records import lease
 from cnnlab.records.coding import RecordError, decode, encode
 from cnnlab.records.compact import pack, unpack
@@ -25,6 +26,8 @@ from cnnlab.records.lease import Lease
 from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.record import Record
 
+MOST_BYTES = 1 << 28
+"""Size of the largest record or state file that is read: some 200 times what a sweep writes."""
 RECORD, COMPACT, PROVENANCE, FAILURE = "record.json", "record.json.gz", "provenance.json", "failure.txt"
 DIGEST = "record_sha256"
 """Key of the provenance: SHA-256 of the record's bytes, by which an edit is found out."""
@@ -61,7 +64,11 @@ class Store:
     def content(self, arm: str, block: int) -> bytes:
         """The JSON bytes of one record, not looked into. Raises FileNotFoundError, and RecordError if it is cut off."""
         path = self.record(arm, block)
-        return unpack(path.read_bytes(), path) if path.name == COMPACT else path.read_bytes()
+        try:
+            content = read_regular(path, MOST_BYTES)
+        except FileError as problem:
+            raise RecordError(path, str(problem)) from None
+        return unpack(content, path, MOST_BYTES) if path.name == COMPACT else content
 
     def read(self, arm: str, block: int) -> Record:
         """Read one record.
@@ -95,8 +102,8 @@ class Store:
     def provenance(self, arm: str, block: int) -> dict[str, Any]:
         """Where a record comes from; empty if nothing (that can be read) says so."""
         try:
-            facts = json.loads((self.folder(arm, block) / PROVENANCE).read_bytes())
-        except (OSError, ValueError):
+            facts = json.loads(read_regular(self.folder(arm, block) / PROVENANCE, MOST_BYTES))
+        except (OSError, ValueError, RecursionError):
             return {}
         return facts if isinstance(facts, dict) else {}
 
@@ -105,7 +112,12 @@ class Store:
 
         What a writer of this machine left half done, that was killed, is cleared away.
         """
-        lease_ = lease.take(self._lease(arm, block))
+        try:
+            lease_ = lease.take(self._lease(arm, block))
+        except OSError as problem:
+            if problem.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+                raise
+            raise RecordError(self._lease(arm, block), "is no regular file, so that it cannot be a lease") from None
         if lease_ is not None and lease_.firm:
             for draft in (self.root / arm).glob(f"{glob.escape(_draft_prefix(block))}*"):
                 shutil.rmtree(draft, ignore_errors=True)
