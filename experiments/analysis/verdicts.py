@@ -17,11 +17,9 @@ from cnnlab.inference.rules.given import Given
 from cnnlab.inference.rules.instances import Always, Exists
 from cnnlab.inference.rules.within import Within
 from cnnlab.spec.verdict import Condition, Effect, Match, Setting, Verdict, Word
-from experiments.analysis.contrasts import ArmPair, ContrastSite, places
-from experiments.analysis.evidence import evidence, instances, sweep_checks
-from experiments.analysis.reading import setting
+from experiments.analysis.contrasts import ArmPair, ContrastSite, places, setting
+from experiments.analysis.evidence import evidence, instances, scope, sweep_checks
 from experiments.analysis.results import ArmResults, SweepResults
-from experiments.analysis.scope import scope
 from experiments.claims.base import Awaited, Claim, Computed, Contrast, Source, Timed, Trained, Untestable
 from experiments.claims.registry import claims, claims_fed_by, register
 from experiments.config.resolve import Point

@@ -1,6 +1,5 @@
 """The noise-floor page, `python -m experiments.judge noise`: how far two copies of the same net lie apart."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cnnlab.files import json_text
 from cnnlab.inference.effects import FEWEST, SYNTHETIC_MARGIN
 from cnnlab.inference.multiplicity import ONE_SIDED
 from cnnlab.inference.noise import Floor, seeds_needed
@@ -61,7 +61,7 @@ def page(runs: Path, folder: Path, console: Console, as_json: bool) -> int:
         return 1
     path = canvas.save(figure(found), folder / "noise.png")
     if as_json:
-        print(json.dumps([as_data(one) for one in found], indent=1))
+        print(json_text([as_data(one) for one in found]))
         return 0
     show(found, console)
     for line in few:
