@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import special, stats
+import scipy
 
 from cnnlab.inference import intervals
 from cnnlab.inference.equivalence import is_null
@@ -163,16 +163,16 @@ def smallest_detectable(
     if not math.isfinite(width):
         return math.inf
     own = (1 - decision.level) / 2
-    sem = width / 2 / float(special.stdtrit(n - 1, 1 - own))
+    sem = width / 2 / float(scipy.special.stdtrit(n - 1, 1 - own))
     noncentrality = _detectable_noncentrality(n - 1, own if alpha is None else alpha, power)
-    return max(noncentrality * sem, margin + float(special.ndtri(power)) * sem)
+    return max(noncentrality * sem, margin + float(scipy.special.ndtri(power)) * sem)
 
 
 @lru_cache(maxsize=1024)
 def _detectable_noncentrality(df: int, alpha: float, power: float) -> float:
     """Noncentrality at which a one-sided t test of size `alpha` with `df` degrees of freedom has `power`."""
-    critical = float(special.stdtrit(df, 1 - alpha))
-    return float(special.nctdtrinc(df, 1 - power, critical))
+    critical = float(scipy.special.stdtrit(df, 1 - alpha))
+    return float(scipy.special.nctdtrinc(df, 1 - power, critical))
 
 
 def _call(estimate: float, decision: Interval, interval90: Interval, margin: float) -> tuple[Call, str]:
@@ -198,7 +198,7 @@ def _fisher(better: Sample, worse: Sample) -> float:
     if not (ours or theirs):
         return 1.0
     table = np.array([[ours, len(better.seeds) - ours], [theirs, len(worse.seeds) - theirs]])
-    return float(stats.fisher_exact(table).pvalue)
+    return float(scipy.stats.fisher_exact(table).pvalue)
 
 
 def _by_seed(sample: Sample) -> dict[int, tuple[float, bool]]:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+import scipy
 
 from cnnlab.inference.intervals import Floats, wilson
 from cnnlab.spec.invalid import require
@@ -55,7 +55,7 @@ class Floor:
     def pair_sd95(self) -> Interval:
         """Its 95 % interval, by the chi-squared distribution of a normal sample's variance."""
         squares = (self.n - 1) * self.pair_sd**2
-        low, high = (math.sqrt(squares / float(stats.chi2.ppf(q, self.n - 1))) for q in (0.975, 0.025))
+        low, high = (math.sqrt(squares / float(scipy.stats.chi2.ppf(q, self.n - 1))) for q in (0.975, 0.025))
         return Interval(low=low, high=high, level=0.95, kind="chi squared")
 
     @property
@@ -132,5 +132,5 @@ def seeds_needed(sd: float, difference: float, *, alpha: float, power: float = 0
 
 
 def _power(n: int, standardised: float, alpha: float) -> float:
-    critical = float(special.stdtrit(n - 1, 1 - alpha))
-    return 1 - float(special.nctdtr(n - 1, standardised * math.sqrt(n), critical))
+    critical = float(scipy.special.stdtrit(n - 1, 1 - alpha))
+    return 1 - float(scipy.special.nctdtr(n - 1, standardised * math.sqrt(n), critical))

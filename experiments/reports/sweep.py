@@ -4,8 +4,8 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 from rich.console import Console
 
 from cnnlab.files import write_json
@@ -36,6 +36,9 @@ from experiments.reports.tables import (
 from experiments.training.provenance import mixture
 from experiments.training.summary import Summary
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 NICE = {"model.pools": "max-pools stand after convolutions number (0 is the image)"}
 
 
@@ -51,9 +54,9 @@ class SweepReport:
 
     plan: Grid
     results: SweepResults
-    arms: pd.DataFrame
+    arms: "pd.DataFrame"
     pairs: Sequence[tuple[ArmResults, Effect]]
-    effects: pd.DataFrame
+    effects: "pd.DataFrame"
     verdicts: Mapping[str, Verdict]
 
     @property

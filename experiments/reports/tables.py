@@ -1,10 +1,9 @@
 """Tables of a sweep, as data and as they are printed: arms, effects, the contrasts that claims rest on, verdicts."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from rich.table import Table
 
 from cnnlab.inference import intervals
@@ -13,11 +12,16 @@ from cnnlab.spec.record import OWN
 from cnnlab.spec.verdict import Effect, Verdict
 from experiments.analysis.results import ArmResults, SweepResults
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 LEFT = ("claim", "contrast", "task", "arm", "level", "match")
 
 
-def arm_table(now: SweepResults) -> pd.DataFrame:
+def arm_table(now: SweepResults) -> "pd.DataFrame":
     """One row an arm: factor level, members, accuracy with its interval, learning rates, and the net's exact sizes."""
+    import pandas as pd
+
     return pd.DataFrame([_arm_row(cell, now.label(cell.point.arm.task)) for cell in (*now.cells, *now.checks)])
 
 
@@ -58,8 +62,10 @@ def what_differs(cell: ArmResults, reference: ArmResults) -> dict[str, Any]:
     }
 
 
-def effect_table(now: SweepResults, pairs: Sequence[tuple[ArmResults, Effect]]) -> pd.DataFrame:
+def effect_table(now: SweepResults, pairs: Sequence[tuple[ArmResults, Effect]]) -> "pd.DataFrame":
     """One row an arm and learning-rate condition: its paired difference from the reference, and what else differs."""
+    import pandas as pd
+
     rows = []
     for cell, effect in pairs:
         reference = now.reference(cell.point.arm.task)
@@ -91,8 +97,10 @@ def effect_table(now: SweepResults, pairs: Sequence[tuple[ArmResults, Effect]]) 
     return pd.DataFrame(rows)
 
 
-def printed_arms(table: pd.DataFrame) -> pd.DataFrame:
+def printed_arms(table: "pd.DataFrame") -> "pd.DataFrame":
     """The arms as a person reads them."""
+    import pandas as pd
+
     shown = pd.DataFrame({"task": table["task"]})
     shown["arm"] = [_arm_name({str(key): value for key, value in row.items()}) for row in table.to_dict("records")]
     shown["n"] = table["n"]
@@ -110,7 +118,7 @@ def printed_arms(table: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
-def printed_effects(table: pd.DataFrame) -> pd.DataFrame:
+def printed_effects(table: "pd.DataFrame") -> "pd.DataFrame":
     """The effects as a person reads them: own-best and common learning rate side by side."""
     if table.empty:
         return table
@@ -125,14 +133,16 @@ def printed_effects(table: pd.DataFrame) -> pd.DataFrame:
     return _by_condition(table, ["task", "level", "match", "params", "MACs", "field", "map"])
 
 
-def _changes(table: pd.DataFrame, column: str) -> list[str]:
+def _changes(table: "pd.DataFrame", column: str) -> list[str]:
     """What a column is, and what it is for the reference where that differs."""
     pairs = zip(table[column], table[f"{column}_reference"], strict=True)
     return [ours if ours == theirs else f"{ours}, not {theirs}" for ours, theirs in pairs]
 
 
-def printed_contrasts(rows: Sequence[tuple[str, str, Effect]]) -> pd.DataFrame:
+def printed_contrasts(rows: Sequence[tuple[str, str, Effect]]) -> "pd.DataFrame":
     """The contrasts that claims rest on, as a person reads them."""
+    import pandas as pd
+
     table = pd.DataFrame(
         {
             "claim": claim,
@@ -148,7 +158,7 @@ def printed_contrasts(rows: Sequence[tuple[str, str, Effect]]) -> pd.DataFrame:
     return _by_condition(table, ["claim", "contrast", "task", "match", "n"])
 
 
-def _by_condition(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+def _by_condition(table: "pd.DataFrame", keys: list[str]) -> "pd.DataFrame":
     """Texts at own-best and at the common learning rate side by side."""
     shown = table.pivot_table(index=keys, columns="condition", values="text", aggfunc="first", sort=False)
     names = {"own": "at own-best learning rate", "common": "at common learning rate"}
@@ -186,7 +196,7 @@ def _pair(value: Any) -> str:
     return "x".join(str(item) for item in value) if isinstance(value, (list, tuple)) else ""
 
 
-def rich_table(table: pd.DataFrame, title: str) -> Table:
+def rich_table(table: "pd.DataFrame", title: str) -> Table:
     """A table as it is printed."""
     shown = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in table.columns:

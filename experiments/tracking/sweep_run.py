@@ -3,9 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from cnnlab.files import finite
 from cnnlab.inference.checks import Check
@@ -16,6 +14,9 @@ from experiments.analysis.results import ArmResults
 from experiments.claims.registry import claims, claims_fed_by
 from experiments.reports.sweep import SweepReport
 from experiments.tracking import arm_runs, images
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_MAPS = 6
 """Levels of which maps are drawn, in the order of the grid."""
@@ -55,7 +56,7 @@ def of_sweep(report: SweepReport) -> Run:
     )
 
 
-def rows(table: pd.DataFrame) -> Table:
+def rows(table: "pd.DataFrame") -> Table:
     """A table as a dashboard takes it: sizes as text, and nothing where a number is not finite."""
     return tuple({str(key): _cell(value) for key, value in row.items()} for row in table.to_dict("records"))
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import special
+import scipy
 
 from cnnlab.inference.effects import POWER
 from cnnlab.inference.intervals import ratio_of_medians
@@ -85,8 +85,8 @@ class Cost:
 
     def _detectable(self, low: float, high: float) -> float:
         """Smallest true ratio whose interval, this wide on a log scale, lies above the bar with power .8."""
-        error = math.log(high / low) / 2 / float(special.ndtri(0.975))
-        return self.ratio * math.exp(float(special.ndtri(0.975) + special.ndtri(POWER)) * error)
+        error = math.log(high / low) / 2 / float(scipy.special.ndtri(0.975))
+        return self.ratio * math.exp(float(scipy.special.ndtri(0.975) + scipy.special.ndtri(POWER)) * error)
 
     def _word(self, low: float, high: float) -> tuple[Word, str]:
         """Say the word, and how the reason begins."""

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from cnnlab.inference.rules.contract import Decisions, PValues, held_back
 from cnnlab.inference.rules.cost import Timings
@@ -94,7 +94,7 @@ class Coefficient:
 
     def interval(self, level: float) -> tuple[float, float]:
         """Student's t interval of the coefficient."""
-        half = float(stats.t.ppf((1 + level) / 2, self.freedom)) * self.error
+        half = float(scipy.stats.t.ppf((1 + level) / 2, self.freedom)) * self.error
         return self.middle - half, self.middle + half
 
     def printed(self, level: float) -> str:
