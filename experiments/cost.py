@@ -13,7 +13,7 @@ from typing import Any
 from rich.markup import escape
 
 from cnnlab.inference.rules.cost import Timings
-from cnnlab.records import RecordError
+from cnnlab.records import RecordError, require_writable
 from cnnlab.training.workers import ONE_THREAD, accelerator, environment
 from experiments.analysis.verdicts import judge_claims
 from experiments.claims.base import Claim, Timed
@@ -48,6 +48,7 @@ def main(stopwatch: Stopwatch | None = None) -> int:
     overrides = [word for word in asked.words if "=" in word]
     results = grid(["tracker=off", *overrides]).settings.results
     on = platform(asked.device)
+    require_writable(results, "results")
     console = terminal()
     able = [name for name in chosen if timeable(claims()[name], on)]
     for name in chosen:

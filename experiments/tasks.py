@@ -13,6 +13,7 @@ from rich.table import Table as RichTable
 from cnnlab import data
 from cnnlab.data import MissingDataError, Source, generated, registry
 from cnnlab.data.dials import LABEL_NOISE, Dial
+from cnnlab.records import require_writable
 from cnnlab.report.canvas import save
 from cnnlab.report.samples import Block, Panel, samples
 from cnnlab.spec.arm import Arm
@@ -82,6 +83,8 @@ def main() -> int:
     console = terminal()
     names = [word for word in asked.words if "=" not in word]
     overrides = [word for word in asked.words if "=" in word]
+    if asked.pictures is not None:
+        require_writable(asked.pictures, "--pictures")
     chosen = settings(names or registry.names(), overrides)
     show(chosen, console)
     if not names:

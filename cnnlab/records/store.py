@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import socket
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -212,8 +213,16 @@ def require_writable(folder: Path, key: str) -> None:
         there = next(parent for parent in (path, *path.parents) if parent.exists())
     except OSError as problem:  # a name that is too long
         raise InvalidError(key, folder, f"{problem.strerror}: choose another folder") from problem
-    usable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
-    require(usable, key, folder, f"{there} cannot be written to: choose another folder")
+    require(_takes_folders(there), key, folder, f"{there} cannot be written to: choose another folder")
+
+
+def _takes_folders(folder: Path) -> bool:
+    """Whether a folder can be made in it: tried, since an administrator may write where the kernel takes nothing."""
+    try:
+        Path(tempfile.mkdtemp(prefix=".cnnlab-", dir=folder)).rmdir()
+    except OSError:
+        return False
+    return True
 
 
 def _draft_prefix(block: int) -> str:

@@ -13,8 +13,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from cnnlab.spec.net import Net
@@ -26,6 +26,8 @@ from experiments.config.errors import explain, near
 from experiments.config.resolve import CHECKS, Point, Settings
 from experiments.launchers import Launcher
 from experiments.paths import CONF
+
+LONGEST_KEY = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +132,7 @@ def _grid(arguments: list[str]) -> Grid:
         return Grid(settings=resolve.settings(job, ""), points=(resolve.point(job),), checks=(), launcher=launcher)
     jobs = _jobs(base, overrides)
     points = tuple(point for job in jobs if (point := _point(job, base)) is not None)
+    _require_reference(points, base)
     checks: tuple[tuple[str, ...], ...] = ()
     if base.sweep is not None and points[0].check == "none":
         checks = _check_jobs(jobs, base)
@@ -149,8 +152,12 @@ def _reject_additions(overrides: list[Override]) -> None:
             raise UsageError(
                 f"{override.input_line} is not valid: a key comes before =, and packages (@) are for files"
             )
+        if len(key) > LONGEST_KEY:
+            raise UsageError(f"{key[:LONGEST_KEY]}... is not a key: {near(key[:LONGEST_KEY])}")
         if key.startswith("hydra"):
             continue
+        if _chooses_file(override) and override.value() is None:
+            raise UsageError(f"{override.input_line} is not valid: a file of conf/{key}/ is chosen by its name")
         added = override.is_add() or override.is_force_add()
         if override.is_delete() or (added and key != "sweep"):
             raise UsageError(
@@ -189,13 +196,7 @@ def _composed(job: tuple[str, ...]) -> DictConfig:
     cfg = copy.deepcopy(_compose_files(choices))
     for override in overrides:
         if not _chooses_file(override):
-            try:
-                OmegaConf.update(cfg, override.key_or_group, override.value(), merge=True)
-            except OmegaConfBaseException as problem:
-                key = override.key_or_group
-                if isinstance(problem, ConfigKeyError | ConfigAttributeError):
-                    raise UsageError(f"{key} is not a key: {near(key)}") from problem
-                raise
+            resolve.set_value(cfg, override.key_or_group, override.value())
     return cfg
 
 
@@ -227,6 +228,16 @@ def _point(job: tuple[str, ...], base: DictConfig) -> Point | None:
         return None
     level = "" if base.sweep is None else _value(job, base.sweep.factor)
     return resolve.point(cfg, level, _value(job, "data") or str(base.hydra.runtime.choices["data"]))
+
+
+def _require_reference(points: tuple[Point, ...], base: DictConfig) -> None:
+    """Raise UsageError unless the sweep's reference is one of its levels, written in the same way."""
+    if base.sweep is None:
+        return
+    levels = list(dict.fromkeys(point.level for point in points))
+    reference = str(base.sweep.reference)
+    if reference not in levels and any(levels):
+        raise UsageError(f"sweep.reference={reference} is none of the sweep's levels: choose of {'  '.join(levels)}")
 
 
 def _check_jobs(jobs: tuple[tuple[str, ...], ...], base: DictConfig) -> tuple[tuple[str, ...], ...]:

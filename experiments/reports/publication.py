@@ -17,9 +17,10 @@ from cnnlab.spec.record import PROTOCOL, Record
 from cnnlab.spec.verdict import Verdict
 from experiments.analysis import metrics
 from experiments.analysis.results import view
-from experiments.analysis.selection import MADE, SCALES, best_views, relocated
+from experiments.analysis.selection import MADE, best_views, relocated
 from experiments.cli.errors import UsageError
 from experiments.config.grid import Grid
+from experiments.config.resolve import SCALES
 from experiments.paths import published, sweep_folder
 from experiments.reports import literature, noise_floor, specification_curve
 from experiments.reports import suite as suite_report

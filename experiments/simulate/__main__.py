@@ -14,6 +14,7 @@ from rich.progress import track
 from rich.table import Table
 
 from cnnlab.inference.simulation.rates import disagreements
+from cnnlab.records import require_writable
 from cnnlab.report import canvas
 from cnnlab.spec.invalid import require
 from experiments.cli import signals
@@ -43,6 +44,7 @@ def main() -> int:
     asked = command_line().parse_args()
     require(asked.replications >= FEWEST, "replications", asked.replications, f"must be at least {FEWEST}")
     results = grid(["tracker=off", *asked.words]).settings.results
+    require_writable(results, "results")
     shown = sys.stderr.isatty()
     found = [
         find(row, asked.replications)
