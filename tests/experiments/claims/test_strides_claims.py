@@ -15,7 +15,6 @@ from cnnlab.geometry.axis import Slide
 from cnnlab.geometry.coverage import coverage, interior, sliding
 from cnnlab.inference.family import Family, judge
 from cnnlab.inference.rules.all_of import AllOf
-from cnnlab.inference.rules.slope import Slope, Slopes
 from cnnlab.probes.input_energy import log_slope
 from experiments.analysis.verdicts import claim_case
 from experiments.claims.strides import (
@@ -238,8 +237,8 @@ def test_measured_gradient_energy_follows_the_counts(uneven):
 def test_nets_whose_stride_divides_their_kernel_do_not_pass_for_the_lottery(uneven):
     counts, _ = st2_coverage_uneven.at_init()["3x3, stride 2, 2 deep"]
     _, energies = st2_coverage_uneven.at_init()["4x4, stride 2, 2 deep"]
-    slopes = Slopes(values=tuple(log_slope(energy, counts) for energy in energies), what="slope")
-    assert Slope(above=0.25).conclude(slopes, None).word == "refuted"
+    slopes = st2_coverage_uneven.Slopes(values=tuple(log_slope(energy, counts) for energy in energies), what="slope")
+    assert st2_coverage_uneven.Slope(above=0.25).conclude(slopes, None).word == "refuted"
 
 
 def test_a_net_that_covers_evenly_turns_the_counts(monkeypatch):
