@@ -10,7 +10,7 @@ from types import ModuleType
 import numpy as np
 import numpy.typing as npt
 
-from cnnlab.data import library
+from cnnlab.data import tfds
 from cnnlab.data.arrays import Dataset, MissingDataError, Source, Split
 from cnnlab.data.drawing import draw, epoch_orders
 from cnnlab.data.registry import family
@@ -20,7 +20,7 @@ __all__ = ["Dataset", "MissingDataError", "Source", "Split", "check", "draw", "e
 
 
 def _family(task: Task) -> ModuleType:
-    return family(task.name) or library
+    return family(task.name) or tfds
 
 
 def check(task: Task, source: Source) -> None:

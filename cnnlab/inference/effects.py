@@ -38,12 +38,6 @@ def accuracy_margin(*, scale: str, real: bool) -> float:
     return REAL_MARGIN[scale] if real else SYNTHETIC_MARGIN
 
 
-def headroom(reference: Sequence[float], linear: Sequence[float]) -> float:
-    """Give the lead of the sweep's reference arm over logistic regression: mean validation accuracies, tuning seeds."""
-    require(len(reference) > 0 and len(linear) > 0, "tuning", "none", "headroom needs both arms' tuning seeds")
-    return math.fsum(reference) / len(reference) - math.fsum(linear) / len(linear)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Sample:
     """One arm's members at one learning rate: seeds, a metric of which higher is better, and who diverged.

@@ -45,9 +45,3 @@ def holm_threshold(p_values: Sequence[float], *, registered: int, level: float) 
             break
         rejected += 1
     return level / max(1, registered - rejected)
-
-
-def holm(p_values: Sequence[float], *, registered: int, level: float) -> tuple[bool, ...]:
-    """Give Holm's decisions, in the order of `p_values`, over a family of fixed `registered` size."""
-    threshold = holm_threshold(p_values, registered=registered, level=level)
-    return tuple(p <= threshold for p in p_values)

@@ -16,7 +16,8 @@ from cnnlab.spec.invalid import InvalidError, require, require_choice
 from cnnlab.spec.net import Classic, ConvNet, Net
 from cnnlab.spec.recipe import Recipe
 from cnnlab.spec.task import Task
-from cnnlab.tracking.run import MODES, UNITS
+from cnnlab.tracking.run import UNITS
+from cnnlab.tracking.trackers import MODES
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.match import matched
 from experiments.cli.errors import UsageError

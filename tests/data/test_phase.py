@@ -10,7 +10,7 @@ import pytest
 from sklearn.neural_network import MLPClassifier
 
 from cnnlab.data.generated import Sample
-from cnnlab.data.tasks.phase import CLASSES, Phase, block_count
+from cnnlab.data.tasks.phase import CLASSES, Phase
 
 Images = npt.NDArray[np.float64]
 Down = Callable[[Images], Images]
@@ -129,12 +129,3 @@ def test_labels_are_the_parities_of_the_pixels_place_and_places_are_even() -> No
     counts = np.bincount(brightest, minlength=144)
     assert counts.min() > 15  # 41.7 expected, standard deviation 6.5
     assert counts.max() < 75
-
-
-def test_the_block_count_is_how_often_stride_two_convolutions_read_the_pixel() -> None:
-    side = 12
-    row, column = (axis.ravel() for axis in np.mgrid[1 : side - 2, 1 : side - 2])
-    reads = np.zeros((side, side), int)
-    for top, left in product(range(0, side, 2), repeat=2):  # windows centred on even pixels
-        reads[max(top - 1, 0) : top + 2, max(left - 1, 0) : left + 2] += 1
-    assert np.array_equal(block_count(row, column), reads[row, column])

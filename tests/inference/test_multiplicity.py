@@ -7,11 +7,16 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from cnnlab.inference.multiplicity import ONE_SIDED, holm, partial_conjunction, spent
+from cnnlab.inference.multiplicity import ONE_SIDED, holm_threshold, partial_conjunction, spent
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.verdict import Look
 
 Decide = Callable[[Sequence[float], int], tuple[bool, ...]]
+
+
+def holm(p_values: Sequence[float], *, registered: int, level: float) -> tuple[bool, ...]:
+    threshold = holm_threshold(p_values, registered=registered, level=level)
+    return tuple(p <= threshold for p in p_values)
 
 
 def registered(p_values: Sequence[float], size: int) -> tuple[bool, ...]:

@@ -20,7 +20,6 @@ from cnnlab.inference.rules.equivalence import Equivalence
 from cnnlab.inference.rules.exact import Enumerated, Exact, Restricted
 from cnnlab.inference.rules.given import Given
 from cnnlab.inference.rules.instances import Always, Exists, Instance, Instances
-from cnnlab.inference.rules.slope import Slope, Slopes
 from cnnlab.inference.rules.survey import ALL, MOSTLY, NEARLY_ALL, Counted, Survey
 from cnnlab.inference.rules.within import Within
 from cnnlab.spec.invalid import InvalidError
@@ -429,14 +428,13 @@ def inconclusive(shown: Shown, name: str) -> Verdict:
         "R-EXISTS": (Exists(), Instances(tried=tried)),
         "R-ALWAYS": (Always(), Instances(tried=tried)),
         "R-COST": (Cost(), Timings(dear=tuple(steps[0]), cheap=tuple(steps[1]), what="a over b")),
-        "R-SLOPE": (Slope(), Slopes(values=(-0.2, 0.3, -0.1, 0.2, 0.1, -0.1), what="slope")),
     }[name]
     found = verdict_of(rule, evidence)
     assert found.word == "inconclusive"
     return found
 
 
-@pytest.mark.parametrize("name", ["R-DIR", "R-EQ", "R-WITHIN", "R-EXISTS", "R-ALWAYS", "R-COST", "R-SLOPE"])
+@pytest.mark.parametrize("name", ["R-DIR", "R-EQ", "R-WITHIN", "R-EXISTS", "R-ALWAYS", "R-COST"])
 def test_every_inconclusive_says_what_it_could_have_found(shown: Shown, name: str) -> None:
     assert "found with power .8" in inconclusive(shown, name).reason
 

@@ -80,9 +80,9 @@ EVERYWHERE = {
     "factors",
     [
         {},
-        {"down": "strided_conv", "head": "flatten"},
-        {"down": "blur", "padding": "circular"},
-        {"down": "space_to_depth", "pools": (0,)},
+        pytest.param({"down": "strided_conv", "head": "flatten"}, marks=pytest.mark.slow),
+        pytest.param({"down": "blur", "padding": "circular"}, marks=pytest.mark.slow),
+        pytest.param({"down": "space_to_depth", "pools": (0,)}, marks=pytest.mark.slow),
         {"down": "none", "block": "residual", "kernel": 2, "padding": "symmetric"},
     ],
 )

@@ -254,10 +254,12 @@ def torn_after_kills(root: Path, sabotage: str, kills: int) -> int:
     return torn
 
 
+@pytest.mark.slow
 def test_kill_at_any_instant_leaves_no_torn_record(tmp_path: Path) -> None:
     assert torn_after_kills(tmp_path, "", kills=6) == 0
 
 
+@pytest.mark.slow
 def test_a_writer_in_place_is_torn_by_a_kill(tmp_path: Path) -> None:
     """The twin: the same kills find a writer that writes where it reads."""
     assert torn_after_kills(tmp_path, SABOTAGE, kills=12) > 0

@@ -74,7 +74,7 @@ def killed(monkeypatch: pytest.MonkeyPatch, given: list[Run], source: Source, st
             members.train(given, source, strategy)
 
 
-@pytest.mark.parametrize("norm", ["none", "batch"])
+@pytest.mark.parametrize("norm", ["none", pytest.param("batch", marks=pytest.mark.slow)])
 def test_a_killed_training_ends_with_the_bytes_of_one_that_was_not(
     learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str, norm: str
 ) -> None:
@@ -116,6 +116,7 @@ def newest(folder: Path) -> int:
     return max((int(path.name) for path in folder.glob("*/*") if path.name.isdigit()), default=0)
 
 
+@pytest.mark.slow
 def test_kill_9_at_any_instant_also_while_a_checkpoint_is_written(
     learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +138,7 @@ def test_kill_9_at_any_instant_also_while_a_checkpoint_is_written(
     assert 0 < steps < (epochs - 30) * STEPS
 
 
+@pytest.mark.slow
 def test_a_training_that_had_ended_is_only_scored_again(
     learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -156,6 +156,7 @@ def with_a_rest(arm: Arm) -> Arm:
     return dataclasses.replace(arm, recipe=dataclasses.replace(arm.recipe, batch_size=40, epochs=4))
 
 
+@pytest.mark.slow
 def test_stretches_of_steps_equal_single_ones_also_where_the_last_batch_is_smaller(arm: Arm, source: Source) -> None:
     alone, together = (
         train(source, run(with_a_rest(arm)), run(with_a_rest(arm), seed=1), strategy=strategy)
@@ -191,6 +192,7 @@ def steps_compiled() -> tuple[int, int]:
     return programs.count("jit(many)"), programs.count("jit(step)")
 
 
+@pytest.mark.slow
 def test_a_members_bytes_do_not_depend_on_how_many_train_beside_it_nor_is_anything_compiled_again(
     arm: Arm, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,10 +40,13 @@ def losses(arm: Arm, source: Source, strategy: str) -> list[float]:
     return [float(loss) for loss in found]
 
 
-NETS = [{}, {"kernel": 4}, {"norm": "batch"}, {"padding": "full"}, {"stride": 2, "pools": ()}]
+SLOW_NETS = [
+    pytest.param(change, marks=pytest.mark.slow)
+    for change in ({"kernel": 4}, {"norm": "batch"}, {"padding": "full"}, {"stride": 2, "pools": ()})
+]
 
 
-@pytest.mark.parametrize("change", NETS, ids=str)
+@pytest.mark.parametrize("change", [{}, *SLOW_NETS], ids=str)
 def test_losses_of_twenty_steps_are_those_of_the_librarys(arm: Arm, source: Source, change: dict[str, Any]) -> None:
     changed = dataclasses.replace(arm, net=dataclasses.replace(arm.net, **change))
     built = members.compiled(changed, "native"), members.compiled(changed, "sequential")
@@ -89,7 +92,9 @@ def test_training_leaves_out_what_is_computed_in_one_unless_its_gradient_is_aske
     assert np.abs(expected).max() > 1e-3
 
 
-@pytest.mark.parametrize("change", [*NETS, {"activation": "tanh"}], ids=str)
+@pytest.mark.parametrize(
+    "change", [{}, *SLOW_NETS, pytest.param({"activation": "tanh"}, marks=pytest.mark.slow)], ids=str
+)
 def test_steps_and_looks_have_the_same_bytes_with_relu_inside_and_behind(
     learner: Arm, source: Source, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -110,6 +110,7 @@ def test_a_member_shows_the_net_that_was_trained(learner: Arm, source: Source, m
         np.testing.assert_allclose(member.pull(name, few, sent), whole, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_members_side_by_side_are_each_shown_their_own_net(
     learner: Arm, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,7 @@ def content(
     return encode(outcome.record)
 
 
+@pytest.mark.slow
 def test_one_and_two_workers_write_the_same_bytes_and_other_seeds_others(learner: Arm, tmp_path: Path) -> None:
     """Three pools of fresh processes; the second finds the first's compiled programs, the third has its own cache."""
     alone = content(learner, 1, tmp_path / "a")
@@ -57,6 +58,7 @@ def test_one_and_two_workers_write_the_same_bytes_and_other_seeds_others(learner
     assert content(learner, 2, tmp_path / "b", seeds=(3, 4, 5)) != alone
 
 
+@pytest.mark.slow
 def test_with_our_own_convolutions_too_and_these_bytes_are_others(
     learner: Arm, tmp_path: Path, library_file: Path
 ) -> None:
@@ -85,6 +87,7 @@ def test_a_failing_arm_leaves_its_reason_and_the_others_run_on(arm: Arm, tmp_pat
     assert ended["good"].record is not None
 
 
+@pytest.mark.slow
 def test_a_killed_worker_fails_its_arm_alone(arm: Arm, tmp_path: Path) -> None:
     with Pool(plan(1, tmp_path)) as pool:
         killed: list[int] = []
@@ -105,6 +108,7 @@ def test_a_killed_worker_fails_its_arm_alone(arm: Arm, tmp_path: Path) -> None:
     assert ended["good"].record is not None
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(psutil, "RLIMIT_AS"), reason="only Linux limits another process's memory")
 def test_an_arm_that_exhausts_memory_fails_alone(arm: Arm, tmp_path: Path) -> None:
     """The worker may not have more than a little beyond what it has; one convolution needs 600 MB of weights."""
@@ -156,10 +160,12 @@ def outliving(tmp_path: Path, seconds: int, sabotage: str = "") -> list[int]:
     return there
 
 
+@pytest.mark.slow
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     assert outliving(tmp_path, 20) == []
 
 
+@pytest.mark.slow
 def test_workers_that_wait_for_more_work_instead_are_found(tmp_path: Path) -> None:
     """The twin: they neither watch their parent nor read that its pipe is closed."""
     assert len(outliving(tmp_path, 2, "def deaf(*_):\n    time.sleep(60)\nworkers.serve = deaf")) == 2

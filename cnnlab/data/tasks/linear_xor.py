@@ -3,7 +3,7 @@
 Two patches of 4x4 pixels lie left and right of the centre, at fixed places, over iid Gaussian pixel noise. The left
 one shows pattern i, the right one pattern j, each uniform over as many patterns as there are classes. The rule is
 
-    xor=0: label = i              best answered by a linear classifier, whose weights have rank `rank` (`linear_map`)
+    xor=0: label = i              best answered by a linear classifier, whose weights have rank `rank`
     xor=1: label = i + j modulo the number of classes (two classes: XOR)    every class has the same mean image
 
 The class means are points of equal length in `rank` dimensions: a row of the discrete Fourier basis of the classes
@@ -58,11 +58,6 @@ class LinearXor:
         for place, column in enumerate((left, left + self.side // 2)):
             images[place, :, top : top + PATCH, column : column + PATCH] = self.patterns()
         return images
-
-    def linear_map(self) -> Floats:
-        """Weights of the ideal observer of the linear rule, (classes, side * side), of rank `rank`."""
-        weights: Floats = self.contrast / self.noise**2 * self.embedded()[0].reshape(self.classes, -1)
-        return weights
 
     def sample(self, n: int, random: np.random.RandomState) -> Sample:
         """Draw `n` images, all pairs of patterns in turn, whatever the rule; strata: `left` and `right` pattern."""

@@ -61,11 +61,6 @@ def _joint(scores: Floats) -> Floats:
     return generated.log_sum(scores.reshape(len(scores), -1))
 
 
-def block_count(row: Ints, column: Ints) -> Ints:
-    """How often 3x3 convolutions with stride 2 (windows centred on even pixels) read a pixel: 1, 2 or 4, (n,)."""
-    return (1 + row % 2) * (1 + column % 2)
-
-
 def stimulus(task: Task) -> Phase:
     """Read the task's stimulus off its dials. Raises `InvalidError`."""
     dials = settings(task, DIALS)

@@ -73,13 +73,6 @@ def choices(rates: LearningRates, repeats: int) -> Choices:
     return Choices(better=chosen[:, 0] - best, worse=chosen[:, 1] - best, common=-best)
 
 
-def selection_noise(rates: LearningRates, *, repeats: int) -> float:
-    """Give the standard deviation that tuning both arms adds to a contrast of two equal ones."""
-    found = choices(rates, repeats)
-    gaps = losses(rates, found.worse) - losses(rates, found.better)
-    return float(np.std(gaps, ddof=1))
-
-
 def losses(rates: LearningRates, octaves: Floats) -> Floats:
     """Accuracy lost at each of these distances from the best."""
     return np.array([rates.loss(float(value)) for value in octaves])

@@ -29,11 +29,6 @@ def shifts(reach: int) -> list[tuple[int, int]]:
     return [move for move in itertools.product(steps, steps) if move != (0, 0)]
 
 
-def every_shift(height: int, width: int) -> list[tuple[int, int]]:
-    """All circular shifts of an image, but for none at all."""
-    return [move for move in itertools.product(range(height), range(width)) if move != (0, 0)]
-
-
 def unchanged(
     predict: Callable[[Values], NDArray[np.intp]], images: Values, moves: Iterable[tuple[int, int]]
 ) -> NDArray[np.bool_]:
