@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
@@ -21,7 +20,7 @@ from cnnlab.spec.net import Net
 from cnnlab.spec.task import Task
 from experiments import launchers
 from experiments.cli.errors import UsageError
-from experiments.config import hydra_guard, resolve, schema
+from experiments.config import hydra_guard, resolve, schema, sections
 from experiments.config.errors import explain, near
 from experiments.config.resolve import CHECKS, Point, Settings
 from experiments.launchers import Launcher
@@ -88,8 +87,9 @@ def net_and_task(arguments: list[str]) -> tuple[Net, Task]:
 def _composing() -> Iterator[None]:
     """Let Hydra compose from `conf/`; what it raises becomes one line."""
     schema.register()
+    sections.register()
     GlobalHydra.instance().clear()
-    _compose_files.cache_clear()  # files may have changed, and so may the environment that they read
+    sections.forget_changed(CONF)
     with initialize_config_dir(str(CONF), version_base="1.3"):
         try:
             yield
@@ -121,15 +121,15 @@ def _base(overrides: list[Override]) -> DictConfig:
 def _grid(arguments: list[str]) -> Grid:
     overrides = OverridesParser.create().parse_overrides(list(arguments))
     base = _base(overrides)
-    fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
     launcher = launchers.chosen(str(base.hydra.runtime.choices["hydra/launcher"]), base.hydra.launcher)
     sweeps = any(override.is_sweep_override() for override in overrides)
     if base.hydra.mode != RunMode.MULTIRUN:
         if sweeps:
             swept = next(override for override in overrides if override.is_sweep_override())
             raise UsageError(f"{swept.input_line} is a list of values: add --multirun, or name a sweep, +sweep=NAME")
-        job = compose("config", _words(fixed))
-        return Grid(settings=resolve.settings(job, ""), points=(resolve.point(job),), checks=(), launcher=launcher)
+        with open_dict(base):
+            del base["hydra"]
+        return Grid(settings=resolve.settings(base, ""), points=(resolve.point(base),), checks=(), launcher=launcher)
     jobs = _jobs(base, overrides)
     points = tuple(point for job in jobs if (point := _point(job, base)) is not None)
     _require_reference(points, base)
@@ -193,7 +193,7 @@ def _composed(job: tuple[str, ...]) -> DictConfig:
     """
     overrides = OverridesParser.create().parse_overrides(_words(job))
     choices = tuple(str(override.input_line) for override in overrides if _chooses_file(override))
-    cfg = copy.deepcopy(_compose_files(choices))
+    cfg = copy.deepcopy(sections.composed_files(choices))
     for override in overrides:
         if not _chooses_file(override):
             resolve.set_value(cfg, override.key_or_group, override.value())
@@ -203,11 +203,6 @@ def _composed(job: tuple[str, ...]) -> DictConfig:
 def _chooses_file(override: Override) -> bool:
     """Whether an override picks a file of a group, such as data=vernier."""
     return (CONF / override.key_or_group).is_dir()
-
-
-@functools.lru_cache(maxsize=64)
-def _compose_files(choices: tuple[str, ...]) -> DictConfig:
-    return compose("config", list(choices))
 
 
 def _words(job: Iterable[str]) -> list[str]:
