@@ -49,6 +49,9 @@ def configured(point: Point) -> dict[str, Any]:
 
 
 def label(point: Point) -> str:
-    """The name of an arm: task, level, match and check, as far as it has them."""
+    """The name of an arm: task, level, match and check, as far as it has them.
+
+    The task goes by its file in conf/data/, where a sweep names one: two settings of one task are told apart.
+    """
     unusual = tuple(value for value in (point.match, point.check) if value != "none")
-    return " ".join(part for part in (point.arm.task.name, point.level, *unusual) if part)
+    return " ".join(part for part in (point.data or point.arm.task.name, point.level, *unusual) if part)
