@@ -9,6 +9,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from cnnlab import data
 from cnnlab.data import MissingDataError, Source, generated, registry
@@ -133,7 +134,7 @@ def at_hand(chosen: Sequence[Setting], console: Console) -> tuple[Setting, ...]:
             data.check(setting.task, setting.source)
             kept.append(setting)
         except MissingDataError as reason:
-            console.print(f"left out: {reason}", markup=False)
+            console.print(f"left out: {reason}")
     return tuple(kept)
 
 
@@ -151,14 +152,14 @@ def question(name: str) -> str:
 def show(chosen: Sequence[Setting], console: Console) -> None:
     """Print every task: its question, its dials, its settings."""
     for name in dict.fromkeys(setting.task.name for setting in chosen):
-        console.print(f"[bold]{name}[/bold]  {question(name)}")
+        console.print(Text.assemble((name, "bold"), f"  {question(name)}"))
         for dial in dials(name):
-            console.print(f"  dial {dial.name}: {dial.meaning}; {dial.valid}", markup=False)
+            console.print(f"  dial {dial.name}: {dial.meaning}; {dial.valid}")
         for setting in chosen:
             if setting.task.name == name:
-                console.print(f"  setting {setting.name}: {described(setting.task)}", markup=False)
+                console.print(f"  setting {setting.name}: {described(setting.task)}")
         console.print()
-    console.print(f"every task: dial {LABEL_NOISE.name}: {LABEL_NOISE.meaning}; {LABEL_NOISE.valid}\n", markup=False)
+    console.print(f"every task: dial {LABEL_NOISE.name}: {LABEL_NOISE.meaning}; {LABEL_NOISE.valid}\n")
 
 
 def described(task: Task) -> str:

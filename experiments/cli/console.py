@@ -8,6 +8,6 @@ LOG_WIDTH = 160
 
 
 def terminal(file: TextIO | None = None) -> Console:
-    """A console for tables and progress, on standard output unless told otherwise."""
-    console = Console(highlight=False, file=file)
-    return console if console.is_terminal else Console(highlight=False, width=LOG_WIDTH, file=file)
+    """A console for tables and progress, on standard output by default. It prints brackets as they are: no markup."""
+    console = Console(highlight=False, markup=False, file=file)
+    return console if console.is_terminal else Console(highlight=False, markup=False, width=LOG_WIDTH, file=file)

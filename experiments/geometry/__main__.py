@@ -121,7 +121,7 @@ def answer(asked: argparse.Namespace, found: Subject) -> int:
     lines = [table.windows(network, size, *unit) for unit in units]
     lines += _coverage(network, size, asked.coverage)
     for line in lines:
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     if asked.measure is not None:
         return ExitCode.DONE if _measured(network, size, asked.measure, console) else ExitCode.FAILED
     if not lines:

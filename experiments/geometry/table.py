@@ -55,14 +55,14 @@ def show(subject: Subject, console: Console) -> None:
     """
     network, size = subject.network, subject.size
     table = _table(network, size)
-    console.print(printable(subject.title), style="bold", markup=False)
+    console.print(printable(subject.title), style="bold")
     console.print(table)
     for line in _summary(network, size):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     if subject.xla is not None:
-        console.print(_second_opinion(subject.xla), markup=False, soft_wrap=True)
+        console.print(_second_opinion(subject.xla), soft_wrap=True)
     for note in subject.notes:
-        console.print(printable(note), markup=False, soft_wrap=True)
+        console.print(printable(note), soft_wrap=True)
 
 
 def _table(network: Network, size: Pair | None) -> Table:

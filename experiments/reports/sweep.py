@@ -122,7 +122,7 @@ def headline(plan: Grid, arms: int) -> str:
     if sweep is None:
         return f"One arm: {plan.points[0].arm.key}" if arms == 1 else f"{arms} arms, records in {plan.settings.runs}"
     size = f"{arms} arms, scale {plan.settings.scale}"
-    return f"[bold]{sweep.question}[/bold]\nheld equal: {sweep.held}\n{size}, records in {plan.settings.runs}"
+    return f"{sweep.question}\nheld equal: {sweep.held}\n{size}, records in {plan.settings.runs}"
 
 
 def finish(plan: Grid, summary: Summary, console: Console) -> SweepReport | None:
@@ -134,7 +134,7 @@ def finish(plan: Grid, summary: Summary, console: Console) -> SweepReport | None
     picture = write_report(report)
     console.print(f"table, effects, verdicts and figure: {report.folder}{os.sep}")
     if picture:
-        console.print(picture, markup=False)
+        console.print(picture)
     return report
 
 
@@ -150,7 +150,7 @@ def print_report(report: SweepReport, summary: Summary, console: Console) -> Non
     ):
         console.print(line)
     if line := mixture(Store(now.settings.runs), [cell.point.arm.key for cell in (*now.cells, *now.checks)]):
-        console.print(line, markup=False)
+        console.print(line)
     if sweep is None:
         return
     title = f"Paired difference from {sweep.reference}, points"

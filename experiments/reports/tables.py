@@ -170,7 +170,7 @@ def _estimate(effect: Effect) -> str:
     middle, span, metric = effect.estimate, effect.interval95, effect.setting.metric
     if metric.endswith("accuracy"):
         return _span(middle, span.low, span.high)
-    return f"{metric} {middle:+.3g} \\[{span.low:+.3g}, {span.high:+.3g}]"
+    return f"{metric} {middle:+.3g} [{span.low:+.3g}, {span.high:+.3g}]"
 
 
 def _arm_name(row: dict[str, Any]) -> str:
@@ -185,7 +185,7 @@ def _span(middle: float, low: float, high: float, *, signed: bool = True) -> str
         return ""
     if abs(low) == float("inf") or low != low:
         return f"{100 * middle:{sign}.1f}"
-    return f"{100 * middle:{sign}.1f} \\[{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
+    return f"{100 * middle:{sign}.1f} [{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
 
 
 def _whole(value: float) -> str:
@@ -212,5 +212,5 @@ def verdict_table(found: Mapping[str, Verdict]) -> Table:
     for column in ("claim", "verdict", "reason"):
         shown.add_column(column, overflow="fold")
     for name, verdict in found.items():
-        shown.add_row(name, verdict.printed, verdict.reason.replace("[", "\\["))
+        shown.add_row(name, verdict.printed, verdict.reason)
     return shown

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
@@ -103,7 +102,7 @@ def write(found: Sequence[Found], folder: Path) -> None:
 def show(found: Sequence[Found], replications: int, differ: int, console: Console) -> None:
     """Print one table a group, then what to make of them."""
     for group in dict.fromkeys(one.row.group for one in found):
-        table = Table(title=escape(group), title_justify="left", header_style="bold", box=None, pad_edge=False)
+        table = Table(title=group, title_justify="left", header_style="bold", box=None, pad_edge=False)
         table.add_column("rate, %", min_width=76)
         for column in ("predicted", "found", "95 % interval", "agrees"):
             table.add_column(column, justify="right", min_width=9)
@@ -126,7 +125,7 @@ def _cells(found: Found) -> tuple[str, ...]:
     predicted = "" if row.predicted is None else f"{sign}{row.predicted:.{row.places}f}"
     rate, span = 100 * found.successes / found.trials, f"{100 * interval.low:.2f} to {100 * interval.high:.2f}"
     agrees = "" if found.agrees is None else "yes" if found.agrees else "NO"
-    return escape(row.what), predicted, f"{rate:.2f}", span, agrees
+    return row.what, predicted, f"{rate:.2f}", span, agrees
 
 
 def figure(found: Sequence[Found]) -> "Figure":

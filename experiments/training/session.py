@@ -16,6 +16,7 @@ from cnnlab.training.arm import Training, training
 from cnnlab.training.run import evaluation_seeds
 from cnnlab.training.workers import Outcome, Plan, Pool, accelerator, cores, devices
 from experiments.claims.registry import claim_digests
+from experiments.cli.console import terminal
 from experiments.cli.signals import undisturbed
 from experiments.config.resolve import Point, Settings
 from experiments.training import convolutions
@@ -50,7 +51,7 @@ class Session:
     ) -> None:
         self.settings = settings
         self.store = Store(settings.runs)
-        self.console = console or Console(highlight=False)
+        self.console = console or terminal()
         backend = accelerator()
         workers = settings.workers or (cores() if backend == "cpu" else len(devices()))
         cache = settings.cache / "compiled"
@@ -104,7 +105,7 @@ class Session:
         versions = collections.Counter(other_version(facts, library) for facts in found)
         for version, count in versions.items():
             if version:
-                self.console.print(f"found {count} made by {version}, of the same protocol: used", markup=False)
+                self.console.print(f"found {count} made by {version}, of the same protocol: used")
 
     def _train(self, todo: dict[Name, Point], summary: Summary) -> None:
         claims = claim_digests()
@@ -207,7 +208,7 @@ class _Progress:
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
-        self.console.print(line, markup=False)
+        self.console.print(line)
 
     def _describe(self) -> None:
         self.bar.update(self.task, description=f"{self.arms_done}/{self.arms} arms")

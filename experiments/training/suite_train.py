@@ -67,13 +67,13 @@ def train(plan: Plan, session: Session, clock: Clock, folder: Path, console: Con
     for place, stage in enumerate(every, start=1):
         todo = clock.among(stage.points)
         if todo:
-            console.print(f"{place}/{len(every)} {described(plan, stage)}: {len(todo)} to train", markup=False)
+            console.print(f"{place}/{len(every)} {described(plan, stage)}: {len(todo)} to train")
         began = time.perf_counter()
         with going_on(stage.name, total, folder):
             _stage(plan, stage, session, total)
         clock.book(stage.points, time.perf_counter() - began)
         if todo and clock.left:
-            console.print(f"    about {spoken(clock.remaining)} of training left", markup=False)
+            console.print(f"    about {spoken(clock.remaining)} of training left")
     return total
 
 
