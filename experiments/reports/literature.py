@@ -247,7 +247,7 @@ def show(found: Sequence[Finding], said: Mapping[str, str], console: Console) ->
         if one.line.question != question:
             question = one.line.question
             table.add_row(question, style="bold")
-        _, says, task, _, theirs, here, n, word = map(escape, _cells(row(one)))
+        _, says, task, _, theirs, here, n, word = _cells(row(one))
         key = (one.line, one.task)
         table.add_row(says, task, theirs, here, n, word, common[key] if key in common else "")
     console.print(table)

@@ -8,12 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.table import Table
 
 from cnnlab.records import require_writable
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import ConvNet
 from cnnlab.zoo.widths import widths
 from experiments import cost, dashboard, judge, publish, run, suite, tasks
+from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError
 from experiments.config import grid as grids
 from experiments.config import hydra_guard
@@ -209,3 +212,20 @@ hydra:
     assert isinstance(reference, ConvNet)
     assert isinstance(matched, ConvNet)
     assert abs(widths(matched)[0] - widths(reference)[0]) <= 1
+
+
+def test_brackets_in_a_users_words_are_printed_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    console = terminal()
+    console.print("records in /tmp/[/x][red]y")
+    table = Table("[bold]column")
+    table.add_row("[/x][red]y [2,4]")
+    console.print(table)
+    said = capsys.readouterr().out
+    assert "records in /tmp/[/x][red]y" in said
+    assert "[bold]column" in said
+    assert "[/x][red]y [2,4]" in said
+
+
+def test_twin_a_console_that_reads_markup_loses_a_users_words(capsys: pytest.CaptureFixture[str]) -> None:
+    Console(highlight=False).print("records in /tmp/[red]y")
+    assert "[red]y" not in capsys.readouterr().out
