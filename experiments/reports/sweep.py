@@ -153,6 +153,13 @@ def print_report(report: SweepReport, summary: Summary, console: Console) -> Non
         console.print(line)
     if sweep is None:
         return
+    if report.plan.settings.scale == "smoke":
+        console.print(verdict_table(report.verdicts))
+        console.print(
+            f"Scale smoke shows that everything runs; its {_most_members(now)} members an arm decide nothing.\n"
+            f"Next, for verdicts: python -m experiments.run +sweep={report.name}"
+        )
+        return
     title = f"Paired difference from {sweep.reference}, points"
     console.print(rich_table(printed_effects(report.effects), title))
     if rests := report.contrasts:
@@ -160,6 +167,10 @@ def print_report(report: SweepReport, summary: Summary, console: Console) -> Non
     for check in report.checks:
         console.print(f"check: {check.line}")
     console.print(verdict_table(report.verdicts))
+
+
+def _most_members(results: SweepResults) -> int:
+    return max((cell.members for cell in results.cells), default=0)
 
 
 def write_report(report: SweepReport) -> str:

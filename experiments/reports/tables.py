@@ -1,5 +1,6 @@
 """Tables of a sweep, as data and as they are printed: arms, effects, the contrasts that claims rest on, verdicts."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from experiments.analysis.results import ArmResults, SweepResults
 if TYPE_CHECKING:
     import pandas as pd
 
+FEWEST_FOR_INTERVAL = 3
+"""Members below which no interval is printed: that of two is wider than the scale."""
 LEFT = ("claim", "contrast", "task", "arm", "level", "match")
 
 
@@ -106,8 +109,11 @@ def printed_arms(table: "pd.DataFrame") -> "pd.DataFrame":
     shown["n"] = table["n"]
     if "accuracy" not in table:
         return shown
-    spans = zip(table["accuracy"], table["low"], table["high"], strict=True)
-    shown["accuracy"] = [_span(*values, signed=False) for values in spans]
+    spans = zip(table["n"], table["accuracy"], table["low"], table["high"], strict=True)
+    shown["accuracy"] = [
+        _span(mean, *((low, high) if n >= FEWEST_FOR_INTERVAL else (-math.inf, math.inf)), signed=False)
+        for n, mean, low, high in spans
+    ]
     pairs = zip(table["diverged"], table["n"], strict=True)
     shown["diverged"] = ["" if lost != lost else f"{int(lost)}/{members}" for lost, members in pairs]
     shown["lr"] = [f"{value:g}" if value == value else "" for value in table["learning_rate"]]
