@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from cnnlab.inference import checks as check_rules
 from cnnlab.inference.checks import Check
 from cnnlab.inference.effects import effect
-from cnnlab.inference.rules.contract import Trained as TrainedEvidence
+from cnnlab.inference.rules.contract import TrainedEvidence as TrainedEvidence
 from cnnlab.inference.rules.instances import Instance, Instances
 from cnnlab.spec.record import COMMON
 from cnnlab.spec.verdict import Effect, Match

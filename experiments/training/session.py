@@ -14,7 +14,7 @@ from cnnlab.records import Store, require_writable
 from cnnlab.spec.record import Record
 from cnnlab.training.arm import Training, training
 from cnnlab.training.run import evaluation_seeds
-from cnnlab.training.workers import Outcome, Plan, Pool, accelerator, cores, devices
+from cnnlab.training.workers import ArmOutcome, WorkerPlan, WorkerPool, accelerator, cores, devices
 from experiments.claims.registry import claim_digests
 from experiments.cli.signals import undisturbed
 from experiments.config.resolve import Point, Settings
@@ -54,7 +54,9 @@ class Session:
         backend = accelerator()
         workers = settings.workers or (cores() if backend == "cpu" else len(devices()))
         cache = settings.cache / "compiled"
-        self.pool = Pool(Plan(workers=workers, backend=backend, source=settings.source, compile_cache=cache))
+        self.pool = WorkerPool(
+            WorkerPlan(workers=workers, backend=backend, source=settings.source, compile_cache=cache)
+        )
         self.on_record = on_record
         self._settled = False
 
@@ -143,7 +145,7 @@ class Session:
                     share.release(name)
                 progress.arm_done(outcome.name, failed=outcome.record is None)
 
-    def _fail(self, point: Point, outcome: Outcome, summary: Summary) -> None:
+    def _fail(self, point: Point, outcome: ArmOutcome, summary: Summary) -> None:
         """Leave the reason in the arm's folder; the others run on."""
         reason = outcome.failure or "unknown"
         path = self.store.write_failure(point.arm.key, point.block, reason)
