@@ -35,7 +35,7 @@ class NodeCost:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
+class NetworkCost:
     """Cost of every node, whether or not the output depends on it, and the totals.
 
     The totals raise `InvalidError` where the image size is needed and unknown. The image itself is no activation.
@@ -64,14 +64,14 @@ class Cost:
         return FLOAT32_BYTES * self.activation_elements
 
 
-def cost(network: Network, size: Pair | None) -> Cost:
+def cost(network: Network, size: Pair | None) -> NetworkCost:
     """Cost of a network on an image of (height, width) `size`; what needs the size is None if that is None.
 
     Raises:
         InvalidError: as `cnnlab.geometry.sizes.sizes`.
     """
     found = maps(network, size)
-    return Cost(nodes={node.name: _node_cost(node, found) for node in network.nodes})
+    return NetworkCost(nodes={node.name: _node_cost(node, found) for node in network.nodes})
 
 
 def _node_cost(node: Node, found: Mapping[str, Map]) -> NodeCost:

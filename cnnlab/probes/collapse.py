@@ -29,7 +29,7 @@ Values = dict[str, dict[str, Floats]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
+class CollapseSubject:
     """A net bound to an image, the mode in which it runs, and the layers up to which it is looked at."""
 
     name: str
@@ -39,7 +39,7 @@ class Subject:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class CollapseOutcome:
     """What probing found of a net up to one layer, in one precision.
 
     Attributes:
@@ -71,7 +71,7 @@ class Outcome:
         )
 
 
-def judged(subjects: tuple[Subject, ...]) -> Iterator[Outcome]:
+def judged(subjects: tuple[CollapseSubject, ...]) -> Iterator[CollapseOutcome]:
     """Probe nets that read images of one shape, at every layer of interest, in both precisions.
 
     Weights are the zoo's with every offset drawn at random; images are normal. All of it is fixed.
@@ -88,7 +88,7 @@ def judged(subjects: tuple[Subject, ...]) -> Iterator[Outcome]:
             affine = probed(given[: len(bases)])
             exact = found["float64"][layer]
             underflows = dtype == "float32" and np.median(np.abs(exact)) < np.finfo(dtype).tiny
-            yield Outcome(
+            yield CollapseOutcome(
                 net=subject.name,
                 layer=layer,
                 dtype=dtype,
@@ -106,7 +106,9 @@ def image_of(network: Network) -> tuple[int, int, int]:
     return *network.size, image.channels
 
 
-def run(subjects: tuple[Subject, ...], images: Floats, companions: Floats, dtypes: Iterable[str]) -> list[Values]:
+def run(
+    subjects: tuple[CollapseSubject, ...], images: Floats, companions: Floats, dtypes: Iterable[str]
+) -> list[Values]:
     """Run nets in each precision, all in one compilation; gives what each net's layers of interest put out.
 
     Args:

@@ -41,7 +41,7 @@ Profiles = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class MeasuredField:
     """What the units of a node see of the image, away from its border; pairs are (height, width), in pixels.
 
     Unit u sees [-padding + u * stride, -padding + u * stride + rf - 1]. Where windows differ in turn, after a
@@ -73,7 +73,7 @@ class Canvas:
     turns: int
 
 
-def measured_fields(network: Network, size: Pair, names: Sequence[str]) -> dict[str, Seen]:
+def measured_fields(network: Network, size: Pair, names: Sequence[str]) -> dict[str, MeasuredField]:
     """Measure the receptive field, effective stride and effective padding of nodes by gradients, one pass an axis.
 
     Args:
@@ -101,10 +101,10 @@ def _exactly() -> Iterator[None]:
         yield
 
 
-def _seen(height: Reach, width: Reach) -> Seen:
+def _seen(height: Reach, width: Reach) -> MeasuredField:
     """Put both axes together."""
     lows = [Fraction(reach.extent - 1, 2) - reach.centre for reach in (height, width)]
-    return Seen(
+    return MeasuredField(
         rf=(height.extent, width.extent),
         stride=(exact(height.stride), exact(width.stride)),
         padding=(exact(lows[0]), exact(lows[1])),

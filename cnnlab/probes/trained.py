@@ -23,7 +23,7 @@ HEAD = "head"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trained:
+class TrainedMember:
     """One member after its training. Nothing here changes it.
 
     Attributes:

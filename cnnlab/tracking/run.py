@@ -39,7 +39,7 @@ class Artifact:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class TrackedRun:
     """One run as W&B shows it.
 
     Attributes:
@@ -76,7 +76,7 @@ def arm_runs(
     notes: str = "",
     config: Mapping[str, Any] | None = None,
     pictures: Mapping[str, Picture] | None = None,
-) -> tuple[Run, ...]:
+) -> tuple[TrackedRun, ...]:
     """The runs of one block of an arm: one, or one a member.
 
     Args:
@@ -93,7 +93,7 @@ def arm_runs(
     block = f"{record.arm}-b{record.block}"
     if unit == "arm":
         return (
-            Run(
+            TrackedRun(
                 id=run_id(block),
                 name=name,
                 group=group,
@@ -106,7 +106,7 @@ def arm_runs(
             ),
         )
     return tuple(
-        Run(
+        TrackedRun(
             id=run_id(f"{block}-s{one.members[0]}"),
             name=f"{name} seed {one.members[0]}",
             group=group,

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cnnlab.spec.invalid import require_choice
-from cnnlab.tracking.run import Run
+from cnnlab.tracking.run import TrackedRun
 
 MODES = ("off", "offline", "online")
 
@@ -12,7 +12,7 @@ MODES = ("off", "offline", "online")
 class Tracker(Protocol):
     """Where runs are mirrored. No method ever raises because of what is behind it."""
 
-    def log(self, run: Run) -> None:
+    def log(self, run: TrackedRun) -> None:
         """Mirror one finished run."""
 
     def close(self) -> None:
@@ -22,7 +22,7 @@ class Tracker(Protocol):
 class Off:
     """Tracks nothing, and never imports W&B."""
 
-    def log(self, run: Run) -> None:
+    def log(self, run: TrackedRun) -> None:
         """Do nothing."""
 
     def close(self) -> None:
@@ -44,6 +44,6 @@ def tracker(mode: str, directory: Path, project: str = "cnnlab") -> Tracker:
     require_choice("tracker.mode", mode, MODES)
     if mode == "off":
         return Off()
-    from cnnlab.tracking.mirror import Mirror
+    from cnnlab.tracking.mirror import WandbTracker
 
-    return Mirror(mode="online" if mode == "online" else "offline", directory=directory, project=project)
+    return WandbTracker(mode="online" if mode == "online" else "offline", directory=directory, project=project)

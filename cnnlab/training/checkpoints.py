@@ -27,7 +27,7 @@ from cnnlab.processor import instructions, processor
 from cnnlab.spec.arm import plain
 from cnnlab.spec.record import PROTOCOL
 from cnnlab.training.program import State
-from cnnlab.training.run import Run
+from cnnlab.training.run import MemberRun
 from cnnlab.zoo import native
 
 EVERY = 10.0
@@ -67,7 +67,7 @@ class Keeper:
         strategy: how they are trained, one of `members.STRATEGIES`.
     """
 
-    runs: Sequence[Run]
+    runs: Sequence[MemberRun]
     strategy: str
     folder: Path | None
     began: float = field(default_factory=lambda: time.monotonic())
@@ -149,7 +149,7 @@ class Keeper:
         return Progress(epochs=facts["epochs"], state=state, journals=facts["journals"], looks=looks)
 
 
-def keeper(runs: Sequence[Run], strategy: str) -> Keeper:
+def keeper(runs: Sequence[MemberRun], strategy: str) -> Keeper:
     """The keeper of runs of one arm that are trained together."""
     kept = runs[0].checkpoints
     name = "/".join([runs[0].purpose, *(f"{run.seed} {run.learning_rate!r}" for run in runs)])

@@ -27,8 +27,8 @@ from cnnlab.spec.task import Task
 from cnnlab.training.checkpoints import Look, Progress, keeper
 from cnnlab.training.probing import probed
 from cnnlab.training.program import State, alone, program
-from cnnlab.training.run import Result, Run
-from cnnlab.training.schedule import factors, recorded
+from cnnlab.training.run import MemberRun, Result
+from cnnlab.training.schedule import factors, log_spaced_steps
 
 STRATEGIES = ("sequential", "native", "side_by_side")
 """Members one after the other, with XLA's convolutions or with our own (`cnnlab.zoo.native`), or all at once."""
@@ -49,7 +49,7 @@ def strategy_for(backend: str) -> str:
     return "sequential" if backend == "cpu" else "side_by_side"
 
 
-def train(runs: Sequence[Run], source: Source, strategy: str) -> list[Result]:
+def train(runs: Sequence[MemberRun], source: Source, strategy: str) -> list[Result]:
     """Train runs of ONE arm and one purpose; results in their order. Raises InvalidError for an unknown strategy."""
     require_choice("strategy", strategy, STRATEGIES)
     if strategy != "side_by_side":
@@ -74,7 +74,7 @@ class Compiled:
 
     init: Callable[[int], State]
     step: Callable[..., Any]
-    look: Callable[..., Any]
+    measure_step: Callable[..., Any]
     logits: Callable[..., Any]
     many: Callable[..., Any] | None
 
@@ -135,13 +135,13 @@ def compiled(arm: Arm, strategy: str) -> Compiled:
     return Compiled(
         built.init,
         jax.jit(built.step, donate_argnums=0),
-        jax.jit(built.look),
+        jax.jit(built.measure_step),
         jax.jit(built.logits),
         jax.jit(many, donate_argnums=0) if built.loops else None,
     )
 
 
-def _train_together(runs: Sequence[Run], source: Source, strategy: str) -> list[Result]:
+def _train_together(runs: Sequence[MemberRun], source: Source, strategy: str) -> list[Result]:
     """Train members side by side, or exactly one without a member axis."""
     arm, lone = runs[0].arm, strategy != "side_by_side"
     filled = [*runs, *[runs[-1]] * (0 if lone else SIDE_BY_SIDE - len(runs))]
@@ -165,8 +165,8 @@ def _train_together(runs: Sequence[Run], source: Source, strategy: str) -> list[
 
     steps_per_epoch = -(-arm.task.train_images // arm.recipe.batch_size)
     factor = factors(arm.recipe.schedule, steps_per_epoch * arm.recipe.epochs)
-    watched = set(recorded(len(factor))) if runs[0].purpose == "own" else set()
-    checked = set(recorded(arm.recipe.epochs))
+    watched = set(log_spaced_steps(len(factor))) if runs[0].purpose == "own" else set()
+    checked = set(log_spaced_steps(arm.recipe.epochs))
     validation = [validation for _, validation in draws]
     for epoch in range(begin, arm.recipe.epochs):
         order = _joined([own[epoch] for own in orders], lone)
@@ -179,7 +179,7 @@ def _train_together(runs: Sequence[Run], source: Source, strategy: str) -> list[
             if start in watch:
                 given = train_images, train_labels, batches[start], paces[start]
                 seen = epoch * arm.task.train_images + start * arm.recipe.batch_size
-                looks.append((seen, run.look(state, *given)))
+                looks.append((seen, run.measure_step(state, *given)))
             state, found = run.advance(state, train_images, train_labels, batches, paces, range(start, stop))
             losses += found
         by_member = np.asarray(jax.device_get(losses)).reshape(len(losses), -1).mean(0)
@@ -200,7 +200,7 @@ def _train_together(runs: Sequence[Run], source: Source, strategy: str) -> list[
 
 
 def _finish(
-    runs: Sequence[Run],
+    runs: Sequence[MemberRun],
     data: Dataset,
     draws: Sequence[tuple[Split, Split]],
     logits: Any,

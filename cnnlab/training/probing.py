@@ -11,7 +11,7 @@ from jax import Array
 
 from cnnlab.data import Split
 from cnnlab.probes.measuring import measure
-from cnnlab.probes.trained import Layers, Trained, Values, sample, watched
+from cnnlab.probes.trained import Layers, TrainedMember, Values, sample, watched
 from cnnlab.spec.arm import Arm
 from cnnlab.training.program import State, program
 from cnnlab.zoo.lowering import network
@@ -36,7 +36,7 @@ def probed(arm: Arm, state: State, train: Split, test: Split) -> dict[str, float
     return {path: float(f"{value:.6g}") for path, value in found.items() if np.isfinite(value)}
 
 
-def member(arm: Arm, state: State, train: Split, test: Split) -> Trained:
+def member(arm: Arm, state: State, train: Split, test: Split) -> TrainedMember:
     """One member as probes look at it.
 
     Args:
@@ -56,7 +56,7 @@ def member(arm: Arm, state: State, train: Split, test: Split) -> Trained:
         every = {at: np.zeros(shapes[at].shape, np.float32) for at in (net.output, net.features)}
         return np.asarray(back(state, images, {**every, name: sent}))
 
-    return Trained(
+    return TrainedMember(
         network=net,
         size=(arm.task.side, arm.task.side),
         task=arm.task,

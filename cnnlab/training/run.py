@@ -15,7 +15,7 @@ Purpose = Literal["tune", "common", "own"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class MemberRun:
     """One member of an arm at one learning rate.
 
     Attributes:

@@ -18,7 +18,7 @@ FACTOR = 2.0
 LARGEST_GRID = 8
 
 
-class Choice(NamedTuple):
+class TunedRate(NamedTuple):
     """The learning rate to take, and whether the grid's end still won by more than one standard error."""
 
     learning_rate: float
@@ -42,7 +42,7 @@ def extend(tried: Sequence[Tried]) -> float | None:
     return None
 
 
-def choose(tried: Sequence[Tried], validation_images: int) -> Choice:
+def choose(tried: Sequence[Tried], validation_images: int) -> TunedRate:
     """Take the smallest learning rate within one standard error of the best.
 
     `capped` is True if the best stands at an end and beats its only neighbour by more than one standard error: the
@@ -55,7 +55,7 @@ def choose(tried: Sequence[Tried], validation_images: int) -> Choice:
     within = next(row.learning_rate for row, mean in zip(tried, means, strict=True) if mean >= means[best] - error)
     neighbour = {0: 1, len(tried) - 1: len(tried) - 2}
     capped = len(tried) > 1 and best in neighbour and means[best] - means[neighbour[best]] > error
-    return Choice(learning_rate=within, capped=capped)
+    return TunedRate(learning_rate=within, capped=capped)
 
 
 def standard_error(tried: Sequence[Tried], validation_images: int) -> float:

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from cnnlab.inference import checks as check_rules
 from cnnlab.inference.checks import Check
 from cnnlab.inference.effects import Sample, effect
-from cnnlab.inference.rules.contract import ModeratorContrast, difference_p
-from cnnlab.inference.rules.contract import Trained as TrainedEvidence
+from cnnlab.inference.rules.contract import ModeratorContrast, TrainedEvidence, difference_p
 from cnnlab.inference.rules.instances import Instance, Instances
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.net import ConvNet

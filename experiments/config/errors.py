@@ -18,8 +18,8 @@ SECTIONS = {
     "data": (schema.DataConfig,),
     "model": (schema.ConvNetConfig, schema.ClassicConfig),
     "scale": (schema.Scale,),
-    "tracker": (schema.Tracker,),
-    "check": (schema.Check,),
+    "tracker": (schema.TrackerConfig,),
+    "check": (schema.CheckConfig,),
     "sweep": (schema.Sweep,),
     "hydra.launcher": tuple(launchers.schemas().values()),
 }

@@ -15,10 +15,10 @@ from cnnlab.geometry.sizes import shown, sizes
 from cnnlab.geometry.windows import window
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.network import Network, Pair
-from experiments.geometry.network import Subject
+from experiments.geometry.network import MeasuredNetwork
 
 if TYPE_CHECKING:
-    from cnnlab.probes.agreement import Row
+    from cnnlab.probes.agreement import AgreementRow
 
 UNKNOWN, WHOLE = "?", "-"
 SMALL = 16
@@ -33,7 +33,7 @@ RULE = (
 )
 
 
-def opinions(rows: Sequence["Row"], console: Console) -> None:
+def opinions(rows: Sequence["AgreementRow"], console: Console) -> None:
     """Print what formulas and gradients say of each layer, and whether they agree."""
     table = Table(header_style="bold", box=None, pad_edge=False)
     for column in ("layer", "", "receptive field", "stride", "padding"):
@@ -47,7 +47,7 @@ def opinions(rows: Sequence["Row"], console: Console) -> None:
     console.print(f"disagree: {', '.join(differ)}" if differ else f"formula and gradient agree on {len(rows)} layers")
 
 
-def show(subject: Subject, console: Console) -> None:
+def show(subject: MeasuredNetwork, console: Console) -> None:
     """Print one row a layer, the totals, and what the numbers mean.
 
     Raises:

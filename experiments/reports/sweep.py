@@ -199,7 +199,7 @@ def draw_effects(report: SweepReport) -> None:
         if not cells or sweep is None:
             continue
         dots = tuple(
-            figures.Dot(
+            figures.ArmDot(
                 level=cell.point.level,
                 match=cell.point.match,
                 members=cell.sample(OWN).values,
@@ -212,7 +212,7 @@ def draw_effects(report: SweepReport) -> None:
         dials = label(task).removeprefix(task.name).strip(" ()")
         sizes = f"{task.classes} classes, {task.train_images} training images, n={cells[0].members}"
         title = f"{task.name}: {sizes}" + (f"\n{dials}" if dials else "")
-        panels.append(figures.Panel(title=title, margin=margin, chance=task.chance, dots=dots))
+        panels.append(figures.TaskPanel(title=title, margin=margin, chance=task.chance, dots=dots))
     if panels and sweep is not None:
         factor = NICE[sweep.factor] if sweep.factor in NICE else sweep.factor
         for suffix in ("png", "svg"):

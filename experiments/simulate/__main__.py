@@ -20,7 +20,7 @@ from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
 from experiments.config.grid import grid
-from experiments.simulate.rates import SEED, SLOW, Found, find, rows, scenarios
+from experiments.simulate.rates import SEED, SLOW, FoundRate, find, rows, scenarios
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -72,7 +72,7 @@ def command_line() -> argparse.ArgumentParser:
     return made
 
 
-def as_data(found: Found) -> dict[str, Any]:
+def as_data(found: FoundRate) -> dict[str, Any]:
     """One row as plain data; rates in percent."""
     row, interval = found.row, found.interval
     return {
@@ -88,7 +88,7 @@ def as_data(found: Found) -> dict[str, Any]:
     }
 
 
-def write(found: Sequence[Found], folder: Path) -> None:
+def write(found: Sequence[FoundRate], folder: Path) -> None:
     """Write `rates.csv` and `rates.png`."""
     folder.mkdir(parents=True, exist_ok=True)
     data = [as_data(one) for one in found]
@@ -99,7 +99,7 @@ def write(found: Sequence[Found], folder: Path) -> None:
     canvas.save(figure(found), folder / "rates.png")
 
 
-def show(found: Sequence[Found], replications: int, differ: int, console: Console) -> None:
+def show(found: Sequence[FoundRate], replications: int, differ: int, console: Console) -> None:
     """Print one table a group, then what to make of them."""
     for group in dict.fromkeys(one.row.group for one in found):
         table = Table(title=group, title_justify="left", header_style="bold", box=None, pad_edge=False)
@@ -119,7 +119,7 @@ def show(found: Sequence[Found], replications: int, differ: int, console: Consol
     )
 
 
-def _cells(found: Found) -> tuple[str, ...]:
+def _cells(found: FoundRate) -> tuple[str, ...]:
     row, interval = found.row, found.interval
     sign = {"about": "", "at most": "<= ", "at least": ">= "}[row.relation]
     predicted = "" if row.predicted is None else f"{sign}{row.predicted:.{row.places}f}"
@@ -128,7 +128,7 @@ def _cells(found: Found) -> tuple[str, ...]:
     return row.what, predicted, f"{rate:.2f}", span, agrees
 
 
-def figure(found: Sequence[Found]) -> "Figure":
+def figure(found: Sequence[FoundRate]) -> "Figure":
     """Every rate with its interval, and its prediction."""
     drawn, axes = canvas.canvas(
         "What the judge's rules promise, and what they keep", width=11, height=2.5 + 0.26 * len(found)

@@ -4,14 +4,14 @@ from typing import Any
 
 from cnnlab.spec.arm import plain
 from cnnlab.spec.record import Record
-from cnnlab.tracking import Run, arm_runs
+from cnnlab.tracking import TrackedRun, arm_runs
 from experiments.claims.registry import claims_fed_by
 from experiments.config.resolve import Point, Settings
 from experiments.tracking import images
 from experiments.training.provenance import git_state
 
 
-def of_arm(point: Point, record: Record, settings: Settings) -> tuple[Run, ...]:
+def of_arm(point: Point, record: Record, settings: Settings) -> tuple[TrackedRun, ...]:
     """The run of a record, or one for each of its members."""
     return arm_runs(
         record,

@@ -14,7 +14,7 @@ from cnnlab.records import Store, require_writable
 from cnnlab.spec.record import Record
 from cnnlab.training.arm import Training, training
 from cnnlab.training.run import evaluation_seeds
-from cnnlab.training.workers import Outcome, Plan, Pool, accelerator, cores, devices
+from cnnlab.training.workers import ArmOutcome, WorkerPlan, WorkerPool, accelerator, cores, devices
 from experiments.claims.registry import claim_digests
 from experiments.cli.console import terminal
 from experiments.cli.signals import undisturbed
@@ -55,7 +55,9 @@ class Session:
         backend = accelerator()
         workers = settings.workers or (cores() if backend == "cpu" else len(devices()))
         cache = settings.cache / "compiled"
-        self.pool = Pool(Plan(workers=workers, backend=backend, source=settings.source, compile_cache=cache))
+        self.pool = WorkerPool(
+            WorkerPlan(workers=workers, backend=backend, source=settings.source, compile_cache=cache)
+        )
         self.on_record = on_record
         self._settled = False
 
@@ -144,7 +146,7 @@ class Session:
                     share.release(name)
                 progress.arm_done(outcome.name, failed=outcome.record is None)
 
-    def _fail(self, point: Point, outcome: Outcome, summary: Summary) -> None:
+    def _fail(self, point: Point, outcome: ArmOutcome, summary: Summary) -> None:
         """Write the reason of a failure into the arm's folder; other arms go on."""
         reason = outcome.failure or "unknown"
         path = self.store.write_failure(point.arm.key, point.block, reason)

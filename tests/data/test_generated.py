@@ -11,7 +11,7 @@ import pytest
 
 from cnnlab import data
 from cnnlab.data import Source, generated, registry
-from cnnlab.data.generated import Sample, Stimulus
+from cnnlab.data.generated import Stimulus, StimulusSample
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.task import Task
 
@@ -63,7 +63,7 @@ def stimulus(task: Task) -> Stimulus:
     return found
 
 
-def drawn(task: Task) -> Sample:
+def drawn(task: Task) -> StimulusSample:
     return stimulus(task).sample(IMAGES if task.channels == 1 else IMAGES // 2, np.random.RandomState(77))
 
 
@@ -76,13 +76,13 @@ def binomial_error(accuracy: float, n: int) -> float:
     return float(np.sqrt(max(accuracy * (1 - accuracy), 1e-3) / n))
 
 
-def assert_reaches_the_bound(observer: Stimulus, sample: Sample, bound: float) -> None:
+def assert_reaches_the_bound(observer: Stimulus, sample: StimulusSample, bound: float) -> None:
     """Fail unless the observer is right as often as stated, within four standard errors."""
     accuracy = float(np.mean(observer.likelihoods(sample.images).argmax(axis=1) == sample.labels))
     assert accuracy == pytest.approx(bound, abs=4 * binomial_error(bound, len(sample.labels)) + 0.0005)
 
 
-def assert_calibrated(observer: Stimulus, sample: Sample) -> None:
+def assert_calibrated(observer: Stimulus, sample: StimulusSample) -> None:
     """Fail unless the observer is right as often as its posterior says, which an ideal one is by definition."""
     scores = observer.likelihoods(sample.images)
     posterior = np.exp(scores - generated.log_sum(scores)[:, None])
@@ -91,7 +91,7 @@ def assert_calibrated(observer: Stimulus, sample: Sample) -> None:
     assert abs(surplus.mean()) < 4 * max(surplus.std() / np.sqrt(len(right)), 2e-4)
 
 
-def assert_linearly_blind(sample: Sample, classes: int) -> None:
+def assert_linearly_blind(sample: StimulusSample, classes: int) -> None:
     """Fail if the nearest class mean, from half of the images, does better than a guess on the other half."""
     flat, half = sample.images.reshape(len(sample.labels), -1), len(sample.labels) // 2
     means = np.stack([flat[:half][sample.labels[:half] == label].mean(axis=0) for label in range(classes)])

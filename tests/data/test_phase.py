@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 from sklearn.neural_network import MLPClassifier
 
-from cnnlab.data.generated import Sample
+from cnnlab.data.generated import StimulusSample
 from cnnlab.data.tasks.phase import CLASSES, Phase
 
 Images = npt.NDArray[np.float64]
@@ -87,7 +87,7 @@ def test_the_enumeration_sees_noise_that_differs_from_column_to_column() -> None
         assert_the_label_is_gone(max_pool, noise)
 
 
-def sample(n: int = 6_000, noise: float = 0.1) -> Sample:
+def sample(n: int = 6_000, noise: float = 0.1) -> StimulusSample:
     return Phase(side=12, contrast=1.0, noise=noise).sample(n, np.random.RandomState(11))
 
 

@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from cnnlab.records import Store, require_writable
-from cnnlab.training.workers import Pool
+from cnnlab.training.workers import WorkerPool
 from experiments import run
 from experiments.config.grid import Grid
 from experiments.reports import sweep as sweep_report
@@ -60,7 +60,7 @@ def counts(plan: Grid, summary: Summary, console: Console) -> None:
 def door(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Door:
     monkeypatch.setenv("CNNLAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(session, "training", invented)
-    monkeypatch.setattr(Pool, "_worker", lambda self, number: Idle())
+    monkeypatch.setattr(WorkerPool, "_worker", lambda self, number: Idle())
     monkeypatch.setattr(sweep_report, "report", counts)
     return Door(capsys=capsys, monkeypatch=monkeypatch)
 

@@ -304,6 +304,7 @@ def test_random_chains_agree_with_the_oracle(network, length):
         check_fields(network, length)
 
 
+@pytest.mark.slow
 @settings(RANDOM, max_examples=30)
 @given(chains(kinds=("transposed", "resize", "conv")), LENGTHS)
 def test_random_rational_strides_agree_with_the_oracle(network, length):

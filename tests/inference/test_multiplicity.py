@@ -1,5 +1,6 @@
 """Holm over a registered family, the price of looks, and partial conjunction; each with its faulty twin."""
 
+import gc
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -12,6 +13,12 @@ from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.verdict import Look
 
 Decide = Callable[[Sequence[float], int], tuple[bool, ...]]
+
+
+@pytest.fixture(autouse=True)
+def heap_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`multipletests` collects garbage at every call, which is slow beside JAX's many objects."""
+    monkeypatch.setattr(gc, "collect", lambda *_: 0)
 
 
 def holm(p_values: Sequence[float], *, registered: int, level: float) -> tuple[bool, ...]:

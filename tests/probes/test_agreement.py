@@ -16,7 +16,7 @@ from cnnlab.geometry.graph_json import read
 from cnnlab.probes import agreement as opinions
 from cnnlab.probes import sight
 from cnnlab.probes.agreement import agreement
-from cnnlab.probes.sight import Seen, measured_fields
+from cnnlab.probes.sight import MeasuredField, measured_fields
 from cnnlab.probes.skeleton import skeleton, spatial, upstream
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import Classic, ConvNet, Net
@@ -211,7 +211,7 @@ def test_rational_strides_and_gaps_see_what_the_formula_says():
     assert rows[2].measured.stride == (Fraction(1, 3), Fraction(1, 2))
 
 
-def measured_field(graph: Network, size: Pair, name: str) -> Seen:
+def measured_field(graph: Network, size: Pair, name: str) -> MeasuredField:
     return measured_fields(graph, size, (name,))[name]
 
 
@@ -220,9 +220,9 @@ def test_by_hand():
         conv("a", "image", 3, 2, ((1, 1), (0, 2))), Blur(name="b", inputs=("a",), kernel=(3, 3), stride=(2, 2))
     )
     # `same` on the 10 x 10 map of a: nothing at the top, one pixel at the bottom; 3 + (3 - 1) * 2 pixels
-    assert measured_field(graph, (20, 20), "b") == Seen(rf=(7, 7), stride=(4, 4), padding=(1, 0))
+    assert measured_field(graph, (20, 20), "b") == MeasuredField(rf=(7, 7), stride=(4, 4), padding=(1, 0))
     # on 9 x 9: one pixel on either side, of stride 2
-    assert measured_field(graph, (18, 18), "b") == Seen(rf=(7, 7), stride=(4, 4), padding=(3, 2))
+    assert measured_field(graph, (18, 18), "b") == MeasuredField(rf=(7, 7), stride=(4, 4), padding=(3, 2))
 
 
 # ---- what the instrument is made of ----

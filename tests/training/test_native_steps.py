@@ -12,7 +12,7 @@ from cnnlab.data import Source
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.network import Add, Network
 from cnnlab.training import checkpoints, members
-from cnnlab.training.run import Result, Run
+from cnnlab.training.run import MemberRun, Result
 from cnnlab.zoo import module
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.module import Net
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("natively")
 
 def train(arm: Arm, source: Source, **more: Any) -> Result:
     given = {"seed": 1, "learning_rate": 0.02, "purpose": "own"} | more
-    return members.train([Run(arm=arm, **given)], source, "native")[0]
+    return members.train([MemberRun(arm=arm, **given)], source, "native")[0]
 
 
 def losses(arm: Arm, source: Source, strategy: str) -> list[float]:
@@ -122,7 +122,7 @@ def test_a_net_with_convolutions_that_are_not_ours_is_stepped_from_python(arm: A
 
 
 def test_a_checkpoint_knows_by_which_convolutions_it_was_made(arm: Arm, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = Run(arm=arm, seed=1, learning_rate=0.02, purpose="own")
+    run = MemberRun(arm=arm, seed=1, learning_rate=0.02, purpose="own")
     ours, theirs = (checkpoints.keeper([run], strategy).identity for strategy in ("native", "sequential"))
     monkeypatch.setattr(library, "_used", ["another library"])
     others = [checkpoints.keeper([run], strategy).identity for strategy in ("native", "sequential")]

@@ -86,7 +86,7 @@ def difference_p(level_a: tuple[Effect, Sample, Sample], level_b: tuple[Effect, 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trained:
+class TrainedEvidence:
     """What training says about a claim.
 
     Attributes:
@@ -105,7 +105,7 @@ class Trained:
     missing: tuple[str, ...] = ()
 
 
-def trained_caps(evidence: Trained, counted: tuple[Effect, ...]) -> tuple[str, ...]:
+def trained_caps(evidence: TrainedEvidence, counted: tuple[Effect, ...]) -> tuple[str, ...]:
     """List why trained evidence stays inconclusive: arms missing, a failed check on a counted task, other caps."""
     tasks = {effect.setting.task for effect in counted}
     missing = (f"arms missing: {', '.join(evidence.missing)}",) if evidence.missing else ()

@@ -112,7 +112,7 @@ class Arms:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Contrast:
+class PlantedContrast:
     """One contrast of the planted claim, in every replication."""
 
     task: Planted
@@ -134,7 +134,7 @@ Level = dict[Condition, Arms]
 class Drawn:
     """Everything a scenario's replications saw: the contrasts, and two levels of each moderator."""
 
-    contrasts: tuple[Contrast, ...]
+    contrasts: tuple[PlantedContrast, ...]
     moderators: tuple[tuple[Level, Level], ...]
 
 
@@ -145,7 +145,7 @@ def draw(scenario: Scenario, repeats: int, seed: int) -> Drawn:
     for match, tasks in ((scenario.rule.match, scenario.tasks), (scenario.other_match, scenario.matched)):
         for task in tasks:
             for condition, arms in _task_arms(task, repeats, random).items():
-                contrasts.append(Contrast(task=task, condition=condition, match=match, arms=arms))
+                contrasts.append(PlantedContrast(task=task, condition=condition, match=match, arms=arms))
     levels = tuple(
         (_level(scenario.tasks[0], one, repeats, random), _level(scenario.tasks[0], other, repeats, random))
         for one, other in scenario.moderators

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.probes.trained import Trained, Values
+from cnnlab.probes.trained import TrainedMember, Values
 
 IMAGES, REACH = 40, 2
 
 
-def probe(member: Trained) -> dict[str, float]:
+def probe(member: TrainedMember) -> dict[str, float]:
     """Share of (test image, circular shift) pairs whose predicted class is that of the unmoved image (Zhang 2019).
 
     `one_pixel`: over the eight shifts by at most one pixel along either axis; `two_pixels`: over the 24 by at most

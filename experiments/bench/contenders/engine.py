@@ -78,7 +78,7 @@ class Engine:
             for steps_taken in stretches:
                 if self.watched:
                     at = steps_taken.start
-                    looks.append(self.built.look(self.state, *given, whole[at], self.rates[at]))
+                    looks.append(self.built.measure_step(self.state, *given, whole[at], self.rates[at]))
                 self.state, values = self.built.advance(self.state, *given, whole, self.rates, steps_taken)
                 found += values
             losses += jax.device_get(found)

@@ -88,7 +88,7 @@ class Slopes:
 
     Attributes:
         values: the slopes. what: one phrase that names them.
-        caps: why they may not be read (see `Trained`). tables: the evidence as a reader looks at it.
+        caps: why they may not be read (see `TrainedEvidence`). tables: the evidence as a reader looks at it.
     """
 
     values: tuple[float, ...]
