@@ -263,6 +263,7 @@ def test_the_suite_trains_judges_writes_and_goes_on_where_it_stopped(opened: Sui
     for name in ("pool_position", "relu_at_zero"):
         written = {path.name for path in (opened.results / "sweeps" / name / "smoke").iterdir()}
         assert {"arms.csv", "effects.parquet", "verdicts.json"} <= written
+    assert "side by side" not in done.out
     done = opened(*ASKED)
     assert (done.code, opened.trained) == (0, [])
     assert "trained 0 arms, found 8 done, 0 failures" in done.out
@@ -300,7 +301,7 @@ def test_a_suite_over_records_of_both_kinds_goes_on(opened: Suite) -> None:
     store = Store(opened.results / "runs")
     made = Counter(provenance.convolutions(store.provenance(*name)) for name in store.names())
     assert made == {"xla": 6, "native-0123": 2}
-    assert "found 6 made by library xla, of the same protocol: used" in " ".join(done.out.split())
+    assert "convolutions: 2 native and 6 xla records stand side by side" in done.out
 
 
 def test_an_arm_or_a_sweep_that_fails_stops_no_other_and_is_told(

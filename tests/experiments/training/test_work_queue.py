@@ -13,19 +13,18 @@ from cnnlab.records import Store, lease
 from cnnlab.spec.record import Record
 from cnnlab.training.arm import Training
 from cnnlab.training.workers import Outcome, Plan, Pool
-from experiments.config.grid import grid
 from experiments.config.resolve import Point
 from experiments.training.work_queue import Name, WorkQueue
 
-from .conftest import planted_record
+from ..conftest import Compose, planted_record
 
 ARMS = 12
 
 
 @pytest.fixture(scope="module")
-def points() -> dict[Name, Point]:
+def points(composed: Compose) -> dict[Name, Point]:
     """Arms that differ in their learning rate."""
-    (first,) = grid(["scale=smoke"]).points
+    (first,) = composed("", "smoke").points
     rates = [0.001 * (1 + place) for place in range(ARMS)]
     recipes = [dataclasses.replace(first.arm.recipe, learning_rate=rate) for rate in rates]
     arms = [dataclasses.replace(first.arm, recipe=recipe) for recipe in recipes]
