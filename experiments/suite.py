@@ -22,6 +22,7 @@ from experiments.reports.sweep import build_report, write_report
 from experiments.tracking.mirror import Mirror
 from experiments.training import convolutions, suite_train
 from experiments.training.estimate import ENDING, SWEEP, Pace, machine_pace, spoken
+from experiments.training.provenance import mixture
 from experiments.training.session import Session, expected_runs, require_folders, usable
 from experiments.training.suite_plan import CONTROL, Name, Plan, choose, compose, make, named, parse_choice, stages
 from experiments.training.summary import Summary
@@ -190,6 +191,8 @@ def run(ready: Prepared, session: Session, mirror: Mirror, console: Console, beg
                 console.print(suite_report.line(report, write_report(report)))
                 mirror.show_report(report)
     suite_report.show(found, there, plan.settings.scale, console)
+    if line := mixture(session.store, (point.arm.key for point in plan.points)):
+        console.print(line, markup=False)
     ended = time.perf_counter()
     took = {"training": clock.seconds, "judging and drawing": ended - trained, "in all": ended - began}
     path = suite_report.write_summary(summary(ready, total, found, took), folder)

@@ -274,10 +274,10 @@ def root_handlers() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def library_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The library of our own convolutions; skips where it cannot be compiled."""
+def library_file() -> Path:
+    """The library of our own convolutions, compiled once a session; skips where it cannot be compiled."""
     try:
-        return native.build(tmp_path_factory.mktemp("native"))
+        return native.build(SESSION / "native")
     except native.LibraryError as problem:
         pytest.skip(str(problem))
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,11 +19,12 @@ from cnnlab.spec.record import PROTOCOL, Finals, Measured, Record, Tried, Tuning
 from cnnlab.training.arm import Training
 from cnnlab.training.run import evaluation_seeds
 from cnnlab.training.workers import Pool
+from cnnlab.zoo import native
 from cnnlab.zoo.lowering import network
 from experiments.claims.registry import claim_digests
 from experiments.config.grid import Grid, grid
 from experiments.config.resolve import Point
-from experiments.training import session
+from experiments.training import convolutions, session
 
 Compose = Callable[..., Grid]
 Plant = Callable[..., Record]
@@ -189,6 +191,40 @@ def untrained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         trained.append(arm.key)
         return (yield from invented(arm, *rest))
 
-    monkeypatch.setattr(session, "training", training)
-    monkeypatch.setattr(Pool, "_worker", lambda self, number: Idle())
+    train_nothing(monkeypatch, training)
     return trained
+
+
+def train_nothing(patch: pytest.MonkeyPatch, training: Callable[..., Training] = invented) -> None:
+    """Have sessions make records without workers, and take our own convolutions for compiled."""
+    patch.setattr(session, "training", training)
+    patch.setattr(Pool, "_worker", lambda self, number: Idle())
+    patch.setattr(convolutions, "accelerator", lambda: "cpu")
+    patch.setattr(native, "compiler", list)
+    patch.setattr(native, "build", lambda folder: folder / "native-0123.so")
+
+
+@functools.cache
+def grid_of(words: tuple[str, ...]) -> Grid:
+    """The grid of a command line, composed once."""
+    return grid(list(words))
+
+
+@pytest.fixture
+def composed_once() -> Callable[[list[str]], Grid]:
+    """Stands for `grid` where a command is called again and again: it composes anew only if arms may be others."""
+    own = ("results=", "cache=", "force=")
+
+    def compose(words: list[str]) -> Grid:
+        given = dict(word.split("=", 1) for word in words if word.startswith(own))
+        places = {"results": os.environ["CNNLAB_RESULTS"], "cache": os.environ["CNNLAB_CACHE"], **given}
+        made = grid_of(tuple(word for word in words if not word.startswith(own)))
+        settings = dataclasses.replace(
+            made.settings,
+            results=Path(places["results"]),
+            cache=Path(places["cache"]),
+            force=given.get("force") == "true",
+        )
+        return dataclasses.replace(made, settings=settings)
+
+    return compose

@@ -28,12 +28,13 @@ from experiments.tracking import images
 from experiments.tracking.workspace import ARM
 from experiments.training import convolutions, session
 
-from .conftest import Door
+from .conftest import Door, Ended, train_nothing
 
 ROOT = Path(__file__).parents[2]
 TINY = ("+sweep=pool_position", "scale=smoke", "model.width=2", "scale.max_train_images=64", "scale.max_epochs=1")
 ARMS = 6
 Inspect = Callable[[Path], list[Any]]
+Tiny = Callable[..., Ended]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,15 +46,14 @@ class Swept:
     out: str
 
 
-@pytest.fixture(scope="module")
-def swept(tmp_path_factory: pytest.TempPathFactory) -> Swept:
-    """Nothing is written to it; a test that changes results takes a copy."""
-    folder = tmp_path_factory.mktemp("swept")
+def swept_into(folder: Path, prepare: Callable[[pytest.MonkeyPatch], None]) -> Swept:
+    """Run the sweep's command in this process, with W&B's files."""
     printed, complained = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(folder / "results", folder / "cache", folder / "wandb").items():
             patch.setenv(name, value)
-        patch.setattr(sys, "argv", ["run", *TINY, "tracker=offline"])
+        prepare(patch)
+        patch.setattr(sys, "argv", ["run", *TINY, "workers=1", "tracker=offline"])
         # measured in a process of its own, which takes longer than all arms together
         patch.setattr(images, "energies", lambda graphs, seconds: [None] * len(graphs))
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(complained):
@@ -61,6 +61,25 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Swept:
         sys.modules["wandb"].teardown()
     assert (code, complained.getvalue()) == (ExitCode.DONE, "")
     return Swept(results=folder / "results", cache=folder / "cache", out=printed.getvalue())
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Swept:
+    """The sweep, really trained, once a session. Nothing is written to it; who changes results takes a copy."""
+    return swept_into(tmp_path_factory.mktemp("trained"), lambda patch: None)
+
+
+@pytest.fixture(scope="session")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Swept:
+    """The same, with a training that takes no time."""
+    return swept_into(tmp_path_factory.mktemp("quick"), train_nothing)
+
+
+@pytest.fixture(scope="session", params=["quick", pytest.param("trained", marks=pytest.mark.slow)])
+def swept(request: pytest.FixtureRequest) -> Swept:
+    """What holds of the sweep holds with either training; the real one takes half a minute."""
+    made: Swept = request.getfixturevalue(request.param)
+    return made
 
 
 def environment(results: Path, cache: Path, home: Path) -> dict[str, str]:
@@ -76,9 +95,8 @@ def environment(results: Path, cache: Path, home: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def tiny(swept: Swept, door: Door, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """The tiny sweep's command in this process, without W&B: `tiny(results, *words)`. Its programs are compiled."""
-    monkeypatch.setenv("CNNLAB_CACHE", str(swept.cache))
+def tiny(door: Door) -> Callable[..., Ended]:
+    """The tiny sweep's command in this process, without W&B: `tiny(results, *words)`."""
     return lambda results, *words: door(run.main, *TINY, "tracker=off", f"results={results}", *words)
 
 
@@ -110,7 +128,7 @@ def test_a_sweep_ends_with_tables_verdicts_and_a_figure(swept: Swept) -> None:
     assert (folder / "pool_position.png").stat().st_size > 10_000
 
 
-def test_run_again_it_trains_nothing_and_prints_the_same_tables(swept: Swept, tiny: Callable[..., Any]) -> None:
+def test_run_again_it_trains_nothing_and_prints_the_same_tables(swept: Swept, tiny: Tiny) -> None:
     before = {path: path.stat().st_mtime_ns for path in swept.results.rglob("record.json")}
     done = tiny(swept.results)
     assert (done.code, done.err) == (0, "")
@@ -128,7 +146,7 @@ def test_provenance_lies_beside_the_record_and_not_in_it(swept: Swept) -> None:
     assert {store.read(*name).members for name in store.names()} == {(1000, 1001)}
 
 
-def test_a_damaged_record_is_named_before_anything_runs(swept: Swept, tiny: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_damaged_record_is_named_before_anything_runs(swept: Swept, tiny: Tiny, tmp_path: Path) -> None:
     name, content = next(iter(records(swept.results).items()))
     place = tmp_path / name / "record.json"
     place.parent.mkdir(parents=True)
@@ -203,6 +221,7 @@ def test_points_made_without_level_and_data_are_noticed(
 ) -> None:
     """Two settings of one task, and their twin: the same command with the fault."""
     monkeypatch.setattr(run, "grid", compose)
+    monkeypatch.setattr(images, "of_arm", lambda *_: {})
     monkeypatch.setattr(run.sweep_report, "finish", lambda *_: None)
     assert door(run.main, *TWO_SETTINGS, "tracker=offline").code == 0
     wrong = told(shown_arms(tmp_path / "results", inspect), grid(list(TWO_SETTINGS)))
@@ -222,7 +241,7 @@ def without_compiler(*_: object) -> None:
 
 
 @pytest.fixture
-def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+def bare(untrained: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A CPU without a compiler."""
     monkeypatch.setattr(convolutions, "accelerator", lambda: "cpu")
     monkeypatch.setattr(native, "compiler", without_compiler)
@@ -251,7 +270,7 @@ def test_left_open_they_are_xlas_there_and_a_line_says_so(
 
 
 def test_records_of_both_kinds_are_used_side_by_side_and_a_line_says_so(
-    swept: Swept, tiny: Callable[..., Any], tmp_path: Path
+    swept: Swept, tiny: Tiny, tmp_path: Path
 ) -> None:
     """A sweep goes on with records of either kind; the twin: of one kind alone nothing is said."""
     assert "stand side by side" not in swept.out
@@ -293,32 +312,32 @@ def wait_for_records(results: Path, count: int, running: "subprocess.Popen[bytes
 
 @pytest.mark.slow
 def test_killed_in_the_middle_it_resumes_to_the_same_bytes_and_table(
-    swept: Swept, tiny: Callable[..., Any], tmp_path: Path
+    trained: Swept, tiny: Tiny, tmp_path: Path
 ) -> None:
-    with start(tmp_path, swept.cache) as running:
+    with start(tmp_path, trained.cache) as running:
         wait_for_records(tmp_path, 2, running)
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()
     survivors = records(tmp_path)
     assert 2 <= len(survivors) < ARMS
-    done = tiny(tmp_path)
+    done = tiny(tmp_path, f"cache={trained.cache}")
     assert done.code == 0, done.err
     assert f"found {len(survivors)} done" in done.out
-    assert records(tmp_path) == records(swept.results)
-    assert tables(done.out) == tables(swept.out)
+    assert records(tmp_path) == records(trained.results)
+    assert tables(done.out) == tables(trained.out)
 
 
 @pytest.mark.slow
-def test_two_sweeps_at_once_do_not_corrupt_each_other(swept: Swept, tmp_path: Path) -> None:
-    with start(tmp_path, swept.cache) as one, start(tmp_path, swept.cache) as other:
+def test_two_sweeps_at_once_do_not_corrupt_each_other(trained: Swept, tmp_path: Path) -> None:
+    with start(tmp_path, trained.cache) as one, start(tmp_path, trained.cache) as other:
         assert (one.wait(), other.wait()) == (0, 0)
-    assert records(tmp_path) == records(swept.results)
+    assert records(tmp_path) == records(trained.results)
     assert not [path for path in (tmp_path / "runs").rglob(".*-*") if path.is_dir()]
 
 
 @pytest.mark.slow
 def test_a_failed_arm_leaves_its_reason_and_the_sweep_says_so(
-    swept: Swept, tiny: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    trained: Swept, tiny: Tiny, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     honest = session.training
 
@@ -329,7 +348,7 @@ def test_a_failed_arm_leaves_its_reason_and_the_sweep_says_so(
 
     with monkeypatch.context() as patch:
         patch.setattr(session, "training", training)
-        done = tiny(tmp_path)
+        done = tiny(tmp_path, f"cache={trained.cache}")
     assert done.code == ExitCode.FAILED
     assert f"trained {ARMS - 1} arms, found 0 done, 1 failed" in done.out
     (reason,) = tmp_path.rglob("failure.txt")
@@ -337,7 +356,7 @@ def test_a_failed_arm_leaves_its_reason_and_the_sweep_says_so(
     assert str(reason) in done.err
     assert "Traceback" not in done.err
     assert "Verdicts" in done.out
-    again = tiny(tmp_path)
+    again = tiny(tmp_path, f"cache={trained.cache}")
     assert again.code == 0, again.err
     assert f"trained 1 arms, found {ARMS - 1} done, 0 failed" in again.out
     assert not list(tmp_path.rglob("failure.txt"))
