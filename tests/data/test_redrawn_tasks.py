@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import tomllib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -93,6 +94,16 @@ def test_the_frozen_photographs_are_what_was_frozen() -> None:
         assert photo.std() > 20
     assert photos[:, 0, :4].tolist() == CORNER
     assert "CC0" in textures12.FILE.with_suffix(".txt").read_text()
+
+
+def test_every_frozen_file_is_part_of_the_package_and_says_where_it_comes_from() -> None:
+    package = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    assert "data/files/*" in package["tool"]["setuptools"]["package-data"]["cnnlab"]
+    files = {path.name for path in fashion12.FILE.parent.iterdir()}
+    assert {f"{name}.npz" for name in ("digits", "fashion12", "textures12")} <= files
+    for name in files:
+        text = fashion12.FILE.with_name(name).with_suffix(".txt").read_text()
+        assert all(f"\n{key} " in text for key in ("Data", "Licence", "Taken", "Changed", "Made by")), name
 
 
 def test_clothing_is_averaged_by_thirds() -> None:

@@ -1,4 +1,4 @@
-"""Patches of 12x12 pixels of three photographs, under pixel noise: is it brick, grass or gravel.
+"""Patches of 12x12 pixels of three photographs, of brick, of grass and of gravel, under pixel noise.
 
 The photographs come with the package (`files/textures12.txt`), 512x512 pixels each. Training patches are cut from
 their left half, at places that are drawn anew in every epoch, as is the noise, from seed and epoch alone. Validation
