@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ import pytest
 from cnnlab.data import Dataset, Redrawn, Source, Split, draw
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.task import Task
-from cnnlab.training import members
-from cnnlab.training.run import Purpose, Run
+from cnnlab.training import checkpoints, members
+from cnnlab.training.run import Purpose, Result, Run
 
 EPOCHS, SEED = 3, 5
 Seen = list[npt.NDArray[np.float32]]
@@ -145,9 +146,35 @@ def test_every_strategy_trains_on_the_same_images(
     assert not np.allclose(fixed[:, 1:], np.array(alone)[:, 1:], rtol=1e-3)
 
 
-def test_a_training_that_goes_on_sees_the_epochs_that_it_has_not_seen(arm: Arm, source: Source) -> None:
-    """An epoch's images do not depend on which epochs this process has drawn before."""
+def test_an_epochs_images_do_not_depend_on_those_drawn_before(arm: Arm, source: Source) -> None:
     train, _ = draw(members.dataset(arm.task, source), arm.task, SEED)
     in_turn = [train.in_epoch(epoch) for epoch in range(EPOCHS)]
     again, _ = draw(members.dataset(arm.task, source), arm.task, SEED)
     assert np.array_equal(again.in_epoch(EPOCHS - 1), in_turn[-1])
+
+
+def test_a_killed_training_goes_on_with_the_images_it_has_not_seen(
+    arm: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(folder: Path | None) -> Result:
+        (result,) = members.train(
+            [Run(arm=arm, seed=SEED, learning_rate=0.02, purpose="own", checkpoints=folder)], source, "sequential"
+        )
+        return result
+
+    whole, honest = train(None), Redrawn.in_epoch
+    monkeypatch.setattr(checkpoints, "EVERY", 0.0)
+    monkeypatch.setattr(checkpoints, "SHARE", np.inf)
+    asked: list[int] = []
+
+    def killed(train: Redrawn, epoch: int) -> npt.NDArray[np.float32]:
+        asked.append(epoch)
+        if len(asked) == EPOCHS:
+            raise KeyboardInterrupt
+        return honest(train, epoch)
+
+    monkeypatch.setattr(Redrawn, "in_epoch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "kept")
+    assert train(tmp_path / "kept") == whole
+    assert asked == [*range(EPOCHS), EPOCHS - 1]
