@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnlab.data.arrays import Dataset, from_pixels
+from cnnlab.data.redrawing import placed
 
 FILE = Path(__file__).parent / "files" / "digits.npz"
 SIDE, CANVAS, CLASSES, BRIGHTEST = 8, 12, 10, 16
@@ -42,11 +43,7 @@ def frozen() -> Digits:
 
 def on_canvas(digits: Digits) -> npt.NDArray[np.uint8]:
     """Put every digit at its place on a black canvas, uint8 (1797, 12, 12)."""
-    canvas = np.zeros((len(digits.images), CANVAS, CANVAS), np.uint8)
-    rows = digits.row[:, None, None] + np.arange(SIDE)[:, None]
-    columns = digits.column[:, None, None] + np.arange(SIDE)
-    canvas[np.arange(len(canvas))[:, None, None], rows, columns] = digits.images
-    return canvas
+    return placed(digits.images, np.stack([digits.row, digits.column]).astype(np.int64), CANVAS)
 
 
 def parted(images: npt.NDArray[np.uint8], digits: Digits) -> Dataset:

@@ -90,11 +90,11 @@ def dataset(task: Task, pool: Sampler, test: Sampler) -> Dataset:
     """Generate pool and test set, every channel scaled by its mean and standard deviation over the pool."""
     drawn, kept = pool(POOL_IMAGES, np.random.RandomState(POOL_STREAM)), _test(task, test)
     mean, deviation = drawn.images.mean(axis=(0, 1, 2)), drawn.images.std(axis=(0, 1, 2))
-    parts = (
+    whole, fixed = (
         Split(((part.images - mean) / deviation).astype(np.float32), part.labels.astype(np.int32))
         for part in (drawn, kept)
     )
-    return verified(Dataset(*parts), task, imbalance=1.1)
+    return verified(Dataset(whole, fixed), task, imbalance=1.1)
 
 
 def strata(task: Task, test: Sampler) -> dict[str, Ints]:

@@ -141,6 +141,27 @@ def compiled(arm: Arm, strategy: str) -> Compiled:
     )
 
 
+@dataclass
+class Shown:
+    """The members' training images on the device: those of one epoch, put there anew only where others are drawn.
+
+    Attributes:
+        trains: the training draw of every member. join: of many arrays makes one.
+    """
+
+    trains: Sequence[Split]
+    join: Callable[[Sequence[Any]], Any]
+    drawn: Sequence[Any] = ()
+    images: Any = None
+
+    def in_epoch(self, epoch: int) -> Any:
+        """The images of an epoch, ([members,] n, side, side, channels)."""
+        drawn = [train.in_epoch(epoch) for train in self.trains]
+        if [id(one) for one in drawn] != [id(one) for one in self.drawn]:
+            self.drawn, self.images = drawn, jax.device_put(self.join(drawn))
+        return self.images
+
+
 def _train_together(runs: Sequence[MemberRun], source: Source, strategy: str) -> list[Result]:
     """Train members side by side, or exactly one without a member axis."""
     arm, lone = runs[0].arm, strategy != "side_by_side"
@@ -151,7 +172,7 @@ def _train_together(runs: Sequence[MemberRun], source: Source, strategy: str) ->
     run = compiled(arm, strategy)
     join: Callable[[Sequence[Any]], Any] = only if lone else stack
     state = join([run.init(one.seed) for one in filled])
-    train_images = jax.device_put(join([train.images for train, _ in draws]))
+    shown = Shown([train for train, _ in draws], join)
     train_labels = jax.device_put(join([train.labels for train, _ in draws]))
     orders = [epoch_orders(arm.task.train_images, arm.recipe.epochs, one.seed) for one in filled]
     rates = _joined([np.float32(one.learning_rate) for one in filled], lone)
@@ -169,6 +190,7 @@ def _train_together(runs: Sequence[MemberRun], source: Source, strategy: str) ->
     checked = set(log_spaced_steps(arm.recipe.epochs))
     validation = [validation for _, validation in draws]
     for epoch in range(begin, arm.recipe.epochs):
+        train_images = shown.in_epoch(epoch)
         order = _joined([own[epoch] for own in orders], lone)
         batches = np.split(order, range(arm.recipe.batch_size, arm.task.train_images, arm.recipe.batch_size), axis=-1)
         first = epoch * steps_per_epoch
