@@ -1,4 +1,4 @@
-"""Judging a whole registered family at once, and saying which contrasts deserve their second block."""
+"""Judge a whole registered family of claims at once, and list the contrasts that need their second block."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

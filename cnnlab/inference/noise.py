@@ -1,4 +1,4 @@
-"""The noise floor: what an arm against itself, with other initial weights, says about reading single runs."""
+"""The noise floor: how far two copies of one arm differ that have other initial weights alone."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Is a function affine? Build the one map x -> A x + b that it would have to be by probing, and compare.
+"""Is a function affine? Build the only possible map x -> A x + b from its values at 0 and the basis vectors; compare.
 
 Inputs come in batches of shape (n, *shape), as NumPy arrays whose dtype is that of the function. The answer is a
 relative error: around the rounding of the dtype where the function is affine, near 1 where it is not.

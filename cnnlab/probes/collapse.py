@@ -1,4 +1,4 @@
-"""Does a net collapse into one affine map? Zoo nets probed up to any layer, in any precision, in either mode."""
+"""Is a net one affine map? Zoo nets are tested up to any layer, in any precision, in training or evaluation mode."""
 
 import itertools
 from collections.abc import Iterable, Iterator

@@ -32,7 +32,7 @@ def pack(content: bytes) -> bytes:
 
 
 def unpack(packed: bytes, path: Path) -> bytes:
-    """What `pack` was given. Raises RecordError, naming `path`, for anything else."""
+    """Decompress what `pack` made. Raises RecordError, naming `path`, for anything else."""
     try:
         return gzip.decompress(packed)
     except (OSError, EOFError, zlib.error):

@@ -1,4 +1,4 @@
-"""Looks into a trained member: its probes, taken after the last step, so that they cannot change the run."""
+"""Runs the probes of a trained member after its last step, so that they cannot change the training."""
 
 import functools
 from collections.abc import Callable
@@ -70,7 +70,7 @@ def member(arm: Arm, state: State, train: Split, test: Split) -> TrainedMember:
 
 @functools.lru_cache(maxsize=4)
 def instruments(arm: Arm) -> Instruments:
-    """What is compiled for an arm, weights being arguments: outputs of the watched layers, and a gradient at the image.
+    """Compile an arm's functions of weights and images: outputs of the watched layers, and an input gradient.
 
     The latter pulls back through the logits and the last map at once: what is sent from one of them is zero elsewhere.
     """

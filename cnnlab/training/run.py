@@ -1,4 +1,4 @@
-"""The units of work: one member to train, or one linear baseline to fit, and what comes back."""
+"""The units of work: one member to train or one linear baseline to fit, and their results."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ class MemberRun:
 
 @dataclass(frozen=True, kw_only=True)
 class LinearFit:
-    """Logistic regression on the draw of one seed: the bar a task has to leave room above."""
+    """Logistic regression on the draw of one seed: the linear baseline of a task."""
 
     task: Task
     seed: int
@@ -41,7 +41,7 @@ class LinearFit:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What one run gives back.
+    """The result of one run.
 
     Attributes:
         test_accuracy, test_loss: null for a tuning run. Losses are null where diverged; accuracies are then chance.

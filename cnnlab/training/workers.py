@@ -50,7 +50,7 @@ PAUSE = 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerPlan:
-    """How a machine is used.
+    """How many worker processes run, on which backend, with which data, caches and convolutions.
 
     Attributes:
         workers: processes. backend: `cpu` or `gpu`.
@@ -71,7 +71,7 @@ def cores() -> int:
 
 
 def devices() -> tuple[str, ...]:
-    """The GPUs this process may use, as CUDA_VISIBLE_DEVICES names them; a batch system tells by that variable."""
+    """The GPUs this process may use: the entries of CUDA_VISIBLE_DEVICES, which a batch system sets."""
     if "CUDA_VISIBLE_DEVICES" in os.environ:
         return tuple(name for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name not in ("", "-1"))
     return tuple(str(place) for place, _ in enumerate(Path("/dev").glob("nvidia[0-9]*")))
@@ -290,7 +290,7 @@ class WorkerPool:
 
 @contextlib.contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for a process that is started meanwhile.
+    """Set environment variables for processes that are started inside the `with` block.
 
     They must be there before its first import: BLAS libraries read them when they are loaded, and a worker's fits
     took several times longer with BLAS threads spinning on the other worker's core.
@@ -306,7 +306,7 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 def serve(pipe: connection.Connection, plan: WorkerPlan) -> None:
-    """Body of a worker: read work from the pipe, answer, until the parent is gone."""
+    """Main loop of a worker: read work from the pipe and answer, until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what ends
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import jax
