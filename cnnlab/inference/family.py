@@ -12,7 +12,7 @@ from cnnlab.spec.verdict import Effect, Setting, Verdict
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One claim before the judge: its rule and its evidence."""
+    """One claim to judge: its rule and its evidence."""
 
     rule: Rule[Any]
     evidence: Any

@@ -104,7 +104,7 @@ def convolution_defects(matrix: Floats, reads: Shape, gives: Shape, *, stride: i
 
 
 def window(matrix: Floats, reads: Shape, gives: Shape) -> tuple[int, int]:
-    """Height and width in pixels of what the central output of a linear map between images reads."""
+    """Height and width in pixels of the window that the central output of a linear map between images reads."""
     rows, columns, channels = gives
     kernel = matrix.reshape(rows, columns, channels, *reads)[rows // 2, columns // 2]
     lines = (np.flatnonzero(kernel.any(axis)) for axis in ((0, 2, 3), (0, 1, 3)))

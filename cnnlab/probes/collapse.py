@@ -30,7 +30,7 @@ Values = dict[str, dict[str, Floats]]
 
 @dataclass(frozen=True, kw_only=True)
 class CollapseSubject:
-    """A net bound to an image, the mode in which it runs, and the layers up to which it is looked at."""
+    """A net with an image size, the mode in which it runs, and the layers up to which it is tested."""
 
     name: str
     network: Network
@@ -40,7 +40,7 @@ class CollapseSubject:
 
 @dataclass(frozen=True, kw_only=True)
 class CollapseOutcome:
-    """What probing found of a net up to one layer, in one precision.
+    """The result for a net up to one layer, in one precision.
 
     Attributes:
         net, layer: the net's name, and the layer up to which it was looked at.

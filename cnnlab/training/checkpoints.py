@@ -1,7 +1,7 @@
 """Checkpoints of long trainings: a killed training continues from the last one and ends with the same bytes.
 
-Orbax writes each beside the last and puts it in place by one rename, so that a kill leaves one of the two. Whatever is
-not exactly this training's (other code, packages or processor, a torn or edited file) is as if it were not there.
+Orbax writes a new checkpoint beside the last one and renames it into place, so that a kill leaves one of the two. A
+checkpoint of another training, code, package version or processor, or a torn or edited file, is not used.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ from cnnlab.zoo import native
 EVERY = 10.0
 """Seconds between checkpoints; a shorter training has none. One of a small net takes a tenth of a second."""
 SHARE = 0.05
-"""Of a training's time that checkpoints may take at most, on a disk that is slow."""
+"""Largest share of a training's time that checkpoints may take, on a slow disk."""
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 SHA256 = "sha256"
 

@@ -22,13 +22,13 @@ TRAIN_IMAGES, TEST_IMAGES = 256, 256
 AT_ONCE = 256
 
 QUICKLY_COMPILED = {"xla_backend_optimization_level": 0}
-"""The gradient at the image is taken twice a member: compiling it costs more than it can ever win back."""
+"""The input gradient is computed twice a member: an optimised program takes longer to compile than it saves."""
 
 Instruments = tuple[Callable[..., dict[str, Array]], Callable[..., Array]]
 
 
 def probed(arm: Arm, state: State, train: Split, test: Split) -> dict[str, float]:
-    """Every probe of one trained member, by path, to six significant digits; values that are not finite are left out.
+    """Run every probe of one trained member: values by path, six significant digits, only those that are finite.
 
     Args: see `member`.
     """
@@ -37,7 +37,7 @@ def probed(arm: Arm, state: State, train: Split, test: Split) -> dict[str, float
 
 
 def member(arm: Arm, state: State, train: Split, test: Split) -> TrainedMember:
-    """One member as probes look at it.
+    """Make the input of the probes from one member.
 
     Args:
         arm: net, recipe and task.

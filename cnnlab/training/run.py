@@ -21,7 +21,7 @@ class MemberRun:
     Attributes:
         seed: fixes the train/validation draw, the data order and the initial weights, whatever the arm.
         purpose: `tune` never sees the test set; `own` also records histories, statistics and probes.
-        checkpoints: folder in which a long training leaves what it has reached, and looks for it; None: nowhere.
+        checkpoints: folder for the checkpoints of a long training; None: no checkpoints.
     """
 
     arm: Arm
@@ -47,8 +47,8 @@ class Result:
         test_accuracy, test_loss: null for a tuning run. Losses are null where diverged; accuracies are then chance.
         diverged: a loss was not finite, or the validation accuracy was no better than a guess.
         history: series by name, see `cnnlab.spec.record.Record`; empty unless the purpose is `own`.
-        probes: what the trained net shows when it is looked into, by path (`cnnlab.probes.final`); empty unless the
-            purpose is `own`, and where diverged.
+        probes: values of the probes of the trained net by path (`cnnlab.probes.final`); empty unless the purpose is
+            `own`, and where diverged.
     """
 
     validation_accuracy: float

@@ -127,7 +127,7 @@ class _Offers:
     over: bool = False
 
     def draw(self) -> _Job | None:
-        """The next arm; None if there is none any more, or none just now."""
+        """Return the next arm; None if there is none left, or none that may begin now."""
         for offer in self.source:
             return None if offer is None else _Job(name=offer[0], training=offer[1])
         self.over = True
@@ -145,7 +145,7 @@ class _Worker:
 
 
 class WorkerPool:
-    """Drives arms to their records on a set of worker processes.
+    """Trains arms on a set of worker processes.
 
     Use as a context manager; leaving it ends the workers. `run` may be called more than once.
     """
