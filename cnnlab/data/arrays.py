@@ -1,4 +1,4 @@
-"""What a task is made of: arrays, where they lie, and what must hold of them before anything is trained."""
+"""The arrays of a task, where their files are, and the checks that they must pass before training."""
 
 import math
 from collections.abc import Callable, Sequence

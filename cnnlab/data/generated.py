@@ -1,4 +1,4 @@
-"""What generated tasks share: two fixed random streams, scaling, and what is known of every test image.
+"""Common parts of generated tasks: two fixed random streams, scaling, and facts about every test image.
 
 A task generates the same pool and test set for everybody; a seed draws from the pool (`cnnlab.data.drawing`). The
 streams are NumPy's legacy generator, the one whose numbers are promised never to change (NEP 19).

@@ -1,4 +1,4 @@
-"""Every other dataset: those of TensorFlow Datasets, without TensorFlow.
+"""Datasets of TensorFlow Datasets (TFDS), read without TensorFlow; any task without a module of its own.
 
 Three ways in: prepared in `cache_dir` as array_record (parquet drops rows in TFDS 4.9.10, tfrecord needs TensorFlow
 to be read); from the files as published in `raw_dir`; over the network. Records are decoded once and kept, see

@@ -1,4 +1,4 @@
-"""What a network costs: parameters, multiply-accumulates and activation memory, per node and in total.
+"""Cost of a network: parameters, multiply-accumulates and activation memory, per node and in total.
 
 Multiply-accumulates are those of convolutions, transposed convolutions and dense layers, per sample: biases, norms,
 activations and pools are not counted, and a tap that falls on padding is (every tool's convention for a convolution).
@@ -30,7 +30,7 @@ class NodeCost:
 
     @property
     def activation_bytes(self) -> int | None:
-        """Bytes of its output in float32, per sample."""
+        """Bytes of the node's output in float32, per sample."""
         return None if self.activation_elements is None else FLOAT32_BYTES * self.activation_elements
 
 

@@ -1,4 +1,4 @@
-"""Networks as JSON: reads the graph format a user can hand in, and writes what geometry found."""
+"""Networks as JSON: read a user's graph file, and write the results of geometry."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -41,7 +41,7 @@ LARGEST = 10**9
 
 @dataclass(frozen=True, kw_only=True)
 class GraphFile:
-    """A network as read, and the (height, width) of its image, None if the file leaves that open."""
+    """A network read from a file, and the (height, width) of its image; None if the file does not give one."""
 
     network: Network
     input_size: Pair | None

@@ -1,6 +1,6 @@
-"""The image window of one unit: true also where paths are misaligned.
+"""The image window of one unit; also correct where paths are misaligned.
 
-Followed backwards, position by position, over the whole graph; `cnnlab.geometry.fields` goes forwards.
+Computed backwards from the unit, position by position; `cnnlab.geometry.fields` goes forwards from the image.
 """
 
 from collections import defaultdict

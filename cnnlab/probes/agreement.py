@@ -1,4 +1,4 @@
-"""Two opinions on one network, side by side: geometry's formulas and the gradients of the net that runs."""
+"""Compare two sources for receptive fields: geometry's formulas, and gradients of the running net."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from cnnlab.spec.network import Network, Pair
 
 @dataclass(frozen=True, kw_only=True)
 class AgreementRow:
-    """What both say of one node; None where the paths into a merge are not aligned."""
+    """Formula and measurement of one node; None where the paths into a merge are not aligned."""
 
     name: str
     formula: MeasuredField | None

@@ -1,4 +1,4 @@
-"""Does a net collapse into one affine map? Zoo nets probed up to any layer, in any precision, in either mode."""
+"""Is a net one affine map? Zoo nets are tested up to any layer, in any precision, in training or evaluation mode."""
 
 import itertools
 from collections.abc import Iterable, Iterator
@@ -30,7 +30,7 @@ Values = dict[str, dict[str, Floats]]
 
 @dataclass(frozen=True, kw_only=True)
 class CollapseSubject:
-    """A net bound to an image, the mode in which it runs, and the layers up to which it is looked at."""
+    """A net with an image size, the mode in which it runs, and the layers up to which it is tested."""
 
     name: str
     network: Network
@@ -40,7 +40,7 @@ class CollapseSubject:
 
 @dataclass(frozen=True, kw_only=True)
 class CollapseOutcome:
-    """What probing found of a net up to one layer, in one precision.
+    """The result for a net up to one layer, in one precision.
 
     Attributes:
         net, layer: the net's name, and the layer up to which it was looked at.

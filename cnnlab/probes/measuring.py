@@ -1,4 +1,4 @@
-"""The one entry to the probes of trained members: all that stand in `cnnlab/probes/final/`, found by their path."""
+"""Find and run the probes of trained members: every module in `cnnlab/probes/final/`."""
 
 import functools
 import importlib

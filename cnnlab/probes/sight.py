@@ -1,7 +1,7 @@
-"""What units see, measured: the support of the gradients of the real net, in float64, with positive weights.
+"""Receptive fields, measured: where a unit's input gradient is not 0, in float64, with positive weights.
 
-A second opinion on `cnnlab.geometry`: it knows no recurrence. It asks geometry only how large an image must be so that
-no window meets the border, and enlarges the image where a measured window meets it after all.
+An independent check of `cnnlab.geometry`: it uses no recurrence. It asks geometry only how large an image must be so
+that no window meets the border, and enlarges the image where a measured window meets it after all.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The skeleton of a network: its windows alone, one channel a layer, linear, every weight positive.
+"""The skeleton of a network: only its windows, with one channel a layer, linear, and positive weights.
 
 What a unit of it reads is then where its gradient is positive: nothing cancels and no activation blocks a path. With
 weights of 1 the gradient counts the paths. It runs as the network itself does, in the zoo's Flax module.

@@ -1,4 +1,4 @@
-"""Records as canonical JSON bytes and back; whatever does not fit is named, never guessed."""
+"""Records as canonical JSON bytes and back; a value of a wrong type is an error that names it."""
 
 import dataclasses
 import json

@@ -33,7 +33,7 @@ def pack(content: bytes) -> bytes:
 
 
 def unpack(packed: bytes, path: Path, most_bytes: int) -> bytes:
-    """What `pack` was given. Raises RecordError, naming `path`, for anything else, and for more than so many bytes."""
+    """Decompress what `pack` made. Raises RecordError, naming `path`, for anything else or for more bytes."""
     try:
         with gzip.open(io.BytesIO(packed)) as file:
             content = file.read(most_bytes + 1)

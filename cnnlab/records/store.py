@@ -101,7 +101,7 @@ class Store:
         return write_bytes(path, pack(encode(record)))
 
     def provenance(self, arm: str, block: int) -> dict[str, Any]:
-        """Where a record comes from; empty if nothing (that can be read) says so."""
+        """The provenance of a record: code, machine and times; empty if there is none that can be read."""
         try:
             facts = json.loads(read_regular(self.folder(arm, block) / PROVENANCE, MOST_BYTES))
         except (OSError, ValueError, RecursionError):
@@ -125,7 +125,7 @@ class Store:
         return lease_
 
     def tidy(self, arm: str, block: int) -> None:
-        """Clear away what a process left beside a record that was killed before it had given its lease back."""
+        """Delete the files that a killed process left beside a finished record: its lease and checkpoints."""
         shutil.rmtree(self.checkpoints(arm, block), ignore_errors=True)
         if self._lease(arm, block).exists():
             left = self.take(arm, block)

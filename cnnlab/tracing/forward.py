@@ -163,7 +163,7 @@ def _linen(module: Any, image: jax.ShapeDtypeStruct) -> Forward:
 
 
 def failed(module: Any, image: jax.ShapeDtypeStruct, problem: Exception) -> InvalidError:
-    """What a module's own code raised, in one line."""
+    """Describe an error of the module's own code in one line."""
     said = next((line.strip() for line in str(problem).splitlines() if line.strip()), "")
     shape = "x".join(map(str, image.shape[1:]))
     why = f"its forward pass fails on a {shape} image: {type(problem).__name__}: {said}"

@@ -32,7 +32,7 @@ AVERAGES = (Pool, GlobalAveragePool)
 
 
 class TracedGraph:
-    """Collects layers in the order in which the forward pass makes them."""
+    """The network built so far: layers in the order in which the forward pass makes them."""
 
     def __init__(self, size: Pair, channels: int) -> None:
         """Begin with an image of (height, width) `size`."""

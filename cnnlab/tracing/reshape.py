@@ -1,4 +1,4 @@
-"""A reshape as what it does to axes: it splits and joins them, flattens a map, or moves pixels into channels."""
+"""Reshapes: they split or join axes, flatten a map, or move pixels into channels."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""From a view of a layer to a layer of its own: which window reads these pixels, and what is done to them."""
+"""Turns a view of a layer into new layers: the window that reads its pixels, and the function applied to them."""
 
 import itertools
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ NAMED = frozenset(
 
 
 def settle(graph: TracedGraph, value: TracedArray) -> TracedArray:
-    """Make a view a layer, or the layers, that it stands for; a layer's own map is returned as it is.
+    """Replace a view by the layer or layers that compute it; a layer's own map is returned unchanged.
 
     Raises:
         TracingError: no layer reads these pixels.

@@ -1,4 +1,4 @@
-"""From a Flax module to the network it computes, and XLA's opinion of what that costs."""
+"""Trace a Flax module to the network it computes, and count its cost by XLA."""
 
 from typing import Any
 

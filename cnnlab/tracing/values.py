@@ -1,4 +1,4 @@
-"""What a trace knows of each array of a forward pass: a constant, something the module holds, or a view of a layer."""
+"""The kinds of arrays in a traced forward pass: constants, arrays that the module holds, and views of a layer."""
 
 import math
 from collections.abc import Callable
@@ -37,7 +37,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Known:
-    """A constant, computed only if somebody asks for its value."""
+    """A constant, computed only when its value is needed."""
 
     shape: tuple[int, ...]
     make: Callable[[], Any]

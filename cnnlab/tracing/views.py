@@ -32,7 +32,7 @@ Handler = Callable[[TracedGraph, Any, list[Value]], Value | list[Value]]
 def picked(
     graph: TracedGraph, value: TracedArray, axis: int, index: Positions, step: int = 1, beside: bool = False
 ) -> TracedArray:
-    """Take these places of one axis, in this order; `beside` what is done to the map's other axis, or after it.
+    """Select positions of one axis, in this order; `beside` what is done to the map's other axis, or after it.
 
     Raises TracingError for a part of the batch.
     """

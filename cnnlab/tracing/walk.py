@@ -1,4 +1,4 @@
-"""Follows a forward pass step by step and keeps, for each array, what is known of it."""
+"""Goes through a forward pass step by step and keeps a `Value` for each array."""
 
 import functools
 import itertools
@@ -48,7 +48,7 @@ LIBRARIES = tuple(str(Path(place).parent) for place in (str(jax.__file__), str(f
 
 @dataclass(frozen=True, kw_only=True)
 class MarkedModule:
-    """A module that is followed as one layer: what it is, and where it sits."""
+    """A module that is traced as one layer: its kind, and its path in the net."""
 
     kind: str
     path: str

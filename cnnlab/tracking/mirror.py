@@ -39,11 +39,11 @@ log = logging.getLogger(__name__)
 
 
 class MirrorError(Exception):
-    """What a run holds cannot be shown: the next one may well be."""
+    """The content of one run cannot be sent; other runs may still be."""
 
 
 class WandbTracker:
-    """A tracker that W&B stands behind."""
+    """A tracker that sends runs to Weights & Biases."""
 
     def __init__(self, *, mode: service.Mode, directory: Path, project: str) -> None:
         self.mode, self.directory, self.project = mode, directory, project
@@ -149,7 +149,7 @@ class WandbTracker:
 
 
 def fill(opened: "wandb.Run", run: TrackedRun) -> None:
-    """Log what a run holds. Every series is drawn over images seen."""
+    """Log the content of a run. The x-axis of every series is the number of images seen."""
     if run.record is not None:
         opened.define_metric(AXIS, hidden=True)
         # one by one: W&B ignores the summary of a pattern

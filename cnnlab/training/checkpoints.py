@@ -1,7 +1,7 @@
-"""Checkpoints of long trainings: what a killed one had reached, from where the same training goes on to the same bytes.
+"""Checkpoints of long trainings: a killed training continues from the last one and ends with the same bytes.
 
-Orbax writes each beside the last and puts it in place by one rename, so that a kill leaves one of the two. Whatever is
-not exactly this training's (other code, packages or processor, a torn or edited file) is as if it were not there.
+Orbax writes a new checkpoint beside the last one and renames it into place, so that a kill leaves one of the two. A
+checkpoint of another training, code, package version or processor, or a torn or edited file, is not used.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ from cnnlab.zoo import native
 EVERY = 10.0
 """Seconds between checkpoints; a shorter training has none. One of a small net takes a tenth of a second."""
 SHARE = 0.05
-"""Of a training's time that checkpoints may take at most, on a disk that is slow."""
+"""Largest share of a training's time that checkpoints may take, on a slow disk."""
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 SHA256 = "sha256"
 
@@ -45,7 +45,7 @@ Look = tuple[int, Mapping[str, Array | NDArray[Any]]]
 
 @dataclass(kw_only=True)
 class Progress:
-    """How far the members that are trained together have come: all that the rest of their training depends on.
+    """The state of members that are trained together: all that the rest of their training depends on.
 
     Attributes:
         epochs: finished ones.
@@ -60,7 +60,7 @@ class Progress:
 
 @dataclass(kw_only=True)
 class Keeper:
-    """Keeps the progress of runs that are trained together, and finds it again.
+    """Writes and reads the checkpoints of runs that are trained together.
 
     Attributes:
         folder: of their own; None where nothing is kept.
@@ -75,7 +75,7 @@ class Keeper:
     took: float = 0.0
 
     def found(self, fresh: State) -> Progress | None:
-        """The progress that an earlier process has left; None if there is none that can be used.
+        """Read the checkpoint of an earlier process; None if there is none that can be used.
 
         Args:
             fresh: a state of the same net and optimiser, for its structure.
@@ -90,7 +90,7 @@ class Keeper:
             return None
 
     def keep(self, progress: Progress, final: bool) -> None:
-        """Write the progress, if it would cost much to come there again.
+        """Write a checkpoint if repeating the work since the last one would take long.
 
         A write that fails costs the checkpoint and no more: what is wrong with a disk is told of records.
 

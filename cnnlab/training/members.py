@@ -1,4 +1,4 @@
-"""Where members go: one call that trains a batch of members of one arm, by the strategy that suits the backend.
+"""Trains members of one arm: one after the other, or side by side, as suits the backend.
 
 On CPU members run one after the other: XLA:CPU runs a convolution with a member axis many times slower than without.
 On an accelerator, which one small net does not fill, they train side by side along a member axis. A stretch of steps is
@@ -66,7 +66,7 @@ def dataset(task: Task, source: Source) -> Dataset:
 
 @dataclass(frozen=True)
 class Compiled:
-    """The functions of a `Program`, jitted: for a lone member, or along a leading member axis.
+    """The jitted functions of a `Program`: for one member, or for several along a leading member axis.
 
     Attributes:
         many: takes steps of an epoch in one program; None where steps are not to be taken in a loop.
@@ -122,7 +122,7 @@ def compiled(arm: Arm, strategy: str) -> Compiled:
     def many(
         state: State, images: Array, labels: Array, batches: Array, rates: Array, begin: Array, end: Array
     ) -> tuple[State, Array]:
-        """Take the steps from `begin` to `end`: stretches of any length share a program. Others' losses are 0."""
+        """Take the steps from `begin` to `end` - 1, any number by one program; losses of other steps are 0."""
 
         def one(place: Array, carried: tuple[State, Array]) -> tuple[State, Array]:
             state, losses = carried
@@ -260,7 +260,7 @@ def _finish(
 
 
 def at_chance(validation_accuracy: float, task: Task) -> bool:
-    """Whether a validation accuracy is what guessing may reach."""
+    """Whether a validation accuracy is too close to chance to show that anything was learned (see `AT_CHANCE`)."""
     error = math.sqrt(task.chance * (1 - task.chance) / task.validation_images)
     return validation_accuracy <= task.chance + AT_CHANCE * error
 

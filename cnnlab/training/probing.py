@@ -1,4 +1,4 @@
-"""Looks into a trained member: its probes, taken after the last step, so that they cannot change the run."""
+"""Runs the probes of a trained member after its last step, so that they cannot change the training."""
 
 import functools
 from collections.abc import Callable
@@ -22,13 +22,13 @@ TRAIN_IMAGES, TEST_IMAGES = 256, 256
 AT_ONCE = 256
 
 QUICKLY_COMPILED = {"xla_backend_optimization_level": 0}
-"""The gradient at the image is taken twice a member: compiling it costs more than it can ever win back."""
+"""The input gradient is computed twice a member: an optimised program takes longer to compile than it saves."""
 
 Instruments = tuple[Callable[..., dict[str, Array]], Callable[..., Array]]
 
 
 def probed(arm: Arm, state: State, train: Split, test: Split) -> dict[str, float]:
-    """Every probe of one trained member, by path, to six significant digits; values that are not finite are left out.
+    """Run every probe of one trained member: values by path, six significant digits, only those that are finite.
 
     Args: see `member`.
     """
@@ -37,7 +37,7 @@ def probed(arm: Arm, state: State, train: Split, test: Split) -> dict[str, float
 
 
 def member(arm: Arm, state: State, train: Split, test: Split) -> TrainedMember:
-    """One member as probes look at it.
+    """Make the input of the probes from one member.
 
     Args:
         arm: net, recipe and task.
@@ -70,7 +70,7 @@ def member(arm: Arm, state: State, train: Split, test: Split) -> TrainedMember:
 
 @functools.lru_cache(maxsize=4)
 def instruments(arm: Arm) -> Instruments:
-    """What is compiled for an arm, weights being arguments: outputs of the watched layers, and a gradient at the image.
+    """Compile an arm's functions of weights and images: outputs of the watched layers, and an input gradient.
 
     The latter pulls back through the logits and the last map at once: what is sent from one of them is zero elsewhere.
     """

@@ -1,4 +1,4 @@
-"""The compiled part of an arm: how weights begin, ONE training step, and the logits of a batch."""
+"""The compiled part of an arm: initial weights, one training step, and the logits of a batch."""
 
 import functools
 from collections.abc import Callable, Iterable
@@ -27,13 +27,13 @@ Each = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def alone(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as it is: there is one member, without a member axis."""
+    """Return the function unchanged: for one member, without a member axis."""
     return function
 
 
 @dataclass(frozen=True)
 class State:
-    """What a step carries on: trainable weights, batch statistics and the optimiser's moments."""
+    """The training state: trainable weights, batch statistics and the optimiser's moments."""
 
     params: Tree
     statistics: Tree
@@ -88,7 +88,7 @@ class Frame:
         return nnx.merge(self.graph, _filled(self.params, params), _filled(self.statistics, statistics), copy=True)
 
     def outputs(self, model: Any, images: Array, **how: Any) -> Any:
-        """What the net gives for images, convolved as suits the device and how many members there are."""
+        """The net's outputs for images, (batch, height, width, channels), with convolutions by `conv_backend`."""
         with convolving(self.conv_backend):
             return model(images, **how)
 
@@ -161,7 +161,7 @@ def make_optimizer(recipe: Recipe) -> optax.GradientTransformation:
 
 
 def zero_opt_state(optimizer: optax.GradientTransformation, params: Tree) -> Tree:
-    """What the optimiser begins with: zeros, of which XLA would compile a program a shape."""
+    """The optimiser's initial state: zeros, made by NumPy, since XLA would compile one program for each shape."""
     shapes = jax.eval_shape(optimizer.init, params)
     return jax.tree.map(lambda leaf: jax.device_put(np.zeros(leaf.shape, leaf.dtype)), shapes)
 

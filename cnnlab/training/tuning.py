@@ -1,4 +1,4 @@
-"""The learning-rate rule, as pure functions of what was tried: which value to try next, and which one to take.
+"""The learning-rate rule as pure functions of the values tried so far: which to try next, and which to take.
 
 Every arm gets the same starting grid and the same rule (`protocol.md` section 3): a factor-2 grid, extended to 8
 values at most until the best is interior or the next value diverges; then the SMALLEST value within one standard
@@ -19,7 +19,7 @@ LARGEST_GRID = 8
 
 
 class TunedRate(NamedTuple):
-    """The learning rate to take, and whether the grid's end still won by more than one standard error."""
+    """The chosen learning rate, and whether the end of the grid was still better by more than one standard error."""
 
     learning_rate: float
     capped: bool

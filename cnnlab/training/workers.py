@@ -50,7 +50,7 @@ PAUSE = 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerPlan:
-    """How a machine is used.
+    """How many worker processes run, on which backend, with which data, caches and convolutions.
 
     Attributes:
         workers: processes. backend: `cpu` or `gpu`.
@@ -71,7 +71,7 @@ def cores() -> int:
 
 
 def devices() -> tuple[str, ...]:
-    """The GPUs this process may use, as CUDA_VISIBLE_DEVICES names them; a batch system tells by that variable."""
+    """The GPUs this process may use: the entries of CUDA_VISIBLE_DEVICES, which a batch system sets."""
     if "CUDA_VISIBLE_DEVICES" in os.environ:
         return tuple(name for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name not in ("", "-1"))
     return tuple(str(place) for place, _ in enumerate(Path("/dev").glob("nvidia[0-9]*")))
@@ -127,7 +127,7 @@ class _Offers:
     over: bool = False
 
     def draw(self) -> _Job | None:
-        """The next arm; None if there is none any more, or none just now."""
+        """Return the next arm; None if there is none left, or none that may begin now."""
         for offer in self.source:
             return None if offer is None else _Job(name=offer[0], training=offer[1])
         self.over = True
@@ -145,7 +145,7 @@ class _Worker:
 
 
 class WorkerPool:
-    """Drives arms to their records on a set of worker processes.
+    """Trains arms on a set of worker processes.
 
     Use as a context manager; leaving it ends the workers. `run` may be called more than once.
     """
@@ -290,7 +290,7 @@ class WorkerPool:
 
 @contextlib.contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for a process that is started meanwhile.
+    """Set environment variables for processes that are started inside the `with` block.
 
     They must be there before its first import: BLAS libraries read them when they are loaded, and a worker's fits
     took several times longer with BLAS threads spinning on the other worker's core.
@@ -306,7 +306,7 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
 
 
 def serve(pipe: connection.Connection, plan: WorkerPlan) -> None:
-    """Body of a worker: read work from the pipe, answer, until the parent is gone."""
+    """Main loop of a worker: read work from the pipe and answer, until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what ends
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import jax

@@ -93,7 +93,7 @@ def _(node: Conv, weights: Any, x: Array) -> Array:
 
 @contextlib.contextmanager
 def convolving(backend: ConvBackend) -> Iterator[None]:
-    """Choose how convolutions are computed that are traced meanwhile.
+    """Choose how convolutions are computed in functions that are traced inside the `with` block.
 
     Args:
         backend: `xla` as XLA has them, but those of grey images as matrix products; `crowded` for many members side by
@@ -107,7 +107,7 @@ def convolving(backend: ConvBackend) -> Iterator[None]:
 
 
 def rectified_convolutions(network: Network) -> dict[str, Conv]:
-    """Convolutions that are computed in one with the ReLU that alone reads them, where they are `native`.
+    """Convolutions that are fused with the ReLU that is their only reader, where the backend is `native`.
 
     Returns:
         {name of the ReLU: the convolution}.

@@ -1,4 +1,4 @@
-"""A replication of a simulation before the very rule code that judges records."""
+"""Judge one replication of a simulation by the same rule code that judges records."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What is planted: tasks with a true effect, noise from seeds, from tuning and from members that diverge."""
+"""The scenarios of a simulation: tasks with a true effect, noise from seeds and tuning, and members that diverge."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True)
 class Planted:
-    """One task as it truly is.
+    """The true effect and the noise of one task.
 
     Attributes:
         task: its name. real: whether it counts as real data.
@@ -132,7 +132,7 @@ Level = dict[Condition, Arms]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Drawn:
-    """Everything a scenario's replications saw: the contrasts, and two levels of each moderator."""
+    """All draws of a scenario: the contrasts, and two levels of each moderator."""
 
     contrasts: tuple[PlantedContrast, ...]
     moderators: tuple[tuple[Level, Level], ...]

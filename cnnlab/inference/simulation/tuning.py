@@ -54,7 +54,7 @@ class LearningRates:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Choices:
-    """What tuning did in many replications [replications]: octaves from the best, of each arm and of the centre."""
+    """Chosen learning rates [replications], in octaves from the best: of each arm, and of the grid's centre."""
 
     better: Floats
     worse: Floats
