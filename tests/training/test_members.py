@@ -14,7 +14,7 @@ from cnnlab.spec.arm import Arm
 from cnnlab.training import members
 from cnnlab.training.program import Program, State, direction, program
 from cnnlab.training.run import Purpose, Result, Run
-from experiments.bench.compiling import watch
+from experiments.bench.contender import watch
 
 
 def run(arm: Arm, seed: int = 0, rate: float = 0.05, purpose: Purpose = "own") -> Run:
