@@ -14,7 +14,7 @@ from cnnlab.spec.arm import Arm
 from cnnlab.training import members
 from cnnlab.training.program import Program, State, make_optimizer, program
 from cnnlab.training.run import MemberRun, Purpose, Result
-from experiments.bench.compiling import watch
+from experiments.bench.contender import watch
 
 
 def run(arm: Arm, seed: int = 0, rate: float = 0.05, purpose: Purpose = "own") -> MemberRun:
