@@ -46,6 +46,7 @@ def test_every_published_record_is_read_by_this_code(root: Path) -> None:
     assert sum(path.stat().st_size for part in ("runs", "sweeps") for path in (root / part).rglob("*.*")) < MOST
 
 
+@pytest.mark.slow
 def test_published_verdicts_are_what_the_published_records_say(root: Path, views: dict[str, SweepResults]) -> None:
     """Of the claims that rest on training alone: what else is computed has tests of its own, and takes longer."""
     written = {row["id"]: row for row in json.loads((root / "claims" / "verdicts.json").read_text())}

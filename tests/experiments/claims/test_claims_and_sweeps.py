@@ -370,7 +370,7 @@ def test_a_penalty_that_is_the_same_everywhere_does_not_grow(monkeypatch: pytest
     assert word(found, "penalty grows with detail") == "inconclusive"
     assert found.word == "inconclusive"
     monkeypatch.setattr(desk, "claims_fed_by", lambda sweep: ("st-bad-when-detail-needed",))
-    wanted = {point.data for point in undecided_points(view)}
+    wanted = {point.data for point in desk.undecided_points(view)}
     assert {"vernier_coarse", "digits_scaled"} <= wanted
 
 

@@ -1,4 +1,4 @@
-"""Three hundred wrong command lines, and wrong sweep files: each one line, exit code 2, nothing written."""
+"""Hundreds of wrong command lines and sweep files: each one line, exit code 2, nothing written."""
 
 import contextlib
 import io
@@ -19,7 +19,8 @@ from experiments.cli.command import ExitCode
 from experiments.config import errors
 from experiments.config import grid as grids
 
-LINES, FILES = (300, 60) if "CNNLAB_FAULTS" in os.environ else (40, 20)
+LINES, FILES = (40, 300), (15, 60)
+"""How many: in a quick run, which are the first of these, and in a slow one."""
 WORD = st.text(string.ascii_lowercase + "_", min_size=1, max_size=12)
 NOT_A_NUMBER = st.text(string.ascii_letters, min_size=1, max_size=8).filter(
     lambda text: (
@@ -242,12 +243,23 @@ QUICKLY = settings(
 )
 
 
-@settings(QUICKLY, max_examples=LINES)
+def check_line(words: list[str]) -> None:
+    answer = said(words)
+    assert one_line(answer), (words, answer)
+
+
+@settings(QUICKLY, max_examples=LINES[0])
 @given(words=LINE)
 @example(words=["train=sgd", "model.pools=${model.width}"])  # found so: an interpolated number in a list's place
 def test_a_wrong_command_line_is_one_line(nothing_runs: Path, words: list[str]) -> None:
-    answer = said(words)
-    assert one_line(answer), (words, answer)
+    check_line(words)
+
+
+@pytest.mark.slow
+@settings(QUICKLY, max_examples=LINES[1])
+@given(words=LINE)
+def test_three_hundred_wrong_command_lines_are_one_line_each(nothing_runs: Path, words: list[str]) -> None:
+    check_line(words)
 
 
 def test_a_right_command_line_is_no_mistake(nothing_runs: Path) -> None:
@@ -341,13 +353,24 @@ def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return copy
 
 
-@settings(QUICKLY, max_examples=FILES)
-@given(change=CHANGES)
-def test_a_wrong_sweep_file_is_one_line(conf: Path, nothing_runs: Path, change: Change) -> None:
+def check_file(conf: Path, change: Change) -> None:
     text = change(sweep_file())
     (conf / "sweep" / "wrong.yaml").write_text(text)
     answer = said(["+sweep=wrong", "scale=smoke"])
     assert one_line(answer), (text, answer)
+
+
+@settings(QUICKLY, max_examples=FILES[0])
+@given(change=CHANGES)
+def test_a_wrong_sweep_file_is_one_line(conf: Path, nothing_runs: Path, change: Change) -> None:
+    check_file(conf, change)
+
+
+@pytest.mark.slow
+@settings(QUICKLY, max_examples=FILES[1])
+@given(change=CHANGES)
+def test_sixty_wrong_sweep_files_are_one_line_each(conf: Path, nothing_runs: Path, change: Change) -> None:
+    check_file(conf, change)
 
 
 def test_the_file_that_is_changed_is_right(conf: Path, nothing_runs: Path) -> None:
