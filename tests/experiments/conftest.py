@@ -210,21 +210,22 @@ def grid_of(words: tuple[str, ...]) -> Grid:
     return grid(list(words))
 
 
+def compose_once(words: list[str]) -> Grid:
+    """Stands for `grid` where commands are called again and again: it composes anew only if arms may be others."""
+    own = ("results=", "cache=", "force=")
+    given = dict(word.split("=", 1) for word in words if word.startswith(own))
+    made = grid_of(tuple(word for word in words if not word.startswith(own)))
+    places = {key: os.environ.get(f"CNNLAB_{key.upper()}", str(NOWHERE / key)) for key in ("results", "cache")} | given
+    settings = dataclasses.replace(
+        made.settings,
+        results=Path(places["results"]),
+        cache=Path(places["cache"]),
+        force=given.get("force", "").lower() == "true",
+    )
+    return dataclasses.replace(made, settings=settings)
+
+
 @pytest.fixture
 def composed_once() -> Callable[[list[str]], Grid]:
-    """Stands for `grid` where a command is called again and again: it composes anew only if arms may be others."""
-    own = ("results=", "cache=", "force=")
-
-    def compose(words: list[str]) -> Grid:
-        given = dict(word.split("=", 1) for word in words if word.startswith(own))
-        places = {"results": os.environ["CNNLAB_RESULTS"], "cache": os.environ["CNNLAB_CACHE"], **given}
-        made = grid_of(tuple(word for word in words if not word.startswith(own)))
-        settings = dataclasses.replace(
-            made.settings,
-            results=Path(places["results"]),
-            cache=Path(places["cache"]),
-            force=given.get("force") == "true",
-        )
-        return dataclasses.replace(made, settings=settings)
-
-    return compose
+    """A stand-in for `grid` that remembers what it composed."""
+    return compose_once

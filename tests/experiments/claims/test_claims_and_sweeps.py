@@ -29,14 +29,7 @@ from experiments.analysis import verdicts as desk
 from experiments.analysis.contrasts import places
 from experiments.analysis.metrics import PROBE, conditions
 from experiments.analysis.results import ArmResults, SweepResults
-from experiments.analysis.verdicts import (
-    contrast_effects,
-    judge_claims,
-    pairwise_effects,
-    primary,
-    registered_family,
-    undecided_points,
-)
+from experiments.analysis.verdicts import contrast_effects, judge_claims, pairwise_effects, primary, registered_family
 from experiments.claims.base import Claim, Contrast, Moderator, Trained, Untestable, Variant
 from experiments.claims.registry import claim_digests, claims, register
 from experiments.config.grid import CONF, Grid, grid
