@@ -33,7 +33,7 @@ from cnnlab.probes.upsampling import (
 from cnnlab.report import canvas
 from cnnlab.spec.invalid import require
 from experiments.checkerboard.figure import figure
-from experiments.checkerboard.reading import Finding, Range, paragraph, read, spread
+from experiments.checkerboard.reading import Finding, Range, paragraph, read, short, spread
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
@@ -57,10 +57,12 @@ Beside them stands what theory says of random weights: energy goes with the numb
 EXAMPLES = """\
 how to read the table: each cell is the median [least, largest] over seeds. "flat" is the rms of the board on flat grey
 images over the spread that real images have in the same place. Two arms differ clearly where their ranges do not touch.
+"of mean energy" is the dispersion of the energy averaged over seeds: one net's is uneven by the chance of its weights,
+and only the average should be that of the overlap counts.
 
 examples:
-  python -m experiments.checkerboard                      some two minutes on one core
-  python -m experiments.checkerboard --seeds 2 --steps 20 a look in half the time
+  python -m experiments.checkerboard                      some 70 seconds of CPU time
+  python -m experiments.checkerboard --seeds 2 --steps 20 a first look, some 30 seconds
   python -m experiments.checkerboard --fashion DIR        Fashion-MNIST instead of the digits that come with the suite
   python -m experiments.checkerboard --json results=DIR   for machines; files below DIR/checkerboard
 
@@ -98,7 +100,7 @@ def main() -> int:
         print(json_text(data))
         return ExitCode.DONE
     show(data, members, counted, terminal())
-    terminal().print(f"\n{escape(data['reading'])}\n", soft_wrap=True)
+    terminal().print(f"\n{escape(data['reading'])}\n")
     terminal().print(f"tables and figure: {escape(str(folder))}", soft_wrap=True)
     return ExitCode.DONE
 
@@ -197,19 +199,21 @@ def show(data: dict[str, Any], members: Sequence[Member], counted: Sequence[Pain
     table = Table(title=escape(title), title_justify="left", header_style="bold", box=None, pad_edge=False)
     table.add_column("up-sampling")
     for heading in (*(column[0] for column in COLUMNS), "of mean\nenergy", "squared\nerror"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for arm in data["arms"]:
         cells = [str(_shown(arm[when][number])) for _, when, number in COLUMNS]
         mean, error = arm["trained"]["dispersion_of_mean_energy"], arm["mse"]["median"]
-        table.add_row(*map(escape, (arm["arm"], *cells, f"{mean:.3f}", f"{error:.4f}")))
+        table.add_row(*map(escape, (arm["arm"], *cells, short(mean), short(error, 4))))
     console.print(table)
-    console.print(f"the test images themselves: pattern {own['pattern']:.3f}, dispersion {own['dispersion']:.3f}\n")
+    console.print(
+        f"the test images themselves: pattern {short(own['pattern'])}, dispersion {short(own['dispersion'])}\n"
+    )
     title = f"transposed convolutions, random weights on white noise, {NETS} nets each: dispersion"
     table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for heading in ("kernel", "exact counts", "energy of the mean net", "standard error", "median of single nets"):
         table.add_column(heading, justify="right")
     for one in counted:
-        cells = [f"{value:.3f}" for value in (one.predicted, one.mean_net, one.error, one.median)]
+        cells = [short(value, 3) for value in (one.predicted, one.mean_net, one.error, one.median)]
         table.add_row(str(one.kernel), *cells)
     console.print(table)
 

@@ -14,6 +14,7 @@ SHOWN = ("init maps", "init output", "trained maps", "trained output")
 PANELS = (
     ("pattern_maps", "pattern,\nmaps"),
     ("pattern_output", "pattern,\noutput"),
+    ("flat_output", "board on flat\ngrey, output"),
     ("dispersion_maps", "dispersion,\nmaps"),
 )
 
