@@ -17,6 +17,7 @@ from cnnlab.spec.network import (
     Concat,
     Conv,
     Dense,
+    DepthToSpace,
     Elementwise,
     Flatten,
     GlobalAveragePool,
@@ -201,6 +202,10 @@ def _resize(name: str, inputs: tuple[str, ...], row: Row) -> Node:
     return Resize(name=name, inputs=inputs, scale=(_rational(scale[0], where), _rational(scale[1], where)), kind=kind)
 
 
+def _depth_to_space(name: str, inputs: tuple[str, ...], row: Row) -> Node:
+    return DepthToSpace(name=name, inputs=inputs, block=_count(row, name, "block"))
+
+
 def _pool(name: str, inputs: tuple[str, ...], row: Row) -> Node:
     kind = row["kind"]
     require_choice(f"graph.{name}.kind", kind, ("max", "avg"))
@@ -234,6 +239,7 @@ OPS: dict[str, tuple[tuple[str, ...], Row, Make]] = {
     "conv": (("kernel", "stride", "padding", "filters"), {"dilation": [1, 1], "groups": 1, "bias": True}, _conv),
     "transposed_conv": (("kernel", "stride", "padding", "filters"), {"bias": True}, _transposed_conv),
     "resize": (("scale", "kind"), {}, _resize),
+    "depth_to_space": (("block",), {}, _depth_to_space),
     "pool": (("kind", "kernel", "stride", "padding"), {}, _pool),
     "global_avg_pool": ((), {}, lambda name, inputs, row: GlobalAveragePool(name=name, inputs=inputs)),
     "batchnorm": ((), {"scale": True}, _batchnorm),

@@ -22,6 +22,7 @@ from cnnlab.spec.network import (
     Concat,
     Conv,
     Dense,
+    DepthToSpace,
     Elementwise,
     GlobalAveragePool,
     GroupPad,
@@ -167,6 +168,9 @@ def _stripped(node: Node, groups: int) -> tuple[Node, ...]:
         case Pool():
             mean = dataclasses.replace(node, name=f"{name}~mean", kind="avg")
             return mean, _point(name, mean.name)
+        case DepthToSpace():
+            deep = _point(f"{name}~channels", node.inputs[0], node.block**2)
+            return deep, dataclasses.replace(node, inputs=(deep.name,))
         case SpaceToDepth() | Concat():
             wide = dataclasses.replace(node, name=f"{name}~channels")
             return wide, _point(name, wide.name)

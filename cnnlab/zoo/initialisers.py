@@ -57,6 +57,26 @@ def kernel(key: Array, name: str, shape: tuple[int, ...], init: str, scale: floa
     return drawn
 
 
+def icnr(key: Array, name: str, shape: tuple[int, ...], init: str, scale: float, block: int) -> Array:
+    """Draw the kernel of a sub-pixel convolution whose block x block phases start equal.
+
+    Behind `DepthToSpace(block)` it first does what a convolution with one phase's kernel and a nearest-neighbour
+    resize would do, so that no phase stands out before training (Aitken et al. 2017: ICNR, "initialised to
+    convolution, nearest-neighbour resize"). Each phase is drawn as `kernel` draws; arguments as there.
+
+    Args:
+        shape: (height, width, channels_in, block**2 * filters); the last axis in the order of `DepthToSpace`.
+        block: pixels a side that one input pixel becomes.
+
+    Raises:
+        InvalidError: block**2 does not divide the filters, or as `kernel`.
+    """
+    phases = block**2
+    require(shape[-1] % phases == 0, f"network.{name}.filters", shape[-1], f"must be a multiple of {phases}")
+    one = kernel(key, name, (*shape[:-1], shape[-1] // phases), init, scale)
+    return jnp.tile(one, (1,) * (len(shape) - 1) + (phases,))
+
+
 def _std(init: str, shape: tuple[int, ...]) -> float:
     """Give the standard deviation of the weights at gain 1."""
     window = math.prod(shape[:-2])

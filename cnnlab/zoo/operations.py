@@ -29,6 +29,7 @@ from cnnlab.spec.network import (
     Concat,
     Conv,
     Dense,
+    DepthToSpace,
     Elementwise,
     Flatten,
     GlobalAveragePool,
@@ -225,6 +226,15 @@ def _(node: SpaceToDepth, weights: None, x: Array) -> Array:
     block = node.block
     x = x.reshape(batch, height // block, block, width // block, block, channels)
     return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height // block, width // block, block * block * channels)
+
+
+@operate.register
+def _(node: DepthToSpace, weights: None, x: Array) -> Array:
+    """Channel order of the input: row within the block, column within the block, channel."""
+    batch, height, width, channels = x.shape
+    block = node.block
+    x = x.reshape(batch, height, width, block, block, channels // block**2)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height * block, width * block, channels // block**2)
 
 
 @operate.register

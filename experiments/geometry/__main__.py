@@ -37,8 +37,8 @@ examples:
   ... --measure                                                 a second opinion: the gradients of the net that runs
 
 A graph file is {"nodes": [...], "output": NAME, "input_size": [height, width] or null}; each node has a name, an op
-(input, conv, transposed_conv, resize, pool, global_avg_pool, batchnorm, elementwise, pad, add, concat, flatten, dense),
-its inputs, and the op's keys. What a file may hold is said in cnnlab/geometry/graph_json.py.
+(input, conv, transposed_conv, resize, depth_to_space, pool, global_avg_pool, batchnorm, elementwise, pad, add, concat,
+flatten, dense), its inputs, and the op's keys. What a file may hold is said in cnnlab/geometry/graph_json.py.
 
 exit code: 0; 1 where --measure disagrees; 2 for a mistake, told in one line; 3 where paths that meet are misaligned,
 that is where they look at different places of the image or move over it at different strides (with --json told as an

@@ -26,6 +26,7 @@ from cnnlab.spec.network import (
     Combine,
     Concat,
     Conv,
+    DepthToSpace,
     Elementwise,
     GlobalAveragePool,
     Input,
@@ -198,6 +199,16 @@ def test_upsampling_nets_see_what_the_formula_says(kind: str):
     assert (rows[-1].name, rows[-1].measured is None) == (
         ("join", True) if kind == "transposed 3/2" else ("end", False)
     )
+
+
+def test_a_sub_pixel_layer_sees_what_the_formula_says():
+    wide = Conv(name="wide", inputs=("deep",), filters=12, kernel=(3, 3))
+    up = DepthToSpace(name="up", inputs=("wide",), block=2)
+    nodes = unet(UPS["nearest"]).nodes[1:]
+    place = [node.name for node in nodes].index("up")
+    rows = agreement(graph_of(*nodes[:place], wide, up, *nodes[place + 1 :]), (38, 44))
+    assert all(row.agree for row in rows)
+    assert {"up", "end"} <= {row.name for row in rows}
 
 
 def test_rational_strides_and_gaps_see_what_the_formula_says():
