@@ -81,7 +81,7 @@ NETS: dict[str, tuple[Net, int, str]] = {
 }
 
 
-SLOW = ("resnet18", "resnet50-v1", "inception_v3")
+SLOW = ("resnet18", "resnet50-v1", "inception_v3", "head", "strided", "space_to_depth", "circular", "separable")
 
 
 @pytest.mark.parametrize(

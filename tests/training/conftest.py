@@ -41,9 +41,7 @@ def source(tmp_path: Path) -> Source:
 
 
 @pytest.fixture(
-    params=[
-        pytest.param(name, marks=pytest.mark.slow) if name == "side_by_side" else name for name in members.STRATEGIES
-    ]
+    params=[name if name == "sequential" else pytest.param(name, marks=pytest.mark.slow) for name in members.STRATEGIES]
 )
 def strategy(request: pytest.FixtureRequest) -> str:
     """Every way in which members are trained, in turn."""

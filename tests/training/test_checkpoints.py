@@ -92,6 +92,7 @@ def test_a_killed_training_ends_with_the_bytes_of_one_that_was_not(
     assert taken == [(EPOCHS - KILLED_AFTER) * STEPS]
 
 
+@pytest.mark.slow
 def test_beside_a_member_that_diverged_the_others_go_on_to_the_same_bytes(
     learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,7 +180,7 @@ def edited(folder: Path) -> None:
     facts.write_text(text.replace(f'"epochs": {KILLED_AFTER}', f'"epochs": {KILLED_AFTER + 1}'))
 
 
-@pytest.mark.parametrize("fault", [cut, emptied, edited])
+@pytest.mark.parametrize("fault", [cut, pytest.param(emptied, marks=pytest.mark.slow), edited])
 def test_a_torn_or_edited_checkpoint_is_as_if_it_were_not_there(
     learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Callable[[Path], None]
 ) -> None:

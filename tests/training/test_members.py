@@ -296,7 +296,13 @@ def test_a_step_that_scatters_is_found(arm: Arm, source: Source) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"norm": "batch"}, {"norm": "layer"}, {"block": "residual", "pools": ()}, {"head": "flatten"}]
+    "change",
+    [
+        {"norm": "batch"},
+        pytest.param({"norm": "layer"}, marks=pytest.mark.slow),
+        {"block": "residual", "pools": ()},
+        pytest.param({"head": "flatten"}, marks=pytest.mark.slow),
+    ],
 )
 def test_nets_with_state_and_branches_train(arm: Arm, source: Source, change: dict[str, Any]) -> None:
     changed = dataclasses.replace(arm, net=dataclasses.replace(arm.net, **change))

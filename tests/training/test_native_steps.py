@@ -107,6 +107,7 @@ def test_steps_and_looks_have_the_same_bytes_with_relu_inside_and_behind(
     assert inside == behind
 
 
+@pytest.mark.slow
 def test_looking_and_where_a_stretch_ends_leave_the_bytes_as_they_are(learner: Arm, source: Source) -> None:
     short = dataclasses.replace(learner, recipe=dataclasses.replace(learner.recipe, batch_size=16))
     watched, unwatched = (train(short, source, purpose=purpose, learning_rate=0.03) for purpose in ("own", "common"))

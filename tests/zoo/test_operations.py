@@ -317,6 +317,7 @@ def odd_pixel_first(node: TransposedConv, learned: Any, x: jax.Array) -> jax.Arr
     return operate(node, learned, x)
 
 
+@pytest.mark.slow
 def test_a_transposed_convolution_is_the_gradient_of_a_convolution():
     assert is_the_gradient_of_a_convolution(operate)
 
@@ -367,6 +368,7 @@ def corner_aligned(node: Resize, learned: None, x: jax.Array) -> jax.Array:
     return x
 
 
+@pytest.mark.slow
 def test_interpolation_is_that_of_jax_and_its_gradient_scatters_nothing():
     assert interpolates_like_jax(operate)
     assert not interpolates_like_jax(corner_aligned)
@@ -453,7 +455,9 @@ def worst_error(kernel: int, layer: Callable[..., jax.Array] = operate) -> float
 
 
 @pytest.mark.parametrize("as_product", [False, True])
-@pytest.mark.parametrize("kernel", range(1, 8))
+@pytest.mark.parametrize(
+    "kernel", [size if size in (2, 3, 5) else pytest.param(size, marks=pytest.mark.slow) for size in range(1, 8)]
+)
 def test_convolutions_agree_with_the_oracle(kernel: int, as_product: bool, monkeypatch: pytest.MonkeyPatch):
     if as_product:
         monkeypatch.setattr(operations, "quicker_as_product", lambda *_: True)

@@ -57,8 +57,8 @@ def kernels_by_turn(graph: Network, key: Array) -> dict[str, Array]:
     return found
 
 
-@pytest.mark.parametrize("init", ["he", "normal"])
-@pytest.mark.parametrize("shortest", [1, 1 << 10, 1 << 17])
+@pytest.mark.parametrize("init", ["he", pytest.param("normal", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("shortest", [1, 1 << 10, pytest.param(1 << 17, marks=pytest.mark.slow)])
 def test_how_many_numbers_are_drawn_at_least_changes_no_byte(
     init: str, shortest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
