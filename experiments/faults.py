@@ -342,7 +342,7 @@ def show(tries: Sequence[Try], console: Console) -> None:
     console.print(table)
     for one in tries:
         for line in one.wrong:
-            console.print(f"wrong: {one.fault}: {line}", markup=False)
+            console.print(f"wrong: {one.fault}: {line}")
 
 
 def planned(kills: int, stops: int, takeovers: int) -> list[tuple[Fault, str]]:
@@ -375,9 +375,7 @@ def main() -> int:
 
 def _tell(place: int, one: Try, console: Console) -> None:
     wrong = "; ".join(one.wrong) or "as undisturbed"
-    console.print(
-        f"{place} {one.fault}: {one.kept} records kept, gone after {one.seconds:.2f} s, {wrong}", markup=False
-    )
+    console.print(f"{place} {one.fault}: {one.kept} records kept, gone after {one.seconds:.2f} s, {wrong}")
 
 
 def command_line() -> argparse.ArgumentParser:

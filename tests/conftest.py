@@ -1,10 +1,12 @@
 """A stand-in for the W&B server on loopback, a home for W&B that is not this user's, and a reader of offline runs."""
 
+import atexit
 import gzip
 import json
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +21,10 @@ from typing import Any
 import pytest
 
 # Before JAX starts: a test computes on one thread, as a worker does, and every program is compiled once a session.
-SESSION = Path(tempfile.gettempdir()) / f"cnnlab-tests-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
+if "CNNLAB_TESTS" not in os.environ:  # the workers of pytest-xdist inherit it, and whoever made it takes it away
+    os.environ["CNNLAB_TESTS"] = tempfile.mkdtemp(prefix="cnnlab-tests-")
+    atexit.register(shutil.rmtree, os.environ["CNNLAB_TESTS"], ignore_errors=True)
+SESSION = Path(os.environ["CNNLAB_TESTS"])
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false".strip()
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(SESSION / "programs")
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
@@ -200,15 +205,19 @@ class Seen:
     summary: dict[str, Any] = field(default_factory=dict)
 
 
-def leet(*arguments: str) -> str:
-    """What W&B's own reader says about an offline run."""
-    command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", *arguments]
+def leet(folder: Path, *flags: str) -> str:
+    """What W&B's own reader, the program behind `wandb leet inspect`, says about an offline run."""
+    from wandb.util import get_core_path
+
+    (file,) = folder.glob("run-*.wandb")
+    words = ["--no-observability", "--json", *flags, "--run-file", str(file), str(folder.parent)]
+    command = [get_core_path(), "leet", "inspect", *words]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def read(folder: Path) -> Seen:
     """Read one offline run. A run entry or an exit that stands there twice fails here."""
-    entries = [json.loads(line) for line in leet(str(folder)).splitlines()]
+    entries = [json.loads(line) for line in leet(folder).splitlines()]
     (run,) = [entry["run"] for entry in entries if entry["type"] == "run"]
     (end,) = [entry["exit"] for entry in entries if entry["type"] == "exit"]
     seen = Seen(
@@ -242,7 +251,7 @@ def totals() -> Callable[[Path], dict[str, Any]]:
 
     def whole(directory: Path) -> dict[str, Any]:
         (folder,) = (directory / "wandb").glob("offline-run-*")
-        shown: dict[str, Any] = json.loads(leet("--summary", str(folder)))
+        shown: dict[str, Any] = json.loads(leet(folder, "--summary"))
         return shown
 
     return whole
@@ -265,10 +274,10 @@ def root_handlers() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def library_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The library of our own convolutions; skips where it cannot be compiled."""
+def library_file() -> Path:
+    """The library of our own convolutions, compiled once a session; skips where it cannot be compiled."""
     try:
-        return native.build(tmp_path_factory.mktemp("native"))
+        return native.build(SESSION / "native")
     except native.LibraryError as problem:
         pytest.skip(str(problem))
 

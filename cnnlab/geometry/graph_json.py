@@ -1,4 +1,4 @@
-"""Networks as JSON: reads the graph format a user can hand in, and writes what geometry found."""
+"""Networks as JSON: read a user's graph file, and write the results of geometry."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -40,14 +40,14 @@ LARGEST = 10**9
 
 
 @dataclass(frozen=True, kw_only=True)
-class Graph:
-    """A network as read, and the (height, width) of its image, None if the file leaves that open."""
+class GraphFile:
+    """A network read from a file, and the (height, width) of its image; None if the file does not give one."""
 
     network: Network
     input_size: Pair | None
 
 
-def load(path: Path) -> Graph:
+def load(path: Path) -> GraphFile:
     """Read a graph file. Raises `InvalidError` if it is missing, is no JSON, or as `read`."""
     require(path.is_file(), "graph", path, "must be an existing JSON file")
     try:
@@ -67,7 +67,7 @@ def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     return found
 
 
-def read(content: Json) -> Graph:
+def read(content: Json) -> GraphFile:
     """Read a graph: {"nodes": [...], "output": NAME, "input_size": [height, width] | null}.
 
     `stride`, `padding`, `kernel`, `filters`, `units` must be given; `dilation`, `groups`, `bias` and `scale` of a
@@ -87,7 +87,7 @@ def read(content: Json) -> Graph:
     size = None if given is None else _pair(given, "graph.input_size", least=1)
     output = _text(content["output"], "graph.output")
     network = Network(nodes=nodes, output=output, features=last_map(nodes, output), size=size)
-    return Graph(network=network, input_size=size)
+    return GraphFile(network=network, input_size=size)
 
 
 def report(network: Network, size: Pair | None) -> dict[str, Json]:

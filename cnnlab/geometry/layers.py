@@ -1,4 +1,4 @@
-"""What each node of a network does along one axis: the only place that translates nodes into windows."""
+"""Translates each node of a network into a window along one axis; no other module does this."""
 
 from collections.abc import Sequence
 

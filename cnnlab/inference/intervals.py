@@ -152,12 +152,3 @@ def ratio_of_medians(numerator: Sequence[float], denominator: Sequence[float], l
     ratios = np.median(above[picks], axis=1) / np.median(below[picks], axis=1)
     low, high = np.quantile(ratios, [(1 - level) / 2, (1 + level) / 2])
     return Interval(low=float(low), high=float(high), level=level, kind="bootstrap")
-
-
-def unseen_test_set_error(disagreement: float, test_images: int) -> float:
-    """Give the standard error of an accuracy difference that no interval shows: another test set drawn.
-
-    `disagreement` is the share of test images on which exactly one of the two arms is right; the error is
-    sqrt(disagreement / test_images), an upper bound that leaves out the squared difference.
-    """
-    return math.sqrt(disagreement / test_images)

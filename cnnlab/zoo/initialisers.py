@@ -24,7 +24,7 @@ CUT_STD = 0.87962566103423978
 
 
 def kernel(key: Array, name: str, shape: tuple[int, ...], init: str, scale: float) -> Array:
-    """Draw a layer's kernel; another layer more or less in the net changes no other layer's weights.
+    """Draw a layer's kernel. It depends on the key and the layer's name, so adding a layer changes no other kernel.
 
     `he`, `xavier` and `lecun` are cut normal with variance 2 / fan_in, 2 / (fan_in + fan_out) and 1 / fan_in, where a
     fan counts the window (and fan_out the filters of all groups); `normal` is normal, uncut, with variance 1.

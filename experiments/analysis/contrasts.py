@@ -48,7 +48,7 @@ class ArmPair:
 
 @dataclass(frozen=True, kw_only=True)
 class ContrastSite:
-    """One place where a contrast is judged.
+    """One task and match on which a contrast is measured.
 
     Attributes:
         label: as verdicts name it, unique within a view.
@@ -75,7 +75,7 @@ class ContrastSite:
         return ContrastSite(label=self.label, sides=found) if len(found) == len(sides) else None
 
     def samples(self, condition: str, metric: str) -> tuple[Sample, Sample]:
-        """What is compared: better and worse, or the contrast at the low and at the high value."""
+        """The two samples that are compared: better and worse, or the contrast at a dial's low and high value."""
         found = [sides.samples(condition, metric) for sides in self.sides]
         if len(found) == 1:
             return found[0]
@@ -86,7 +86,7 @@ class ContrastSite:
 def places(
     view: SweepResults, trained: Trained, contrast: Contrast
 ) -> tuple[tuple[ContrastSite, ...], tuple[str, ...]]:
-    """Every place where the view has all it takes, and a line for each that it should have and lacks."""
+    """The sites at which a contrast can be measured, and a line for each planned one that lacks a record."""
     found: list[ContrastSite] = []
     missing: list[str] = []
     wanted = list(_wanted(view, trained))
@@ -112,7 +112,7 @@ def places(
 
 
 def _wanted(view: SweepResults, trained: Trained) -> Iterator[tuple[str, tuple[Task, ...]]]:
-    """Labels and tasks of the places that the evidence asks for and this scale has tasks for."""
+    """Label and tasks of every site that the evidence asks for and that has tasks at this scale."""
     if not trained.along:
         yield from ((view.label(task), (task,)) for task in view.tasks() if is_meant(view, trained, task))
     for dial in trained.along:
@@ -122,7 +122,7 @@ def _wanted(view: SweepResults, trained: Trained) -> Iterator[tuple[str, tuple[T
 
 
 def is_meant(view: SweepResults, trained: Trained, task: Task) -> bool:
-    """Whether the evidence is about a task: all are meant, or those it names."""
+    """Whether the evidence is about a task: it names its tasks, or means all."""
     return not trained.tasks or view.named(task) in trained.tasks
 
 
@@ -139,7 +139,7 @@ def matches(view: SweepResults) -> tuple[Match, ...]:
 
 
 def is_planned(view: SweepResults, task: Task, contrast: Contrast, match: Match) -> bool:
-    """Whether the sweep has every arm of a contrast, and at a match something that was matched."""
+    """Whether the sweep has every arm of a contrast and, at a match, at least one re-widthed arm."""
     cells = [_at(view, task, level, match) for level in contrast.levels]
     matched = match == "none" or any(cell is not None and cell.point.match == match for cell in cells)
     return matched and all(cell is not None for cell in cells)
@@ -161,7 +161,7 @@ def group(view: SweepResults, task: Task, levels: tuple[str, ...], match: Match)
 
 
 def _at(view: SweepResults, task: Task, level: str, match: Match) -> ArmResults | None:
-    """The arm of a level; the reference, to which others are matched, needs no matched twin."""
+    """The arm of a level. The reference stands for itself at every match, since others are matched to it."""
     cell = view.cell(task, level, match)
     return view.reference(task) if cell is None and view.is_reference(level) else cell
 
@@ -171,7 +171,7 @@ ACCURACY = "accuracy"
 
 
 def effects(view: SweepResults, trained: Trained, place: ContrastSite) -> tuple[Effect, ...]:
-    """The contrast at one place, at every learning rate its metric has; open where a member has no value."""
+    """The effect of a contrast at one site, at each learning rate; its call is open where a member has no value."""
     found = []
     lacks = ", ".join(lacking(trained, place))
     for condition in conditions(trained.metric):
@@ -223,7 +223,7 @@ def headroom(record: Record) -> float:
 
 
 def caps(name: str, trained: Trained, place: ContrastSite) -> tuple[str, ...]:
-    """Why a place can carry no verdict: a rule younger than the data, a learning rate at the grid's end, no value."""
+    """Why a site caps the verdict: the rule is newer than the data, a rate ends its grid, or a value is missing."""
     digest = claim_digests()[name]
     found = []
     for cell in place.cells:
@@ -236,7 +236,7 @@ def caps(name: str, trained: Trained, place: ContrastSite) -> tuple[str, ...]:
 
 
 def lacking(trained: Trained, place: ContrastSite) -> tuple[str, ...]:
-    """Arms in which the metric is missing for some members, one line each; they are never dropped in silence."""
+    """One line for each arm in which some members have no value of the metric."""
     return tuple(
         f"{trained.metric} has no value for {missing} of {cell.members} members of {cell.point.arm.key}"
         for cell in place.cells

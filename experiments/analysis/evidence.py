@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from cnnlab.inference import checks as check_rules
 from cnnlab.inference.checks import Check
 from cnnlab.inference.effects import Sample, effect
-from cnnlab.inference.rules.contract import ModeratorContrast, difference_p
-from cnnlab.inference.rules.contract import Trained as TrainedEvidence
+from cnnlab.inference.rules.contract import ModeratorContrast, TrainedEvidence, difference_p
 from cnnlab.inference.rules.instances import Instance, Instances
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.net import ConvNet
@@ -88,7 +87,7 @@ def _of_block(view: SweepResults, trained: Trained, place: ContrastSite, block: 
 
 
 def _once(trained: Trained, *held: str) -> tuple[str, ...]:
-    """All caps, what the claim still needs among them; each once."""
+    """All caps, each once; what the claim still needs is one of them."""
     return tuple(dict.fromkeys((*(f"needs {need}" for need in trained.needs), *held)))
 
 
@@ -145,7 +144,7 @@ Level = tuple[Effect, Sample, Sample]
 def moderated(
     name: str, moderator: Moderator | Variant, trained: Trained, contrast: Contrast, view: SweepResults, match: Match
 ) -> tuple[tuple[ModeratorContrast, ...], tuple[str, ...]]:
-    """The contrast at both values of a moderator, and whether they differ; else why that cannot be said.
+    """The contrast at both values of a moderator, and the test of their difference; else why there is none.
 
     Args:
         name: id of the claim.
@@ -260,7 +259,7 @@ def _nets(arms: Sequence[Arm]) -> str:
 
 
 def _listed(values: Iterable[str]) -> str:
-    """Distinct names as they are written: Adam, SGD."""
+    """Distinct names joined by "and", as they are usually written: Adam, SGD."""
     nice = {"adam": "Adam", "sgd": "SGD"}
     found = sorted(set(values))
     return " and ".join(nice[value] if value in nice else value for value in found)

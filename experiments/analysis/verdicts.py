@@ -1,4 +1,4 @@
-"""The judge's desk: cells of a view become effects, checks and evidence; rules and family turn them into verdicts."""
+"""From results to verdicts: each claim gets its evidence, and its rule and the Holm family decide."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,7 +59,7 @@ def claim_case(name: str, claim: Claim, views: Mapping[str, SweepResults], resul
 def _part(
     name: str, part: str, source: Source, rule: Rule[Any], views: Mapping[str, SweepResults], results: Path
 ) -> Case:
-    """Rule and evidence of one part; what has nothing to read is given its verdict."""
+    """Rule and evidence of one part. A part without records or timings gets its verdict at once."""
     match source:
         case Computed():
             return Case(rule=rule, evidence=source.compute())

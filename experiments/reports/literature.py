@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from cnnlab.files import finite, json_text
@@ -110,7 +109,7 @@ def page(views: Mapping[str, SweepResults], folder: Path, console: Console, as_j
     else:
         show(found, said, console)
         for path in paths:
-            console.print(f"table: {path}", markup=False)
+            console.print(f"table: {path}")
     return 0 if any(one.effect is not None for one in found) else 1
 
 
@@ -247,17 +246,16 @@ def show(found: Sequence[Finding], said: Mapping[str, str], console: Console) ->
             continue
         if one.line.question != question:
             question = one.line.question
-            table.add_row(f"[bold]{escape(question)}[/bold]")
-        _, says, task, _, theirs, here, n, word = map(escape, _cells(row(one)))
+            table.add_row(question, style="bold")
+        _, says, task, _, theirs, here, n, word = _cells(row(one))
         key = (one.line, one.task)
         table.add_row(says, task, theirs, here, n, word, common[key] if key in common else "")
     console.print(table)
     for name, word in said.items():
-        console.print(f"{name}: {word}", markup=False)
+        console.print(f"{name}: {word}")
     console.print(
         "agree: the whole interval of the paired difference lies where the literature has it (a difference: on its "
-        "side of 0; decades a layer: within .8 to 1.25 times, or below); disagree: all of it outside.",
-        markup=False,
+        "side of 0; decades a layer: within .8 to 1.25 times, or below); disagree: all of it outside."
     )
     for name, source in literature()[1].items():
-        console.print(f"{name}: {source}", markup=False)
+        console.print(f"{name}: {source}")

@@ -57,9 +57,9 @@ def page(names: Sequence[str], views: Mapping[str, SweepResults], folder: Path, 
         print(json_text({name: [row(one) for one in ordered] for name, ordered in there.items()}))
     else:
         for name in names:
-            console.print(f"{name}: {summary(found[name]) if found[name] else absent(name)}", markup=False)
+            console.print(f"{name}: {summary(found[name]) if found[name] else absent(name)}")
         for name in there:
-            console.print(f"figure and table: {folder / name}-curve.png, .csv", markup=False)
+            console.print(f"figure and table: {folder / name}-curve.png, .csv")
     return 0 if there else 1
 
 

@@ -81,7 +81,7 @@ def show(found: Mapping[str, Verdict], there: Mapping[str, SweepResults], scale:
     for word in ("untested", "untestable"):
         for name, verdict in found.items():
             if verdict.word == word:
-                console.print(f"{word}: {name}: {verdict.reason}", markup=False)
+                console.print(f"{word}: {name}: {verdict.reason}")
 
 
 def write_summary(content: Mapping[str, Any], folder: Path) -> Path:

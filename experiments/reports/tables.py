@@ -1,5 +1,6 @@
 """Tables of a sweep, as data and as they are printed: arms, effects, the contrasts that claims rest on, verdicts."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from experiments.analysis.results import ArmResults, SweepResults
 if TYPE_CHECKING:
     import pandas as pd
 
+FEWEST_FOR_INTERVAL = 3
+"""Members below which no interval is printed: that of two is wider than the scale."""
 LEFT = ("claim", "contrast", "task", "arm", "level", "match")
 
 
@@ -106,8 +109,11 @@ def printed_arms(table: "pd.DataFrame") -> "pd.DataFrame":
     shown["n"] = table["n"]
     if "accuracy" not in table:
         return shown
-    spans = zip(table["accuracy"], table["low"], table["high"], strict=True)
-    shown["accuracy"] = [_span(*values, signed=False) for values in spans]
+    spans = zip(table["n"], table["accuracy"], table["low"], table["high"], strict=True)
+    shown["accuracy"] = [
+        _span(mean, *((low, high) if n >= FEWEST_FOR_INTERVAL else (-math.inf, math.inf)), signed=False)
+        for n, mean, low, high in spans
+    ]
     pairs = zip(table["diverged"], table["n"], strict=True)
     shown["diverged"] = ["" if lost != lost else f"{int(lost)}/{members}" for lost, members in pairs]
     shown["lr"] = [f"{value:g}" if value == value else "" for value in table["learning_rate"]]
@@ -170,7 +176,7 @@ def _estimate(effect: Effect) -> str:
     middle, span, metric = effect.estimate, effect.interval95, effect.setting.metric
     if metric.endswith("accuracy"):
         return _span(middle, span.low, span.high)
-    return f"{metric} {middle:+.3g} \\[{span.low:+.3g}, {span.high:+.3g}]"
+    return f"{metric} {middle:+.3g} [{span.low:+.3g}, {span.high:+.3g}]"
 
 
 def _arm_name(row: dict[str, Any]) -> str:
@@ -185,7 +191,7 @@ def _span(middle: float, low: float, high: float, *, signed: bool = True) -> str
         return ""
     if abs(low) == float("inf") or low != low:
         return f"{100 * middle:{sign}.1f}"
-    return f"{100 * middle:{sign}.1f} \\[{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
+    return f"{100 * middle:{sign}.1f} [{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
 
 
 def _whole(value: float) -> str:
@@ -212,5 +218,5 @@ def verdict_table(found: Mapping[str, Verdict]) -> Table:
     for column in ("claim", "verdict", "reason"):
         shown.add_column(column, overflow="fold")
     for name, verdict in found.items():
-        shown.add_row(name, verdict.printed, verdict.reason.replace("[", "\\["))
+        shown.add_row(name, verdict.printed, verdict.reason)
     return shown

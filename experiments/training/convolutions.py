@@ -48,7 +48,7 @@ def library(settings: Settings, compiled: Path, console: Console) -> Path | None
     if settings.convolutions != AUTO:
         raise _unavailable(problem)
     if accelerator() == "cpu":
-        console.print(f"{problem}: convolutions are XLA's, which take up to twice as long", markup=False)
+        console.print(f"{problem}: convolutions are XLA's, which take up to twice as long")
     return None
 
 

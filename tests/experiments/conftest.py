@@ -1,21 +1,30 @@
 """What all tests of commands share: composed grids, planted records, and a command's `main` called in this process."""
 
+import dataclasses
 import functools
+import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from cnnlab.spec.arm import plain
+from cnnlab.geometry.measured import measured
+from cnnlab.spec.arm import Arm, plain
 from cnnlab.spec.record import PROTOCOL, Finals, Measured, Record, Tried, Tuning
+from cnnlab.training.arm import Training
 from cnnlab.training.run import evaluation_seeds
+from cnnlab.training.workers import WorkerPool
+from cnnlab.zoo import native
+from cnnlab.zoo.lowering import network
 from experiments.claims.registry import claim_digests
 from experiments.config.grid import Grid, grid
 from experiments.config.resolve import Point
+from experiments.training import convolutions, session
 
 Compose = Callable[..., Grid]
 Plant = Callable[..., Record]
@@ -45,29 +54,17 @@ def composed_grid(sweep: str = "", scale: str = "quick", *overrides: str) -> Gri
     return grid([*named, f"scale={scale}", *(f"{key}={places[key]}" for key in places if key not in given), *overrides])
 
 
-def planted_record(
-    point: Point,
-    mean: float,
-    block: int = 0,
-    noise: float = 0.003,
-    lost: tuple[int, ...] = (),
-    seed: int = 0,
-    probes: Mapping[str, float] | None = None,
+def record_of(
+    arm: Arm, block: int, seeds: Sequence[int], accuracy: Sequence[float], lost: tuple[int, ...] = ()
 ) -> Record:
     """A record of an arm that nobody trained, far above logistic regression, which has 30 %.
 
     Args:
-        mean: accuracy around which members scatter, with a standard deviation of `noise`.
-        lost: places of members that are at chance.
-        seed: another seed scatters them otherwise.
-        probes: means of probes by their path; a member is above or below them by as much as its accuracy is.
+        accuracy: of every member. lost: places of members that are at chance instead.
     """
-    seeds = evaluation_seeds(point.blocks, block)
-    draw = np.random.default_rng([block, int(point.arm.key[-8:], 16), seed])
-    scatter = noise * draw.standard_normal(len(seeds))
     flags = tuple(place in lost for place in range(len(seeds)))
-    shown = tuple(float(v) for v in np.where(flags, point.arm.task.chance, mean + scatter))
-    rate = point.arm.recipe.learning_rate
+    shown = tuple(float(v) for v in np.where(flags, arm.task.chance, accuracy))
+    rate = arm.recipe.learning_rate
     finals = Finals(
         learning_rate=rate,
         test_accuracy=shown,
@@ -83,20 +80,64 @@ def planted_record(
         capped=False,
         linear_accuracy=(0.3,),
     )
-    probed = () if probes is None else tuple({path: float(probes[path] + one) for path in probes} for one in scatter)
     return Record(
         protocol=PROTOCOL,
-        arm=point.arm.key,
+        arm=arm.key,
         block=block,
-        config=plain(point.arm),
-        members=seeds,
+        config=plain(arm),
+        members=tuple(seeds),
         finals={"own": finals, "common": finals},
         histories=(),
-        probes=probed,
+        probes=(),
         tuning=tuning,
         claims=dict(claim_digests()),
         geometry=Measured(params=1, macs=1, receptive_field=(1, 1), output_size=(1, 1), activation_elements=1),
     )
+
+
+def planted_record(
+    point: Point,
+    mean: float,
+    block: int = 0,
+    noise: float = 0.003,
+    lost: tuple[int, ...] = (),
+    seed: int = 0,
+    probes: Mapping[str, float] | None = None,
+) -> Record:
+    """A record of a point whose members scatter around an accuracy.
+
+    Args:
+        mean: accuracy around which members scatter, with a standard deviation of `noise`.
+        lost: places of members that are at chance.
+        seed: another seed scatters them otherwise.
+        probes: means of probes by their path; a member is above or below them by as much as its accuracy is.
+    """
+    seeds = evaluation_seeds(point.blocks, block)
+    draw = np.random.default_rng([block, int(point.arm.key[-8:], 16), seed])
+    scatter = noise * draw.standard_normal(len(seeds))
+    made = record_of(point.arm, block, seeds, mean + scatter, lost)
+    means = probes or {}
+    probed = tuple({path: float(means[path] + one) for path in means} for one in scatter) if means else ()
+    return dataclasses.replace(made, probes=probed)
+
+
+def invented(
+    arm: Arm, block: int, seeds: tuple[int, ...], claims: dict[str, str], tuned: Tuning | None, checkpoints: Path
+) -> Training:
+    """A training that takes no time, as `cnnlab.training.arm.training`: the same arm always has the same record."""
+    accuracy = np.random.default_rng(seeds).uniform(0.5, 0.9, len(seeds))
+    empty: tuple[dict[str, Any], ...] = ({},) * len(seeds)
+    made = record_of(arm, block, seeds, accuracy.tolist())
+    net = network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
+    size = measured(net, (arm.task.side, arm.task.side))
+    return dataclasses.replace(made, histories=empty, probes=empty, geometry=size, claims=claims)
+    yield
+
+
+class Idle:
+    """A worker that is never given anything: invented arms ask for no work."""
+
+    busy = None
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -139,3 +180,52 @@ def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
         return Ended(code=int(code), out=out, err=err)
 
     return opened
+
+
+@pytest.fixture
+def untrained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Sessions whose training takes no time; the keys of the arms that they trained, in order."""
+    trained: list[str] = []
+
+    def training(arm: Arm, *rest: Any) -> Training:
+        trained.append(arm.key)
+        return (yield from invented(arm, *rest))
+
+    train_nothing(monkeypatch, training)
+    return trained
+
+
+def train_nothing(patch: pytest.MonkeyPatch, training: Callable[..., Training] = invented) -> None:
+    """Have sessions make records without workers, and take our own convolutions for compiled."""
+    patch.setattr(session, "training", training)
+    patch.setattr(WorkerPool, "_worker", lambda self, number: Idle())
+    patch.setattr(convolutions, "accelerator", lambda: "cpu")
+    patch.setattr(native, "compiler", list)
+    patch.setattr(native, "build", lambda folder: folder / "native-0123.so")
+
+
+@functools.cache
+def grid_of(words: tuple[str, ...]) -> Grid:
+    """The grid of a command line, composed once."""
+    return grid(list(words))
+
+
+def compose_once(words: list[str]) -> Grid:
+    """Stands for `grid` where commands are called again and again: it composes anew only if arms may be others."""
+    own = ("results=", "cache=", "force=")
+    given = dict(word.split("=", 1) for word in words if word.startswith(own))
+    made = grid_of(tuple(word for word in words if not word.startswith(own)))
+    places = {key: os.environ.get(f"CNNLAB_{key.upper()}", str(NOWHERE / key)) for key in ("results", "cache")} | given
+    settings = dataclasses.replace(
+        made.settings,
+        results=Path(places["results"]),
+        cache=Path(places["cache"]),
+        force=given.get("force", "").lower() == "true",
+    )
+    return dataclasses.replace(made, settings=settings)
+
+
+@pytest.fixture
+def composed_once() -> Callable[[list[str]], Grid]:
+    """A stand-in for `grid` that remembers what it composed."""
+    return compose_once

@@ -2,35 +2,28 @@
 
 import json
 import re
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from experiments import dashboard
+from experiments.cli.command import ExitCode
+from experiments.tracking.workspace import ARM
+
+from .conftest import Door
 
 needs_workspaces = pytest.mark.skipif(
     not dashboard.installed(), reason="needs the extra `dashboard` (wandb-workspaces)"
 )
 # wandb-workspaces is written for an earlier pydantic, which says so at its import
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-Door = Callable[..., tuple[int, str, str]]
 SECTIONS = {"Accuracy by factor level", "Gradients by layer and step", "Cost against accuracy", "Verdicts", "Pictures"}
 
 
-@pytest.fixture
-def door(
-    tmp_path: Path, home_of_wandb: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Door:
-    def opened(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["dashboard", *words, f"results={tmp_path}"])
-        code = dashboard.main()
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return opened
+@pytest.fixture(autouse=True)
+def at_home(home_of_wandb: None) -> None:
+    """Every test here may start W&B."""
 
 
 def panels(spec: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -40,17 +33,17 @@ def panels(spec: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 @needs_workspaces
 def test_offline_the_spec_is_written_with_a_section_a_question(door: Door, tmp_path: Path) -> None:
-    code, out, err = door("+sweep=pool_position", "scale=smoke")
-    path = tmp_path / "dashboard" / "pool_position.json"
-    assert (code, err) == (0, "")
-    assert str(path) in "".join(out.split("\n"))
+    done = door(dashboard.main, "+sweep=pool_position", "scale=smoke")
+    path = tmp_path / "results" / "dashboard" / "pool_position.json"
+    assert (done.code, done.err) == (0, "")
+    assert str(path) in "".join(done.out.split("\n"))
     spec = json.loads(path.read_text())
     found = panels(spec)
     assert set(found) == SECTIONS
     curves = [panel["config"] for panel in found["Accuracy by factor level"] if "Line" in panel["viewType"]]
     assert {one["metrics"][0] for one in curves} == {"accuracy/validation", "loss/train"}
     assert {(one["xAxis"], one["groupBy"], one["groupArea"]) for one in curves} == {
-        ("images_seen", "label.value", "stderr")
+        ("images_seen", f"{ARM}.value", "stderr")
     }
     patterns = [re.compile(panel["config"]["metricRegex"]) for panel in found["Gradients by layer and step"]]
     recorded = (
@@ -68,9 +61,9 @@ def test_offline_the_spec_is_written_with_a_section_a_question(door: Door, tmp_p
 @needs_workspaces
 def test_online_it_is_saved_and_saved_again_in_its_place(door: Door, server: Any) -> None:
     for _ in range(2):
-        code, out, err = door("+sweep=pool_position", "scale=smoke", "tracker=online")
-        assert (code, err) == (0, "")
-        assert "workspace: " in out
+        done = door(dashboard.main, "+sweep=pool_position", "scale=smoke", "tracker=online")
+        assert (done.code, done.err) == (0, "")
+        assert "workspace: " in done.out
     first, second = server.views
     assert "id" not in first
     assert (second["id"], second["name"]) == ("V1", first["name"])
@@ -84,7 +77,7 @@ def test_online_it_is_saved_and_saved_again_in_its_place(door: Door, server: Any
 
 @needs_workspaces
 @pytest.mark.parametrize(
-    ("trouble", "code", "line"), [("no key", dashboard.MISTAKE, "wandb login"), ("no server", dashboard.FAILED, "W&B")]
+    ("trouble", "code", "line"), [("no key", ExitCode.USAGE, "wandb login"), ("no server", ExitCode.FAILED, "W&B")]
 )
 def test_trouble_with_the_server_is_one_line(
     trouble: str, code: int, line: str, door: Door, server: Any, monkeypatch: pytest.MonkeyPatch
@@ -94,10 +87,10 @@ def test_trouble_with_the_server_is_one_line(
         monkeypatch.delenv("WANDB_API_KEY")
     else:
         monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    got, out, err = door("tracker=online")
-    assert (got, out) == (code, "")
-    assert len(err.splitlines()) == 1
-    assert line in err
+    done = door(dashboard.main, "tracker=online")
+    assert (done.code, done.out) == (code, "")
+    assert len(done.err.splitlines()) == 1
+    assert line in done.err
     assert not server.views
 
 
@@ -109,15 +102,15 @@ def test_a_wrong_argument_is_one_line_and_writes_nothing(
     words: tuple[str, ...], line: str, door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dashboard, "installed", lambda: True)
-    code, out, err = door(*words)
-    assert (code, out) == (dashboard.MISTAKE, "")
-    assert len(err.splitlines()) == 1
-    assert line in err
-    assert not (tmp_path / "dashboard").exists()
+    done = door(dashboard.main, *words)
+    assert (done.code, done.out) == (ExitCode.USAGE, "")
+    assert len(done.err.splitlines()) == 1
+    assert line in done.err
+    assert not (tmp_path / "results" / "dashboard").exists()
 
 
 def test_without_the_extra_it_says_how_to_get_it(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dashboard, "installed", lambda: False)
-    code, _, err = door()
-    assert code == dashboard.MISTAKE
-    assert "pip install -e '.[dashboard]'" in err
+    done = door(dashboard.main)
+    assert done.code == ExitCode.USAGE
+    assert "pip install -e '.[dashboard]'" in done.err

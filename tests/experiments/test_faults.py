@@ -1,7 +1,6 @@
 """A small share of what `experiments.faults` does to a real sweep, and whether it would notice: planted faults."""
 
 import dataclasses
-import os
 import random
 import sys
 from pathlib import Path
@@ -32,16 +31,13 @@ def whole(lab: Lab) -> Whole:
     return found
 
 
-in_full = pytest.mark.skipif("CNNLAB_FAULTS" not in os.environ, reason="minutes a fault: set CNNLAB_FAULTS=1")
-
-
-@in_full
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "name"), SHARE, ids=[name for _, name in SHARE])
 def test_it_ends_as_if_nothing_had_been(lab: Lab, whole: Whole, fault: faults.Fault, name: str) -> None:
     assert faults.hit(fault, lab, whole, name, random.Random(name)).wrong == []
 
 
-@in_full
+@pytest.mark.slow
 def test_two_copies_share_the_work(lab: Lab, whole: Whole) -> None:
     assert faults.copies(lab, whole, 2).wrong == []
 

@@ -1,36 +1,33 @@
-"""The suite: what it trains and when, what it cuts, how long it says it takes, and that no failure stops the rest."""
+"""The suite: what it trains and when, how long it says it takes, and that no failure stops the rest."""
 
 import dataclasses
 import json
 import socket
-import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
-from cnnlab.geometry.measured import measured
 from cnnlab.records import Store
-from cnnlab.spec.arm import Arm, plain
-from cnnlab.spec.record import COMMON, OWN, PROTOCOL, Finals, Record, Tuning
-from cnnlab.zoo.lowering import network
+from cnnlab.spec.arm import Arm
 from experiments import suite
-from experiments.analysis.verdicts import primary
-from experiments.claims.base import Trained
-from experiments.claims.registry import claims
+from experiments.analysis.results import SweepResults
+from experiments.cli.command import ExitCode
 from experiments.cli.errors import UsageError
 from experiments.config.grid import CONF, Grid, grid
 from experiments.config.resolve import Point
 from experiments.reports import suite as suite_report
-from experiments.training import convolutions, estimate, session, suite_plan, suite_train
+from experiments.reports import sweep as sweep_report
+from experiments.reports.sweep import SweepReport
+from experiments.training import convolutions, estimate, provenance, session, suite_plan, suite_train
 from experiments.training.estimate import Pace
-from experiments.training.provenance import kind
 from experiments.training.suite_plan import CONTROL, Plan, Stage, named
+
+from .conftest import Compose, Door, Ended
 
 TINY = ("scale=smoke", "model.width=2", "scale.max_train_images=64", "scale.max_epochs=1", "tracker=off")
 SOME = ("pool_position", "relu_at_zero", "linear_depth")
@@ -38,8 +35,8 @@ SOME = ("pool_position", "relu_at_zero", "linear_depth")
 
 
 @pytest.fixture(scope="module")
-def grids() -> dict[str, Grid]:
-    return suite_plan.compose(SOME, ["scale=smoke", "tracker=off"])
+def grids(composed: Compose) -> dict[str, Grid]:
+    return {name: composed(name, "smoke") for name in SOME}
 
 
 @pytest.fixture(scope="module")
@@ -120,109 +117,6 @@ def test_arms_whose_data_are_missing_are_left_out_and_others_stay(whole: Plan) -
     assert len(less.points) == len(whole.points) - 6
 
 
-# Cuts.
-
-HOUR = 3600.0
-
-
-def per_arm(points: Any) -> float:
-    """A price for which it is easy to count: an hour an arm."""
-    return HOUR * len(list(points))
-
-
-def with_cuts(whole: Plan, hours: float, *cuts: str) -> Plan:
-    return dataclasses.replace(whole, settings=dataclasses.replace(whole.settings, hours=hours, cuts=cuts))
-
-
-def trimmed(whole: Plan, hours: float, *cuts: str, done: set[suite_plan.Name] | None = None) -> Plan:
-    return suite_plan.cut(with_cuts(whole, hours, *cuts), ["scale=smoke", "tracker=off"], per_arm, done or set())
-
-
-def test_cuts_are_made_in_their_order_and_no_more_than_needed(whole: Plan) -> None:
-    cuts = ("relu_at_zero arm=zero,half", "linear_depth", "pool_position model.pools=[2,4]")
-    assert len(whole.points) == 14
-    assert [one.what for one in trimmed(whole, 14, *cuts).cuts] == []
-    assert [one.what for one in trimmed(whole, 13, *cuts).cuts] == [cuts[0]]
-    less = trimmed(whole, 12, *cuts)
-    assert [(one.what, one.arms, one.seconds) for one in less.cuts] == [(cuts[0], 1, HOUR), (cuts[1], 6, 6 * HOUR)]
-    assert len(less.points) == 7
-    assert set(less.sweeps) == {"pool_position", "relu_at_zero"}
-
-
-def keeps_control(before: Plan, after: Plan) -> bool:
-    return arms(before.control) <= arms(after.points)
-
-
-def test_control_is_never_cut(whole: Plan) -> None:
-    less = trimmed(whole, 1, *SOME)
-    assert keeps_control(whole, less)
-    assert not less.sweeps
-    careless = dataclasses.replace(less, control=suite_plan.control(less.sweeps.values()))
-    assert not keeps_control(whole, careless)
-
-
-def test_without_hours_nothing_is_cut(whole: Plan) -> None:
-    assert trimmed(whole, 0, "linear_depth") == with_cuts(whole, 0, "linear_depth")
-
-
-def test_a_cut_that_saves_no_training_any_more_is_not_made(whole: Plan, grids: dict[str, Grid]) -> None:
-    done = {named(point) for point in (*grids["linear_depth"].points, *grids["linear_depth"].checks)}
-    assert [one.what for one in trimmed(whole, 8, "linear_depth", "relu_at_zero", done=done).cuts] == ["relu_at_zero"]
-
-
-def test_a_cut_of_no_sweep_is_a_mistake_in_one_line(whole: Plan) -> None:
-    with pytest.raises(UsageError, match=r"^scale.cuts: linear_depht .* no linear_depht.yaml"):
-        trimmed(whole, 1, "linear_depht")
-
-
-WRITTEN = [
-    (path.stem, line)
-    for path in sorted((CONF / "scale").glob("*.yaml"))
-    for line in (yaml.safe_load(path.read_text())["scale"].get("cuts") or ())
-]
-
-
-def decided_matched(sweep: str) -> bool:
-    """Whether a claim that a sweep feeds has equal compute or parameters as its own match."""
-    found = {
-        primary(dict(claim.rule.parts)[part] if part else claim.rule)
-        for claim in claims().values()
-        for part, source in claim.sources.items()
-        if isinstance(source, Trained) and source.sweep == sweep
-    }
-    return bool(found - {"none"})
-
-
-def narrows(line: str, scale: str) -> bool:
-    """Whether a cut keeps some but not all of what its sweep's file asks for at a scale.
-
-    Matched arms of generated tasks may go only where no claim is decided at a match.
-    """
-    name, *words = line.split()
-    sweep = yaml.safe_load((CONF / "sweep" / f"{name}.yaml").read_text())["sweep"]
-    for key, value in (word.split("=") for word in words):
-        if key == "data" and not set(value.split(",")) < set(sweep["tasks"][scale].split(",")):
-            return False
-        if key == "sweep.match_on" and (value != "real" or sweep["matches"][scale] == "none" or decided_matched(name)):
-            return False
-        if key not in ("data", "sweep.match_on"):
-            return False
-    return True
-
-
-@pytest.mark.parametrize(("scale", "line"), WRITTEN)
-def test_every_cut_of_a_scale_narrows_its_sweep(scale: str, line: str) -> None:
-    assert narrows(line, scale)
-    assert not narrows(f"{line.split()[0]} data=no_such_task", scale)
-    assert not narrows("even_kernels sweep.match_on=real", scale)
-
-
-def test_a_cut_written_for_quick_is_composed_as_it_says() -> None:
-    name, *words = next(line for _, line in WRITTEN if line.startswith("learn_slowly")).split()
-    before, after = (grid([f"+sweep={name}", "scale=quick", *more]) for more in ([], words))
-    assert arms(after.points) < arms(before.points)
-
-
 # What it takes.
 
 
@@ -262,7 +156,7 @@ def leave(runs: Path, points: Sequence[Point], pace: float, workers: int = 2, **
 
 def test_the_pace_is_that_of_the_records_there_are(whole: Plan, tmp_path: Path) -> None:
     leave(tmp_path, whole.points[:5], pace=3.0)
-    found = estimate.pace(tmp_path, whole.points, workers=4, backend="cpu")
+    found = estimate.machine_pace(tmp_path, whole.points, workers=4, backend="cpu")
     assert (found.arms, found.workers) == (5, 4)
     assert found.factor == pytest.approx(3.0)
     assert found.seconds(whole.points) == pytest.approx(3 * sum(map(estimate.core_seconds, whole.points)) / 4)
@@ -276,8 +170,8 @@ def test_other_machines_and_passes_that_trained_other_arms_say_nothing(whole: Pl
     broken.mkdir(parents=True)
     (broken / "provenance.json").write_text("{")
     for folder in ("other", "gpu", "broken", "none"):
-        assert estimate.pace(tmp_path / folder, whole.points, workers=2, backend="cpu") == Pace(workers=2)
-    assert estimate.pace(tmp_path / "more", whole.points[:4], workers=2, backend="cpu") == Pace(workers=2)
+        assert estimate.machine_pace(tmp_path / folder, whole.points, workers=2, backend="cpu") == Pace(workers=2)
+    assert estimate.machine_pace(tmp_path / "more", whole.points[:4], workers=2, backend="cpu") == Pace(workers=2)
 
 
 def follows(clock: suite_train.Clock, pace: float) -> bool:
@@ -312,85 +206,52 @@ def test_what_was_there_before_does_not_count_for_the_pace(whole: Plan) -> None:
 # The door, with a training that takes no time.
 
 
-def invented(
-    arm: Arm, block: int, seeds: tuple[int, ...], claims: dict[str, str], tuned: Tuning | None, checkpoints: Path
-) -> Any:
-    """A record of the right shape without training; the generator of an arm, as `cnnlab.training.arm.training`."""
-    rate, n = arm.recipe.learning_rate, len(seeds)
-    accuracy = tuple(np.random.default_rng(seeds).uniform(0.5, 0.9, n).tolist())
-    final = Finals(
-        learning_rate=rate,
-        test_accuracy=accuracy,
-        test_loss=(1.0,) * n,
-        validation_accuracy=accuracy,
-        train_loss=(1.0,) * n,
-        diverged=(False,) * n,
-    )
-    net = network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
-    tuning = Tuning(seeds=(1_000_000,), tried=(), chosen=rate, capped=False, linear_accuracy=(0.3,))
-    return Record(
-        protocol=PROTOCOL,
-        arm=arm.key,
-        block=block,
-        config=plain(arm),
-        members=seeds,
-        finals={OWN: final, COMMON: final},
-        histories=({},) * n,
-        probes=({},) * n,
-        geometry=measured(net, (arm.task.side, arm.task.side)),
-        tuning=tuning,
-        claims=claims,
-    )
-    yield
-
-
-@dataclasses.dataclass
-class Door:
-    """The suite's door on an empty results folder: what it trained, printed and returned."""
+@dataclasses.dataclass(frozen=True)
+class Suite:
+    """The suite's command on an empty results folder, and the arms that it trained when it was last called."""
 
     results: Path
-    capsys: pytest.CaptureFixture[str]
-    monkeypatch: pytest.MonkeyPatch
-    trained: list[str] = dataclasses.field(default_factory=list)
+    door: Door
+    trained: list[str]
 
-    def __call__(self, *words: str) -> tuple[int, str, str]:
+    def __call__(self, *words: str) -> Ended:
         self.trained.clear()
-        self.monkeypatch.setattr(sys, "argv", ["suite", *words, f"results={self.results}"])
-        code = suite.main()
-        out, err = self.capsys.readouterr()
-        return code, out, err
+        return self.door(suite.main, *words, f"results={self.results}")
 
 
 @pytest.fixture
-def door(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Door:
-    """The door with an invented training; it judges two claims and draws nothing, since that takes a minute."""
-    found = Door(results=tmp_path / "results", capsys=capsys, monkeypatch=monkeypatch)
-
-    def training(arm: Arm, *rest: Any) -> Any:
-        found.trained.append(arm.key)
-        return (yield from invented(arm, *rest))
-
-    monkeypatch.setattr(session, "training", training)
+def opened(
+    tmp_path: Path,
+    door: Door,
+    untrained: list[str],
+    composed_once: Callable[[list[str]], Grid],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Suite:
+    """The command with a training that takes no time; it judges two claims and draws nothing."""
+    monkeypatch.setattr(suite_plan, "grid", composed_once)
     fed = {"mp-after-two-convs", "mp-after-features"}
     entries = {name: entry for name, entry in suite_report.register().items() if name in fed}
+    feeds = {"pool_position": tuple(entries)}
     monkeypatch.setattr(suite_report, "register", lambda: entries)
-    monkeypatch.setattr(suite_report.closing, "related", lambda sweep: ())
-    monkeypatch.setattr(suite_report.closing, "draw", lambda *_: "")
-    monkeypatch.setattr(suite_report, "claims_fed_by", lambda sweep: tuple(fed) if sweep == "pool_position" else ())
-    return found
+    monkeypatch.setattr(sweep_report, "related", lambda sweep: ())
+    monkeypatch.setattr(sweep_report, "draw_effects", lambda report: None)
+    monkeypatch.setattr(sweep_report.sweep_figures, "draw", lambda *_: "")
+    for place in (suite_report, sweep_report):
+        monkeypatch.setattr(place, "claims_fed_by", lambda sweep: feeds[sweep] if sweep in feeds else ())
+    return Suite(results=tmp_path / "results", door=door, trained=untrained)
 
 
 ASKED = ("only=pool_position,relu_at_zero", *TINY)
 
 
-def test_the_suite_trains_judges_writes_and_goes_on_where_it_stopped(door: Door) -> None:
-    code, out, err = door(*ASKED)
-    assert (code, err) == (0, "")
-    assert len(door.trained) == len(set(door.trained)) == 8
-    assert "8 arms at scale smoke, 4 of them shared" in out
-    assert "2 claims: 2 inconclusive" in out
-    assert "too few for any verdict from training but inconclusive" in out
-    folder = door.results / "suite" / "smoke"
+def test_the_suite_trains_judges_writes_and_goes_on_where_it_stopped(opened: Suite) -> None:
+    done = opened(*ASKED)
+    assert (done.code, done.err) == (0, "")
+    assert len(opened.trained) == len(set(opened.trained)) == 8
+    assert "8 arms at scale smoke, 4 of them shared" in done.out
+    assert "2 claims: 2 inconclusive" in done.out
+    assert "too few for any verdict from training but inconclusive" in done.out
+    folder = opened.results / "suite" / "smoke"
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["arms"] == {"planned": 8, "shared": 4, "trained": 8, "found done": 0}
     assert summary["verdicts"] == {"inconclusive": 2}
@@ -400,46 +261,52 @@ def test_the_suite_trains_judges_writes_and_goes_on_where_it_stopped(door: Door)
         "mp-after-features",
     }
     for name in ("pool_position", "relu_at_zero"):
-        written = {path.name for path in (door.results / "sweeps" / name / "smoke").iterdir()}
+        written = {path.name for path in (opened.results / "sweeps" / name / "smoke").iterdir()}
         assert {"arms.csv", "effects.parquet", "verdicts.json"} <= written
-    code, out, err = door(*ASKED)
-    assert (code, door.trained) == (0, [])
-    assert "trained 0 arms, found 8 done, 0 failures" in out
+    assert "side by side" not in done.out
+    done = opened(*ASKED)
+    assert (done.code, opened.trained) == (0, [])
+    assert "trained 0 arms, found 8 done, 0 failures" in done.out
 
 
-def test_one_kind_of_convolutions_trains_every_stage_and_the_second_look(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+def test_the_same_convolutions_train_every_stage_and_the_second_look(
+    opened: Suite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def all_open(sweep: Grid) -> tuple[Point, ...]:
-        return tuple(dataclasses.replace(point, block=1) for point in sweep.points)
+    def all_open(sweep: SweepResults) -> tuple[Point, ...]:
+        return tuple(dataclasses.replace(cell.point, block=1) for cell in sweep.cells)
 
-    monkeypatch.setattr(suite_train.closing, "undecided", all_open)
-    assert door("only=relu_at_zero", *TINY, "scale.looks=2", "scale.blocks=[2,2]")[0] == 0
-    store = Store(door.results / "runs")
+    monkeypatch.setattr(suite_train, "undecided_points", all_open)
+    assert opened("only=relu_at_zero", *TINY, "scale.looks=2", "scale.blocks=[2,2]").code == 0
+    store = Store(opened.results / "runs")
     assert {block for _, block in store.names()} == {0, 1}
-    assert door(*ASKED, "scale.blocks=[2,2]")[0] == 0
-    made = {kind(store.provenance(*name)) for name in store.names()}
-    assert made == {convolutions.begun(store)}
+    assert opened(*ASKED, "scale.blocks=[2,2]").code == 0
+    assert {provenance.convolutions(store.provenance(*name)) for name in store.names()} == {"native-0123"}
 
 
-@pytest.mark.parametrize(
-    ("asked", "said"),
-    [("auto", "convolutions=native is not valid: planted; "), ("xla", "convolutions=xla is not valid: ")],
-)
-def test_a_folder_begun_with_convolutions_that_cannot_be_had_is_one_line(
-    door: Door, asked: str, said: str, monkeypatch: pytest.MonkeyPatch
+def test_our_own_convolutions_that_cannot_be_had_are_one_line_and_nothing_is_written(
+    opened: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (door.results / "runs").mkdir(parents=True)
-    (door.results / "runs" / convolutions.MARK).write_text("native")
     monkeypatch.setattr(convolutions, "_missing", lambda: "planted")
-    code, _, err = door(*ASKED, f"convolutions={asked}")
-    assert (code, door.trained) == (suite.MISTAKE, [])
-    assert err.startswith(f"error: {said}")
-    assert "was begun with" in err
-    assert err.count("\n") == 1
+    done = opened(*ASKED, "convolutions=native")
+    assert (done.code, opened.trained) == (ExitCode.USAGE, [])
+    assert done.err == "error: convolutions=native is not valid: planted; choose xla\n"
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_an_arm_or_a_sweep_that_fails_stops_no_other_and_is_told(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_suite_over_records_of_both_kinds_goes_on(opened: Suite) -> None:
+    """It refuses nothing: what was made with XLA's convolutions counts beside what is made with our own."""
+    assert opened("only=relu_at_zero", *TINY, "convolutions=xla").code == 0
+    done = opened(*ASKED, "convolutions=auto")
+    assert (done.code, done.err, len(opened.trained)) == (0, "", 2)
+    store = Store(opened.results / "runs")
+    made = Counter(provenance.convolutions(store.provenance(*name)) for name in store.names())
+    assert made == {"xla": 6, "native-0123": 2}
+    assert "convolutions: 2 native and 6 xla records stand side by side" in done.out
+
+
+def test_an_arm_or_a_sweep_that_fails_stops_no_other_and_is_told(
+    opened: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real, half = session.training, grid(["+sweep=relu_at_zero", "arm=half", *TINY]).points[0].arm
 
     def failing(arm: Arm, *rest: Any) -> Any:
@@ -448,42 +315,32 @@ def test_an_arm_or_a_sweep_that_fails_stops_no_other_and_is_told(door: Door, mon
         return (yield from real(arm, *rest))
 
     monkeypatch.setattr(session, "training", failing)
-    honest = suite_report.write_sweep
+    honest = suite.write_report
 
-    def writing(one: Grid, *rest: Any) -> Any:
-        if one.settings.sweep_name == "pool_position":
+    def writing(report: SweepReport) -> str:
+        if report.name == "pool_position":
             raise ZeroDivisionError("planted in a sweep")
-        return honest(one, *rest)
+        return honest(report)
 
-    monkeypatch.setattr(suite_report, "write_sweep", writing)
-    code, out, err = door(*ASKED)
-    assert code == suite.FAILED
-    assert "trained 7 arms, found 0 done, 2 failures" in out
-    assert "planted in an arm" in err
-    assert "failed: pool_position: ZeroDivisionError: planted in a sweep" in err
-    assert "relu_at_zero: 5 of 6 arms" in out
-    store = Store(door.results / "runs")
+    monkeypatch.setattr(suite, "write_report", writing)
+    done = opened(*ASKED)
+    assert done.code == ExitCode.FAILED
+    assert "trained 7 arms, found 0 done, 2 failures" in done.out
+    assert "planted in an arm" in done.err
+    assert "failed: pool_position: ZeroDivisionError: planted in a sweep" in done.err
+    assert "relu_at_zero: 5 of 6 arms" in done.out
+    store = Store(opened.results / "runs")
     assert len(list(store.root.rglob("record.json"))) == 7
-    assert "planted in a sweep" in (door.results / "suite" / "smoke" / "pool_position.failure.txt").read_text()
+    assert "planted in a sweep" in (opened.results / "suite" / "smoke" / "pool_position.failure.txt").read_text()
 
 
-def test_a_dry_run_prints_the_plan_and_touches_nothing(door: Door) -> None:
-    code, out, err = door(*ASKED, "--dry-run")
-    assert (code, err, door.trained) == (0, "", [])
-    assert "CONTROL" in out
-    assert "estimate: " in out
-    assert "not yet measured on this machine" in out
-    assert not door.results.exists()
-
-
-def test_what_is_cut_is_printed_and_not_trained(door: Door) -> None:
-    cuts = "scale.cuts=['relu_at_zero arm=zero',pool_position]"
-    code, out, _ = door(*ASKED, cuts, "scale.hours=0.001", "--dry-run")
-    assert code == 0
-    assert "cut: relu_at_zero arm=zero: 2 arms" in out
-    assert "cut: pool_position: 2 arms" in out
-    assert "more than scale.hours=0.001 even after every cut" in out
-    assert "4 to train" in out
+def test_a_dry_run_prints_the_plan_and_touches_nothing(opened: Suite) -> None:
+    done = opened(*ASKED, "--dry-run")
+    assert (done.code, done.err, opened.trained) == (0, "", [])
+    assert "CONTROL" in done.out
+    assert "estimate: " in done.out
+    assert "not yet measured on this machine" in done.out
+    assert not opened.results.exists()
 
 
 @pytest.mark.parametrize(
@@ -495,23 +352,23 @@ def test_what_is_cut_is_printed_and_not_trained(door: Door) -> None:
         (("only=",), "only= is empty"),
         (("only=pool_position", "scale=tiny"), "choose one of full, quick, smoke"),
         (("only=pool_position", "scale=smoke", "modle.width=2"), "modle.width is not a key"),
-        (("only=pool_position", "scale=smoke", "scale.hours=-1"), "scale.hours"),
+        (("only=pool_position", "scale=smoke", "scale.hours=1"), "scale.hours"),
     ],
 )
-def test_a_wrong_argument_is_one_line(door: Door, words: tuple[str, ...], said: str) -> None:
-    code, _, err = door(*words)
-    assert code == suite.MISTAKE
-    assert err.startswith("error: ")
-    assert said in err
-    assert err.count("\n") == 1
-    assert not door.results.exists()
+def test_a_wrong_argument_is_one_line(opened: Suite, words: tuple[str, ...], said: str) -> None:
+    done = opened(*words)
+    assert done.code == ExitCode.USAGE
+    assert done.err.startswith("error: ")
+    assert said in done.err
+    assert done.err.count("\n") == 1
+    assert not opened.results.exists()
 
 
-def test_a_record_that_cannot_be_used_is_one_line(door: Door) -> None:
-    assert door(*ASKED)[0] == 0
-    path = next((door.results / "runs").glob("*/0/record.json"))
+def test_a_record_that_cannot_be_used_is_one_line(opened: Suite) -> None:
+    assert opened(*ASKED).code == 0
+    path = next((opened.results / "runs").glob("*/0/record.json"))
     path.write_text("{")
-    code, _, err = door(*ASKED)
-    assert code == suite.MISTAKE
-    assert str(path) in err
-    assert door.trained == []
+    done = opened(*ASKED)
+    assert done.code == ExitCode.USAGE
+    assert str(path) in done.err
+    assert opened.trained == []

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from cnnlab.data import Source, registry
-from cnnlab.training.run import Run, tuning_seeds
+from cnnlab.training.run import MemberRun, tuning_seeds
 from experiments import tasks
 from experiments.config import schema
-from experiments.tasks import Eligibility, Setting, dials, eligibility, question, settings
+from experiments.tasks import Eligibility, TaskSetting, dials, eligibility, question, settings
 
 Door = Callable[..., Any]
 
@@ -48,30 +48,30 @@ def test_a_wrong_task_or_key_is_one_line(door: Door, arguments: list[str], says:
 
 
 @pytest.fixture(scope="module")
-def everything() -> tuple[Setting, ...]:
+def everything() -> tuple[TaskSetting, ...]:
     schema.register()
     return settings(registry.names(), [])
 
 
-def test_every_task_says_what_it_asks_and_has_settings(everything: tuple[Setting, ...]) -> None:
+def test_every_task_says_what_it_asks_and_has_settings(everything: tuple[TaskSetting, ...]) -> None:
     assert {setting.task.name for setting in everything} == set(registry.names())
     for name in registry.names():
         assert question(name).endswith(".")
         assert len({dial.name for dial in dials(name)}) == len(dials(name))
 
 
-def test_a_setting_has_exactly_the_dials_that_its_task_declares(everything: tuple[Setting, ...]) -> None:
+def test_a_setting_has_exactly_the_dials_that_its_task_declares(everything: tuple[TaskSetting, ...]) -> None:
     for setting in everything:
         given = {name for name, _ in setting.task.dials} - {"label_noise"}
         assert given == {dial.name for dial in dials(setting.task.name)}
 
 
 def test_eligibility_compares_net_and_logistic_regression_on_tuning_seeds(
-    everything: tuple[Setting, ...], monkeypatch: pytest.MonkeyPatch
+    everything: tuple[TaskSetting, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Run] = []
+    asked: list[MemberRun] = []
 
-    def train(runs: list[Run], source: Source, strategy: str) -> list[SimpleNamespace]:
+    def train(runs: list[MemberRun], source: Source, strategy: str) -> list[SimpleNamespace]:
         asked.extend(runs)
         return [SimpleNamespace(validation_accuracy=0.9 + 0.01 * place) for place in range(len(runs))]
 

@@ -40,7 +40,7 @@ def test_a_suite_that_judges_from_two_members_or_leaves_one_out_is_found() -> No
     assert told([{**row, "verdict": "untested"} if at == place else row for at, row in enumerate(rows)]) != []
 
 
-@pytest.mark.skipif("CNNLAB_WHOLE" not in os.environ, reason="ten minutes on two cores: set CNNLAB_WHOLE=1")
+@pytest.mark.whole
 @pytest.mark.timeout(3600)
 def test_from_empty_results_to_57_verdicts(tmp_path: Path) -> None:
     results = tmp_path / "results"

@@ -40,7 +40,11 @@ def source(tmp_path: Path) -> Source:
     return Source(cache_dir=tmp_path)
 
 
-@pytest.fixture(params=members.STRATEGIES)
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.slow) if name == "side_by_side" else name for name in members.STRATEGIES
+    ]
+)
 def strategy(request: pytest.FixtureRequest) -> str:
     """Every way in which members are trained, in turn."""
     if request.param == "native":

@@ -404,7 +404,7 @@ def test_small_maps_of_few_channels_are_a_product_where_members_crowd_a_gpu_and_
     assert not ways((32, 14, 14, 32), True)
 
 
-def convolutions_traced(way: operations.Way) -> int:
+def convolutions_traced(way: operations.ConvBackend) -> int:
     """Convolutions in what a layer of 16 channels is traced to."""
     layer = Conv(name="c", filters=4, kernel=(3, 3))
     with operations.convolving(way):
@@ -413,7 +413,7 @@ def convolutions_traced(way: operations.Way) -> int:
 
 
 def test_a_way_ends_with_its_context():
-    ways: tuple[operations.Way, ...] = ("xla", "crowded", "native", "xla")
+    ways: tuple[operations.ConvBackend, ...] = ("xla", "crowded", "native", "xla")
     assert [convolutions_traced(way) for way in ways] == [1, 0, 0, 1]
 
 

@@ -26,7 +26,7 @@ class Timings:
         names: the two sides as columns of a table name them.
         counted: the ratio that counting operations predicts, dear over cheap; None where counting says nothing.
         beside: seconds of other ways, timed in the same rounds and shown, which no rule reads.
-        caps: why the ratio may not be read (see `Trained`). device: what it was measured on.
+        caps: why the ratio may not be read (see `TrainedEvidence`). device: what it was measured on.
     """
 
     dear: tuple[float, ...]

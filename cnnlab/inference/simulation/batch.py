@@ -21,7 +21,7 @@ POS, NEG, NULL, OPEN = 1, -1, 0, 2
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Calls:
-    """What one contrast says in every replication [replications].
+    """The call and p-values of one contrast in every replication [replications].
 
     Attributes:
         call: `POS`, `NEG`, `NULL` or `OPEN`. greater, less: one-sided p-values, the look paid for.

@@ -1,5 +1,6 @@
 """PyTorch as its documentation writes it, images and net in channels-last memory; the peer to beat on a CPU."""
 
+import importlib.util
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,111 +8,103 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.spec.network import Activation, Conv, Dense, Flatten, GlobalAveragePool, Pool
-from experiments.bench.contract import Batches, Machine, Setup, Values, threads, torch_missing
-from experiments.bench.given import Weights, given
-from experiments.bench.workloads import LEARNING_RATE, MOMENTUM, Workload
-
-SAYS = "PyTorch, eager, channels-last"
+from experiments.bench.contender import Batches, Contender, Machine, Setup, Values, threads
+from experiments.bench.workloads import LEARNING_RATE, MOMENTUM, Workload, dataset, initial_weights
 
 
-def missing(machine: Machine) -> str:
-    """PyTorch is an extra of the suite."""
-    return torch_missing(machine)
-
-
-def setups(machine: Machine) -> tuple[Setup, ...]:
-    """One process on all cores, and one of one thread on each."""
-    if machine.kind == "gpu":
-        return (Setup(name="1", processes=1, environment={"XLA_FLAGS": ""}),)
-    spread = dict.fromkeys(((1, machine.cores), (machine.cores, 1)))
-    return tuple(
-        Setup(name=f"{processes}x{each}", processes=processes, environment=threads(each)) for processes, each in spread
-    )
-
-
-def trainer(workload: Workload, members: Sequence[int], machine: Machine) -> "Loop":
-    """See `Contender`."""
-    (member,) = members
-    return Loop(workload, member, machine)
-
-
-class Loop:
-    """One member: net, optimiser, and the whole training set on the device.
+class TorchEager(Contender):
+    """A net for each member and the training set on the device; the other PyTorch contenders begin with it.
 
     Attributes:
         model: what a step calls; another contender puts a compiled one here.
     """
 
-    compile_seconds = 0.0
+    description, sweeps = "PyTorch, eager, channels-last", True
 
-    def __init__(self, workload: Workload, member: int, machine: Machine) -> None:
+    def __init__(self, workload: Workload, members: Sequence[int], machine: Machine) -> None:
         import torch
 
-        self.device = "cuda" if machine.kind == "gpu" else "cpu"
+        super().__init__(workload, members, machine)
+        self.torch, self.device = torch, "cuda" if machine.kind == "gpu" else "cpu"
         torch.backends.cudnn.benchmark = True
         if machine.kind == "gpu":  # TF32 for dense layers too, as it is for convolutions, and as JAX has it
             torch.set_float32_matmul_precision("high")
-        start = given(workload, member)
-        self.net = net(workload, start.weights).to(self.device, memory_format=torch.channels_last)
-        self.model: Callable[..., Any] = self.net
-        self.optimizer = torch.optim.SGD(self.net.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
-        self.images = torch.from_numpy(start.train.images.copy()).to(self.device)
-        self.labels = torch.from_numpy(start.train.labels.astype(np.int64)).to(self.device)
+        layout = {"device": self.device, "memory_format": torch.channels_last}
+        self.nets = [torch_net(workload, member).to(**layout) for member in members]
+        self.model: Callable[..., Any] = self.nets[0]
+        self.optimizer = torch.optim.SGD(self.nets[0].parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+        train = dataset(workload).pool
+        self.images, self.labels = self.tensor(train.images), self.tensor(train.labels.astype(np.int64))
 
-    def gradient(self, places: Any) -> Any:
-        """Loss on the images at these places, its gradients left with the weights; it stays on the device."""
-        from torch.nn import functional
+    def tensor(self, array: NDArray[Any]) -> Any:
+        """A copy of the array on the device."""
+        return self.torch.from_numpy(array.copy()).to(self.device)
 
+    def batch(self, indices: Any) -> tuple[Any, Any]:
+        """Images, (..., batch, channels, height, width), and labels."""
         # images lie channels last, so this is a view of the layout that channels-last kernels want
-        images = self.images[places].permute(0, 3, 1, 2)
+        return self.images[indices].movedim(-1, -3), self.labels[indices]
+
+    def gradient(self, indices: Any) -> Any:
+        """Loss on the images at these indices, its gradients left with the weights; it stays on the device."""
+        images, labels = self.batch(indices)
         self.optimizer.zero_grad(set_to_none=True)
-        loss = functional.cross_entropy(self.model(images), self.labels[places])
+        loss = self.torch.nn.functional.cross_entropy(self.model(images), labels)
         loss.backward()
         return loss.detach()
 
-    def step(self, places: Any) -> Any:
-        """One step; its loss stays on the device."""
-        loss = self.gradient(places)
+    def step(self, indices: Any) -> Any:
+        """One step of the first member; its loss stays on the device."""
+        loss = self.gradient(indices)
         self.optimizer.step()
         return loss
 
     def run(self, batches: Batches) -> Values:
-        """See `Trainer`."""
-        import torch
-
-        places = torch.from_numpy(batches[0].astype(np.int64)).to(self.device)
-        losses = torch.stack([self.step(batch) for batch in places])
-        found: Values = losses.cpu().numpy()[None]
-        return found
+        """See `Contender`."""
+        losses = [self.step(indices) for indices in self.tensor(batches[0].astype(np.int64))]
+        return np.asarray(self.torch.stack(losses).cpu())[None]
 
     def logits(self, images: Values) -> Values:
-        """See `Trainer`."""
-        import torch
+        """See `Contender`."""
+        with self.torch.no_grad():
+            return np.asarray(self.scores(self.tensor(images).movedim(-1, -3)).cpu())
 
-        with torch.no_grad():
-            shown = torch.from_numpy(images.copy()).to(self.device).permute(0, 3, 1, 2)
-            found: Values = self.net(shown).cpu().numpy()[None]
-        return found
+    def scores(self, images: Any) -> Any:
+        """Logits of images, (n, channels, height, width), as (members, n, classes)."""
+        return self.nets[0](images)[None]
 
     def device_bytes(self) -> int:
-        """See `Trainer`."""
-        import torch
+        """See `Contender`."""
+        return int(self.torch.cuda.max_memory_allocated()) if self.device == "cuda" else 0
 
-        return int(torch.cuda.max_memory_allocated()) if self.device == "cuda" else 0
+    @classmethod
+    def setups(cls, machine: Machine) -> tuple[Setup, ...]:
+        """One process on all cores, and one of one thread on each."""
+        if machine.kind == "gpu":
+            return (Setup(environment={"XLA_FLAGS": ""}),)
+        spread = dict.fromkeys(((1, machine.cores), (machine.cores, 1)))
+        return tuple(Setup(processes=processes, threads=each, environment=threads(each)) for processes, each in spread)
+
+    @classmethod
+    def missing(cls, machine: Machine) -> str:
+        """PyTorch is an extra of the suite."""
+        if importlib.util.find_spec("torch") is None:
+            return "PyTorch is not installed: pip install -e '.[bench]'"
+        return super().missing(machine)
 
 
-def net(workload: Workload, weights: Weights) -> Any:
-    """The workload's net as a `Sequential`, with the given weights."""
+def torch_net(workload: Workload, member: int) -> Any:
+    """The workload's net as a `Sequential`, with the initial weights of a member in PyTorch's order of axes."""
+    import torch
     from torch import nn
 
-    layers: list[Any] = []
+    layers, values, weights = list[Any](), list[NDArray[np.float32]](), initial_weights(workload, member)
     channels, side = workload.channels, workload.side
     for node in workload.network.nodes[1:]:
         match node:
             case Conv():
-                kernel = weights[node.name]["kernel"]
-                layer = nn.Conv2d(channels, node.filters, node.kernel, padding="same")
-                layers.append(_filled(layer, kernel.transpose(3, 2, 0, 1), weights[node.name]["bias"]))
+                layers.append(nn.Conv2d(channels, node.filters, node.kernel, padding="same"))
+                values += [weights[node.name]["kernel"].transpose(3, 2, 0, 1), weights[node.name]["bias"]]
                 channels = node.filters
             case Activation():
                 layers.append(nn.ReLU())
@@ -125,17 +118,11 @@ def net(workload: Workload, weights: Weights) -> Any:
                 layers.append(nn.Flatten())
             case Dense():
                 kernel = weights[node.name]["kernel"]
+                layers.append(nn.Linear(*kernel.shape))
                 # a map is flattened channel by channel here, and pixel by pixel in the suite
                 turned = kernel.reshape(side, side, channels, -1).transpose(3, 2, 0, 1).reshape(kernel.shape[::-1])
-                layers.append(_filled(nn.Linear(*kernel.shape), turned, weights[node.name]["bias"]))
-    return nn.Sequential(*layers)
-
-
-def _filled(layer: Any, kernel: NDArray[np.float32], bias: NDArray[np.float32]) -> Any:
-    """A layer with these weights, in PyTorch's order of axes."""
-    import torch
-
-    with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(np.ascontiguousarray(kernel)))
-        layer.bias.copy_(torch.from_numpy(bias))
-    return layer
+                values += [turned, weights[node.name]["bias"]]
+    net = nn.Sequential(*layers)
+    for parameter, value in zip(net.parameters(), values, strict=True):
+        parameter.data.copy_(torch.from_numpy(np.ascontiguousarray(value)))
+    return net

@@ -11,7 +11,7 @@ import pytest
 import sympy
 
 from cnnlab.inference.family import Family, judge
-from cnnlab.probes.collapse import Subject
+from cnnlab.probes.collapse import CollapseSubject
 from cnnlab.spec.net import ConvNet
 from cnnlab.zoo.activations import TABLE
 from experiments.analysis.verdicts import claim_case
@@ -97,7 +97,9 @@ def test_valid_layers_are_one_convolution_and_zero_padding_spoils_a_ring():
 @pytest.mark.parametrize(("left_in", "word"), [("identity", "qualified"), ("relu", "refuted")])
 def test_a_relu_left_in_a_linear_net_turns_the_verdict(monkeypatch, afresh, left_in, word):
     nets = {"plain": few(), "left": few(left_in, head="flatten"), "pooled": few(pools=(1,))}
-    monkeypatch.setattr(lin_collapse, "grid", lambda: iter([Subject(name=n, network=net) for n, net in nets.items()]))
+    monkeypatch.setattr(
+        lin_collapse, "grid", lambda: iter([CollapseSubject(name=n, network=net) for n, net in nets.items()])
+    )
     monkeypatch.setattr(lin_collapse, "others", lambda: iter(()))
     monkeypatch.setattr(lin_collapse, "deep", lambda: iter(()))
     monkeypatch.setattr(lin_collapse, "as_convolutions", lambda: lin_collapse.by_depth(()))
@@ -180,7 +182,7 @@ def test_sigmoid_loses_what_mean_field_theory_says():
         return value(x) * (1 - value(x))
 
     decays = sig_vanishes.decays()
-    for scale, chain in ((1.0, sig_vanishes.JUDGED[0]), (4.0, sig_vanishes.Chain(kind="sigmoid", scale=4.0))):
+    for scale, chain in ((1.0, sig_vanishes.JUDGED[0]), (4.0, sig_vanishes.EqualLayers(kind="sigmoid", scale=4.0))):
         assert decays[chain][-1].factor == pytest.approx(mean_field(slope, value, scale), rel=0.05)
     assert decays[sig_vanishes.RELU][-1].factor == pytest.approx(1, abs=0.05)
     verdict = judged(sig_vanishes)
@@ -197,7 +199,7 @@ def test_a_steeper_sigmoid_breaks_the_bound(monkeypatch):
 
 
 def test_weights_of_the_wrong_scale_turn_the_factor(monkeypatch, afresh):
-    xavier, wide = sig_vanishes.JUDGED[0], sig_vanishes.Chain(kind="sigmoid", scale=10.0)
+    xavier, wide = sig_vanishes.JUDGED[0], sig_vanishes.EqualLayers(kind="sigmoid", scale=10.0)
     monkeypatch.setattr(sig_vanishes, "JUDGED", (xavier, wide))
     monkeypatch.setattr(sig_vanishes, "BESIDE", (sig_vanishes.RELU,))
     draw = sig_vanishes.drawn

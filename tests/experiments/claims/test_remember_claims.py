@@ -101,7 +101,7 @@ def test_a_family_that_is_always_full_supports(monkeypatch):
 def test_a_condition_that_does_not_save_it_is_noticed(monkeypatch):
     monkeypatch.setattr(k3_stack_five, "misfit", lambda target, middle: 0.0)
     assert word_of(k3_stack_five, "what it can be") == "qualified"
-    monkeypatch.setattr(k3_stack_five.Family, "wide", property(lambda family: True))
+    monkeypatch.setattr(k3_stack_five.KernelFamily, "wide", property(lambda family: True))
     assert word_of(k3_stack_five, "what it can be") == "refuted"
 
 

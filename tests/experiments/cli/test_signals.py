@@ -61,7 +61,10 @@ def stopped(body: str, folder: Path, sent: signal.Signals, after: float = 0.0) -
         return process.wait(), seconds, process.stdout.read(), process.stderr.read()
 
 
-@pytest.mark.parametrize("where", BODIES)
+LONG = "in native code"
+
+
+@pytest.mark.parametrize("where", [pytest.param(one, marks=[pytest.mark.slow] * (one == LONG)) for one in BODIES])
 def test_gone_within_two_seconds_with_a_line(where: str, tmp_path: Path) -> None:
     sent = signal.SIGTERM if where == "in Python" else signal.SIGINT
     code, seconds, out, err = stopped(BODIES[where], tmp_path, sent)
@@ -89,9 +92,10 @@ def gone(pid: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 def test_a_handler_of_pythons_own_comes_too_late_in_native_code(tmp_path: Path) -> None:
     """The twin: the same script with a handler that would end the process, but is run only between two bytecodes."""
-    own = BODIES["in native code"].replace(
+    own = BODIES[LONG].replace(
         "import numpy as np;",
         "import os, numpy as np; signal.set_wakeup_fd(-1)\n"
         "        signal.signal(signal.SIGINT, lambda *_: os._exit(130));",
@@ -115,7 +119,7 @@ atexit.register(late)
 """
 
 
-@pytest.mark.parametrize("end", ["stopping.door(lambda: 7)", "sys.exit(7)"])
+@pytest.mark.parametrize("end", ["signals.door(lambda: 7)", "sys.exit(7)"])
 def test_a_signal_after_the_work_is_done_does_not_change_how_it_ended(end: str, tmp_path: Path) -> None:
     """And its twin: Python's own way out is interrupted."""
     script = tmp_path / "script.py"
@@ -129,7 +133,7 @@ def test_a_signal_after_the_work_is_done_does_not_change_how_it_ended(end: str, 
         process.send_signal(signal.SIGINT)
         assert waited(lambda: process.poll() is not None) < 2.0
         clean = process.returncode == 7 and process.stderr.read() == ""
-        assert clean == end.startswith("stopping")
+        assert clean == end.startswith("signals")
 
 
 LATEST_OF_ALL = """
@@ -148,12 +152,12 @@ late = Late()
 """
 
 
-@pytest.mark.parametrize("end", ["stopping.door(lambda: 7)", "sys.exit(7)"])
+@pytest.mark.parametrize("end", ["signals.door(lambda: 7)", "sys.exit(7)"])
 def test_a_signal_while_python_takes_itself_down_does_not_change_it_either(end: str, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(LATEST_OF_ALL.format(end=end))
     process = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, preexec_fn=heed)
-    assert (process.returncode == 7) == end.startswith("stopping")
+    assert (process.returncode == 7) == end.startswith("signals")
     assert process.stderr == ""
 
 

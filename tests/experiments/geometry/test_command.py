@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from cnnlab.geometry.graph_json import read
 from cnnlab.probes import agreement
-from cnnlab.probes.sight import Seen
+from cnnlab.probes.sight import MeasuredField
 from experiments.cli.command import ExitCode
 from experiments.geometry import __main__ as geometry
 
@@ -475,7 +475,9 @@ def test_gradients_give_a_second_opinion_and_a_wrong_formula_is_told(monkeypatch
     code, out, _ = door("model=tiny_vgg", "size=32", "--measure", "conv3")
     assert code == 0
     assert "formula and gradient agree on 1 layers" in out
-    monkeypatch.setattr(agreement, "_formulas", lambda *_: {"conv3": Seen(rf=(9, 9), stride=(2, 2), padding=(0, 0))})
+    monkeypatch.setattr(
+        agreement, "_formulas", lambda *_: {"conv3": MeasuredField(rf=(9, 9), stride=(2, 2), padding=(0, 0))}
+    )
     code, out, _ = door("model=tiny_vgg", "size=32", "--measure", "conv3")
     assert code == ExitCode.FAILED
     assert "disagree: conv3" in out

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 ARMS = 6
 
 PLANTED = """
@@ -18,7 +18,7 @@ def failing(arm, *rest):
     raise MemoryError("planted")
     yield
 
-class Planted(remote.Errand):
+class Planted(remote.ArmJob):
     def __call__(self):
         if self.point.arm.net.pools == (0, 4):
             os.kill(os.getpid(), signal.SIGKILL)
@@ -26,7 +26,7 @@ class Planted(remote.Errand):
             session.training = failing
         super().__call__()
 
-remote.Errand = Planted
+remote.ArmJob = Planted
 if __name__ == "__main__":
     sys.exit(run.main())
 """

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import pickle
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,16 +14,20 @@ from rich.console import Console
 from cnnlab.records import Store
 from cnnlab.spec.invalid import InvalidError
 from experiments import launchers
+from experiments.analysis.selection import relocated
 from experiments.cli.errors import UsageError
 from experiments.config.grid import Grid, grid
-from experiments.config.resolve import Point
+from experiments.config.resolve import Point, Settings
 from experiments.launchers.ray import Ray
 from experiments.launchers.slurm import Slurm
-from experiments.suite import understood
+from experiments.reports import sweep as sweep_report
+from experiments.tracking.mirror import show_records
 from experiments.training import remote
-from experiments.training.remote import SILENT, ArmJob, RemoteTrainer
-from experiments.training.session import Summary
-from experiments.training.suite_plan import named
+from experiments.training.remote import SILENT, ArmJob, JobEnds, RemoteTrainer
+from experiments.training.suite_plan import named, parse_choice
+from experiments.training.summary import Summary
+
+from ..conftest import Compose
 
 ARMS = 6
 
@@ -62,9 +66,8 @@ class Here:
 
 
 @pytest.fixture
-def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Grid:
-    monkeypatch.setenv("CNNLAB_RESULTS", str(tmp_path))
-    return grid(["+sweep=pool_position", "scale=smoke", "tracker=off"])
+def plan(tmp_path: Path, composed: Compose) -> Grid:
+    return relocated(composed("pool_position", "smoke"), tmp_path)
 
 
 @pytest.fixture(autouse=True)
@@ -73,8 +76,8 @@ def trained(plant, monkeypatch: pytest.MonkeyPatch) -> list[Point]:
     asked: list[Point] = []
 
     class Planting:
-        def __init__(self, settings) -> None:
-            self.settings = settings
+        def __init__(self, settings: Settings, on_record: Callable[..., None]) -> None:
+            self.settings, self.on_record = settings, on_record
 
         def __enter__(self):
             return self
@@ -90,6 +93,7 @@ def trained(plant, monkeypatch: pytest.MonkeyPatch) -> list[Point]:
                 record = plant(point, 0.9)
                 unprobed = dataclasses.replace(record, probes=({},) * len(record.members))
                 Store(self.settings.runs).write(unprobed, {})
+                self.on_record(point, unprobed, self.settings)
 
     monkeypatch.setattr(remote, "Session", Planting)
     monkeypatch.setattr(remote, "SETTLING", 0.0)
@@ -97,24 +101,48 @@ def trained(plant, monkeypatch: pytest.MonkeyPatch) -> list[Point]:
 
 
 @pytest.fixture
-def reports(monkeypatch: pytest.MonkeyPatch) -> list[Summary]:
+def reports() -> Iterator[list[Summary]]:
     """What jobs told when one of them was the last."""
-    told: list[Summary] = []
-    monkeypatch.setattr(remote.closing, "report", lambda plan, summary, console: told.append(summary))
-    return told
+    yield REPORTED
+    REPORTED.clear()
 
 
-def train(plan: Grid, launcher: Here, points: Sequence[Point] | None = None) -> Summary:
-    with RemoteTrainer(plan, launcher, Console(quiet=True)) as jobs:
+REPORTED: list[Summary] = []
+SHOWN: list[Point] = []
+
+
+@contextlib.contextmanager
+def show(settings: Settings) -> Iterator[Callable[..., None]]:
+    """What shows records: it notes their points."""
+    yield lambda point, record, settings: SHOWN.append(point)
+
+
+def finish(plan: Grid, summary: Summary, console: Console) -> None:
+    """What ends a sweep: it notes what it was told."""
+    REPORTED.append(summary)
+
+
+NOTED = JobEnds(show_records=show, finish=finish)
+REAL = JobEnds(show_records=show_records, finish=sweep_report.finish)
+
+
+def train(plan: Grid, launcher: Here, points: Sequence[Point] | None = None, ends: JobEnds = NOTED) -> Summary:
+    with RemoteTrainer(plan, launcher, Console(quiet=True), ends) as jobs:
         return jobs.train([*plan.points, *plan.checks] if points is None else points)
 
 
 def test_the_last_job_writes_the_tables_before_anyone_else_does(plan: Grid, tmp_path: Path) -> None:
     launcher = Here()
-    summary = train(plan, launcher)
+    summary = train(plan, launcher, ends=REAL)
     assert (summary.trained, summary.skipped, summary.failures) == (ARMS, 0, [])
     assert (tmp_path / "sweeps" / "pool_position" / "smoke" / "arms.csv").is_file()
     assert launcher.ended
+
+
+def test_every_job_shows_its_own_record(plan: Grid, reports: list[Summary]) -> None:
+    SHOWN.clear()
+    train(plan, Here(lost=("[0,4]",)))
+    assert sorted(map(named, SHOWN)) == sorted(named(point) for point in (*plan.points[1:], *plan.checks))
 
 
 def test_one_job_reports_and_only_if_all_have_ended(plan: Grid, reports: list[Summary]) -> None:
@@ -206,8 +234,8 @@ def test_a_job_finds_the_same_folders_wherever_it_runs(
 
 
 def test_a_job_travels_whole(plan: Grid) -> None:
-    errand = ArmJob(plan=plan, point=plan.points[0], beside=(named(plan.points[0]),))
-    assert pickle.loads(pickle.dumps(errand)) == errand
+    job = ArmJob(plan=plan, point=plan.points[0], beside=(named(plan.points[0]),), ends=REAL)
+    assert pickle.loads(pickle.dumps(job)) == job
 
 
 @pytest.mark.parametrize(
@@ -260,8 +288,8 @@ def test_a_machine_without_slurm_is_named(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_the_suite_says_how_to_use_a_cluster() -> None:
     with pytest.raises(UsageError, match=r"experiments\.run \+sweep=NAME hydra/launcher=slurm"):
-        understood(["hydra/launcher=slurm"])
-    assert understood(["hydra/launcher=cores"]) == ((), ("hydra/launcher=cores",))
+        parse_choice(["hydra/launcher=slurm"])
+    assert parse_choice(["hydra/launcher=cores"]) == ((), ("hydra/launcher=cores",))
 
 
 def test_every_launcher_has_its_file_and_its_module() -> None:

@@ -14,7 +14,7 @@ from cnnlab.data import MissingDataError
 from cnnlab.records import Store
 from cnnlab.spec.net import ConvNet
 from cnnlab.spec.record import OWN, Record
-from cnnlab.training.schedule import recorded
+from cnnlab.training.schedule import log_spaced_steps
 from experiments.analysis.metrics import gradient_decay
 from experiments.analysis.results import SweepResults, view
 from experiments.analysis.selection import relocated
@@ -176,7 +176,7 @@ def test_columns_are_steps_and_accuracies_stand_above(gradients: SweepResults) -
     cell = gradients.cells[1]
     axes = shown(gradients)["sigmoid, 16 layers"]
     arm = cell.point.arm
-    steps = recorded(math.ceil(arm.task.train_images / arm.recipe.batch_size) * arm.recipe.epochs)
+    steps = log_spaced_steps(math.ceil(arm.task.train_images / arm.recipe.batch_size) * arm.recipe.epochs)
     assert [text.get_text() for text in axes.get_xticklabels()] == [str(steps[at]) for at in (0, 2, 3)]
     mean = 100 * sum(cell.sample(OWN).values) / 2
     assert axes.get_title().splitlines()[1] == f"{mean:.1f} %"

@@ -58,7 +58,7 @@ def seen(store: Store) -> SweepResults:
 
 
 def printed(call: Callable[[Console], object]) -> str:
-    console = Console(file=io.StringIO(), width=200, highlight=False)
+    console = Console(file=io.StringIO(), width=200, highlight=False, markup=False)
     call(console)
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 

@@ -2,45 +2,51 @@
 
 import csv
 import dataclasses
+import functools
 import json
 import shutil
-import sys
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from experiments.analysis.published import lying_in
 from rich.console import Console
 
 from cnnlab.records import RecordError, Store, thinned
 from cnnlab.records.store import PROVENANCE
 from cnnlab.spec.record import PROTOCOL, Record
 from experiments import judge, publish
-from experiments.analysis import metrics, published, verdicts
+from experiments.analysis import metrics, selection
 from experiments.analysis.metrics import gradient_decay
 from experiments.analysis.results import SweepResults, view
+from experiments.analysis.selection import MADE, best_view, relocated
+from experiments.analysis.verdicts import judge_claims
 from experiments.claims.registry import register
 from experiments.cli.errors import UsageError
-from experiments.config.grid import Grid, grid
+from experiments.config.grid import Grid, first_point
 from experiments.config.resolve import Point
-from experiments.reports import literature, noise_floor, publication
+from experiments.paths import result_folders
+from experiments.reports import literature, noise_floor, publication, specification_curve
 from experiments.reports import suite as suite_report
-from experiments.training.provenance import kind
+from experiments.reports import sweep as sweep_report
+from experiments.reports.claim import verdict_data
+from experiments.training import suite_plan
+
+from ..conftest import Compose, Door, Plant, compose_once, composed_grid
 
 SWEEP, POOLS, CLAIM = "gradient_norms", "pooling_is_activation", "tanh-same"
 WORDS = ("data=digits12", "tracker=off")
 QUIET = Console(quiet=True)
-Plant = Callable[..., Record]
 DECADES = {"sigmoid": -0.6, "tanh": -0.02, "relu": 0.0}
 """What a layer is planted to leave of the gradient."""
 
 
-@cache
 def plan(sweep: str = SWEEP) -> Grid:
-    return grid([f"+sweep={sweep}", *WORDS])
+    return composed_grid(sweep, "quick", "data=digits12")
+
+
+first_point_once = functools.cache(lambda words: first_point(list(words)))
 
 
 def accuracy(point: Point) -> float:
@@ -87,11 +93,11 @@ def stored(
 
 
 def word(view: SweepResults | None) -> str:
-    return "" if view is None else verdicts.verdicts([CLAIM], {SWEEP: view}, Path("none"))[CLAIM].word
+    return "" if view is None else judge_claims([CLAIM], {SWEEP: view}, Path("none"))[CLAIM].word
 
 
 def best(results: Path, overrides: Sequence[str] = ()) -> SweepResults | None:
-    return judge.best_view(SWEEP, overrides, published.folders(results))
+    return best_view(SWEEP, overrides, result_folders(results))
 
 
 def publish_from(results: Path, *only: str, force: bool = False) -> None:
@@ -99,19 +105,28 @@ def publish_from(results: Path, *only: str, force: bool = False) -> None:
     publication.publish(publication.chosen(only or (SWEEP,), words, QUIET), QUIET)
 
 
-def one_claim(patch: pytest.MonkeyPatch, root: Path) -> pytest.MonkeyPatch:
-    """Publish into a folder of the test's own, and judge one claim alone."""
+def one_claim(patch: pytest.MonkeyPatch, root: Path) -> None:
+    """Publish into a folder of the test's own, judge one claim alone, and compose every command line once."""
     patch.setenv("CNNLAB_PUBLISHED", str(root))
-    entries = {CLAIM: register()[CLAIM]}
+    entries, feeds = {CLAIM: register()[CLAIM]}, {SWEEP: (CLAIM,)}
     patch.setattr(suite_report, "register", lambda: entries)
-    patch.setattr(suite_report, "claims_fed_by", lambda sweep: (CLAIM,) if sweep == SWEEP else ())
-    patch.setattr(suite_report.closing, "related", lambda sweep: ())
-    return patch
+    for place in (suite_report, sweep_report):
+        patch.setattr(place, "claims_fed_by", lambda sweep: feeds[sweep] if sweep in feeds else ())
+    patch.setattr(sweep_report, "related", lambda sweep: ())
+    for module in (selection, suite_plan):
+        patch.setattr(module, "grid", compose_once)
+    patch.setattr(selection, "first_point", lambda words: first_point_once(tuple(words)))
 
 
 @pytest.fixture
 def patched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    return one_claim(monkeypatch, tmp_path / "published")
+    """As `one_claim`, and nothing is drawn: the figures and pages are made and looked at once, in `made`."""
+    one_claim(monkeypatch, tmp_path / "published")
+    for page in (noise_floor, specification_curve, literature):
+        monkeypatch.setattr(page, "page", lambda *_, **__: 0)
+    monkeypatch.setattr(sweep_report, "draw_effects", lambda report: None)
+    monkeypatch.setattr(sweep_report.sweep_figures, "draw", lambda *_: "")
+    return monkeypatch
 
 
 @pytest.fixture(scope="module")
@@ -142,14 +157,14 @@ def there(made: Path, patched: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_without_any_records_of_its_own_the_judge_gives_the_verdicts_of_the_run(
     ran: Path, there: Path, tmp_path: Path
 ) -> None:
-    ours, theirs = view(lying_in(plan(), ran)), best(tmp_path / "fresh clone")
+    ours, theirs = view(relocated(plan(), ran)), best(tmp_path / "fresh clone")
     assert theirs is not None
     assert theirs.settings.runs == there / "runs"
-    found, again = (verdicts.verdicts([CLAIM], {SWEEP: one}, tmp_path)[CLAIM] for one in (ours, theirs))
+    found, again = (judge_claims([CLAIM], {SWEEP: one}, tmp_path)[CLAIM] for one in (ours, theirs))
     assert found.word == "refuted"
     entry = register()[CLAIM]
-    as_data = json.dumps(judge.as_data(entry, found), sort_keys=True)
-    assert json.dumps(judge.as_data(entry, again), sort_keys=True) == as_data
+    as_data = json.dumps(verdict_data(entry, found), sort_keys=True)
+    assert json.dumps(verdict_data(entry, again), sort_keys=True) == as_data
     assert json.dumps(json.loads((there / "claims" / "verdicts.json").read_text())[0], sort_keys=True) == as_data
 
 
@@ -181,7 +196,7 @@ def test_tables_verdicts_figure_and_what_made_them_lie_beside(there: Path) -> No
     folder = there / "sweeps" / SWEEP / "quick"
     kinds = ("arms.csv", "arms.parquet", "effects.csv", "effects.parquet", "verdicts.json", f"{SWEEP}.png")
     assert all((folder / name).stat().st_size > 100 for name in kinds)
-    made = json.loads((folder / published.MADE).read_text())
+    made = json.loads((folder / MADE).read_text())
     assert made["overrides"] == ["data=digits12"]
     assert made["protocol"] == PROTOCOL
     assert made["made by"] == [{"arms": 18, "backend": "cpu", "python": "3"}]
@@ -192,9 +207,14 @@ def test_tables_verdicts_figure_and_what_made_them_lie_beside(there: Path) -> No
     }
 
 
-def test_published_twice_every_file_has_the_same_bytes(ran: Path, there: Path) -> None:
+def test_published_twice_every_file_has_the_same_bytes(
+    ran: Path, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again = Path(shutil.copytree(made, tmp_path / "published"))
+    one_claim(monkeypatch, again)
+
     def content() -> dict[Path, bytes]:
-        return {path: path.read_bytes() for path in there.rglob("*") if path.is_file()}
+        return {path: path.read_bytes() for path in again.rglob("*") if path.is_file()}
 
     before = content()
     publish_from(ran)
@@ -202,7 +222,7 @@ def test_published_twice_every_file_has_the_same_bytes(ran: Path, there: Path) -
 
 
 def made_by(there: Path) -> list[dict[str, Any]]:
-    content: dict[str, Any] = json.loads((there / "sweeps" / SWEEP / "quick" / published.MADE).read_text())
+    content: dict[str, Any] = json.loads((there / "sweeps" / SWEEP / "quick" / MADE).read_text())
     makers: list[dict[str, Any]] = content["made by"]
     return makers
 
@@ -288,51 +308,38 @@ def test_arm_by_arm_two_folders_would_be_mixed(plant: Plant, there: Path, tmp_pa
 
 
 def test_a_higher_scale_that_is_published_comes_before_a_lower_one_that_was_run(
-    plant: Plant, there: Path, tmp_path: Path
+    composed: Compose, plant: Plant, there: Path, tmp_path: Path
 ) -> None:
-    smoke = grid([f"+sweep={SWEEP}", "scale=smoke", "tracker=off"])
+    smoke = composed(SWEEP, "smoke")
     store = Store(tmp_path / "mine" / "runs")
     for point in (*smoke.points, *smoke.checks):
         store.write(with_histories(plant(point, 0.9), ""), {})
     found = best(tmp_path / "mine")
     assert found is not None
     assert found.settings.scale == "quick"
-    asked = judge.best_view(SWEEP, ["scale=smoke"], published.folders(tmp_path / "mine"))
+    asked = best_view(SWEEP, ["scale=smoke"], result_folders(tmp_path / "mine"))
     assert asked is not None
     assert asked.settings.results == tmp_path / "mine"
 
 
-def test_a_sweep_is_judged_as_it_was_cut_and_without_that_it_is_not_complete(there: Path, tmp_path: Path) -> None:
+def test_a_sweep_is_judged_as_it_was_run_and_without_that_it_is_not_complete(there: Path, tmp_path: Path) -> None:
     """Only digits12 was run. The twin: what is composed without the published overrides lacks the other task."""
     assert best(tmp_path) is not None
-    made = there / "sweeps" / SWEEP / "quick" / published.MADE
+    made = there / "sweeps" / SWEEP / "quick" / MADE
     made.write_text(json.dumps({"overrides": []}))
     assert best(tmp_path) is None
 
 
-def test_the_cuts_of_the_suite_are_read_from_its_summary(
-    ran: Path, patched: pytest.MonkeyPatch, tmp_path: Path
+def test_what_was_not_run_is_not_published_unless_the_words_leave_it_out(
+    ran: Path, patched: pytest.MonkeyPatch
 ) -> None:
-    def chosen() -> publication.Choice:
-        return publication.chosen((SWEEP,), ("tracker=off", f"results={ran}"), QUIET)
-
     with pytest.raises(UsageError, match="18 of 36 arms have no record"):
-        chosen()
-    summary = ran / "suite" / "quick" / "summary.json"
-    summary.parent.mkdir(parents=True)
-    summary.write_text(json.dumps({"cuts": [{"what": f"{SWEEP} data=digits12"}, {"what": "pool_position"}]}))
-    try:
-        assert chosen().overrides[SWEEP][-1] == "data=digits12"
-    finally:
-        summary.unlink()
+        publication.chosen((SWEEP,), ("tracker=off", f"results={ran}"), QUIET)
+    choice = publication.chosen((SWEEP,), (*WORDS, f"results={ran}"), QUIET)
+    assert choice.overrides[:1] == ("data=digits12",)
 
 
 # Mistakes.
-
-
-def door(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["publish", *words])
-    return publish.main()
 
 
 @pytest.mark.parametrize(
@@ -346,29 +353,30 @@ def door(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     ],
 )
 def test_a_mistake_is_one_line_and_nothing_is_written(
-    words: tuple[str, ...], says: str, patched: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    words: tuple[str, ...], says: str, patched: pytest.MonkeyPatch, door: Door, tmp_path: Path
 ) -> None:
-    assert door(patched, *words, f"results={tmp_path / 'empty'}") == 2
-    said = capsys.readouterr().err
-    assert says in said
-    assert len(said.strip().splitlines()) == 1
+    done = door(publish.main, *words, f"results={tmp_path / 'empty'}")
+    assert (done.code, done.out) == (2, "")
+    assert says in done.err
+    assert len(done.err.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
 
 def test_another_protocol_is_refused_by_name_wherever_it_lies(
-    there: Path, patched: pytest.MonkeyPatch, tmp_path: Path, ran: Path, capsys: pytest.CaptureFixture[str]
+    there: Path, door: Door, tmp_path: Path, ran: Path
 ) -> None:
     store = Store(there / "runs")
     old = dataclasses.replace(store.read(plan().points[0].arm.key, 0), protocol=PROTOCOL - 1)
     path = store.publish(old, {})
-    patched.setattr(sys, "argv", ["judge", CLAIM, f"results={tmp_path / 'mine'}"])
-    assert judge.main() == 2
-    assert f"{path} was made by protocol {PROTOCOL - 1}" in capsys.readouterr().err
+    done = door(judge.main, CLAIM, f"results={tmp_path / 'mine'}")
+    assert done.code == 2
+    assert f"{path} was made by protocol {PROTOCOL - 1}" in done.err
     stranger = path.parents[1].with_name("stranger") / "0" / path.name
     stranger.parent.mkdir(parents=True)
     path.rename(stranger)
-    assert door(patched, f"only={SWEEP}", *WORDS, f"results={ran}") == 2
-    assert str(stranger) in capsys.readouterr().err
+    done = door(publish.main, f"only={SWEEP}", *WORDS, f"results={ran}")
+    assert done.code == 2
+    assert str(stranger) in done.err
 
 
 def test_a_lower_scale_is_not_published_over_a_higher_one(there: Path, ran: Path) -> None:
@@ -377,38 +385,48 @@ def test_a_lower_scale_is_not_published_over_a_higher_one(there: Path, ran: Path
         publication.publish(dataclasses.replace(choice, scale="smoke"), QUIET)
 
 
-def test_records_of_both_kinds_of_convolutions_are_not_published_beside_each_other(
-    there: Path, tmp_path: Path, plant: Plant
+def kinds(store: Store) -> list[str]:
+    """Whose convolutions made the records of a store."""
+    return sorted({str(store.provenance(*name)["convolutions"]) for name in store.names()})
+
+
+def test_records_of_both_kinds_of_convolutions_are_published_beside_each_other_and_a_line_says_so(
+    there: Path, door: Door, tmp_path: Path, plant: Plant
 ) -> None:
-    results = stored(tmp_path / "results", plant, POOLS, convolutions="convolution-0123")
-    before = sorted(there.rglob("*"))
-    count = len(list(Store(results / "runs").names()))
-    with pytest.raises(UsageError, match=f"{count} made with native, 18 made with xla: train with"):
-        publish_from(results, POOLS)
-    assert sorted(there.rglob("*")) == before
-    mixed = stored(results, plant)
-    with pytest.raises(UsageError, match=f"{count} made with native, 18 made with xla"):
-        publish_from(mixed, SWEEP, POOLS, force=True)
-    assert sorted(there.rglob("*")) == before
+    """Nothing is refused. The twin: where all are of one kind, nothing is said."""
+    kept = Store(there / "runs")
+    for path in kept.root.rglob(PROVENANCE):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "convolutions": "xla"}))
+    own = stored(tmp_path / "own", plant, POOLS, convolutions="convolution-0123")
+    count = len(list(Store(own / "runs").names()))
+    words = (f"only={POOLS}", *WORDS, f"results={own}")
+    done = door(publish.main, *words)
+    assert (done.code, done.err) == (0, "")
+    line = f"convolutions: {count} native and 18 xla records stand side by side; last digits differ"
+    assert line in " ".join(done.out.split())
+    assert kinds(kept) == ["convolution-0123", "xla"]
+    for path in kept.root.rglob(PROVENANCE):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "convolutions": "convolution-0123"}))
+    assert "side by side" not in door(publish.main, *words).out
 
 
 def test_all_published_records_may_give_way_to_those_of_other_convolutions(
     there: Path, tmp_path: Path, plant: Plant
 ) -> None:
-    other = stored(
-        tmp_path / "results", plant, level=lambda point: accuracy(point) / 2, convolutions="convolution-0123"
-    )
+    kept, half = Store(there / "runs"), lambda point: accuracy(point) / 2
+    other = stored(tmp_path / "results", plant, level=half, convolutions="convolution-0123")
+    before = {name: kept.read(*name) for name in kept.names()}
     publish_from(other)
-    assert {kind(Store(there / "runs").provenance(*name)) for name in Store(there / "runs").names()} == {"xla"}
+    assert {name: kept.read(*name) for name in kept.names()} == before
     publish_from(other, force=True)
-    assert {kind(Store(there / "runs").provenance(*name)) for name in Store(there / "runs").names()} == {"native"}
+    assert kinds(kept) == ["convolution-0123"]
 
 
 # The pages read what is published, too.
 
 
 def test_the_noise_page_falls_back_on_what_is_published(there: Path, tmp_path: Path, ran: Path) -> None:
-    runs = [root / "runs" for root in published.folders(tmp_path / "empty")]
+    runs = [root / "runs" for root in result_folders(tmp_path / "empty")]
     assert noise_floor.fullest(runs) == there / "runs"
     assert noise_floor.fullest([ran / "runs", there / "runs"]) == ran / "runs"
     whole, thin = (noise_floor.measured(root / "runs")[0] for root in (ran, there))
@@ -425,7 +443,7 @@ def lines(views: dict[str, SweepResults]) -> dict[str, str]:
 
 
 def pools(results: Path, plant: Plant, level: Callable[[Point], float] = accuracy) -> dict[str, SweepResults]:
-    return {POOLS: view(lying_in(plan(POOLS), stored(results, plant, POOLS, level)))}
+    return {POOLS: view(relocated(plan(POOLS), stored(results, plant, POOLS, level)))}
 
 
 def neither_wins(point: Point) -> float:
@@ -456,7 +474,7 @@ def test_without_records_it_says_not_run(plant: Plant, tmp_path: Path) -> None:
     gone = next(point for point in plan(POOLS).points if point.level == "linear_max")
     stored(tmp_path, plant, POOLS)
     Store(tmp_path / "runs").set_aside(gone.arm.key, 0)
-    found = literature.findings({POOLS: view(lying_in(plan(POOLS), tmp_path))})
+    found = literature.findings({POOLS: view(relocated(plan(POOLS), tmp_path))})
     assert literature.orders(found) == {"caffenet's order on digits12": "not run"}
     assert {one.word for one in found if one.line.better == "relu_max" and not one.line.worse.startswith("linear")} == {
         "agree"
@@ -466,12 +484,12 @@ def test_without_records_it_says_not_run(plant: Plant, tmp_path: Path) -> None:
 def test_the_decay_of_gradients_is_told_from_histories(
     plant: Plant, ran: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    found = lines({SWEEP: view(lying_in(plan(), ran))})
+    found = lines({SWEEP: view(relocated(plan(), ran))})
     decays = {says: word for says, word in found.items() if "gradient" in says or "keeps" in says}
     assert len(decays) == 6
     assert set(decays.values()) == {"agree"}
     monkeypatch.setitem(DECADES, "tanh", -0.6)
-    faulty = lines({SWEEP: view(lying_in(plan(), stored(tmp_path, plant)))})
+    faulty = lines({SWEEP: view(relocated(plan(), stored(tmp_path, plant)))})
     assert faulty["tanh: the gradient is kept"] == "disagree"
     assert faulty["ReLU keeps as much as tanh"] == "disagree"
     assert faulty["sigmoid: the gradient shrinks from layer to layer"] == "agree"
@@ -507,11 +525,8 @@ def test_the_table_is_written_with_its_sources_and_every_number_has_one(
     assert literature.page({}, tmp_path, QUIET, as_json=False) == 1
 
 
-def test_the_door_prints_the_table(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["judge", "literature", f"results={tmp_path}"])
-    assert judge.main() == 1
-    said = capsys.readouterr().out
-    assert "not run" in said
-    assert "caffenet" in said
+def test_the_door_prints_the_table(door: Door) -> None:
+    done = door(judge.main, "literature")
+    assert done.code == 1
+    assert "not run" in done.out
+    assert "caffenet" in done.out

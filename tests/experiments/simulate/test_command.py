@@ -11,14 +11,14 @@ import pytest
 from cnnlab.inference.simulation import verdicts
 from experiments.simulate import __main__ as simulate
 from experiments.simulate import rates
-from experiments.simulate.rates import Found, Relation, Row, find, rows
+from experiments.simulate.rates import FoundRate, PredictedRate, Relation, find, rows
 
 Door = Callable[..., Any]
 QUICK = ("R-DIR v2: digits12", "Parts of the rules")
 
 
-def row(predicted: float | None, relation: Relation = "about", places: int = 0, successes: int = 50) -> Found:
-    made = Row(
+def row(predicted: float | None, relation: Relation = "about", places: int = 0, successes: int = 50) -> FoundRate:
+    made = PredictedRate(
         group="g", what="w", count=lambda n: (successes, n), predicted=predicted, places=places, relation=relation
     )
     return find(made, 1000)

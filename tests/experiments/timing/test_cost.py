@@ -20,7 +20,6 @@ from rich.console import Console
 from cnnlab.inference.family import Case, Family, judge
 from cnnlab.inference.rules.cost import Cost, Everywhere, Timings
 from cnnlab.inference.rules.exact import Exact
-from cnnlab.inference.rules.powers_of_two import PowersOfTwo
 from cnnlab.records import RecordError
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.verdict import Verdict
@@ -205,21 +204,21 @@ def sixty_fours(width: int) -> float:
     [(powers, "supported"), (eights, "refuted"), (sixty_fours, "refuted"), (lambda _: 1.0, "refuted")],
 )
 def test_powers_of_two_are_told_from_their_divisors(speed: Callable[[int], float], word: str) -> None:
-    found = verdict_of(PowersOfTwo(), widths(speed))
+    found = verdict_of(ch_pow2_gpu.PowersOfTwo(), widths(speed))
     assert found.word == word
     assert (found.nearest_true is not None) == (word == "refuted")
 
 
 def test_a_planted_gain_is_found_at_its_size_and_noise_leaves_it_open() -> None:
-    found = verdict_of(PowersOfTwo(), widths(powers))
+    found = verdict_of(ch_pow2_gpu.PowersOfTwo(), widths(powers))
     assert found.number is not None
     assert found.number.value == pytest.approx(-20, abs=2)
-    assert verdict_of(PowersOfTwo(), widths(powers, noise=0.5)).word == "inconclusive"
+    assert verdict_of(ch_pow2_gpu.PowersOfTwo(), widths(powers, noise=0.5)).word == "inconclusive"
 
 
 def test_without_the_trend_narrow_layers_would_pass_for_powers_of_two() -> None:
     """Powers of two crowd among narrow widths: what is true of narrow layers must not be counted for them."""
-    found = verdict_of(PowersOfTwo(), widths(lambda _: 1.0, noise=0.0))
+    found = verdict_of(ch_pow2_gpu.PowersOfTwo(), widths(lambda _: 1.0, noise=0.0))
     assert found.number is not None
     narrow = {name: cell for name, cell in widths(lambda _: 1.0).items() if name in ("16", "32", "64", "128", "256")}
     naive = float(np.median([cell.dear[0] / int(name) ** 2 for name, cell in narrow.items()]))
@@ -231,7 +230,7 @@ def test_without_the_trend_narrow_layers_would_pass_for_powers_of_two() -> None:
 def test_widths_too_few_for_the_regression_are_refused() -> None:
     few = {name: cell for name, cell in widths(powers).items() if name in ("16", "32", "64", "128")}
     with pytest.raises(InvalidError, match="widths"):
-        verdict_of(PowersOfTwo(), few)
+        verdict_of(ch_pow2_gpu.PowersOfTwo(), few)
 
 
 # Timings on disk.

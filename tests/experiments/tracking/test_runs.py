@@ -2,43 +2,36 @@
 
 import dataclasses
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from experiments.tracking.runs import of_sweep
 
 from cnnlab.records import Store
 from cnnlab.spec.arm import plain
-from cnnlab.training.workers import Outcome
-from experiments.analysis.results import view
-from experiments.analysis.verdicts import judge_claims
+from cnnlab.training.workers import ArmOutcome
+from experiments import run
+from experiments.analysis.selection import relocated
 from experiments.claims.registry import claims_fed_by
-from experiments.config.grid import Grid, grid
-from experiments.reports import suite as suite_report
-from experiments.reports import sweep as sweep_report
+from experiments.config.grid import Grid
+from experiments.reports.sweep import SweepReport, build_report, write_report
 from experiments.tracking import images
-from experiments.tracking.arm_runs import of_arm
+from experiments.tracking.arm_runs import label, of_arm
+from experiments.tracking.mirror import Mirror
+from experiments.tracking.sweep_run import of_sweep
+from experiments.training import convolutions
 from experiments.training.session import Session
 
-Plant = Callable[..., Any]
+from ..conftest import Compose, Door, Plant
+
 SMOKE = ("+sweep=pool_position", "scale=smoke", "tracker=offline", "workers=1")
-ROOT = Path(__file__).parents[3]
 MEANS = (0.70, 0.80, 0.75)
 
 
 @pytest.fixture(scope="module")
-def words(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
-    return (*SMOKE, f"results={tmp_path_factory.mktemp('results')}")
-
-
-@pytest.fixture(scope="module")
-def plan(words: tuple[str, ...]) -> Grid:
-    return grid(list(words))
+def plan(composed: Compose, tmp_path_factory: pytest.TempPathFactory) -> Grid:
+    return relocated(composed("pool_position", "smoke", "tracker=offline"), tmp_path_factory.mktemp("results"))
 
 
 @pytest.fixture
@@ -52,11 +45,11 @@ def planted(plan: Grid, plant: Plant, monkeypatch: pytest.MonkeyPatch) -> Grid:
     return plan
 
 
-def ended(plan: Grid) -> sweep_report.Written:
+def ended(plan: Grid) -> SweepReport:
     """The sweep's end, written."""
-    now, name = view(plan), plan.settings.sweep_name
-    found = judge_claims((*sweep_report.related(name), *claims_fed_by(name)), {name: now}, plan.settings.results)
-    return suite_report.write_sweep(plan, now, found)
+    report = build_report(plan)
+    write_report(report)
+    return report
 
 
 def test_an_arm_is_found_by_sweep_claims_and_scale_and_tells_all_that_was_configured(plan: Grid, plant: Plant) -> None:
@@ -75,13 +68,23 @@ def test_an_arm_is_found_by_sweep_claims_and_scale_and_tells_all_that_was_config
     assert str(plan.settings.results) not in json.dumps(told), "nothing about this machine"
 
 
-def test_members_may_be_runs_of_their_own_under_the_arms_label(words: tuple[str, ...], plant: Plant) -> None:
-    by_seed = grid([*words, "tracker.unit=seed"])
-    point = by_seed.points[1]
-    shown = of_arm(point, plant(point, 0.7), by_seed.settings)
+def test_members_may_be_runs_of_their_own_under_the_arms_label(plan: Grid, plant: Plant) -> None:
+    point = plan.points[1]
+    shown = of_arm(point, plant(point, 0.7), dataclasses.replace(plan.settings, unit="seed"))
     assert [one.id for one in shown] == [f"{point.arm.key}-b0-s{seed}" for seed in (1000, 1001)]
     assert {one.config["label"] for one in shown} == {"digits12 [2,4]"}
     assert [one.config["seed"] for one in shown] == [1000, 1001]
+
+
+def test_two_settings_of_one_task_are_two_lines(composed: Compose) -> None:
+    """An arm is called by its task's file, of which a task may have several; the twin calls it by the task alone."""
+    both = composed("pool_position", "smoke", "data=digits12,digits12_noisy")
+    points = (*both.points, *both.checks)
+    assert len({label(point) for point in points}) == len({point.arm.key for point in points}) == 12
+    assert {point.arm.task.name for point in points} == {"digits12"}
+    assert len({label(dataclasses.replace(point, data="")) for point in points}) == 6
+    (single,) = composed("", "smoke").points
+    assert label(single) == "digits12"
 
 
 def test_a_sweeps_end_is_one_run_with_every_table_figure_and_record(planted: Grid) -> None:
@@ -106,11 +109,10 @@ def test_a_sweeps_end_is_one_run_with_every_table_figure_and_record(planted: Gri
 
 
 def test_the_door_ends_a_sweep_with_its_summary_and_says_everything_promised(
-    planted: Grid, words: tuple[str, ...], home_of_wandb: None, inspect: Callable[[Path], list[Any]]
+    planted: Grid, door: Door, home_of_wandb: None, inspect: Callable[[Path], list[Any]]
 ) -> None:
-    command = [sys.executable, "-m", "experiments.run", *words]
-    done = subprocess.run(command, cwd=ROOT, env=os.environ.copy(), capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
+    done = door(run.main, *SMOKE, f"results={planted.settings.results}")
+    assert (done.code, done.err) == (0, "")
     (seen,) = inspect(planted.settings.runs)
     promised = of_sweep(ended(planted))
     assert seen.run["run_id"] == promised.id
@@ -136,13 +138,14 @@ def test_an_arm_that_fails_before_good_ones_leaves_nothing_in_theirs(
 ) -> None:
     by_name = {f"{point.arm.key}/0": plant(point, mean) for point, mean in zip(plan.points, MEANS, strict=True)}
 
-    def outcomes(trainings: Sequence[tuple[str, Any]], done: Any) -> Iterator[Outcome]:
+    def outcomes(trainings: Sequence[tuple[str, Any]], done: Any) -> Iterator[ArmOutcome]:
         for place, (name, _) in enumerate(trainings):
             lost = place == 0
-            yield Outcome(name=name, record=None if lost else by_name[name], failure="planted" if lost else None)
+            yield ArmOutcome(name=name, record=None if lost else by_name[name], failure="planted" if lost else None)
 
-    elsewhere = grid([*SMOKE, f"results={tmp_path}"])
-    with Session(elsewhere.settings) as session:
+    elsewhere = relocated(plan, tmp_path)
+    with Mirror(elsewhere.settings) as mirror, Session(elsewhere.settings, on_record=mirror.show_record) as session:
+        monkeypatch.setattr(convolutions, "library", lambda *_: None)
         monkeypatch.setattr(session.pool, "run", outcomes)
         summary = session.train(elsewhere.points)
     assert (summary.trained, len(summary.failures)) == (2, 1)

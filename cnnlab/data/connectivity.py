@@ -1,4 +1,4 @@
-"""Is there a way to a download server? Answered in seconds, also where packets are dropped."""
+"""Check whether a download server can be reached; takes seconds, also where packets are dropped."""
 
 import queue
 import socket

@@ -13,14 +13,16 @@ import subprocess
 import sys
 import tarfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from cnnlab import data
-from cnnlab.data import Dataset, MissingDataError, Source, digits, kept, library, network, raw
+from cnnlab.data import Dataset, MissingDataError, Source, cache, connectivity, digits, raw, tfds
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.task import Task
 
@@ -29,17 +31,17 @@ MakeTask = Callable[..., Task]
 
 @pytest.fixture(autouse=True)
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network, "reachable", lambda urls: False)
+    monkeypatch.setattr(connectivity, "reachable", lambda urls: False)
 
 
 @pytest.fixture(scope="module")
 def prepared_once(tmp_path_factory: pytest.TempPathFactory, small_idx: Path, small_contents: dict[str, str]) -> Path:
     """Make a cache folder with the small Fashion-MNIST prepared and kept."""
-    cache = tmp_path_factory.mktemp("prepared")
+    folder = tmp_path_factory.mktemp("prepared")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(raw.CONTENT, "fashion_mnist", small_contents)
-        library.stacked("fashion_mnist", Source(cache_dir=cache, raw_dir=small_idx))
-    return cache
+        tfds.stacked("fashion_mnist", Source(cache_dir=folder, raw_dir=small_idx))
+    return folder
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ def assert_one_line(step: Callable[[Task, Source], object], task: Task, source: 
 
 
 def test_raw_files_become_exactly_the_arrays(prepared: Source, small_idx: Path) -> None:
-    arrays = library.stacked("fashion_mnist", prepared)
+    arrays = tfds.stacked("fashion_mnist", prepared)
     for split, images, labels in (
         ("train", arrays.pool_images, arrays.pool_labels),
         ("test", arrays.test_images, arrays.test_labels),
@@ -79,7 +81,7 @@ def test_raw_files_become_exactly_the_arrays(prepared: Source, small_idx: Path) 
 
 
 def test_fashion14_is_the_mean_of_two_by_two_blocks(make_task: MakeTask, prepared: Source) -> None:
-    whole = library.stacked("fashion_mnist", prepared)
+    whole = tfds.stacked("fashion_mnist", prepared)
     small = data.load(make_task("fashion14"), prepared)
     means = whole.pool_images.reshape(60, 14, 2, 14, 2, 1).astype(float).mean(axis=(2, 4))
     assert small.pool.images == pytest.approx((means - means.mean()) / means.std(), abs=1e-5)
@@ -91,7 +93,7 @@ def test_every_way_in_gives_the_same_bytes(
 ) -> None:
     task = make_task("fashion_mnist")
     from_kept = digest(data.load(task, prepared))
-    kept.path("fashion_mnist", prepared.cache_dir).unlink()
+    cache.path("fashion_mnist", prepared.cache_dir).unlink()
     data.check(task, prepared)
     from_records = digest(data.load(task, prepared))
     (tmp_path / "raw" / "fashion_mnist").parent.mkdir()
@@ -113,7 +115,7 @@ def test_over_the_network(
         for path in sorted(small_idx.iterdir())
     )
     monkeypatch.setattr(raw, "published", lambda stock: files)
-    monkeypatch.setattr(network, "reachable", lambda urls: True)
+    monkeypatch.setattr(connectivity, "reachable", lambda urls: True)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     task, source = make_task("fashion_mnist"), Source(cache_dir=tmp_path / "new")
     data.check(task, source)
@@ -202,7 +204,7 @@ def test_cifar_from_its_archive(make_task: MakeTask, tmp_path: Path, monkeypatch
     assert_one_line(data.check, task, source, "cifar-10-binary.tar.gz", "c4a38c50a1bc5f3a")
     known = raw.RawFile(name=archive.name, url="", sha256=hashlib.sha256(archive.read_bytes()).hexdigest())
     monkeypatch.setattr(raw, "published", lambda stock: (known,))
-    arrays = library.stacked("cifar10", source)
+    arrays = tfds.stacked("cifar10", source)
     train = np.concatenate([records[f"data_batch_{i}.bin"] for i in range(1, 6)])
     pixels = train[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     assert pairs(arrays.pool_images, arrays.pool_labels) == pairs(np.ascontiguousarray(pixels), train[:, 0])
@@ -211,10 +213,48 @@ def test_cifar_from_its_archive(make_task: MakeTask, tmp_path: Path, monkeypatch
     assert dataset.pool.images.std(axis=(0, 1, 2)) == pytest.approx(1, abs=1e-4)
 
 
+@functools.cache  # TFDS registers the class when it is defined, and refuses to do so twice
+def tfds_builder() -> Any:
+    """Define the plain digits as a TFDS builder class, registered as `opt_digits`; its `train` is our pool.
+
+    Prepared as array_record, never as parquet: TFDS 4.9.10 drops rows there without a word.
+    """
+    import tensorflow_datasets as tfds
+
+    class OptDigits(tfds.core.GeneratorBasedBuilder):
+        """The 1797 digits of 8x8 pixels, a stratified third of them as test set."""
+
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self) -> Any:
+            features = {
+                # Not Image: encoding an array as PNG needs TensorFlow.
+                "image": tfds.features.Tensor(shape=(digits.SIDE, digits.SIDE, 1), dtype=np.uint8),
+                "label": tfds.features.ClassLabel(num_classes=digits.CLASSES),
+            }
+            return tfds.core.DatasetInfo(
+                builder=self,
+                description=self.__doc__,
+                features=tfds.features.FeaturesDict(features),
+                supervised_keys=("image", "label"),
+            )
+
+        def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
+            test = digits.frozen().test
+            return {"train": self._generate_examples(~test), "test": self._generate_examples(test)}
+
+        def _generate_examples(self, chosen: NDArray[np.bool_]) -> Iterator[tuple[int, dict[str, Any]]]:
+            every = digits.frozen()
+            for index in np.flatnonzero(chosen):
+                yield int(index), {"image": every.images[index][..., None], "label": int(every.labels[index])}
+
+    return OptDigits
+
+
 def test_the_packaged_digits_through_tfds(make_task: MakeTask, nowhere: Source) -> None:
     """A builder of one's own: prepared once, then found in the cache folder by its name alone."""
-    builder = digits.tfds_builder()(data_dir=str(nowhere.cache_dir), file_format="array_record")
-    with library._quiet():
+    builder = tfds_builder()(data_dir=str(nowhere.cache_dir), file_format="array_record")
+    with tfds._quiet():
         builder.download_and_prepare()
     through, direct = data.load(make_task("opt_digits"), nowhere), data.load(make_task("digits8"), nowhere)
     for one, other in ((through.pool, direct.pool), (through.test, direct.test)):
@@ -223,7 +263,7 @@ def test_the_packaged_digits_through_tfds(make_task: MakeTask, nowhere: Source) 
 
 def assert_half_prepared_is_refused(task: Task, source: Source, damage: Callable[[Path], object]) -> None:
     version = source.cache_dir / "fashion_mnist" / "3.0.1"
-    kept.path("fashion_mnist", source.cache_dir).unlink()
+    cache.path("fashion_mnist", source.cache_dir).unlink()
     damage(version)
     assert_one_line(data.load, task, source, "data=fashion_mnist", "delete", str(source.cache_dir), "run again")
 
@@ -255,7 +295,7 @@ def test_what_a_killed_process_leaves_is_not_used(
     make_task: MakeTask, prepared: Source, small_idx: Path, small_known: None
 ) -> None:
     folder = prepared.cache_dir / "fashion_mnist"
-    kept.path("fashion_mnist", prepared.cache_dir).replace(folder / ".0123.npz")
+    cache.path("fashion_mnist", prepared.cache_dir).replace(folder / ".0123.npz")
     (folder / "3.0.1").rename(folder / "incomplete.ABCDEF_3.0.1")
     assert_one_line(data.check, make_task("fashion_mnist"), prepared, "is not prepared")
     data.load(make_task("fashion_mnist"), Source(cache_dir=prepared.cache_dir, raw_dir=small_idx))
@@ -263,7 +303,7 @@ def test_what_a_killed_process_leaves_is_not_used(
 
 def test_another_format_is_refused(make_task: MakeTask, prepared: Source) -> None:
     """Parquet loses rows in TFDS 4.9.10, tfrecord needs TensorFlow: neither is ever read."""
-    kept.path("fashion_mnist", prepared.cache_dir).unlink()
+    cache.path("fashion_mnist", prepared.cache_dir).unlink()
     info = prepared.cache_dir / "fashion_mnist" / "3.0.1" / "dataset_info.json"
     for kind in ("parquet", "tfrecord"):
         info.write_text(json.dumps(json.loads(info.read_text()) | {"fileFormat": kind}))
@@ -278,7 +318,7 @@ def test_records_are_array_records(prepared: Source) -> None:
 
 
 def test_a_damaged_kept_file_is_named(make_task: MakeTask, prepared: Source) -> None:
-    file = kept.path("fashion_mnist", prepared.cache_dir)
+    file = cache.path("fashion_mnist", prepared.cache_dir)
     whole = bytearray(file.read_bytes())
     whole[len(whole) // 2] ^= 1
     for content in (bytes(whole), bytes(whole[:1000]), b""):
@@ -290,7 +330,7 @@ def test_a_damaged_kept_file_is_named(make_task: MakeTask, prepared: Source) -> 
 def test_a_kept_file_is_written_whole_or_not_at_all(
     prepared: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arrays = library.stacked("fashion_mnist", prepared)
+    arrays = tfds.stacked("fashion_mnist", prepared)
 
     def killed(file: io.BufferedWriter, **rest: object) -> None:
         file.write(b"half")
@@ -299,10 +339,10 @@ def test_a_kept_file_is_written_whole_or_not_at_all(
     with monkeypatch.context() as patch:
         patch.setattr(np, "savez", killed)
         with pytest.raises(KeyboardInterrupt):
-            kept.write(arrays, "x", tmp_path)
+            cache.write(arrays, "x", tmp_path)
     assert not list((tmp_path / "x").iterdir())
-    kept.write(arrays, "x", tmp_path)
-    again = kept.read("x", tmp_path)
+    cache.write(arrays, "x", tmp_path)
+    again = cache.read("x", tmp_path)
     assert again is not None
     assert np.array_equal(again.pool_images, arrays.pool_images)
 
@@ -311,10 +351,10 @@ WORKER = """
 import json, sys, warnings
 from pathlib import Path
 warnings.simplefilter("error")
-from cnnlab.data import Source, library, raw
+from cnnlab.data import Source, raw, tfds
 contents, small, cache = json.loads(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
 raw.CONTENT["fashion_mnist"] = contents
-arrays = library.stacked("fashion_mnist", Source(cache_dir=cache, raw_dir=small))
+arrays = tfds.stacked("fashion_mnist", Source(cache_dir=cache, raw_dir=small))
 assert not any(name.split(".")[0] == "tensorflow" for name in sys.modules), "TensorFlow was imported"
 print(int(arrays.pool_images.sum(dtype="int64")), arrays.pool_labels.tolist()[:5])
 """
@@ -327,7 +367,7 @@ def test_two_processes_at_once_and_no_tensorflow(
     workers = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     outputs = [worker.communicate(timeout=120) for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0], outputs
-    arrays = library.stacked("fashion_mnist", prepared)
+    arrays = tfds.stacked("fashion_mnist", prepared)
     expected = f"{int(arrays.pool_images.sum(dtype='int64'))} {arrays.pool_labels.tolist()[:5]}\n"
     assert [stdout for stdout, _ in outputs] == [expected, expected], "stdout belongs to the caller"
     left = {path.name for path in (tmp_path / "cache").iterdir()}
@@ -369,7 +409,7 @@ def test_a_task_that_does_not_fit_is_refused_before_anything_is_prepared(
 ) -> None:
     assert_one_line(data.check, make_task("fashion_mnist", **changes), nowhere)
     with pytest.raises(InvalidError, match=f"data.{next(iter(changes))}"):
-        library._fit(make_task("fashion_mnist", **changes), library.Facts(side=28, channels=1, classes=10, pool=60_000))
+        tfds._fit(make_task("fashion_mnist", **changes), tfds.Facts(side=28, channels=1, classes=10, pool=60_000))
 
 
 def test_more_images_than_there_are_is_refused(make_task: MakeTask, prepared: Source) -> None:

@@ -1,4 +1,4 @@
-"""A decoded dataset on disk: one file beside its TFDS folder, written whole or not at all, every member checksummed."""
+"""A cache of decoded datasets: one checksummed file beside the TFDS folder, written whole or not at all."""
 
 import zipfile
 from dataclasses import dataclass

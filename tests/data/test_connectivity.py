@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from cnnlab import data
-from cnnlab.data import Source, network
+from cnnlab.data import Source, connectivity
 from cnnlab.spec.task import Task
 
 URLS = ("https://a.invalid/x.gz", "http://b.invalid:8080/y.gz")
@@ -25,7 +25,7 @@ def dropping(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, int]]]
         raise OSError("over")
 
     monkeypatch.setattr(socket, "create_connection", hang)
-    monkeypatch.setattr(network, "PATIENCE", 0.2)
+    monkeypatch.setattr(connectivity, "PATIENCE", 0.2)
     yield asked
     over.set()
 
@@ -35,11 +35,11 @@ def test_no_route_is_no(monkeypatch: pytest.MonkeyPatch) -> None:
         raise socket.gaierror("name or service not known")
 
     monkeypatch.setattr(socket, "create_connection", refuse)
-    assert not network.reachable(URLS)
+    assert not connectivity.reachable(URLS)
 
 
 def test_dropped_packets_are_no(dropping: list[tuple[str, int]]) -> None:
-    assert not network.reachable(URLS)
+    assert not connectivity.reachable(URLS)
     assert set(dropping) == {("a.invalid", 443), ("b.invalid", 8080)}
 
 
@@ -47,12 +47,12 @@ def test_one_server_that_answers_is_yes(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with socket.create_server(("127.0.0.1", 0)) as server:
         there = f"http://127.0.0.1:{server.getsockname()[1]}/z.gz"
-        assert network.reachable([there])
+        assert connectivity.reachable([there])
 
 
 def test_a_proxy_is_what_is_knocked_at(monkeypatch: pytest.MonkeyPatch, dropping: list[tuple[str, int]]) -> None:
     monkeypatch.setenv("https_proxy", "proxy.invalid:3128")
-    network.reachable(["https://a.invalid/x.gz"])
+    connectivity.reachable(["https://a.invalid/x.gz"])
     assert dropping == [("proxy.invalid", 3128)]
 
 

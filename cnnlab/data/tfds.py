@@ -1,8 +1,8 @@
-"""Every other dataset: those of TensorFlow Datasets, without TensorFlow.
+"""Datasets of TensorFlow Datasets (TFDS), read without TensorFlow; any task without a module of its own.
 
 Three ways in: prepared in `cache_dir` as array_record (parquet drops rows in TFDS 4.9.10, tfrecord needs TensorFlow
 to be read); from the files as published in `raw_dir`; over the network. Records are decoded once and kept, see
-`cnnlab.data.kept`. Whatever the way, the order is that of the records.
+`cnnlab.data.cache`. Whatever the way, the order is that of the records.
 """
 
 import contextlib
@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from cnnlab.data import kept, network, raw, registry
+from cnnlab.data import cache, connectivity, raw, registry
 from cnnlab.data.arrays import Dataset, MissingDataError, Source, from_pixels, require_fit, verified
-from cnnlab.data.kept import Stacked
+from cnnlab.data.cache import Stacked
 from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.task import Task
 
@@ -69,7 +69,7 @@ def load(task: Task, source: Source) -> Dataset:
 
 def facts(name: str, source: Source) -> Facts:
     """Say what is known of the dataset, having made sure that it can be had; see `check` for what is raised."""
-    arrays = kept.read(name, source.cache_dir)
+    arrays = cache.read(name, source.cache_dir)
     if arrays is not None:
         return _facts_of(arrays)
     builder = _prepared(name, source)
@@ -87,7 +87,7 @@ def facts(name: str, source: Source) -> Facts:
 
 def stacked(name: str, source: Source) -> Stacked:
     """Return the dataset's arrays: from the kept file if there is one, else prepared, decoded and kept."""
-    arrays = kept.read(name, source.cache_dir)
+    arrays = cache.read(name, source.cache_dir)
     if arrays is not None:
         return arrays
     builder = _prepared(name, source)
@@ -97,7 +97,7 @@ def stacked(name: str, source: Source) -> Stacked:
         _prepare(stock, source)
         builder = _prepared(name, source)
     arrays = _decoded(builder)
-    kept.write(arrays, name, source.cache_dir)
+    cache.write(arrays, name, source.cache_dir)
     return arrays
 
 
@@ -219,7 +219,7 @@ def _require_obtainable(stock: Any, source: Source) -> None:
         raise MissingDataError(name, f"{how}, then give data.cache_dir=DIR")
     if arranged is not None and source.raw_dir is not None:
         raw.found(stock, source.raw_dir)
-    elif not network.reachable(file.url for file in files):
+    elif not connectivity.reachable(file.url for file in files):
         hint = raw.DEBIAN.get(name, f"holding {', '.join(file.name for file in files)}")
         other = f", or give the raw files with data.raw_dir=DIR ({hint})" if arranged else ""
         raise MissingDataError(name, f"{missing}, and there is no network: run once with a network{other}")

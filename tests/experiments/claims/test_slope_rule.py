@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from cnnlab.inference.family import Case, Family, judge
-from cnnlab.inference.rules.slope import Slope, Slopes
+from experiments.claims.strides.st2_coverage_uneven import Slope, Slopes
 
 
 def concluded(values, above=0.25, **changes):
@@ -38,3 +38,9 @@ def test_a_true_slope_at_the_bar_is_seldom_called():
     draw = np.random.default_rng(1)
     words = [concluded(draw.normal(0.25, 0.2, 12)).word for _ in range(400)]
     assert sum(word != "inconclusive" for word in words) < 0.09 * len(words)
+
+
+def test_an_inconclusive_slope_says_what_it_could_have_found():
+    found = concluded((-0.2, 0.3, -0.1, 0.2, 0.1, -0.1), above=0.0)
+    assert found.word == "inconclusive"
+    assert "found with power .8" in found.reason
