@@ -27,7 +27,7 @@ BLANKS: Mapping[str, dict[str, Any]] = {
     "data": {"blank": True},
     "check": {"name": "blank", "model": {"blank": True}, "train": {"blank": True}},
 }
-SCHEMAS = {"data": schema.DataConfig, "check": schema.Check}
+SCHEMAS = {"data": schema.DataConfig, "check": schema.CheckConfig}
 
 _seen: list[frozenset[tuple[Path, int, int]]] = []
 

@@ -116,13 +116,15 @@ def test_configs_put_together_are_those_of_hydra(name: str, scale: str) -> None:
 
 def test_a_section_of_another_file_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The twin."""
-    with grids._composing():
-        wrong = sections._section(CONF / "data", "vernier")
-    monkeypatch.setattr(sections, "_section", lambda folder, name: wrong)
+    right = sections._section
+    wrong = {"digits12": "vernier", "positive": "sensitivity"}
+    monkeypatch.setattr(
+        sections, "_section", lambda folder, name: right(folder, wrong[name] if name in wrong else name)
+    )
     monkeypatch.setattr(sections, "forget_changed", lambda conf: sections.composed_files.cache_clear())
-    monkeypatch.setattr(sections, "SCHEMAS", {})
-    assert differing(SOME[0], "smoke")
+    found = differing("stride_vs_pool", "smoke")
     sections.composed_files.cache_clear()
+    assert any("data=digits12" in choices for choices in found)
 
 
 @pytest.mark.parametrize("section", ["data: {side: 28}", "check: {name: none}", "data: null"])
