@@ -193,7 +193,7 @@ def _composed(job: tuple[str, ...]) -> DictConfig:
     """
     overrides = OverridesParser.create().parse_overrides(_words(job))
     choices = tuple(str(override.input_line) for override in overrides if _chooses_file(override))
-    cfg = copy.deepcopy(sections.composed_files(choices))
+    cfg = copy.deepcopy(sections.composed_files(CONF, choices))
     for override in overrides:
         if not _chooses_file(override):
             resolve.set_value(cfg, override.key_or_group, override.value())

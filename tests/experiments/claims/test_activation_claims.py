@@ -66,6 +66,7 @@ def few(activation="identity", **factors):
     return lin_collapse.network(net, 6, 1, 2)
 
 
+@pytest.mark.slow
 def test_linear_nets_collapse_unless_they_pool_by_maximum_or_normalise_by_their_input():
     found = lin_collapse.outcomes()
     assert all(one.collapses == (not one.exceptions) for one in found)
@@ -174,6 +175,7 @@ def mean_field(slope, value, scale):
     return scale * math.sqrt(mean(slope, variance))
 
 
+@pytest.mark.slow
 def test_sigmoid_loses_what_mean_field_theory_says():
     def value(x):
         return 1 / (1 + np.exp(-x))
@@ -326,6 +328,7 @@ def test_an_activation_that_is_none_and_none_that_is_one_are_noticed(monkeypatch
     assert judged(act_adds_nonlinearity).word == "refuted"
 
 
+@pytest.mark.slow
 def test_a_relu_net_is_one_function_though_not_an_affine_one():
     verdict = judged(act_nonlinear_definition)
     assert verdict.word == "qualified"

@@ -214,6 +214,7 @@ def uneven():
     return judged(st2_coverage_uneven)
 
 
+@pytest.mark.slow
 def test_unevenness_is_qualified_seen_at_init_and_awaits_training(uneven):
     assert uneven.word == "inconclusive"
     assert part(uneven, "counts") == "qualified"
@@ -223,6 +224,7 @@ def test_unevenness_is_qualified_seen_at_init_and_awaits_training(uneven):
     assert "gradient after training" in uneven.reason
 
 
+@pytest.mark.slow
 def test_measured_gradient_energy_follows_the_counts(uneven):
     for name, predicted in zip(st2_coverage_uneven.LOTTERY, (4, 9, 25), strict=True):
         counts, energies = st2_coverage_uneven.at_init()[name]
@@ -234,6 +236,7 @@ def test_measured_gradient_energy_follows_the_counts(uneven):
         assert np.corrcoef(counts.ravel(), mean.ravel())[0, 1] > 0.95
 
 
+@pytest.mark.slow
 def test_nets_whose_stride_divides_their_kernel_do_not_pass_for_the_lottery(uneven):
     counts, _ = st2_coverage_uneven.at_init()["3x3, stride 2, 2 deep"]
     _, energies = st2_coverage_uneven.at_init()["4x4, stride 2, 2 deep"]

@@ -175,12 +175,12 @@ def test_an_arm_without_a_record_takes_its_specifications_away(tmp_path: Path, p
 def test_the_curve_is_written_drawn_and_printed(tmp_path: Path, plant: Plant) -> None:
     there = {"pool_position": seen(stored(tmp_path, plant))}
     said = printed(lambda console: specification_curve.page([CLAIM], there, tmp_path, console, as_json=False))
-    with (tmp_path / f"{CLAIM}-specification_curve.csv").open() as file:
+    with (tmp_path / f"{CLAIM}-curve.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == COUNT
     assert {"contrast", "task", "matched", "learning rate", "net", "difference", "low", "high", "call"} <= set(rows[0])
     assert all(float(row["low"]) <= float(row["difference"]) <= float(row["high"]) for row in rows)
-    assert (tmp_path / f"{CLAIM}-specification_curve.png").stat().st_size > 10_000
+    assert (tmp_path / f"{CLAIM}-curve.png").stat().st_size > 10_000
     assert "no test is made of their number" in said
 
 
