@@ -8,11 +8,9 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,13 +24,8 @@ class ContenderError(RuntimeError):
     """A contender's process failed or died; the text says why, in one line."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class TurnTiming:
-    """One timing of one process: begin and end by a clock that all processes share, and the work in between.
-
-    Attributes:
-        images: images x members. losses: of every step, (members, steps).
-    """
+class TurnTiming(NamedTuple):
+    """One process's turn by a clock that all share: images x members, and losses, (members, steps)."""
 
     begin: float
     end: float
@@ -50,7 +43,7 @@ class ContenderSession:
     """A contender in this process; its methods are what the parent asks."""
 
     def __init__(self, name: str, workload: Workload, members: Sequence[int], machine: Machine) -> None:
-        self.name, self.workload, self.members, self.machine = name, workload, tuple(members), machine
+        self.name, self.workload, self.members, self.machine = name, workload, members, machine
         self.trainer: Contender
         self.steps, self.compile_seconds = 0, 0.0
 
@@ -74,11 +67,6 @@ class ContenderSession:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
         seconds, device = self.trainer.compile_seconds, self.trainer.device_bytes()
         return {"compile_seconds": seconds, "peak_memory_bytes": peak, "device_memory_bytes": device}
-
-    def cache(self) -> tuple[int, int]:
-        """Programs that a JAX trainer found in the compile cache, and those it did not."""
-        trainer: Any = self.trainer
-        return trainer.compiling.hits, trainer.compiling.misses
 
     def gates(self) -> dict[str, bool]:
         """Whether the compiled step passes each gate, after the steps that were taken so far."""
@@ -106,8 +94,7 @@ def steps_compiled(trainer: Any) -> int:
     return int(trainer.compiling.programs.count(f"jit({trainer.step.__name__})"))
 
 
-_session: list[ContenderSession] = []
-"""The one of this process."""
+_session: list[ContenderSession] = []  # the one of this process
 
 
 def _start(*arguments: Any) -> None:
@@ -117,9 +104,9 @@ def _start(*arguments: Any) -> None:
 
 
 def _end_with_parent() -> None:
-    if (parent := multiprocessing.parent_process()) is not None:
-        parent.join()
-        os._exit(1)
+    parent: Any = multiprocessing.parent_process()
+    parent.join()
+    os._exit(1)
 
 
 def _call(method: str, *arguments: Any) -> Any:
@@ -130,16 +117,9 @@ def _call(method: str, *arguments: Any) -> Any:
 
 
 class ContenderProcesses:
-    """Fresh processes of a contender; process i trains the members from i * setup.together on.
+    """Fresh processes, in pools of `size` that share jobs; JAX keeps compiled programs in the folder `cache`."""
 
-    Args:
-        cache: folder in which JAX keeps compiled programs, as the suite's workers do.
-        size: processes of a pool that shares jobs; 1 where all do the same at the same time.
-    """
-
-    def __init__(
-        self, name: str, setup: Setup, workload: Workload, machine: Machine, cache: Path, size: int = 1
-    ) -> None:
+    def __init__(self, name: str, setup: Setup, workload: Workload, machine: Machine, cache: Path, size: int) -> None:
         cached = {"JAX_COMPILATION_CACHE_DIR": str(cache), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
         self.pools: list[ProcessPoolExecutor] = []
         with environment({**setup.environment, **cached}):
@@ -150,19 +130,13 @@ class ContenderProcesses:
                 for _ in range(size):
                     self.pools[-1].submit(os.getpid)  # a process starts now, with this environment
 
-    def ask(self, method: str, *arguments: Any) -> list[Any]:
-        """Call a method in every pool; the answers, once all are there. Raises ContenderError."""
-        return self._results([(pool, method, *arguments) for pool in self.pools])
-
-    def share(self, method: str, jobs: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Call a method with each job's arguments, in whichever process is free. Raises ContenderError."""
-        return self._results([(self.pools[0], method, *job) for job in jobs])
-
-    def _results(self, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
+    def ask(self, method: str, *arguments: Any, jobs: Sequence[tuple[Any, ...]] = ((),)) -> list[Any]:
+        """Call a method in every pool, for each job; the answers, once all are there. Raises ContenderError."""
         try:
-            answers = [pool.submit(_call, *arguments) for pool, *arguments in calls]
+            calls = [(pool, (method, *arguments, *job)) for pool in self.pools for job in jobs]
+            answers = [pool.submit(_call, *call) for pool, call in calls]
             return [answer.result() for answer in answers]
-        except BrokenProcessPool:
+        except BrokenExecutor:
             raise ContenderError("the process has ended (out of memory, or killed)") from None
 
     def close(self) -> None:

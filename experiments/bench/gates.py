@@ -7,43 +7,20 @@ import re
 from collections.abc import Callable
 
 from cnnlab.zoo.native.convolution import TARGETS
-from experiments.bench.contender import Kind
 from experiments.bench.workloads import Workload
 
 CANONICAL = "dim_labels=b01f_01io->b01f"
 """Batch, rows, columns, features; the one order in which XLA:CPU runs a convolution inside a loop at full speed."""
-WIDEST_WINDOW = 7
-"""Pixels. A larger window is a weight gradient that was taken for a convolution with an image-sized kernel."""
-KERNELS = {"W1": 60, "W2": 45, "W3": 110, "W3b": 170}
-"""Most kernels a step on a GPU launches."""
-VIEWS = ("parameter", "constant", "bitcast", "tuple", "get-tuple-element", "reshape")
-_HEAD = re.compile(r"^(ENTRY )?%?([\w.-]+) \(.*\) -> .* \{$")
-_INSTRUCTION = re.compile(r"^\s*(?:ROOT )?%?[\w.-]+ = .*?\)?\}?\s([a-z][\w-]*)\(")
+WIDEST_WINDOW = 7  # pixels; a larger one is a weight gradient taken for a convolution with an image-sized kernel
+KERNELS = {"W1": 60, "W2": 45, "W3": 110, "W3b": 170}  # at most a step on a GPU
+_COMPUTATION = re.compile(r"^(ENTRY )?%?([\w.-]+) \([^\n]*\) -> [^\n]* \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
+_INSTRUCTION = re.compile(r"^\s*(?:ROOT )?%?[\w.-]+ = .*?\)?\}?\s([a-z][\w-]*)\(", re.MULTILINE)
 _LOOP = re.compile(r" while\(.*\bbody=%?([\w.-]+)")
-
-
-def computations(text: str) -> dict[str, list[str]]:
-    """Lines of every computation of a module, by name; the entry's name is `ENTRY`."""
-    found: dict[str, list[str]] = {}
-    lines: list[str] = []
-    for line in text.splitlines():
-        if head := _HEAD.match(line):
-            lines = found.setdefault("ENTRY" if head[1] else head[2], [])
-        elif line.startswith("}"):
-            lines = []
-        else:
-            lines.append(line)
-    return found
 
 
 def containing(text: str, *words: str) -> list[str]:
     """Lines with any of the words."""
     return [line.strip() for line in text.splitlines() if any(word in line for word in words)]
-
-
-def scatters(text: str) -> list[str]:
-    """Scatters, which are serial loops on a CPU, among them the gradient of a max-pool by `reduce_window`."""
-    return containing(text, " scatter(", " select-and-scatter(")
 
 
 def convolutions_in_loops(text: str) -> list[str]:
@@ -54,16 +31,6 @@ def convolutions_in_loops(text: str) -> list[str]:
 def batch_groups(text: str) -> list[str]:
     """Convolutions grouped over the batch, for which XLA:CPU has no kernel."""
     return [line for line in containing(text, "batch_group_count=") if "batch_group_count=1," not in line]
-
-
-def grouped(text: str) -> list[str]:
-    """Convolutions in feature groups, which nets of dense convolutions have only under `vmap`."""
-    return containing(text, "feature_group_count=")
-
-
-def ynn(text: str) -> list[str]:
-    """Work given to YNNPACK, which has silent wrong results on record in jaxlib 0.10 and 0.11."""
-    return containing(text, '"__ynn')
 
 
 def spare_convolutions(text: str, convolutions: int, channels: int) -> list[str]:
@@ -79,10 +46,9 @@ def spare_convolutions(text: str, convolutions: int, channels: int) -> list[str]
 
 def image_sized_windows(text: str) -> list[str]:
     """Forward convolutions with a window larger than any layer's: a weight gradient that no library routine runs."""
-    windows = [
-        (line, re.search(r"window=\{size=([\dx]+)", line)) for line in containing(text, " convolution(", "$convForward")
-    ]
-    return [line for line, size in windows if size and max(map(int, size[1].split("x"))) > WIDEST_WINDOW]
+    forward = containing(text, " convolution(", "__cudnn$convForward")
+    sizes = {line: size[1].split("x") for line in forward if (size := re.search(r"window=\{size=([\dx]+)", line))}
+    return [line for line, size in sizes.items() if max(map(int, size)) > WIDEST_WINDOW]
 
 
 def weight_gradients_elsewhere(text: str, convolutions: int) -> list[str]:
@@ -97,29 +63,29 @@ def weight_gradients_elsewhere(text: str, convolutions: int) -> list[str]:
 
 def kernels(text: str) -> int:
     """Kernels that a step launches, at most: all of the entry, or of the loop over steps, but views and parameters."""
-    every = computations(text)
+    views = ("parameter", "constant", "bitcast", "tuple", "get-tuple-element", "reshape")
+    every = {"ENTRY" if entry else name: body for entry, name, body in _COMPUTATION.findall(text)}
     steps = [body for body in _LOOP.findall(text) if body in every] or ["ENTRY"]
-    found = {body: [_INSTRUCTION.match(line) for line in every.get(body, [])] for body in steps}
-    return max(sum(match is not None and match[1] not in VIEWS for match in lines) for lines in found.values())
+    return max(sum(name not in views for name in _INSTRUCTION.findall(every[body])) for body in steps)
 
 
-CPU: dict[str, Callable[[str], list[str]]] = {
-    "no_scatter": scatters,
+Gate = Callable[[str], list[str]]
+# serial loops on a CPU, among them the gradient of a max-pool by `reduce_window`
+_SCATTER: dict[str, Gate] = {"no_scatter": lambda text: containing(text, " scatter(", " select-and-scatter(")}
+CPU: dict[str, Gate] = {
+    **_SCATTER,
     "no_convolution_in_loop": convolutions_in_loops,
     "no_batch_group": batch_groups,
-    "no_feature_group": grouped,
-    "no_ynnpack": ynn,
+    # nets of dense convolutions have feature groups only under `vmap`
+    "no_feature_group": lambda text: containing(text, "feature_group_count="),
+    # silent wrong results on record in jaxlib 0.10 and 0.11
+    "no_ynnpack": lambda text: containing(text, '"__ynn'),
 }
-GPU = {"no_scatter": scatters, "no_image_sized_window": image_sized_windows}
+GPU: dict[str, Gate] = {**_SCATTER, "no_image_sized_window": image_sized_windows}
 
 
-def inspect(text: str, programs: int, kind: Kind, workload: Workload) -> dict[str, bool]:
-    """Whether each gate passes.
-
-    Args:
-        text: of the compiled step.
-        programs: how many were compiled for the steps of one architecture and batch size.
-    """
+def inspect(text: str, programs: int, kind: str, workload: Workload) -> dict[str, bool]:
+    """Whether each gate passes: of a compiled step's text, and of the number of programs compiled for all steps."""
     convolutions = workload.net.depth
     passed = {name: not gate(text) for name, gate in (CPU if kind == "cpu" else GPU).items()}
     if kind == "cpu":

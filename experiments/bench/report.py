@@ -1,5 +1,6 @@
 """From measured values to what is written and read: medians over rounds, one JSON document, one table, one figure."""
 
+import datetime
 import importlib.metadata
 import importlib.util
 import os
@@ -16,15 +17,13 @@ from rich.table import Table
 from cnnlab.files import write_json
 from cnnlab.report.canvas import BLACK, BLUE, GREEN, ORANGE, canvas, save
 from experiments.bench.contender import Machine, contender
-from experiments.bench.measuring import ENGINE, LIMIT, RATE, WATCHED, BenchResults, Key, Rounds
+from experiments.bench.measuring import ENGINE, LIMIT, RATE, WATCHED, Benchmark, Key
 from experiments.bench.workloads import WORKLOADS
 from experiments.timing.timings import device_name, folder, slug
 from experiments.training.provenance import git_state, versions
 
-LOW, HIGH = 10, 90
-"""Percentiles of the rounds beside the median; with few rounds they are close to the least and the greatest."""
-ENGINE_RATIO = "engine_ratio"
-"""The engine's rate over a contender's, in the same round."""
+LOW, HIGH = 10, 90  # percentiles of the rounds beside the median
+ENGINE_RATIO = "engine_ratio"  # the engine's rate over a contender's, in the same round
 COLUMNS = (
     ("images x models / s", RATE, "{:,.0f}", 1),
     ("engine / this", ENGINE_RATIO, "{:.2f}", 1),
@@ -38,13 +37,11 @@ COLUMNS = (
     ("warm s", "sweep_seconds_warm", "{:.1f}", 1),
     ("compiling", "sweep_compile_share_warm", "{:.1%}", 1),
     ("accuracy", "accuracy", "{:.3f}", 1),
-    ("apart", "accuracy_difference", "{:+.4f}", 1),
-    ("s.e.", "accuracy_difference_standard_error", "{:.4f}", 1),
 )
 """Heads of the table, metrics, how they are written and in which unit; a column without a value is left out."""
 CAPTION = f"""\
-Medians of n rounds, brackets {LOW}-{HIGH} % of them; ratios within a round; peak memory of one process; whole sweeps
-with an empty (cold) and a full compile cache (warm), and the share of compiling in them."""
+Medians of n rounds [{LOW}-{HIGH} %]; ratios within a round; peak memory of one process; whole sweeps with an empty
+(cold) and a full compile cache (warm), and the share of compiling."""
 
 
 class MetricSummary(NamedTuple):
@@ -57,6 +54,7 @@ class MetricSummary(NamedTuple):
     rounds: Mapping[int, float]
 
 
+Rounds = dict[Key, dict[int, float]]
 Summaries = dict[Key, MetricSummary]
 
 
@@ -92,33 +90,33 @@ def _add_ratios(values: Rounds) -> None:
                     values[workload, name, "statistics_cost"] = {number: each - 1 for number, each in ratios.items()}
 
 
-def document(results: BenchResults, facts: Mapping[str, Any]) -> dict[str, Any]:
+def document(benchmark: Benchmark, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Everything as plain data: `facts` of the run, the cells (one a metric), ratios to the engine, and gates."""
     cells, ratios = [], dict[str, dict[str, float]]()
-    for (workload, name, metric), summary in summarize(results.values).items():
+    for (workload, name, metric), summary in summarize(benchmark.values).items():
         cells.append({"workload": workload, "contender": name, "metric": metric, **summary._asdict()})
         if metric == ENGINE_RATIO:
             ratios.setdefault(workload, {})[f"vs_{name}"] = summary.median
-    return {**facts, "cells": cells, "ratios": ratios, "gates": results.gates, "failures": results.failures}
+    return {**facts, "cells": cells, "ratios": ratios, "gates": benchmark.gates, "failures": benchmark.failures}
 
 
 def run_facts(machine: Machine) -> dict[str, Any]:
-    """The device (how many cores, if it is a CPU), the git commit, and the versions of what competes."""
+    """The device (how many cores, if it is a CPU), time, git commit, and the versions of what competes."""
     cores = f"{machine.cores} {'core' if machine.cores == 1 else 'cores'}"
-    torch = {name: importlib.metadata.version(name) for name in ("torch", "triton") if importlib.util.find_spec(name)}
-    installed = {"python": platform.python_version(), **versions(), **torch}
-    return {"device": device_name(machine.kind).replace("1 thread", cores), "versions": installed, "git": git_state()}
+    installed = {"python": platform.python_version(), **versions()}
+    installed |= {name: importlib.metadata.version(name) for name in ("torch",) if importlib.util.find_spec(name)}
+    device, now = device_name(machine.kind).replace("1 thread", cores), datetime.datetime.now(datetime.UTC)
+    return {"device": device, "versions": installed, "started": now.isoformat(timespec="seconds"), "git": git_state()}
 
 
-def write(results: BenchResults, facts: Mapping[str, Any], name: str) -> Path:
+def write(benchmark: Benchmark, facts: Mapping[str, Any], name: str) -> Path:
     """Put document and figure in place of earlier ones of that name; returns the document's path."""
-    place, summaries = folder() / "bench" / slug(facts["device"]), summarize(results.values)
-    figure = place / f"{name}.png"
-    figure.unlink(missing_ok=True)
+    place, summaries = folder() / "bench" / slug(facts["device"]), summarize(benchmark.values)
+    (place / f"{name}.png").unlink(missing_ok=True)
     if any(key[2] == RATE for key in summaries):
         # drawn under another name first, so that a figure is whole or not there
-        draw(summaries, facts["device"], place / f".{name}-{os.getpid()}.png").replace(figure)
-    return write_json(place / f"{name}.json", document(results, facts))
+        draw(summaries, facts["device"], place / f".{name}-{os.getpid()}.png").replace(place / f"{name}.png")
+    return write_json(place / f"{name}.json", document(benchmark, facts))
 
 
 def describe(label: str) -> str:

@@ -1,7 +1,4 @@
-"""The workloads: fixed nets on images of fixed shape, their data, batches and initial weights, and twelve variants.
-
-Everything random is drawn by NumPy from fixed seeds, so that processes agree without sharing a file.
-"""
+"""The workloads: nets on images of fixed shape, their data, batches and weights by fixed seeds, and twelve variants."""
 
 import dataclasses
 import itertools
@@ -16,7 +13,6 @@ from cnnlab.data.digits import frozen, parted
 from cnnlab.geometry.cost import cost
 from cnnlab.geometry.sizes import maps
 from cnnlab.spec.arm import Arm
-from cnnlab.spec.invalid import require_choice
 from cnnlab.spec.net import ConvNet
 from cnnlab.spec.network import Conv, Dense, Network
 from cnnlab.spec.recipe import Recipe
@@ -25,10 +21,8 @@ from cnnlab.zoo.lowering import network
 
 LEARNING_RATE, MOMENTUM, CLASSES, TEST_IMAGES = 0.005, 0.9, 10, 599
 VARIANTS, SEEDS = 12, 5
-DATA, WEIGHTS = 0xBE7C, 0x3E17
-"""Tags of the random streams: neither shifts the other."""
-COARSE, NOISE = 4, 8.0
-"""Pixels a side of a class's pattern, and the noise's standard deviation, the pattern's being 1."""
+DATA, WEIGHTS = 0xBE7C, 0x3E17  # tags of the random streams: neither shifts the other
+COARSE, NOISE = 4, 8.0  # pixels a side of a class's pattern; standard deviation of the noise, the pattern's being 1
 InitialWeights = dict[str, dict[str, NDArray[np.float32]]]
 """Kernel, (height, width, channels_in, filters) or (channels_in, units), and bias by layer name."""
 
@@ -55,15 +49,8 @@ class Workload:
     @property
     def arm(self) -> Arm:
         """The same as the suite's engine knows it."""
-        task = Task(
-            name=self.name,
-            side=self.side,
-            channels=self.channels,
-            classes=CLASSES,
-            train_images=self.images,
-            validation_images=TEST_IMAGES,
-            real=False,
-        )
+        side, channels, images = self.side, self.channels, self.images
+        task = dataclasses.replace(_TASK, name=self.name, side=side, channels=channels, train_images=images)
         recipe = dataclasses.replace(_RECIPE, batch_size=self.batch, epochs=self.epochs)
         return Arm(net=self.net, recipe=recipe, task=task)
 
@@ -79,11 +66,11 @@ class Workload:
         Nobody needs the gradient at the image, so the first convolution counts twice, not three times.
         """
         total = cost(self.network, (self.side, self.side))
-        first = next(node.name for node in self.network.nodes if isinstance(node, Conv))
-        return 2 * (3 * total.macs - (total.nodes[first].macs or 0))
+        return 2 * (3 * total.macs - (total.nodes["conv1"].macs or 0))
 
 
 _RECIPE = Recipe(learning_rate=LEARNING_RATE, momentum=MOMENTUM, schedule="constant", tuning="none")
+_TASK = Task(name="any", side=1, channels=1, classes=CLASSES, train_images=1, validation_images=TEST_IMAGES, real=False)
 _THREE = ConvNet(depth=3, widths=(16, 16, 32), pools=(2,))
 _TWO = ConvNet(depth=2, widths=(32, 64), pools=(1, 2), head="flatten")
 _SIX = ConvNet(depth=6, widths=(32, 32, 64, 64, 64, 64), pools=(2, 4))
@@ -97,19 +84,12 @@ _ALL = (
 WORKLOADS = {one.name: one for one in _ALL}
 
 
-def workload(name: str) -> Workload:
-    """The workload of that name. Raises InvalidError, listing them, for any other."""
-    require_choice("workload", name, WORKLOADS)
-    return WORKLOADS[name]
-
-
 def variants(base: Workload) -> tuple[Workload, ...]:
     """The distinct architectures of a sweep, the same for every contender: kernels, widths and places of pools."""
-    made, net = [], base.net
-    for kernel, quarters, shift in itertools.product((3, 5), (4, 3, 2), (0, -1)):
-        moved = tuple(sorted({max(1, place + shift) if place == net.pools[0] else place for place in net.pools}))
-        # W2 pools after its first convolution already: there the last pool is left out instead
-        pools = moved if moved != net.pools or shift == 0 else net.pools[:-1]
+    made, net, (first, *others) = [], base.net, base.net.pools
+    # W2 pools after its first convolution already: there the last pool is left out instead
+    earlier = (first - 1, *others) if first > 1 else net.pools[:-1]
+    for kernel, quarters, pools in itertools.product((3, 5), (4, 3, 2), (net.pools, earlier)):
         widths = tuple(width * quarters // 4 for width in net.widths)
         changed = dataclasses.replace(net, kernel=kernel, widths=widths, pools=pools)
         made.append(dataclasses.replace(base, net=changed))

@@ -5,7 +5,7 @@ import itertools
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -13,20 +13,13 @@ import numpy as np
 
 from cnnlab.training import members as engine
 from cnnlab.training.program import State
-from cnnlab.training.workers import ONE_THREAD
 from cnnlab.zoo import native
-from experiments.bench.contender import GPU_ENVIRONMENT, Batches, JaxContender, Machine, Setup, Values
+from experiments.bench.contender import Batches, Contender, Machine, Values
 from experiments.bench.workloads import LEARNING_RATE, InitialWeights, Workload, dataset, initial_weights
 
 
-class Engine(JaxContender):
-    """Members of one workload.
-
-    Attributes:
-        statistics: whether those of every step are computed and fetched; a run takes them at some twenty steps.
-        native: whether a CPU convolves by our own library, not by XLA.
-        gpu_precision: of products on a GPU: TF32, as for all contenders. A CPU has float32's alone.
-    """
+class Engine(Contender):
+    """Members of one workload; on a CPU with our own convolutions, on a GPU with TF32 as all contenders."""
 
     description = "this suite's engine"
     sweeps = gated = native = True
@@ -36,8 +29,9 @@ class Engine(JaxContender):
         super().__init__(workload, members, machine)
         strategy = engine.strategy_for(machine.kind)
         if machine.kind == "cpu" and self.native:
-            load_library()
-            strategy = "native"
+            strategy, config = "native", cast(Any, jax.config)
+            if not native.used():  # the library lies beside the compiled programs
+                native.use(native.build(Path(config.jax_compilation_cache_dir or tempfile.mkdtemp())))
         precision = self.gpu_precision if machine.kind == "gpu" else "highest"
         recipe = dataclasses.replace(workload.arm.recipe, precision=precision)
         self.arm, self.lone = dataclasses.replace(workload.arm, recipe=recipe), strategy != "side_by_side"
@@ -85,13 +79,6 @@ class Engine(JaxContender):
         return lowered.compile(compiler_options=sooner).as_text() or ""
 
     @classmethod
-    def setups(cls, machine: Machine) -> tuple[Setup, ...]:
-        """As a sweep uses the machine: on a CPU one process a core, of one thread each."""
-        if machine.kind == "gpu":
-            return (Setup(together=engine.SIDE_BY_SIDE, environment=GPU_ENVIRONMENT),)
-        return (Setup(processes=machine.cores, environment=ONE_THREAD),)
-
-    @classmethod
     def missing(cls, machine: Machine) -> str:
         """On a CPU our own convolutions must be compiled."""
         try:
@@ -102,17 +89,9 @@ class Engine(JaxContender):
         return super().missing(machine)
 
 
-def load_library() -> None:
-    """Let this process use our own convolutions; the library lies beside the compiled programs. Raises LibraryError."""
-    if not native.used():
-        config: Any = jax.config
-        native.use(native.build(Path(config.jax_compilation_cache_dir or tempfile.mkdtemp())))
-
-
 def with_weights(state: State, weights: InitialWeights) -> State:
     """A member's state with other weights. Raises ValueError where names or shapes are not the same."""
     params = {**state.params, "layers": jax.device_put(weights)}
-    before, after = (jax.tree.map(jnp.shape, tree) for tree in (state.params, params))
-    if before != after:
-        raise ValueError(f"the weights do not fit the net: {after}, where it has {before}")
+    if jax.tree.map(jnp.shape, state.params) != jax.tree.map(jnp.shape, params):
+        raise ValueError("the weights do not fit the net")
     return State(params, state.statistics, state.moments)

@@ -6,5 +6,4 @@ from experiments.bench.contenders.engine import Engine
 class EngineFloat32(Engine):
     """A CPU has no other products."""
 
-    description, needs, gpu_precision = "this suite's engine, no TF32", "gpu", "highest"
-    sweeps = gated = False
+    description, needs, gpu_precision, sweeps, gated = "this suite's engine, no TF32", "gpu", "highest", False, False

@@ -6,5 +6,4 @@ from experiments.bench.contenders.engine import Engine
 class EngineWatched(Engine):
     """What statistics cost at most."""
 
-    description, statistics = "this suite's engine, statistics every step", True
-    sweeps = gated = False
+    description, statistics, sweeps, gated = "this suite's engine, statistics every step", True, False, False

@@ -6,5 +6,4 @@ from experiments.bench.contenders.engine import Engine
 class EngineXla(Engine):
     """On a GPU there are no others."""
 
-    description, needs = "this suite's engine, convolutions=xla", "cpu"
-    native = sweeps = False
+    description, needs, native, sweeps = "this suite's engine, convolutions=xla", "cpu", False, False

@@ -1,6 +1,5 @@
 """The limit: how many images a second could be trained on if matrix products of the best size were all there is."""
 
-import dataclasses
 import timeit
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,15 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.bench.contender import Batches, JaxContender, Machine, Setup, Values
-from experiments.bench.contenders.engine import Engine
+from experiments.bench.contender import Batches, Contender, Machine, Values
 from experiments.bench.workloads import Workload
 
-SIDES = {"cpu": 2048, "gpu": 8192}
-"""Side of the square float32 matrices."""
+SIDES = {"cpu": 2048, "gpu": 8192}  # of the square float32 matrices
 
 
-class MatrixProduct(JaxContender):
+class MatrixProduct(Contender):
     """One product of square matrices a turn, by the faster of the libraries. It trains nothing."""
 
     description = "what matrix products alone would allow"
@@ -38,11 +35,6 @@ class MatrixProduct(JaxContender):
     def images_trained(self, batches: Batches) -> float:
         """As many as take the operations of one product."""
         return 2.0 * self.side**3 / self.workload.train_flop
-
-    @classmethod
-    def setups(cls, machine: Machine) -> tuple[Setup, ...]:
-        """All cores, as the suite's engine uses them."""
-        return tuple(dataclasses.replace(setup, together=1) for setup in Engine.setups(machine))
 
 
 def fastest(products: Sequence[Callable[[], Any]]) -> Callable[[], Any]:

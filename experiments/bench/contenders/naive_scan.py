@@ -16,10 +16,7 @@ from experiments.bench.workloads import LEARNING_RATE, MOMENTUM, Workload
 
 
 class NaiveScan(nnx_loop.NnxLoop):
-    """One member; its program is compiled when it is made.
-
-    The program is of few steps: as slow a step as one of a whole epoch's, and there in minutes.
-    """
+    """One member; its program, of few steps that are as slow as a whole epoch's, is compiled when it is made."""
 
     description, sweeps, slow_steps = "the same Flax net under a scan over steps", False, 3
 
@@ -30,11 +27,8 @@ class NaiveScan(nnx_loop.NnxLoop):
 
         def step(carry: Any, batch: Array) -> tuple[Any, Array]:
             params, moments, images, labels = carry
-
-            def loss_of(params: Any) -> Array:
-                return nnx_loop.loss_of(nnx.merge(graph, params), images[batch], labels[batch])
-
-            loss, grads = jax.value_and_grad(loss_of)(params)
+            data = images[batch], labels[batch]
+            loss, grads = jax.value_and_grad(lambda own: nnx_loop.loss_of(nnx.merge(graph, own), *data))(params)
             updates, moments = optimizer.update(grads, moments, params)
             return (optax.apply_updates(params, updates), moments, images, labels), loss
 
@@ -49,8 +43,3 @@ class NaiveScan(nnx_loop.NnxLoop):
             self.carry, found = self.epoch(self.carry, some)
             losses.append(found)
         return np.concatenate(jax.device_get(losses))[None]
-
-    def logits(self, images: Values) -> Values:
-        """See `Contender`."""
-        nnx.update(self.model, self.carry[0])
-        return super().logits(images)

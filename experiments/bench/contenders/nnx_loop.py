@@ -1,7 +1,7 @@
 """The loop of the Flax documentation: an NNX module, `nnx.Optimizer`, a `nnx.jit` step, batches from NumPy."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -11,10 +11,8 @@ import optax
 from flax import nnx
 from jax import Array
 
-from experiments.bench.contender import GPU_ENVIRONMENT, Batches, JaxContender, Machine, Setup, Values, threads
+from experiments.bench.contender import GPU_ENVIRONMENT, Batches, Contender, Machine, Setup, Values, threads
 from experiments.bench.workloads import CLASSES, LEARNING_RATE, MOMENTUM, Workload, dataset, initial_weights
-
-max_pool: Callable[..., Array] = nnx.max_pool
 
 
 class CNN(nnx.Module):
@@ -31,33 +29,29 @@ class CNN(nnx.Module):
             layer: Any = self.logits if name == "logits" else self.convs[int(name.removeprefix("conv")) - 1]
             layer.kernel[...], layer.bias[...] = jnp.asarray(drawn["kernel"]), jnp.asarray(drawn["bias"])
 
-    def __call__(self, images: Array) -> Array:
+    def __call__(self, x: Array) -> Any:
         """Logits of images, (batch, height, width, channels)."""
-        x = images
         for place, conv in enumerate(self.convs, start=1):
             x = nnx.relu(conv(x))
             if place in self.pools:
-                x = max_pool(x, (2, 2), strides=(2, 2))
-        logits: Array = self.logits(x.reshape(len(x), -1) if self.flat else x.mean((1, 2)))
-        return logits
+                x = nnx.max_pool(x, (2, 2), strides=(2, 2))  # type: ignore[no-untyped-call]
+        return self.logits(x.reshape(len(x), -1) if self.flat else x.mean((1, 2)))
 
 
-def loss_of(model: CNN, images: Array, labels: Array) -> Array:
+def loss_of(model: CNN, images: Array, labels: Array) -> Any:
     """Mean cross-entropy of a batch."""
-    loss: Array = optax.softmax_cross_entropy_with_integer_labels(model(images), labels).mean()
-    return loss
+    return optax.softmax_cross_entropy_with_integer_labels(model(images), labels).mean()
 
 
 @nnx.jit
-def train_step(model: CNN, optimizer: nnx.Optimizer[CNN], images: Array, labels: Array) -> Array:
+def train_step(model: CNN, optimizer: nnx.Optimizer[CNN], images: Array, labels: Array) -> Any:
     """One step; module and optimiser are updated in place."""
-    value, grads = nnx.value_and_grad(loss_of)(model, images, labels)
+    loss, grads = nnx.value_and_grad(loss_of)(model, images, labels)
     optimizer.update(model, grads)
-    loss: Array = value
     return loss
 
 
-class NnxLoop(JaxContender):
+class NnxLoop(Contender):
     """One member."""
 
     description, sweeps = "Flax NNX as its documentation writes it", True

@@ -7,9 +7,6 @@ from experiments.bench.contender import Machine
 from experiments.bench.contenders.torch_eager import TorchEager
 from experiments.bench.workloads import Workload
 
-WARM_UP = 3
-"""Steps before the capture, as PyTorch's notes on CUDA graphs ask for."""
-
 
 class TorchCudaGraphs(TorchEager):
     """One member whose step is a recording; each replay reads the indices from the same buffer."""
@@ -25,7 +22,7 @@ class TorchCudaGraphs(TorchEager):
         self.indices, aside = torch.arange(workload.batch, device=self.device), torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
-            for _ in range(WARM_UP):
+            for _ in range(3):  # as PyTorch's notes on CUDA graphs ask for
                 super().step(self.indices)
         torch.cuda.current_stream().wait_stream(aside)
         self.graph = torch.cuda.CUDAGraph()

@@ -1,25 +1,21 @@
 """PyTorch as its documentation writes it, images and net in channels-last memory; the peer to beat on a CPU."""
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.spec.network import Activation, Conv, Dense, Flatten, GlobalAveragePool, Pool
 from experiments.bench.contender import Batches, Contender, Machine, Setup, Values, threads
-from experiments.bench.workloads import LEARNING_RATE, MOMENTUM, Workload, dataset, initial_weights
+from experiments.bench.workloads import CLASSES, LEARNING_RATE, MOMENTUM, Workload, dataset, initial_weights
 
 
 class TorchEager(Contender):
-    """A net for each member and the training set on the device; the other PyTorch contenders begin with it.
-
-    Attributes:
-        model: what a step calls; another contender puts a compiled one here.
-    """
+    """A net for each member and the training set on the device; the other PyTorch contenders begin with it."""
 
     description, sweeps = "PyTorch, eager, channels-last", True
+    compile_seconds = 0.0
 
     def __init__(self, workload: Workload, members: Sequence[int], machine: Machine) -> None:
         import torch
@@ -31,7 +27,7 @@ class TorchEager(Contender):
             torch.set_float32_matmul_precision("high")
         layout = {"device": self.device, "memory_format": torch.channels_last}
         self.nets = [torch_net(workload, member).to(**layout) for member in members]
-        self.model: Callable[..., Any] = self.nets[0]
+        self.model: Any = self.nets[0]
         self.optimizer = torch.optim.SGD(self.nets[0].parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
         train = dataset(workload).pool
         self.images, self.labels = self.tensor(train.images), self.tensor(train.labels.astype(np.int64))
@@ -67,11 +63,7 @@ class TorchEager(Contender):
     def logits(self, images: Values) -> Values:
         """See `Contender`."""
         with self.torch.no_grad():
-            return np.asarray(self.scores(self.tensor(images).movedim(-1, -3)).cpu())
-
-    def scores(self, images: Any) -> Any:
-        """Logits of images, (n, channels, height, width), as (members, n, classes)."""
-        return self.nets[0](images)[None]
+            return np.asarray(self.nets[0](self.tensor(images).movedim(-1, -3)).cpu())[None]
 
     def device_bytes(self) -> int:
         """See `Contender`."""
@@ -88,41 +80,27 @@ class TorchEager(Contender):
     @classmethod
     def missing(cls, machine: Machine) -> str:
         """PyTorch is an extra of the suite."""
-        if importlib.util.find_spec("torch") is None:
-            return "PyTorch is not installed: pip install -e '.[bench]'"
-        return super().missing(machine)
+        absent = importlib.util.find_spec("torch") is None
+        return "PyTorch is not installed: pip install -e '.[bench]'" if absent else super().missing(machine)
 
 
 def torch_net(workload: Workload, member: int) -> Any:
     """The workload's net as a `Sequential`, with the initial weights of a member in PyTorch's order of axes."""
-    import torch
-    from torch import nn
+    from torch import from_numpy, nn
 
-    layers, values, weights = list[Any](), list[NDArray[np.float32]](), initial_weights(workload, member)
-    channels, side = workload.channels, workload.side
-    for node in workload.network.nodes[1:]:
-        match node:
-            case Conv():
-                layers.append(nn.Conv2d(channels, node.filters, node.kernel, padding="same"))
-                values += [weights[node.name]["kernel"].transpose(3, 2, 0, 1), weights[node.name]["bias"]]
-                channels = node.filters
-            case Activation():
-                layers.append(nn.ReLU())
-            case Pool():
-                layers.append(nn.MaxPool2d(node.kernel))
-                side //= node.kernel[0]
-            case GlobalAveragePool():
-                layers += [nn.AvgPool2d(side), nn.Flatten()]
-                side = 1
-            case Flatten():
-                layers.append(nn.Flatten())
-            case Dense():
-                kernel = weights[node.name]["kernel"]
-                layers.append(nn.Linear(*kernel.shape))
-                # a map is flattened channel by channel here, and pixel by pixel in the suite
-                turned = kernel.reshape(side, side, channels, -1).transpose(3, 2, 0, 1).reshape(kernel.shape[::-1])
-                values += [turned, weights[node.name]["bias"]]
-    net = nn.Sequential(*layers)
-    for parameter, value in zip(net.parameters(), values, strict=True):
-        parameter.data.copy_(torch.from_numpy(np.ascontiguousarray(value)))
-    return net
+    layers, channels, side = list[Any](), workload.channels, workload.side // 2 ** len(workload.net.pools)
+    for place, filters in enumerate(workload.net.widths, start=1):
+        layers += [nn.Conv2d(channels, filters, workload.net.kernel, padding="same"), nn.ReLU()]
+        layers += [nn.MaxPool2d(2)] if place in workload.net.pools else []
+        channels = filters
+    layers += [*([] if workload.net.head == "flatten" else [nn.AvgPool2d(side)]), nn.Flatten()]
+    weights = initial_weights(workload, member)
+    *kernels, last = [own["kernel"] for own in weights.values()]
+    layers.append(nn.Linear(*last.shape))
+    # a map is flattened channel by channel here, and pixel by pixel in the suite
+    turned = last.reshape(-1, channels, CLASSES).transpose(2, 1, 0).reshape(last.shape[::-1])
+    values = [*(kernel.transpose(3, 2, 0, 1) for kernel in kernels), turned]
+    for layer, kernel in zip((one for one in layers if hasattr(one, "weight")), values, strict=True):
+        layer.weight.data.copy_(from_numpy(np.ascontiguousarray(kernel)))
+        layer.bias.data.zero_()
+    return nn.Sequential(*layers)

@@ -1,15 +1,11 @@
-"""PyTorch's own way to train many members at once: `torch.func`, `vmap` over stacked weights.
-
-It pays where one member does not fill the device, which a CPU core is always.
-"""
+"""PyTorch's own way to train many members at once, where one does not fill the device: `vmap` over stacked weights."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from cnnlab.training.members import SIDE_BY_SIDE
-from experiments.bench.contender import Batches, Machine, Setup, Values
+from experiments.bench.contender import Batches, Contender, Machine, Values
 from experiments.bench.contenders.torch_eager import TorchEager
 from experiments.bench.workloads import LEARNING_RATE, MOMENTUM, Workload
 
@@ -18,6 +14,7 @@ class TorchFunc(TorchEager):
     """Members side by side; weights and momenta are stacked along a leading axis."""
 
     description, needs, sweeps = "PyTorch, members under torch.func.vmap", "gpu", False
+    setups = Contender.setups
 
     def __init__(self, workload: Workload, members: Sequence[int], machine: Machine) -> None:
         import torch
@@ -27,13 +24,10 @@ class TorchFunc(TorchEager):
         self.params = {name: value.detach() for name, value in stack_module_state(self.nets)[0].items()}
         self.momenta = {name: torch.zeros_like(value) for name, value in self.params.items()}
 
-        def forward(params: Any, images: Any) -> Any:
-            return functional_call(self.nets[0], params, (images,))
-
         def loss_of(params: Any, images: Any, labels: Any) -> Any:
-            return torch.nn.functional.cross_entropy(forward(params, images), labels)
+            return torch.nn.functional.cross_entropy(functional_call(self.nets[0], params, (images,)), labels)
 
-        self.gradients, self.forward = vmap(grad_and_value(loss_of)), vmap(forward, in_dims=(0, None))
+        self.gradients = vmap(grad_and_value(loss_of))
 
     def run(self, batches: Batches) -> Values:
         """See `Contender`."""
@@ -45,12 +39,3 @@ class TorchFunc(TorchEager):
                 self.params[name].sub_(self.momenta[name], alpha=LEARNING_RATE)
             losses.append(loss)
         return np.asarray(self.torch.stack(losses, 1).cpu())
-
-    def scores(self, images: Any) -> Any:
-        """See `TorchEager`."""
-        return self.forward(self.params, images)
-
-    @classmethod
-    def setups(cls, machine: Machine) -> tuple[Setup, ...]:
-        """One process with all members."""
-        return (Setup(together=SIDE_BY_SIDE, environment={"XLA_FLAGS": ""}),)

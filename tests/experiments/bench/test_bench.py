@@ -34,7 +34,7 @@ from experiments.bench.contenders.engine import Engine
 from experiments.bench.contenders.engine_xla import EngineXla
 from experiments.bench.contenders.naive_scan import NaiveScan
 from experiments.bench.contenders.nnx_loop import NnxLoop
-from experiments.bench.measuring import BenchResults, BenchSettings
+from experiments.bench.measuring import Benchmark
 from experiments.bench.report import Summaries
 from experiments.bench.workloads import LEARNING_RATE, MOMENTUM, WORKLOADS, Workload, variants
 
@@ -126,7 +126,8 @@ def test_every_contender_agrees_with_the_plain_reference(name: str, reference: L
     trainer = contender.contender(name)(TINY, members, CPU)
     steps = STEPS - STEPS % NaiveScan.slow_steps if name == "naive_scan" else STEPS
     assert agrees(run(trainer, members, steps), reference)
-    assert trainer.logits(workloads.dataset(TINY).test.images).shape == (len(members), 599, 10)
+    if trainer.sweeps:
+        assert trainer.logits(workloads.dataset(TINY).test.images).shape == (len(members), 599, 10)
 
 
 def other_momentum(trainer: Any) -> None:
@@ -200,30 +201,31 @@ def test_a_sweep_has_twelve_different_nets(name: str) -> None:
 # Gates.
 
 
-def processes(environment: dict[str, str], folder: Path) -> tuple[dict[str, bool], tuple[int, int]]:
-    """Gates and cache hits and misses of an engine in a fresh process, after a few steps."""
-    setup = Setup(environment=environment)
-    with contextlib.closing(ContenderProcesses("engine", setup, TINY, CPU, folder)) as workers:
+def processes(environment: dict[str, str], folder: Path) -> tuple[dict[str, bool], set[str]]:
+    """Gates of an engine in a fresh process after a few steps, and the compiled programs that it added to a folder."""
+    before = {path.name for path in folder.iterdir()}
+    with contextlib.closing(
+        ContenderProcesses("engine", Setup(environment=environment), TINY, CPU, folder, size=1)
+    ) as workers:
         workers.ask("prepare")
         workers.ask("turn", 3)
-        counted = workers.ask("cache")[0]
-        return workers.ask("gates")[0], counted
+        added = {path.name for path in folder.iterdir()} - before
+        return workers.ask("gates")[0], added
 
 
 @pytest.mark.slow
 def test_the_engines_step_passes_every_gate_and_a_second_process_finds_it_compiled(tmp_path: Path) -> None:
-    passed, (hits, misses) = processes(ONE_THREAD, tmp_path)
+    passed, added = processes(ONE_THREAD, tmp_path)
     assert all(passed.values()), passed
     assert set(passed) == {*gates.CPU, "no_spare_convolution", "one_program"}
-    assert (hits, misses > 0) == (0, True)
+    assert any(name.startswith("jit_many") for name in added)
     # the twin: the flag that turns YNNPACK off is gone, so that its gate closes and no kept program fits
     reckless = {**ONE_THREAD, "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}
-    faulty, (other_hits, _) = processes(reckless, tmp_path)
+    faulty, others = processes(reckless, tmp_path)
     assert not faulty["no_ynnpack"]
-    assert other_hits == 0
-    again, (hits, misses) = processes(ONE_THREAD, tmp_path)
-    assert again == passed
-    assert (hits > 0, misses) == (True, 0)
+    assert len(others) == sum(name.startswith("jit_") for name in added)
+    again, more = processes(ONE_THREAD, tmp_path)
+    assert (again, more) == (passed, set())
 
 
 def with_image_gradient(trainer: Engine, strategy: str) -> str:
@@ -380,17 +382,11 @@ def test_side_by_side_a_weight_gradient_is_one_that_cudnn_has_a_kernel_for() -> 
 def test_a_turn_on_a_gpu_lasts_and_the_engine_trains_a_block_of_members_side_by_side_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[tuple[Any, ...]] = []
-
-    class Asked(Scripted):
-        def ask(self, method: str, *arguments: Any) -> list[Any]:
-            asked.append((method, *arguments))
-            return super().ask(method, *arguments)
-
     ((label, (name, setup)),) = measuring.entrants(["engine"], GPU).items()
-    monkeypatch.setattr(measuring, "ContenderProcesses", lambda *of: Asked(1, [2.0]))
-    measuring.Racer(name, setup, TINY, settings(machine=GPU)).turn()
-    assert (label, asked) == ("engine", [("turn", measuring.GPU_TURN_STEPS)])
+    script({"engine": Script(1, [2.0])}, monkeypatch)
+    racer = measuring.Racer(name, setup, TINY, GPU, Path("unused"))
+    racer.turn()
+    assert (label, racer.script.asked) == ("engine", [("turn", measuring.GPU_TURN_STEPS)])  # type: ignore[attr-defined]
     assert setup.together == engine.engine.SIDE_BY_SIDE
     trainer = Engine(TINY, (0, 1), GPU)
     assert (trainer.lone, trainer.arm.recipe.precision) == (False, "default")
@@ -405,7 +401,7 @@ def test_a_turn_on_a_gpu_lasts_and_the_engine_trains_a_block_of_members_side_by_
 @pytest.mark.slow
 def test_a_failing_process_says_why_and_a_dead_one_is_noticed(tmp_path: Path) -> None:
     setup = Setup(environment=ONE_THREAD)
-    with contextlib.closing(ContenderProcesses("nothing_of_that_name", setup, TINY, CPU, tmp_path)) as workers:
+    with contextlib.closing(ContenderProcesses("nothing_of_that_name", setup, TINY, CPU, tmp_path, size=1)) as workers:
         with pytest.raises(ContenderError, match=r"^ModuleNotFoundError: No module named .*nothing_of_that_name'$"):
             workers.ask("prepare")
         with pytest.raises(ContenderError, match=r"^AttributeError"):
@@ -422,7 +418,7 @@ def test_processes_do_what_is_asked_with_their_own_members_and_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     setup = Setup(processes=2, environment={**ONE_THREAD, "SET_FOR": "a child"})
-    with contextlib.closing(ContenderProcesses("nnx_loop", setup, TINY, CPU, tmp_path)) as workers:
+    with contextlib.closing(ContenderProcesses("nnx_loop", setup, TINY, CPU, tmp_path, size=1)) as workers:
         assert "SET_FOR" not in os.environ
         assert [pool.submit(os.getenv, "SET_FOR").result() for pool in workers.pools] == ["a child"] * 2
         workers.ask("prepare")
@@ -430,7 +426,7 @@ def test_processes_do_what_is_asked_with_their_own_members_and_environment(
         assert not np.array_equal(first, second)
     jobs = [(dataclasses.replace(TINY, epochs=1), (seed,), 1) for seed in range(3)]
     with contextlib.closing(ContenderProcesses("nnx_loop", setup, TINY, CPU, tmp_path, size=2)) as workers:
-        shared = [accuracies for _, accuracies in workers.share("sweep", jobs)]
+        shared = [accuracies for _, accuracies in workers.ask("sweep", jobs=jobs)]
     assert len({tuple(accuracies) for accuracies in shared}) == 3
     assert shared == [ContenderSession("nnx_loop", TINY, (), CPU).sweep(*job)[1] for job in jobs]
 
@@ -488,14 +484,14 @@ def test_the_limit_is_the_faster_library_and_counts_its_operations(monkeypatch: 
 # A round.
 
 
-class Scripted:
-    """Stands for the processes of a contender."""
+class Script:
+    """What the processes of a contender answer in turns of one second."""
 
     def __init__(self, speed: float, losses: Sequence[float], fails: str = "") -> None:
-        self.speed, self.losses, self.fails, self.asked = speed, losses, fails, list[str]()
+        self.speed, self.losses, self.fails, self.asked = speed, losses, fails, list[tuple[Any, ...]]()
 
-    def ask(self, method: str, *arguments: Any) -> list[Any]:
-        self.asked.append(method)
+    def answer(self, method: str, *arguments: Any) -> list[Any]:
+        self.asked.append((method, *arguments))
         if method == self.fails:
             raise ContenderError("MemoryError: too large")
         match method:
@@ -508,36 +504,47 @@ class Scripted:
                 ]
         return [{"no_scatter": True}]
 
-    def close(self) -> None:
-        """Nothing to end."""
+    def turns(self) -> int:
+        return [method for method, *_ in self.asked].count("turn")
 
 
-def settings(**changed: Any) -> BenchSettings:
-    usual: dict[str, Any] = {"workloads": [TINY], "names": (), "parts": ("speed",), "machine": CPU, "rounds": 1}
-    return BenchSettings(**{**usual, "turns": 2, "warm_up": 2, "cache": Path("unused"), **changed})
+def script(scripts: dict[str, Script], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let contenders in rounds answer by a script, without a process."""
 
+    def made(self: Any, name: str, *arguments: Any, size: int) -> None:
+        self.script, self.pools = scripts[name], ()
 
-def a_round(processes: dict[str, Scripted], monkeypatch: pytest.MonkeyPatch) -> BenchResults:
-    monkeypatch.setattr(measuring, "ContenderProcesses", lambda name, *of: processes[name])
+    monkeypatch.setattr(ContenderProcesses, "__init__", made)
+    monkeypatch.setattr(ContenderProcesses, "ask", lambda self, *words: self.script.answer(*words))
     monkeypatch.setattr(measuring, "PAUSE_SECONDS", 0)
-    results = BenchResults(lambda line: None)
-    for _ in measuring.measure(settings(names=list(processes)), results):
-        pass
-    return results
 
 
-def values(results: BenchResults) -> dict[tuple[str, str], float]:
+def benchmark(**changed: Any) -> Benchmark:
+    usual: dict[str, Any] = {"workloads": [TINY], "names": (), "parts": ("speed",), "machine": CPU, "rounds": 1}
+    log: list[str] = []
+    rest = {"turns": 2, "warm_up": 2, "cache": Path("unused"), "log": log.append}
+    return Benchmark(**{**usual, **rest, **changed})
+
+
+def a_round(scripts: dict[str, Script], monkeypatch: pytest.MonkeyPatch) -> Benchmark:
+    script(scripts, monkeypatch)
+    made = benchmark(names=list(scripts))
+    assert len(list(made.measure())) == 1
+    return made
+
+
+def values(results: Benchmark) -> dict[tuple[str, str], float]:
     return {key[1:]: rounds[0] for key, rounds in results.values.items()}
 
 
 def test_a_round_gives_speed_memory_compiling_and_the_difference_of_losses(monkeypatch: pytest.MonkeyPatch) -> None:
-    processes = {
-        "engine": Scripted(100, [2.0, 1.0]),
-        "nnx_loop": Scripted(50, [2.0, 1.01]),
-        "matrix_product": Scripted(1e9, []),
-        "naive_scan": Scripted(10, [2.0, 1.0]),
+    scripts = {
+        "engine": Script(100, [2.0, 1.0]),
+        "nnx_loop": Script(50, [2.0, 1.01]),
+        "matrix_product": Script(1e9, []),
+        "naive_scan": Script(10, [2.0, 1.0]),
     }
-    results = a_round(processes, monkeypatch)
+    results = a_round(scripts, monkeypatch)
     read = values(results)
     assert read["engine", measuring.RATE] == 100
     assert read["engine", "compile_seconds"] == 2.5
@@ -547,15 +554,14 @@ def test_a_round_gives_speed_memory_compiling_and_the_difference_of_losses(monke
     assert read["matrix_product", measuring.RATE] == 1e9
     assert ("matrix_product", "loss_difference") not in read
     # a contender that trains something else closes a gate
-    gates = {"W1 engine: no_scatter": True, "W1 nnx_loop: same_losses": False, "W1 naive_scan: same_losses": True}
-    assert (results.gates, results.closed_gates) == (gates, ["W1 nnx_loop: same_losses"])
-    assert processes["naive_scan"].asked.count("turn") == 1
-    assert processes["engine"].asked.count("turn") == 3
+    passed = {"W1 engine: no_scatter": True, "W1 nnx_loop: same_losses": False, "W1 naive_scan: same_losses": True}
+    assert results.gates == passed
+    assert (scripts["naive_scan"].turns(), scripts["engine"].turns()) == (1, 3)
 
 
 @pytest.mark.parametrize("command", ["prepare", "turn", "costs"])
 def test_a_contender_that_fails_leaves_the_round_and_no_number(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    processes = {"engine": Scripted(100, [2.0]), "nnx_loop": Scripted(50, [2.0], fails=command)}
+    processes = {"engine": Script(100, [2.0]), "nnx_loop": Script(50, [2.0], fails=command)}
     results = a_round(processes, monkeypatch)
     assert results.failures == [{"workload": "W1", "contender": "nnx_loop", "reason": "MemoryError: too large"}]
     read = values(results)
@@ -565,40 +571,40 @@ def test_a_contender_that_fails_leaves_the_round_and_no_number(command: str, mon
 
 
 def test_a_gate_that_was_closed_once_stays_closed() -> None:
-    results = BenchResults(lambda line: None)
+    results = benchmark()
     for fine in (True, False, True):
-        results.add_gates("W1", "engine", {"no_scatter": fine})
-    assert results.closed_gates == ["W1 engine: no_scatter"]
+        results.add_gates(TINY, "engine", {"no_scatter": fine})
+    assert results.gates == {"W1 engine: no_scatter": False}
 
 
 # Sweeps.
 
 
-def test_a_sweep_reports_time_compiling_and_how_far_accuracies_are_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sweep_reports_time_compiling_and_accuracy(monkeypatch: pytest.MonkeyPatch) -> None:
     folders = []
 
-    class Sweeping(Scripted):
-        def share(self, method: str, jobs: Sequence[Any]) -> list[Any]:
-            return [
-                (0.5, [0.8 + self.speed + 0.01 * ((seed + i) % 3) for seed in seeds])
-                for i, (_, seeds, _) in enumerate(jobs)
-            ]
-
-    def scripted(name: str, setup: Setup, workload: Workload, machine: Machine, cache: Path, size: int) -> Sweeping:
+    def made(self: Any, name: str, setup: Setup, workload: Workload, machine: Machine, cache: Path, size: int) -> None:
         folders.append(cache)
         assert size == setup.processes
-        return Sweeping(0.0 if name == "engine" else 0.01, [])
+        self.name, self.pools = name, ()
 
-    monkeypatch.setattr(measuring, "ContenderProcesses", scripted)
+    def ask(self: Any, method: str, jobs: Sequence[Any]) -> list[Any]:
+        assert method == "sweep"
+        shift = 0.0 if self.name == "engine" else 0.01
+        return [(0.5, [0.8 + shift + 0.01 * seed for seed in seeds]) for _, seeds, _ in jobs]
+
+    monkeypatch.setattr(ContenderProcesses, "__init__", made)
+    monkeypatch.setattr(ContenderProcesses, "ask", ask)
     monkeypatch.setattr(measuring.time, "monotonic", iter(range(0, 1000, 20)).__next__)
-    results = BenchResults(lambda line: None)
-    chosen = settings(workloads=[WORKLOADS["W1"]], names=("engine", "nnx_loop", "naive_scan"), parts=("sweep",))
-    assert len(list(measuring.measure(chosen, results))) == 5
+    names = ("engine", "nnx_loop", "naive_scan")
+    results = benchmark(workloads=[WORKLOADS["W1"]], names=names, parts=("sweep",))
+    assert len(list(results.measure())) == 4
     read = values(results)
     assert read["engine", "sweep_seconds_cold"] == 20
     assert read["engine", "sweep_compile_share_warm"] == pytest.approx(12 * 0.5 / (20 * 2))
     assert read["nnx_loop", "sweep_compile_share_warm"] == pytest.approx(12 * 0.5 / 20)
-    assert read["nnx_loop", "accuracy_difference"] == pytest.approx(0.01)
+    assert read["engine", "accuracy"] == pytest.approx(0.82)
+    assert read["nnx_loop", "accuracy"] == pytest.approx(0.83)
     assert ("naive_scan", "sweep_seconds_cold") not in read
     # cold and warm share a folder, contenders do not
     assert folders[:2] == folders[2:]
@@ -635,13 +641,9 @@ def measured() -> dict[measuring.Key, dict[int, float]]:
     return {("W1", name, measuring.RATE): dict(enumerate(map(float, each))) for name, each in rates.items()}
 
 
-def written() -> BenchResults:
-    return BenchResults(lambda line: None, values=measured())
-
-
 def sums_are_right(found: dict[measuring.Key, dict[int, float]]) -> bool:
     """Whether ratios are medians of the rounds' ratios, of the engine over each contender's better set-up."""
-    ratios = report.document(BenchResults(lambda line: None, values=found), {})["ratios"]["W1"]
+    ratios = report.document(benchmark(values=found), {})["ratios"]["W1"]
     expected = {"vs_engine_watched": 1.25, "vs_torch_eager": 2, "vs_nnx_loop": 3, "vs_matrix_product": 0.5}
     return {name: value for name, value in ratios.items() if "/" not in name} == expected
 
@@ -726,15 +728,14 @@ def scripted_rounds(monkeypatch: pytest.MonkeyPatch, passed: bool = True) -> lis
     """Let rounds give what `measured` has; returns what races in each, as it comes."""
     races: list[tuple[str, list[str]]] = []
 
-    def scripted(workload: Workload, chosen: BenchSettings, number: int, results: BenchResults) -> None:
-        races.append((workload.name, list(chosen.names)))
-        for (where, label, metric), rounds in measured().items():
-            if where == workload.name:
-                results.add(where, label, number, {metric: rounds[number]})
-        results.add_gates(workload.name, "engine", {"no_scatter": passed})
+    def scripted(self: Benchmark, workload: Workload, number: int) -> None:
+        races.append((workload.name, list(self.names)))
+        for (_, label, metric), rounds in measured().items():
+            self.add(workload, label, number, {metric: rounds[number]})
+        self.add_gates(workload, "engine", {"no_scatter": passed})
 
     monkeypatch.setattr(main, "accelerator", lambda: "cpu")
-    monkeypatch.setattr(measuring, "speed_round", scripted)
+    monkeypatch.setattr(Benchmark, "speed_round", scripted)
     return races
 
 
@@ -769,11 +770,11 @@ def test_json_holds_cells_ratios_and_gates_and_the_same_is_written(
 
 
 def test_a_slow_contender_races_in_the_first_round_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    processes = {"engine": Scripted(100, [2.0]), "naive_scan": Scripted(10, [2.0])}
-    monkeypatch.setattr(measuring, "ContenderProcesses", lambda name, *of: processes[name])
-    results = BenchResults(lambda line: None)
-    assert len(list(measuring.measure(settings(names=list(processes), rounds=3, turns=1), results))) == 3
-    assert [len(results.values["W1", name, measuring.RATE]) for name in processes] == [3, 1]
+    scripts = {"engine": Script(100, [2.0]), "naive_scan": Script(10, [2.0])}
+    script(scripts, monkeypatch)
+    results = benchmark(names=list(scripts), rounds=3, turns=1)
+    assert len(list(results.measure())) == 3
+    assert [len(results.values["W1", name, measuring.RATE]) for name in scripts] == [3, 1]
 
 
 def test_the_table_names_every_contender_and_its_ratio() -> None:
@@ -856,12 +857,12 @@ def test_a_part_has_files_of_its_name_and_a_run_cut_short_leaves_what_it_measure
     assert set(before) == {"speed.json", "speed.png"}
     (folder / "sweep.png").write_bytes(b"of an earlier run")
 
-    def stopped(workload: Workload, chosen: BenchSettings, number: int, results: BenchResults) -> Iterator[None]:
-        results.add("W1", "engine", number, {"sweep_seconds_cold": 35.0, "sweep_compile_share_cold": 0.5})
+    def stopped(self: Benchmark, workload: Workload, number: int) -> Iterator[None]:
+        self.add(workload, "engine", number, {"sweep_seconds_cold": 35.0, "sweep_compile_share_cold": 0.5})
         yield
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(measuring, "sweep_round", stopped)
+    monkeypatch.setattr(Benchmark, "sweep_round", stopped)
     with pytest.raises(KeyboardInterrupt):
         call(monkeypatch, "W1", "--part", "sweep", "--contenders", "engine")
     cells = json.loads((folder / "sweep.json").read_text())["cells"]
