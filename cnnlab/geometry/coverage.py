@@ -6,7 +6,7 @@ multiply it. In a stack it is the product of the counts along the height and the
 
 from collections.abc import Sequence
 
-from cnnlab.geometry.axis import Layer, Slide, pixel, same_padding
+from cnnlab.geometry.axis import Layer, Slide, Spread, pixel, same_padding
 from cnnlab.geometry.layers import along
 from cnnlab.geometry.sizes import maps
 from cnnlab.spec.invalid import InvalidError, require, require_choice
@@ -39,6 +39,25 @@ def coverage(
         layers.append(sliding(reached, kernel, stride, padding, dilation=dilation))
         reached = layers[-1].length(reached)
     return read_counts(layers, length)
+
+
+def transposed_coverage(
+    length: int, kernel: int, stride: int, padding: str | Pair = "same", *, depth: int = 1
+) -> Counts:
+    """Count the inputs that paint each output of a transposed convolution; with `depth` layers, the paths.
+
+    Uneven away from the border exactly if `stride` does not divide `kernel` (Odena et al., Distill 2016).
+
+    `length` is that of its input. Other arguments and errors as `coverage`; `padding` (low, high) crops, as in
+    `cnnlab.spec.network.TransposedConv`.
+    """
+    low = max(kernel - stride, 0) // 2
+    crops = {"valid": (0, 0), "same": (low, kernel - stride - low)}
+    if isinstance(padding, str):
+        require_choice("padding", padding, crops)
+        padding = crops[padding]
+    layer = Spread(taps=kernel, stride=stride, low=padding[0], high=padding[1])
+    return write_counts([layer] * depth, length)
 
 
 def plane(rows: Sequence[int], columns: Sequence[int]) -> Plane:
@@ -78,6 +97,16 @@ def profile(layers: Sequence[Layer], length: int, unit: int) -> Counts:
     outputs = _lengths(layers, length)[-1]
     require(0 <= unit < outputs, "unit", unit, f"must lie between 0 and {outputs - 1}")
     return _read_by(layers, length, [int(place == unit) for place in range(outputs)])
+
+
+def write_counts(layers: Sequence[Layer], length: int) -> Counts:
+    """Count the paths from all of `length` pixels to each output of the stack. Raises as `read_counts`."""
+    lengths = _lengths(layers, length)
+    counts = [1] * length
+    for layer, before, after in zip(layers, lengths[:-1], lengths[1:], strict=True):
+        found = ([pixel(layer, place, before) for place in layer.reads(unit)] for unit in range(after))
+        counts = [sum(counts[place] for place in places if place is not None) for places in found]
+    return tuple(counts)
 
 
 def network_coverage(network: Network, size: Pair, name: str) -> Plane:

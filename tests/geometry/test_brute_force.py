@@ -13,7 +13,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from cnnlab.geometry import layers as geometry_layers
-from cnnlab.geometry.coverage import coverage, network_coverage, plane
+from cnnlab.geometry.coverage import coverage, network_coverage, plane, transposed_coverage
 from cnnlab.geometry.fields import AlignmentError, fields
 from cnnlab.geometry.sizes import sizes
 from cnnlab.geometry.windows import window
@@ -400,6 +400,17 @@ def check_coverage(length, kernel, stride, padding, depth):
 )
 def test_coverage_counts_every_path(length, kernel, stride, padding, depth):
     check_coverage(length, kernel, stride, padding, depth)
+
+
+@RANDOM
+@given(st.integers(3, 9), st.integers(1, 5), st.integers(1, 3), st.sampled_from(["same", "valid"]), st.integers(1, 2))
+def test_transposed_coverage_counts_every_path(length, kernel, stride, padding, depth):
+    node = TransposedConv(name="", filters=1, kernel=(kernel, kernel), stride=(stride, stride), padding=padding)
+    nodes = [Input(name="image", channels=1)]
+    last = chained([node] * depth, nodes, "image", "n")
+    seen = path_counts(Network(nodes=tuple(nodes), output=last, features=last), length, 0)[last]
+    expected = tuple(sum(seen[unit].values()) for unit in sorted(seen))
+    assert transposed_coverage(length, kernel, stride, padding, depth=depth) == expected
 
 
 @settings(RANDOM, max_examples=20)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cnnlab.geometry.coverage import coverage, interior, plane, profile, sliding
+from cnnlab.geometry.coverage import interior, plane, profile, sliding, transposed_coverage
 from cnnlab.geometry.fields import AlignmentError, fields
 from cnnlab.geometry.graph_json import read, report
 from cnnlab.geometry.windows import window
@@ -83,9 +83,7 @@ def test_vgg16_with_its_head_has_the_published_parameters_and_macs():
 )
 def test_transposed_convolutions_overlap_as_published(row):
     kernel, stride = row["kernel"], row["stride"]
-    # input i paints outputs i * stride to i * stride + kernel - 1: the pixels that window i of a convolution reads
-    painted = 11 * stride + kernel
-    inner = interior(coverage(painted, kernel, stride, "valid"), kernel)
+    inner = interior(transposed_coverage(12, kernel, stride, "valid"), kernel)
     assert sorted(set(inner)) == row["interior_counts_1d"]
     assert max(inner) / min(inner) == row["max_over_min_1d"]
     map2d = [count for line in plane(inner, inner) for count in line]
