@@ -4,6 +4,7 @@ Inside `lax.scan` XLA's convolutions are many times slower on a CPU, so the loop
 """
 
 import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,13 @@ DRAWS = 9
 Net = Partial
 """images (n, height, width, channels) -> output of every layer by name; its weights are arguments, so that two states
 of one arm share a compiled step."""
+
+
+def with_weights(layers: Callable[[Any, Array], Mapping[str, Array]], state: Any) -> Net:
+    """The net of (state, images) -> output of every layer by name, with one state."""
+    bind: Any = Partial
+    net: Net = bind(layers, state)
+    return net
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,7 @@ def score(
     net: Net, objective: Objective, images: NDArray[np.float32], moves: Moves, key: Array, draws: int = DRAWS
 ) -> NDArray[np.float32]:
     """Mean score of images under random moves, for every unit: (images, units). Without moves it is taken once."""
-    taken = draws if moves != Moves() else 1
+    taken = 1 if moves.still else draws
     one = scorer(objective, moves)
     parts = []
     for first in range(0, len(images), AT_ONCE):

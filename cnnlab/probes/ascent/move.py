@@ -9,9 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from numpy.typing import NDArray
 
 JITTER = 6
 """The jitter is the image's shorter side over this, rounded: 2 pixels of 12, 5 of 28."""
+SCALE, ROTATE = 0.15, 10.0
+"""Up to 15 % and 10 degrees."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,18 @@ class Moves:
     Attributes:
         jitter: pixels up or down, and left or right; whole numbers.
         scale: 0.1 makes it up to 10 % larger or smaller, about its middle. rotate: degrees either way.
+        background: what comes in at an edge. Repeating the edge instead made class pictures harder to read.
     """
 
     jitter: int = 0
     scale: float = 0.0
     rotate: float = 0.0
+    background: float = 0.0
+
+    @property
+    def still(self) -> bool:
+        """Whether nothing moves."""
+        return not (self.jitter or self.scale or self.rotate)
 
     def of_neuron(self, stride: int) -> "Moves":
         """The moves that leave the pattern under a neuron: jitter within its layer's stride, and nothing else.
@@ -36,16 +46,23 @@ class Moves:
         Args:
             stride: pixels of the image between neighbouring units of its layer.
         """
-        return Moves(jitter=min(self.jitter, stride // 2))
+        return Moves(jitter=min(self.jitter, stride // 2), background=self.background)
 
 
-def sized(height: int, width: int) -> Moves:
-    """The default moves of images of that size: jitter alone."""
-    return Moves(jitter=round(min(height, width) / JITTER))
+def sized(real: NDArray[np.float32]) -> Moves:
+    """The default moves of pictures like real images (n, height, width, channels); their background is the border's."""
+    border = np.concatenate([real[:, [0, -1]].ravel(), real[:, :, [0, -1]].ravel()])
+    jitter = round(min(real.shape[1:3]) / JITTER)
+    return Moves(jitter=jitter, scale=SCALE, rotate=ROTATE, background=float(np.median(border)))
 
 
 def moved(images: Array, moves: Moves, key: Array) -> Array:
-    """Move every picture at random; what comes in at an edge repeats the edge. Shape as `images`, (n, h, w, c)."""
+    """Move every picture at random; shape as `images`, (n, h, w, c)."""
+    return moves.background + _moved(images - moves.background, moves, key)
+
+
+def _moved(images: Array, moves: Moves, key: Array) -> Array:
+    """The same where the background is 0."""
     count = len(images)
     for_jitter, for_scale, for_turn = jax.random.split(key, 3)
     if moves.jitter:
@@ -72,11 +89,10 @@ def shifted(images: Array, shifts: Array, factors: Array) -> Array:
 
 
 def interpolation(length: int, shifts: Array, factors: Array) -> Array:
-    """Weights (n, length, length) that read a line anew at (place - shift) / factor about its middle."""
+    """Weights (n, length, length) that read a line anew at (place - shift) / factor about its middle; 0 outside it."""
     places = jnp.arange(length, dtype=jnp.float32)
     middle = (length - 1) / 2
     read = (places - middle - shifts[:, None]) / factors[:, None] + middle
-    read = jnp.clip(read, 0, length - 1)
     return jnp.maximum(0, 1 - jnp.abs(read[:, :, None] - places))
 
 
@@ -91,7 +107,7 @@ def turned(images: Array, angles: Array) -> Array:
         read = [cosine * rows - sine * columns + (height - 1) / 2, sine * rows + cosine * columns + (width - 1) / 2]
 
         def channel(plane: Array) -> Array:
-            read_anew: Array = jax.scipy.ndimage.map_coordinates(plane, read, order=1, mode="nearest")
+            read_anew: Array = jax.scipy.ndimage.map_coordinates(plane, read, order=1, mode="constant")
             return read_anew
 
         whole: Array = jax.vmap(channel, -1, -1)(image)

@@ -2,7 +2,7 @@
 
 - `pixels`: every pixel is free, within the range of real images. Gives high frequencies that no image has.
 - `fourier`: every frequency is free, low ones move faster (1/f). Smoother, same range.
-- `spectrum` (the default): the magnitude of every frequency is that of the mean real image, its phase is free. The
+- `spectrum` (the default): the magnitude of every frequency is the mean of real images', its phase is free. The
   picture cannot become louder than an image, so its score cannot be bought with contrast.
 """
 
@@ -25,6 +25,11 @@ NAMES = PIXELS, FOURIER, SPECTRUM = ("pixels", "fourier", "spectrum")
 DEFAULT = SPECTRUM
 SPREAD = 0.01
 """Standard deviation of the numbers that `pixels` and `fourier` begin with, as in lucid."""
+PHASES = 0.7
+"""Standard deviation, in radians, of the phases that `spectrum` begins with, about those of a dot in the middle: things
+in images are in one place. From uniform phases a picture begins and stays spread over the whole image."""
+FLOOR = 0.3
+"""Width of the bend at the darkest value of real images, in standard deviations of their pixels."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ def parametrisation(name: str, real: Images) -> Parametrisation:
     """Make the parametrisation of that name for images like the real ones. Raises InvalidError for another name."""
     require_choice("parametrisation", name, NAMES)
     if name == SPECTRUM:
-        return spectrum(mean_magnitude(real), real.mean((0, 1, 2)))
+        return spectrum(mean_magnitude(real), real.mean((0, 1, 2)), float(real.min()))
     low, high = float(real.min()), float(real.max())
     return (pixels if name == PIXELS else fourier)(real.shape[1:], low, high)
 
@@ -77,7 +82,9 @@ def fourier(shape: tuple[int, ...], low: float, high: float) -> Parametrisation:
     return Parametrisation(FOURIER, begin, picture)
 
 
-def spectrum(magnitude: NDArray[np.floating[Any]], mean: NDArray[np.floating[Any]]) -> Parametrisation:
+def spectrum(
+    magnitude: NDArray[np.floating[Any]], mean: NDArray[np.floating[Any]], low: float | None = None
+) -> Parametrisation:
     """The magnitude of every frequency fixed, its phase free: the idea of MaCo.
 
     A real image has opposite phases at opposite frequencies, so the free numbers are made antisymmetric. The few
@@ -86,20 +93,24 @@ def spectrum(magnitude: NDArray[np.floating[Any]], mean: NDArray[np.floating[Any
     Args:
         magnitude: (height, width, channels), of the Fourier transform, in the order of `numpy.fft.fft2`.
         mean: (channels,), the mean brightness of every picture.
+        low: what would be darker is bent to just above it, which changes magnitudes a little; None leaves it.
     """
     height, width, _ = magnitude.shape
     own = np.zeros((height, width, 1), bool)
     own[np.ix_(*([0, side // 2] if side % 2 == 0 else [0] for side in (height, width)))] = True
     fixed = jnp.asarray(magnitude, jnp.float32)
+    rows, columns = np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)[None]
+    middle = -np.pi * (rows * ((height - 1) / 2) + columns * ((width - 1) / 2))[..., None]
 
     def begin(key: Array, count: int) -> Array:
-        return jax.random.uniform(key, (count, *magnitude.shape), minval=-np.pi, maxval=np.pi)
+        return PHASES / np.sqrt(2) * jax.random.normal(key, (count, *magnitude.shape)) + middle.astype(np.float32)
 
     def picture(numbers: Array) -> Array:
         opposite = jnp.roll(jnp.flip(numbers, (1, 2)), 1, (1, 2))
         turned = jnp.where(own, jnp.cos(numbers), jnp.exp(1j * (numbers - opposite)))
         waves = (fixed * turned).at[:, 0, 0].set(jnp.asarray(mean * height * width, jnp.complex64))
-        return jnp.fft.ifft2(waves, axes=(1, 2)).real
+        made: Array = jnp.fft.ifft2(waves, axes=(1, 2)).real
+        return made if low is None else low + FLOOR * jax.nn.softplus((made - low) / FLOOR)
 
     return Parametrisation(SPECTRUM, begin, picture)
 
