@@ -110,7 +110,10 @@ def spectrum(
         turned = jnp.where(own, jnp.cos(numbers), jnp.exp(1j * (numbers - opposite)))
         waves = (fixed * turned).at[:, 0, 0].set(jnp.asarray(mean * height * width, jnp.complex64))
         made: Array = jnp.fft.ifft2(waves, axes=(1, 2)).real
-        return made if low is None else low + FLOOR * jax.nn.softplus((made - low) / FLOOR)
+        if low is None:
+            return made
+        bent: Array = low + FLOOR * jax.nn.softplus((made - low) / FLOOR)
+        return bent
 
     return Parametrisation(SPECTRUM, begin, picture)
 
