@@ -103,7 +103,8 @@ def spectrum(
     middle = -np.pi * (rows * ((height - 1) / 2) + columns * ((width - 1) / 2))[..., None]
 
     def begin(key: Array, count: int) -> Array:
-        return PHASES / np.sqrt(2) * jax.random.normal(key, (count, *magnitude.shape)) + middle.astype(np.float32)
+        phases: Array = PHASES / np.sqrt(2) * jax.random.normal(key, (count, *magnitude.shape))
+        return phases + middle.astype(np.float32)
 
     def picture(numbers: Array) -> Array:
         opposite = jnp.roll(jnp.flip(numbers, (1, 2)), 1, (1, 2))
