@@ -104,7 +104,7 @@ def spectrum(
 
     def begin(key: Array, count: int) -> Array:
         phases: Array = PHASES / np.sqrt(2) * jax.random.normal(key, (count, *magnitude.shape))
-        return phases + middle.astype(np.float32)
+        return phases + jnp.asarray(middle, jnp.float32)
 
     def picture(numbers: Array) -> Array:
         opposite = jnp.roll(jnp.flip(numbers, (1, 2)), 1, (1, 2))
