@@ -42,6 +42,7 @@ AT_CHANCE = 2.33
 learned nothing: it is counted as diverged, as if its loss were not finite."""
 
 Journal = dict[str, Any]
+OnEnd = Callable[[MemberRun, State], None]
 
 
 def strategy_for(backend: str) -> str:
@@ -49,13 +50,17 @@ def strategy_for(backend: str) -> str:
     return "sequential" if backend == "cpu" else "side_by_side"
 
 
-def train(runs: Sequence[MemberRun], source: Source, strategy: str) -> list[Result]:
-    """Train runs of ONE arm and one purpose; results in their order. Raises InvalidError for an unknown strategy."""
+def train(runs: Sequence[MemberRun], source: Source, strategy: str, on_end: OnEnd | None = None) -> list[Result]:
+    """Train runs of ONE arm and one purpose; results in their order. Raises InvalidError for an unknown strategy.
+
+    Args:
+        on_end: called with every run and its last state, without a member axis, as the run ends; it only reads it.
+    """
     require_choice("strategy", strategy, STRATEGIES)
     if strategy != "side_by_side":
-        return [result for run in runs for result in _train_together([run], source, strategy)]
+        return [result for run in runs for result in _train_together([run], source, strategy, on_end)]
     groups = [runs[first : first + SIDE_BY_SIDE] for first in range(0, len(runs), SIDE_BY_SIDE)]
-    return [result for group in groups for result in _train_together(group, source, strategy)]
+    return [result for group in groups for result in _train_together(group, source, strategy, on_end)]
 
 
 @functools.lru_cache(maxsize=8)
@@ -162,7 +167,9 @@ class Shown:
         return self.images
 
 
-def _train_together(runs: Sequence[MemberRun], source: Source, strategy: str) -> list[Result]:
+def _train_together(
+    runs: Sequence[MemberRun], source: Source, strategy: str, on_end: OnEnd | None = None
+) -> list[Result]:
     """Train members side by side, or exactly one without a member axis."""
     arm, lone = runs[0].arm, strategy != "side_by_side"
     filled = [*runs, *[runs[-1]] * (0 if lone else SIDE_BY_SIDE - len(runs))]
@@ -218,6 +225,10 @@ def _train_together(runs: Sequence[MemberRun], source: Source, strategy: str) ->
         checkpoints.keep(reached, final=reached.epochs == arm.recipe.epochs)
     for member, journal in enumerate(journals):
         journal["stats"] = _series(looks, member, lone)
+    if on_end is not None:
+        ends = jax.device_get(state)
+        for member, one in enumerate(runs):
+            on_end(one, ends if lone else jax.tree.map(operator.itemgetter(member), ends))
     return _finish(runs, data, draws, run.logits, state, journals, lone)
 
 
