@@ -1,9 +1,11 @@
 """Files that are whole or not there, and JSON that every reader accepts."""
 
 import contextlib
+import errno
 import json
 import math
 import os
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +54,35 @@ def finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+class FileError(ValueError):
+    """A file that is not what it should be; says in a phrase what is wrong with it."""
+
+
+def read_regular(path: Path, most_bytes: int) -> bytes:
+    """The content of a file that somebody else may have put there: a regular file of bounded size, or nothing.
+
+    A link is not followed, and a pipe or device is not waited for.
+
+    Raises:
+        FileNotFoundError: there is none.
+        FileError: it is not a regular file, or larger than `most_bytes`.
+        OSError: it cannot be read.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as problem:
+        if problem.errno in (errno.ELOOP, errno.ENXIO):
+            raise FileError("is no regular file") from None
+        raise
+    with os.fdopen(handle, "rb") as file:
+        facts = os.fstat(handle)
+        if not stat.S_ISREG(facts.st_mode):
+            raise FileError("is no regular file")
+        if facts.st_size > most_bytes:
+            raise FileError(f"has {facts.st_size} bytes, more than {most_bytes}")
+        return file.read(most_bytes)
 
 
 def flush_folder(folder: Path) -> None:

@@ -1,1 +1,1 @@
-"""The uses of the instruments: the doors a user comes in by, the sweeps' views and the claims."""
+"""The commands of the suite, and the rooms behind them; see docs/architecture.md."""

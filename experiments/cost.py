@@ -10,10 +10,8 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import Any
 
-from rich.markup import escape
-
 from cnnlab.inference.rules.cost import Timings
-from cnnlab.records import RecordError
+from cnnlab.records import RecordError, require_writable
 from cnnlab.training.workers import ONE_THREAD, accelerator, environment
 from experiments.analysis.verdicts import judge_claims
 from experiments.claims.base import Claim, Timed
@@ -48,6 +46,7 @@ def main(stopwatch: Stopwatch | None = None) -> int:
     overrides = [word for word in asked.words if "=" in word]
     results = grid(["tracker=off", *overrides]).settings.results
     on = platform(asked.device)
+    require_writable(results, "results")
     console = terminal()
     able = [name for name in chosen if timeable(claims()[name], on)]
     for name in chosen:
@@ -59,9 +58,9 @@ def main(stopwatch: Stopwatch | None = None) -> int:
             device, jax, parts = (stopwatch or apart)(name, on)
             now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
             path = timings.write(timings.measurement(name, on, device, jax, now, parts), results)
-            console.print(f"  {escape(device)}: {escape(str(path))}")
+            console.print(f"  {device}: {path!s}")
         for name, verdict in judge_claims(able, {}, results).items():
-            console.print(f"[bold]{name}[/bold] {verdict.printed}: {escape(verdict.reason)}")
+            console.print(f"{name} {verdict.printed}: {verdict.reason}")
     except (RecordError, BrokenProcessPool) as problem:
         print(format_error(problem), file=sys.stderr)
         return ExitCode.FAILED

@@ -45,12 +45,12 @@ def main() -> int:
     if asked.runs and plan.settings.sweep is None:
         raise UsageError("--runs shows the runs of one sweep: name it, +sweep=NAME")
     if asked.runs:
-        console.print(show_again(plan), markup=False)
+        console.print(show_again(plan))
     if plan.settings.tracker != "online":
-        console.print(f"workspace: {write(plan.settings)}", markup=False)
+        console.print(f"workspace: {write(plan.settings)}")
         return ExitCode.DONE
     try:
-        console.print(f"workspace: {save(plan.settings)}", markup=False)
+        console.print(f"workspace: {save(plan.settings)}")
     except PermissionError as error:
         raise UsageError(f"{error}; tracker=offline writes the spec without one") from error
     except Exception as error:  # whatever W&B, its server or the network raises is one line

@@ -22,9 +22,9 @@ from rich.table import Table
 
 from cnnlab.records.store import RECORD
 from experiments.cli import signals
+from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
 
-FAILED = 1
 DESCRIPTION = """\
 Runs a small sweep once undisturbed. Then runs it again and again in folders of their own and, at instants drawn at
 random over its whole course, does to it what machines do:
@@ -342,7 +342,7 @@ def show(tries: Sequence[Try], console: Console) -> None:
     console.print(table)
     for one in tries:
         for line in one.wrong:
-            console.print(f"wrong: {one.fault}: {line}", markup=False)
+            console.print(f"wrong: {one.fault}: {line}")
 
 
 def planned(kills: int, stops: int, takeovers: int) -> list[tuple[Fault, str]]:
@@ -354,9 +354,10 @@ def planned(kills: int, stops: int, takeovers: int) -> list[tuple[Fault, str]]:
     ]
 
 
+@command
 def main() -> int:
     """The door. Returns the exit code."""
-    asked = _parser().parse_args()
+    asked = command_line().parse_args()
     console, chance = terminal(), random.Random(asked.seed)
     with tempfile.TemporaryDirectory(prefix="faults-", dir=asked.folder, ignore_cleanup_errors=True) as folder:
         lab = Lab(folder=Path(folder))
@@ -369,32 +370,24 @@ def main() -> int:
             tries.append(copies(lab, whole, count))
             _tell(len(tries), tries[-1], console)
     show(tries, console)
-    return FAILED if any(one.wrong for one in tries) else 0
+    return ExitCode.FAILED if any(one.wrong for one in tries) else ExitCode.DONE
 
 
 def _tell(place: int, one: Try, console: Console) -> None:
     wrong = "; ".join(one.wrong) or "as undisturbed"
-    console.print(
-        f"{place} {one.fault}: {one.kept} records kept, gone after {one.seconds:.2f} s, {wrong}", markup=False
-    )
+    console.print(f"{place} {one.fault}: {one.kept} records kept, gone after {one.seconds:.2f} s, {wrong}")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.faults",
-        description=DESCRIPTION,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--kills", type=_count, default=50, help="kill -9, of the group and of the parent in turn (50)")
-    parser.add_argument("--stops", type=_count, default=10, help="SIGINT and SIGTERM in turn (10)")
-    parser.add_argument("--takeovers", type=_count, default=4, help="kill -9 of one of two copies (4)")
-    parser.add_argument("--copies", type=_counts, default=(2, 4), help="how many copies at once, a list (2,4)")
-    parser.add_argument("--seed", type=int, default=0, help="of the instants (0)")
-    parser.add_argument(
-        "--folder", type=_folder, help="where the results lie meanwhile (the system's temporary folder)"
-    )
-    return parser
+def command_line() -> argparse.ArgumentParser:
+    """The parser."""
+    made = parser("faults", DESCRIPTION, EXAMPLES)
+    made.add_argument("--kills", type=_count, default=50, help="kill -9, of the group and of the parent in turn (50)")
+    made.add_argument("--stops", type=_count, default=10, help="SIGINT and SIGTERM in turn (10)")
+    made.add_argument("--takeovers", type=_count, default=4, help="kill -9 of one of two copies (4)")
+    made.add_argument("--copies", type=_counts, default=(2, 4), help="how many copies at once, a list (2,4)")
+    made.add_argument("--seed", type=int, default=0, help="of the instants (0)")
+    made.add_argument("--folder", type=_folder, help="where the results lie meanwhile (the system's temporary folder)")
+    return made
 
 
 def _count(text: str) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.progress import track
 
 from cnnlab.files import json_text
+from cnnlab.records import require_writable
 from cnnlab.spec.verdict import WORDS, Verdict
 from experiments.analysis.results import SweepResults
 from experiments.analysis.selection import best_views, fed_by, fullest_views, sources
@@ -17,6 +18,7 @@ from experiments.claims.registry import Entry, choose_claims, register
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
+from experiments.cli.errors import UsageError
 from experiments.config.grid import grid
 from experiments.paths import result_folders
 from experiments.reports import claim as claim_page
@@ -45,11 +47,16 @@ examples:
 @command
 def main() -> int:
     """The door. Returns the exit code."""
-    asked = command_line().parse_args()
+    asked = command_line().parse_intermixed_args()
     names = [word for word in asked.words if "=" not in word]
     overrides = [word for word in asked.words if "=" in word]
-    settings = grid(["tracker=off", *(word for word in overrides if word.startswith("results="))]).settings
+    for word in overrides:
+        if word.lstrip("+").startswith("sweep="):
+            raise UsageError(f"{word} is not valid: name claims; the sweeps that they rest on are found by themselves")
+    settings = grid(["tracker=off", *overrides]).settings
     folder, console = settings.results / "claims", terminal()
+    if names[:1] in (["noise"], ["literature"], ["curve"]) or asked.figures:
+        require_writable(settings.results, "results")
     if names[:1] == ["noise"]:
         runs = noise_floor.fullest([one / "runs" for one in result_folders(settings.results)])
         return noise_floor.page(runs, folder, console, asked.json)
@@ -65,6 +72,8 @@ def main() -> int:
     found = judge(chosen, views, settings.results)
     chosen = tuple(entry for entry in chosen if asked.verdict in (None, found[entry.id].word))
     one = bool(names) and len(chosen) == 1 and not asked.json
+    if one:
+        require_writable(settings.results, "results")  # for the figure
     drawn = claim_page.draw_figures(chosen, settings.results) if asked.figures or one else {}
     if asked.json:
         print(json_text([claim_page.verdict_data(entry, found[entry.id]) for entry in chosen], sort_keys=True))

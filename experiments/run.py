@@ -14,7 +14,7 @@ from experiments.cli import signals
 from experiments.cli.command import ExitCode, command
 from experiments.cli.console import terminal
 from experiments.config import hydra_guard, schema
-from experiments.config.grid import Grid, check_question, grid, is_question, words
+from experiments.config.grid import Grid, check_question, grid
 from experiments.paths import CONF
 from experiments.reports import sweep as sweep_report
 from experiments.tracking.mirror import Mirror, show_records
@@ -32,13 +32,14 @@ def answer(cfg: DictConfig) -> None:
 def main() -> int:
     """The door. Returns the exit code: 0 only if every arm asked for has its record."""
     schema.register()
-    arguments = sys.argv[1:]
-    hydra_guard.check_flags(arguments)
-    if is_question(arguments):
-        check_question(arguments)
+    line = hydra_guard.parse(sys.argv[1:])
+    if line.question:
+        words = [word for word in line.overrides if word != hydra_guard.AS_MULTIRUN]
+        check_question(words)
+        sys.argv[1:] = [*line.question, *words]
         answer()
         return ExitCode.DONE
-    plan = grid(words(arguments))
+    plan = grid(list(line.overrides))
     check_feasible(plan)
     return run(plan, terminal())
 

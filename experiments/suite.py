@@ -152,8 +152,8 @@ def show(ready: Prepared, console: Console) -> None:
         table.add_row(stage.name, bank, *map(str, cells), spoken(ready.pace.seconds(own)) if own else "")
     console.print(table)
     for task, reason in plan.missing.items():
-        console.print(f"left out: every arm on {task}: {reason}", markup=False)
-    console.print("\n".join(estimate(ready)), markup=False)
+        console.print(f"left out: every arm on {task}: {reason}")
+    console.print("\n".join(estimate(ready)))
 
 
 def estimate(ready: Prepared) -> list[str]:
@@ -188,7 +188,7 @@ def run(ready: Prepared, session: Session, mirror: Mirror, console: Console, beg
         with suite_train.going_on(name, total, folder):
             if name in there:
                 report = build_report(one, there[name], found)
-                console.print(suite_report.line(report, write_report(report)), markup=False)
+                console.print(suite_report.line(report, write_report(report)))
                 mirror.show_report(report)
     suite_report.show(found, there, plan.settings.scale, console)
     if line := mixture(session.store, (point.arm.key for point in plan.points)):
@@ -200,7 +200,7 @@ def run(ready: Prepared, session: Session, mirror: Mirror, console: Console, beg
         f"trained {total.trained} arms, found {total.skipped} done, {len(total.failures)} failures; "
         f"{spoken(ended - began)}, {spoken(ready.seconds)} were estimated"
     )
-    console.print(f"verdicts and summary: {path.parent}", markup=False)
+    console.print(f"verdicts and summary: {path.parent}")
     for what, reason in total.failures:
         print(f"failed: {what}: {reason}", file=sys.stderr)
     return ExitCode.FAILED if total.failures else ExitCode.DONE

@@ -9,17 +9,19 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from cnnlab import data
 from cnnlab.data import MissingDataError, Source, generated, registry
 from cnnlab.data.dials import LABEL_NOISE, Dial
+from cnnlab.records import require_writable
 from cnnlab.report.canvas import save
-from cnnlab.report.samples import Block, Panel, samples
+from cnnlab.report.samples import Block, ImagePanel, samples
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.task import Task
 from cnnlab.spec.verdict import HEADROOM
 from cnnlab.training import linear, members
-from cnnlab.training.run import LinearFit, Run, tuning_seeds
+from cnnlab.training.run import LinearFit, MemberRun, tuning_seeds
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
@@ -44,7 +46,7 @@ examples:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class TaskSetting:
     """One file of conf/data/, with the arm that the rest of a command line makes of it."""
 
     name: str
@@ -82,6 +84,8 @@ def main() -> int:
     console = terminal()
     names = [word for word in asked.words if "=" not in word]
     overrides = [word for word in asked.words if "=" in word]
+    if asked.pictures is not None:
+        require_writable(asked.pictures, "--pictures")
     chosen = settings(names or registry.names(), overrides)
     show(chosen, console)
     if not names:
@@ -103,7 +107,7 @@ def command_line() -> argparse.ArgumentParser:
     return made
 
 
-def settings(names: Sequence[str], overrides: Sequence[str]) -> tuple[Setting, ...]:
+def settings(names: Sequence[str], overrides: Sequence[str]) -> tuple[TaskSetting, ...]:
     """The settings of tasks, in order. Raises UsageError for an unknown name, for `data=`, and as composing does."""
     for name in names:
         if name not in registry.names():
@@ -111,18 +115,18 @@ def settings(names: Sequence[str], overrides: Sequence[str]) -> tuple[Setting, .
     for word in overrides:
         if word.startswith("data="):
             raise UsageError(f"{word} is not valid here: every setting of a task is shown; name the task instead")
-    found: dict[str, list[Setting]] = {name: [] for name in names}
+    found: dict[str, list[TaskSetting]] = {name: [] for name in names}
     for path in sorted((CONF / "data").glob("*.yaml")):
         if not path.stem.startswith(tuple(names)):
             continue
         plan = grid([f"data={path.stem}", "tracker=off", *overrides])
         arm = plan.points[0].arm
         if arm.task.name in found:
-            found[arm.task.name].append(Setting(name=path.stem, arm=arm, source=plan.settings.source))
+            found[arm.task.name].append(TaskSetting(name=path.stem, arm=arm, source=plan.settings.source))
     return tuple(setting for group in found.values() for setting in group)
 
 
-def at_hand(chosen: Sequence[Setting], console: Console) -> tuple[Setting, ...]:
+def at_hand(chosen: Sequence[TaskSetting], console: Console) -> tuple[TaskSetting, ...]:
     """The settings whose data can be had; says which ones cannot, and why."""
     kept = []
     for setting in chosen:
@@ -130,7 +134,7 @@ def at_hand(chosen: Sequence[Setting], console: Console) -> tuple[Setting, ...]:
             data.check(setting.task, setting.source)
             kept.append(setting)
         except MissingDataError as reason:
-            console.print(f"left out: {reason}", markup=False)
+            console.print(f"left out: {reason}")
     return tuple(kept)
 
 
@@ -145,17 +149,17 @@ def question(name: str) -> str:
     return str(registry.family(name).__doc__).splitlines()[0]
 
 
-def show(chosen: Sequence[Setting], console: Console) -> None:
+def show(chosen: Sequence[TaskSetting], console: Console) -> None:
     """Print every task: its question, its dials, its settings."""
     for name in dict.fromkeys(setting.task.name for setting in chosen):
-        console.print(f"[bold]{name}[/bold]  {question(name)}")
+        console.print(Text.assemble((name, "bold"), f"  {question(name)}"))
         for dial in dials(name):
-            console.print(f"  dial {dial.name}: {dial.meaning}; {dial.valid}", markup=False)
+            console.print(f"  dial {dial.name}: {dial.meaning}; {dial.valid}")
         for setting in chosen:
             if setting.task.name == name:
-                console.print(f"  setting {setting.name}: {described(setting.task)}", markup=False)
+                console.print(f"  setting {setting.name}: {described(setting.task)}")
         console.print()
-    console.print(f"every task: dial {LABEL_NOISE.name}: {LABEL_NOISE.meaning}; {LABEL_NOISE.valid}\n", markup=False)
+    console.print(f"every task: dial {LABEL_NOISE.name}: {LABEL_NOISE.meaning}; {LABEL_NOISE.valid}\n")
 
 
 def described(task: Task) -> str:
@@ -165,10 +169,10 @@ def described(task: Task) -> str:
     return f"{size}, {task.classes} classes, {task.train_images} training images" + (f"; {values}" if values else "")
 
 
-def eligibility(setting: Setting) -> Eligibility:
+def eligibility(setting: TaskSetting) -> Eligibility:
     """Train the reference net on the tuning seeds, and fit logistic regression and the ideal observer."""
     recipe, seeds = setting.arm.recipe, tuning_seeds(setting.arm.recipe.tuning_seeds)
-    runs = [Run(arm=setting.arm, seed=seed, learning_rate=recipe.learning_rate, purpose="tune") for seed in seeds]
+    runs = [MemberRun(arm=setting.arm, seed=seed, learning_rate=recipe.learning_rate, purpose="tune") for seed in seeds]
     trained = members.train(runs, setting.source, "sequential")
     stimulus = getattr(registry.family(setting.task.name), "stimulus", None)
     return Eligibility(
@@ -178,7 +182,7 @@ def eligibility(setting: Setting) -> Eligibility:
     )
 
 
-def show_eligibility(chosen: Sequence[Setting], console: Console) -> None:
+def show_eligibility(chosen: Sequence[TaskSetting], console: Console) -> None:
     """Print a line a setting: logistic regression, reference net, ideal observer, eligible or not."""
     table = RichTable(header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("setting", "logistic regression %", "reference net %", "ideal observer %", "eligible"):
@@ -199,7 +203,7 @@ def _percent(fractions: Iterable[float]) -> str:
     return " ".join(f"{100 * value:.1f}" for value in fractions)
 
 
-def draw(chosen: Sequence[Setting], folder: Path) -> list[Path]:
+def draw(chosen: Sequence[TaskSetting], folder: Path) -> list[Path]:
     """Draw one picture a task, every setting that shows other images a block of it."""
     paths = []
     for name in dict.fromkeys(setting.task.name for setting in chosen):
@@ -213,14 +217,14 @@ def draw(chosen: Sequence[Setting], folder: Path) -> list[Path]:
     return paths
 
 
-def block(setting: Setting) -> Block:
+def block(setting: TaskSetting) -> Block:
     """Samples of one setting: as a net sees them and, where there is a noise dial, the same ones without noise."""
     task, values = setting.task, dict(setting.task.dials)
     mosaic = f", channels 0 to {task.channels - 1} row by row" if task.channels > 3 else ""
-    panels = [Panel(heading=f"as the net sees them{mosaic}", images=first_samples(task, setting.source))]
+    panels = [ImagePanel(heading=f"as the net sees them{mosaic}", images=first_samples(task, setting.source))]
     if "noise" in values:
         silent = replace(task, dials=tuple(sorted({**values, "noise": SILENT}.items())))
-        panels.insert(0, Panel(heading=f"signal alone{mosaic}", images=first_samples(silent, setting.source)))
+        panels.insert(0, ImagePanel(heading=f"signal alone{mosaic}", images=first_samples(silent, setting.source)))
     classes = tuple(f"label {label}" for label in range(task.classes))
     return Block(title=f"{setting.name}: {described(task)}", classes=classes, panels=tuple(panels))
 

@@ -10,17 +10,28 @@ from types import ModuleType
 import numpy as np
 import numpy.typing as npt
 
-from cnnlab.data import library
-from cnnlab.data.arrays import Dataset, MissingDataError, Source, Split
+from cnnlab.data import tfds
+from cnnlab.data.arrays import Dataset, MissingDataError, Redrawn, Source, Split
 from cnnlab.data.drawing import draw, epoch_orders
 from cnnlab.data.registry import family
 from cnnlab.spec.task import Task
 
-__all__ = ["Dataset", "MissingDataError", "Source", "Split", "check", "draw", "epoch_orders", "load", "strata"]
+__all__ = [
+    "Dataset",
+    "MissingDataError",
+    "Redrawn",
+    "Source",
+    "Split",
+    "check",
+    "draw",
+    "epoch_orders",
+    "load",
+    "strata",
+]
 
 
 def _family(task: Task) -> ModuleType:
-    return family(task.name) or library
+    return family(task.name) or tfds
 
 
 def check(task: Task, source: Source) -> None:

@@ -1,7 +1,7 @@
-"""What a task is made of: arrays, where they lie, and what must hold of them before anything is trained."""
+"""The arrays of a task, where their files are, and the checks that they must pass before training."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,13 +51,44 @@ class Split:
         """Return the number of images."""
         return len(self.labels)
 
+    def in_epoch(self, epoch: int) -> npt.NDArray[np.float32]:
+        """The images that are trained on in an epoch, counted from 0: the same in all, unless they are `Redrawn`."""
+        return self.images
+
+
+@dataclass(frozen=True)
+class Redrawn(Split):
+    """A training draw whose images are drawn anew in every epoch; the labels stay. `images` are those of epoch 0.
+
+    Attributes:
+        anew: the images of an epoch: a function of the seed and the epoch, never of the arm.
+    """
+
+    anew: Callable[[int], npt.NDArray[np.float32]]
+
+    def in_epoch(self, epoch: int) -> npt.NDArray[np.float32]:
+        """The images that are trained on in an epoch; read-only."""
+        images = self.anew(epoch)
+        images.setflags(write=False)
+        return images
+
+
+Redraw = Callable[[npt.NDArray[np.int64], np.random.Generator], npt.NDArray[np.float32]]
+"""Training images for these places of the pool, (n,), drawn anew: (n, side, side, channels), with the pool's labels."""
+
 
 @dataclass(frozen=True)
 class Dataset:
-    """A task's arrays: the pool a seed draws training and validation images from, and the test set nobody draws."""
+    """A task's arrays: the pool a seed draws training and validation images from, and the test set nobody draws.
+
+    Attributes:
+        redraw: draws the training images of an epoch; the pool's own images are then those of validation alone.
+            None: a training image is the pool's, in every epoch.
+    """
 
     pool: Split
     test: Split
+    redraw: Redraw | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +177,8 @@ def scaled(images: Pixels, constants: Moments) -> npt.NDArray[np.float32]:
 def from_pixels(pool: tuple[Pixels, npt.ArrayLike], test: tuple[Pixels, npt.ArrayLike]) -> Dataset:
     """Make a dataset of (images, labels) of the pool and of the test set, both scaled by the pool's `moments`."""
     constants = moments(pool[0])
-    return Dataset(*(Split(scaled(images, constants), np.asarray(labels, np.int32)) for images, labels in (pool, test)))
+    drawn, kept = (Split(scaled(images, constants), np.asarray(labels, np.int32)) for images, labels in (pool, test))
+    return Dataset(drawn, kept)
 
 
 def verified(dataset: Dataset, task: Task, *, imbalance: float) -> Dataset:

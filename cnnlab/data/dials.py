@@ -1,4 +1,4 @@
-"""What can be set about a task: each dial has a name, a meaning and the values it takes."""
+"""Dials: the settings of a task. Each has a name, a meaning and the values it takes."""
 
 import math
 from collections.abc import Callable, Sequence

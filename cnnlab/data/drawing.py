@@ -1,13 +1,16 @@
 """What a seed decides about data: which pool images train and validate, and in which order they are seen."""
 
+import dataclasses
+import functools
+
 import numpy as np
 import numpy.typing as npt
 
-from cnnlab.data.arrays import Dataset, Split
+from cnnlab.data.arrays import Dataset, Redraw, Redrawn, Split
 from cnnlab.data.dials import LABEL_NOISE
 from cnnlab.spec.task import Task
 
-DRAW, ORDER, MISLABEL = 0xD4A3, 0x04DE, 0x315A
+DRAW, ORDER, MISLABEL, REDRAW = 0xD4A3, 0x04DE, 0x315A, 0x4ED4
 """Tags of the random streams of a seed: none shifts another, nor any other use of the seed."""
 
 
@@ -30,7 +33,8 @@ def draw(dataset: Dataset, task: Task, seed: int) -> tuple[Split, Split]:
     """Draw the training and the validation images of a seed: disjoint, each stratified by class.
 
     Depends on the pool, the two sizes and the seed; on nothing else. How many images of each class are drawn does
-    not depend on the seed either. Where the task has label noise, training labels are made wrong after the draw.
+    not depend on the seed either. Where the task has label noise, training labels are made wrong after the draw. Where
+    it draws its training images anew, they are `Redrawn`.
 
     Returns:
         (train, validation) with exactly `task.train_images` and `task.validation_images` images.
@@ -44,7 +48,16 @@ def draw(dataset: Dataset, task: Task, seed: int) -> tuple[Split, Split]:
     by_class = [shuffled[labels[shuffled] == label] for label in range(task.classes)]
     first = np.concatenate([part[:n] for part, n in zip(by_class, validation, strict=True)])
     then = np.concatenate([part[n:end] for part, n, end in zip(by_class, validation, both, strict=True)])
-    return mislabelled(_taken(dataset.pool, then), task, seed), _taken(dataset.pool, first)
+    train = _taken(dataset.pool, then)
+    if dataset.redraw is not None:
+        anew = functools.lru_cache(maxsize=1)(functools.partial(redrawn, dataset.redraw, np.sort(then), seed))
+        train = Redrawn(images=anew(0), labels=train.labels, anew=anew)
+    return mislabelled(train, task, seed), _taken(dataset.pool, first)
+
+
+def redrawn(redraw: Redraw, places: npt.NDArray[np.int64], seed: int, epoch: int) -> npt.NDArray[np.float32]:
+    """Draw a seed's training images of one epoch, for its places of the pool; nothing else moves them."""
+    return redraw(places, np.random.default_rng([seed, REDRAW, epoch]))
 
 
 def _taken(pool: Split, places: npt.NDArray[np.int64]) -> Split:
@@ -65,7 +78,7 @@ def mislabelled(split: Split, task: Task, seed: int) -> Split:
     shift = random.integers(1, task.classes, size=n)
     labels = split.labels.copy()
     labels[wrong] = (labels[wrong] + shift[wrong]) % task.classes
-    return Split(split.images, labels)
+    return dataclasses.replace(split, labels=labels)
 
 
 def epoch_orders(n: int, epochs: int, seed: int) -> npt.NDArray[np.int32]:

@@ -1,4 +1,4 @@
-"""What generated tasks share: two fixed random streams, scaling, and what is known of every test image.
+"""Common parts of generated tasks: two fixed random streams, scaling, and facts about every test image.
 
 A task generates the same pool and test set for everybody; a seed draws from the pool (`cnnlab.data.drawing`). The
 streams are NumPy's legacy generator, the one whose numbers are promised never to change (NEP 19).
@@ -23,7 +23,7 @@ Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
+class StimulusSample:
     """Images as generated.
 
     Attributes:
@@ -36,13 +36,13 @@ class Sample:
     strata: dict[str, Ints] = field(default_factory=dict)
 
 
-Sampler = Callable[[int, np.random.RandomState], Sample]
+Sampler = Callable[[int, np.random.RandomState], StimulusSample]
 
 
 class Stimulus(Protocol):
     """How a generated task draws, and the best possible answer to it."""
 
-    def sample(self, n: int, random: np.random.RandomState) -> Sample:
+    def sample(self, n: int, random: np.random.RandomState) -> StimulusSample:
         """Draw images as in the test set."""
 
     def likelihoods(self, images: Floats) -> Floats:
@@ -90,11 +90,11 @@ def dataset(task: Task, pool: Sampler, test: Sampler) -> Dataset:
     """Generate pool and test set, every channel scaled by its mean and standard deviation over the pool."""
     drawn, kept = pool(POOL_IMAGES, np.random.RandomState(POOL_STREAM)), _test(task, test)
     mean, deviation = drawn.images.mean(axis=(0, 1, 2)), drawn.images.std(axis=(0, 1, 2))
-    parts = (
+    whole, fixed = (
         Split(((part.images - mean) / deviation).astype(np.float32), part.labels.astype(np.int32))
         for part in (drawn, kept)
     )
-    return verified(Dataset(*parts), task, imbalance=1.1)
+    return verified(Dataset(whole, fixed), task, imbalance=1.1)
 
 
 def strata(task: Task, test: Sampler) -> dict[str, Ints]:
@@ -111,8 +111,8 @@ def ideal_accuracy(stimulus: Stimulus, n: int = TEST_IMAGES) -> float:
     return float(np.mean(stimulus.likelihoods(drawn.images).argmax(axis=1) == drawn.labels))
 
 
-def _test(task: Task, sampler: Sampler) -> Sample:
+def _test(task: Task, sampler: Sampler) -> StimulusSample:
     """The first images of the whole test set, so that a smaller one is its beginning."""
     whole, kept = sampler(TEST_IMAGES, np.random.RandomState(TEST_STREAM)), slice(task.test_images or TEST_IMAGES)
     facts = {name: values[kept] for name, values in whole.strata.items()}
-    return Sample(images=whole.images[kept], labels=whole.labels[kept], strata=facts)
+    return StimulusSample(images=whole.images[kept], labels=whole.labels[kept], strata=facts)

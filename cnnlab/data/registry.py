@@ -1,4 +1,4 @@
-"""Which tasks there are: every module in `cnnlab.data.tasks` is one, by its name."""
+"""The list of tasks: every module in `cnnlab.data.tasks` is a task of that name."""
 
 import importlib
 import pkgutil

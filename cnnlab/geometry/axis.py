@@ -44,7 +44,7 @@ class Slide:
 
     @property
     def period(self) -> int:
-        """Every output looks like its neighbour."""
+        """The windows of all outputs are alike: the period is 1."""
         return 1
 
     @property

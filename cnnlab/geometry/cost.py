@@ -1,4 +1,4 @@
-"""What a network costs: parameters, multiply-accumulates and activation memory, per node and in total.
+"""Cost of a network: parameters, multiply-accumulates and activation memory, per node and in total.
 
 Multiply-accumulates are those of convolutions, transposed convolutions and dense layers, per sample: biases, norms,
 activations and pools are not counted, and a tap that falls on padding is (every tool's convention for a convolution).
@@ -30,12 +30,12 @@ class NodeCost:
 
     @property
     def activation_bytes(self) -> int | None:
-        """Bytes of its output in float32, per sample."""
+        """Bytes of the node's output in float32, per sample."""
         return None if self.activation_elements is None else FLOAT32_BYTES * self.activation_elements
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cost:
+class NetworkCost:
     """Cost of every node, whether or not the output depends on it, and the totals.
 
     The totals raise `InvalidError` where the image size is needed and unknown. The image itself is no activation.
@@ -64,14 +64,14 @@ class Cost:
         return FLOAT32_BYTES * self.activation_elements
 
 
-def cost(network: Network, size: Pair | None) -> Cost:
+def cost(network: Network, size: Pair | None) -> NetworkCost:
     """Cost of a network on an image of (height, width) `size`; what needs the size is None if that is None.
 
     Raises:
         InvalidError: as `cnnlab.geometry.sizes.sizes`.
     """
     found = maps(network, size)
-    return Cost(nodes={node.name: _node_cost(node, found) for node in network.nodes})
+    return NetworkCost(nodes={node.name: _node_cost(node, found) for node in network.nodes})
 
 
 def _node_cost(node: Node, found: Mapping[str, Map]) -> NodeCost:

@@ -35,7 +35,7 @@ class AlignmentError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Field:
-    """What the outputs of one node see of the image; pairs are (height, width), in pixels.
+    """Receptive field of one node's outputs; pairs are (height, width), in pixels.
 
     Output u sees [-padding + u * stride, -padding + u * stride + rf - 1], padding counted as pixels outside the image.
     After transposed convolutions and interpolation windows differ in turn: `rf` is the largest, and `padding` is such
@@ -58,7 +58,7 @@ class Field:
 
 @dataclass(frozen=True, kw_only=True)
 class Sight:
-    """What one node sees along one axis: by the longest paths together, and by the shortest alone."""
+    """Receptive field of one node along one axis: over all paths, and over the shortest path alone."""
 
     longest: Reach
     shortest: Reach

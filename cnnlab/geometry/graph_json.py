@@ -1,4 +1,4 @@
-"""Networks as JSON: reads the graph format a user can hand in, and writes what geometry found."""
+"""Networks as JSON: read a user's graph file, and write the results of geometry."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -17,6 +17,7 @@ from cnnlab.spec.network import (
     Concat,
     Conv,
     Dense,
+    DepthToSpace,
     Elementwise,
     Flatten,
     GlobalAveragePool,
@@ -40,14 +41,14 @@ LARGEST = 10**9
 
 
 @dataclass(frozen=True, kw_only=True)
-class Graph:
-    """A network as read, and the (height, width) of its image, None if the file leaves that open."""
+class GraphFile:
+    """A network read from a file, and the (height, width) of its image; None if the file does not give one."""
 
     network: Network
     input_size: Pair | None
 
 
-def load(path: Path) -> Graph:
+def load(path: Path) -> GraphFile:
     """Read a graph file. Raises `InvalidError` if it is missing, is no JSON, or as `read`."""
     require(path.is_file(), "graph", path, "must be an existing JSON file")
     try:
@@ -67,7 +68,7 @@ def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     return found
 
 
-def read(content: Json) -> Graph:
+def read(content: Json) -> GraphFile:
     """Read a graph: {"nodes": [...], "output": NAME, "input_size": [height, width] | null}.
 
     `stride`, `padding`, `kernel`, `filters`, `units` must be given; `dilation`, `groups`, `bias` and `scale` of a
@@ -87,7 +88,7 @@ def read(content: Json) -> Graph:
     size = None if given is None else _pair(given, "graph.input_size", least=1)
     output = _text(content["output"], "graph.output")
     network = Network(nodes=nodes, output=output, features=last_map(nodes, output), size=size)
-    return Graph(network=network, input_size=size)
+    return GraphFile(network=network, input_size=size)
 
 
 def report(network: Network, size: Pair | None) -> dict[str, Json]:
@@ -201,6 +202,10 @@ def _resize(name: str, inputs: tuple[str, ...], row: Row) -> Node:
     return Resize(name=name, inputs=inputs, scale=(_rational(scale[0], where), _rational(scale[1], where)), kind=kind)
 
 
+def _depth_to_space(name: str, inputs: tuple[str, ...], row: Row) -> Node:
+    return DepthToSpace(name=name, inputs=inputs, block=_count(row, name, "block"))
+
+
 def _pool(name: str, inputs: tuple[str, ...], row: Row) -> Node:
     kind = row["kind"]
     require_choice(f"graph.{name}.kind", kind, ("max", "avg"))
@@ -234,6 +239,7 @@ OPS: dict[str, tuple[tuple[str, ...], Row, Make]] = {
     "conv": (("kernel", "stride", "padding", "filters"), {"dilation": [1, 1], "groups": 1, "bias": True}, _conv),
     "transposed_conv": (("kernel", "stride", "padding", "filters"), {"bias": True}, _transposed_conv),
     "resize": (("scale", "kind"), {}, _resize),
+    "depth_to_space": (("block",), {}, _depth_to_space),
     "pool": (("kind", "kernel", "stride", "padding"), {}, _pool),
     "global_avg_pool": ((), {}, lambda name, inputs, row: GlobalAveragePool(name=name, inputs=inputs)),
     "batchnorm": ((), {"scale": True}, _batchnorm),

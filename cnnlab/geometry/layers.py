@@ -1,4 +1,4 @@
-"""What each node of a network does along one axis: the only place that translates nodes into windows."""
+"""Translates each node of a network into a window along one axis; no other module does this."""
 
 from collections.abc import Sequence
 
@@ -11,6 +11,7 @@ from cnnlab.spec.network import (
     Concat,
     Conv,
     Dense,
+    DepthToSpace,
     Elementwise,
     Flatten,
     GlobalAveragePool,
@@ -66,6 +67,8 @@ def along(node: Node, axis: int, length: int | None, channels: int | None) -> La
             return Resample(scale=node.scale[axis], kind=node.kind)
         case SpaceToDepth():
             return Slide(taps=node.block, stride=node.block)
+        case DepthToSpace():  # each pixel paints a block, of which no two overlap
+            return Spread(taps=node.block, stride=node.block)
         case Pad():
             low, high = node.padding[axis]
             return Slide(low=low, high=high, beyond=node.mode)

@@ -1,4 +1,4 @@
-"""The exact properties of an arm's net that stand beside every result."""
+"""Exact properties of an arm's net, reported beside every result."""
 
 from cnnlab.geometry.cost import cost
 from cnnlab.geometry.fields import fields

@@ -1,4 +1,4 @@
-"""How often pixels are read far from every border: one period of the pattern that a network's strides repeat.
+"""How often pixels far from every border are read: one period of the pattern that the strides make.
 
 `cnnlab.geometry.coverage` counts on an image of a given size, border and all. Nets see more than their image is wide
 (ResNet-50: 483 pixels of 224), so that none of its pixels is free of the border. Here every map goes round in a circle

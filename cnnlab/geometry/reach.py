@@ -1,4 +1,4 @@
-"""What the outputs of a chain of layers see of the image along one axis: the receptive-field recurrence, exactly.
+"""The receptive-field recurrence along one axis, in exact fractions, for a chain of layers.
 
 A transposed convolution or an interpolation shows its outputs different windows in turn, so a reach holds one window
 for each of the `period` turns. Without them the period is 1 and this is the recurrence of Araujo et al. (Distill
@@ -72,7 +72,7 @@ class Reach:
 
 
 def through(reach: Reach, layer: Layer, name: str) -> Reach:
-    """Follow a reach through one more layer, which is called `name` if its padding is unknown.
+    """Add one more layer to a reach; `name` labels its shift where its padding is unknown.
 
     Raises:
         InvalidError: the windows would repeat only after more than `LONGEST_PERIOD` outputs, or exceed `FARTHEST`

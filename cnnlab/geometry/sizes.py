@@ -10,6 +10,7 @@ from cnnlab.spec.network import (
     Concat,
     Conv,
     Dense,
+    DepthToSpace,
     Elementwise,
     Flatten,
     GlobalAveragePool,
@@ -132,6 +133,10 @@ def _channels(node: Node, read: list[Map]) -> int | None:
             return node.channels
         case SpaceToDepth():
             return None if first is None else first * node.block**2
+        case DepthToSpace():
+            whole = first is None or first % node.block**2 == 0
+            require(whole, f"network.{node.name}", f"{first} channels", f"must be a multiple of {node.block**2}")
+            return None if first is None else first // node.block**2
         case Concat():
             return None if any(source.channels is None for source in read) else sum(s.channels or 0 for s in read)
         case Add() | Combine():

@@ -1,14 +1,13 @@
-"""The image window of one unit, and where its paths are centred: true also where paths are misaligned.
+"""The image window of one unit; also correct where paths are misaligned.
 
-Followed backwards, position by position, over the whole graph; `cnnlab.geometry.fields` goes forwards.
+Computed backwards from the unit, position by position; `cnnlab.geometry.fields` goes forwards from the image.
 """
 
 from collections import defaultdict
-from fractions import Fraction
 
 from cnnlab.geometry.axis import Layer, Slide
 from cnnlab.geometry.layers import along
-from cnnlab.geometry.reach import Reach, Window, through
+from cnnlab.geometry.reach import Window
 from cnnlab.geometry.sizes import Map, maps
 from cnnlab.spec.invalid import InvalidError, require_choice
 from cnnlab.spec.network import Input, Network, Node, Pair
@@ -35,21 +34,6 @@ def window(network: Network, size: Pair | None, name: str, unit: Pair) -> tuple[
     return height, width
 
 
-def path_centres(network: Network, size: Pair | None, name: str) -> tuple[tuple[Fraction, ...], tuple[Fraction, ...]]:
-    """Centres of output (0, 0)'s window over all paths from the image, ascending, along the height and the width.
-
-    One centre an axis means that the node is aligned (if strides agree too). A path's centre is the mean of its
-    windows' centres where a transposed convolution shows several in turn. A path through a node that sees the whole
-    image has none.
-
-    Raises:
-        InvalidError: as `window`.
-    """
-    require_choice("node", name, (node.name for node in network.nodes))
-    height, width = (tuple(sorted({centre for _, centre in _paths(network, size, axis)[name]})) for axis in (0, 1))
-    return height, width
-
-
 def _seen(network: Network, size: Pair | None, name: str, unit: Pair, axis: int) -> set[int]:
     """Positions on the image line that one unit depends on."""
     require_choice("node", name, (node.name for node in network.nodes))
@@ -67,24 +51,6 @@ def _seen(network: Network, size: Pair | None, name: str, unit: Pair, axis: int)
                 else:
                     needed[source] |= {position for place in needed[node.name] for position in layer.reads(place)}
     return seen
-
-
-def _paths(network: Network, size: Pair | None, axis: int) -> dict[str, set[tuple[Fraction, Fraction]]]:
-    """(stride, centre of output 0) of all paths into each node along one axis."""
-    found = maps(network, size)
-    paths: dict[str, set[tuple[Fraction, Fraction]]] = {}
-    for node in network.nodes:
-        if isinstance(node, Input):
-            paths[node.name] = {(Fraction(1), Fraction(0))}
-            continue
-        layer = _resolved(node, found, axis)
-        read = set().union(*(paths[source] for source in node.inputs))
-        if layer is None:
-            paths[node.name] = set()
-        else:
-            step = through(Reach(), layer, node.name)
-            paths[node.name] = {(stride * step.stride, centre + stride * step.centre) for stride, centre in read}
-    return paths
 
 
 def _resolved(node: Node, found: dict[str, Map], axis: int) -> Layer | None:

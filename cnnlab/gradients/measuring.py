@@ -1,4 +1,4 @@
-"""The one entry: every statistic that stands in `cnnlab/gradients/statistics/`, found by its path."""
+"""Find and compute every statistic in `cnnlab/gradients/statistics/`."""
 
 import functools
 import importlib

@@ -1,4 +1,4 @@
-"""What the statistics look at: one training step, seen from outside the optimiser."""
+"""The input of the statistics: parameters, gradients, updates and activations of one training step."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

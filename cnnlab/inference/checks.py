@@ -1,4 +1,4 @@
-"""The three checks of a sweep: without them no verdict of that sweep exceeds `inconclusive`."""
+"""The three checks of a sweep; if one is missing or fails, no verdict of the sweep exceeds `inconclusive`."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""One contrast on one task: two arms' members in, an effect with its intervals and its call out.
+"""The effect of one contrast on one task, computed from the members of two arms: estimate, intervals and call.
 
 The reading of looks. `protocol.md` fixes 95 % intervals and Holm at .025, and blocks "look 1 at alpha .02, look 2 at
 .03". Both hold if .05 (two-sided; .025 one-sided) is what a contrast may spend over ALL its looks: `pos` and `neg`
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import special, stats
+import scipy
 
 from cnnlab.inference import intervals
 from cnnlab.inference.equivalence import is_null
@@ -38,12 +38,6 @@ def accuracy_margin(*, scale: str, real: bool) -> float:
     return REAL_MARGIN[scale] if real else SYNTHETIC_MARGIN
 
 
-def headroom(reference: Sequence[float], linear: Sequence[float]) -> float:
-    """Give the lead of the sweep's reference arm over logistic regression: mean validation accuracies, tuning seeds."""
-    require(len(reference) > 0 and len(linear) > 0, "tuning", "none", "headroom needs both arms' tuning seeds")
-    return math.fsum(reference) / len(reference) - math.fsum(linear) / len(linear)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Sample:
     """One arm's members at one learning rate: seeds, a metric of which higher is better, and who diverged.
@@ -64,12 +58,12 @@ class Sample:
 
     @classmethod
     def constant(cls, value: float, seeds: Sequence[int]) -> "Sample":
-        """Make a fixed bound the other side of a contrast, such as the accuracy of a convex optimum."""
+        """Make a sample with one fixed value, such as the accuracy of a convex optimum."""
         return cls(seeds=tuple(seeds), values=(value,) * len(seeds), diverged=(False,) * len(seeds))
 
     @classmethod
     def mean_of(cls, samples: Sequence["Sample"]) -> "Sample":
-        """Make a pre-named group of arms one: the mean per common seed, diverged where any of them did."""
+        """Merge arms into one sample: the mean at each common seed, diverged where any of them diverged."""
         require(len(samples) > 0, "samples", "none", "a group needs at least one arm")
         rows = [_by_seed(sample) for sample in samples]
         seeds = tuple(seed for seed in samples[0].seeds if all(seed in row for row in rows))
@@ -92,7 +86,7 @@ def pair(better: Sample, worse: Sample) -> Sample:
 
 
 def effect(better: Sample, worse: Sample, setting: Setting) -> Effect:
-    """Say what `better` minus `worse` shows. Below `FEWEST` pairs the call is `open`, with the reason."""
+    """Compute the effect `better` minus `worse`. Below `FEWEST` pairs the call is `open`, with the reason."""
     paired = pair(better, worse)
     differences, n = np.array(paired.values), len(paired.values)
     ranked = uses_ranks(paired)
@@ -163,16 +157,16 @@ def smallest_detectable(
     if not math.isfinite(width):
         return math.inf
     own = (1 - decision.level) / 2
-    sem = width / 2 / float(special.stdtrit(n - 1, 1 - own))
+    sem = width / 2 / float(scipy.special.stdtrit(n - 1, 1 - own))
     noncentrality = _detectable_noncentrality(n - 1, own if alpha is None else alpha, power)
-    return max(noncentrality * sem, margin + float(special.ndtri(power)) * sem)
+    return max(noncentrality * sem, margin + float(scipy.special.ndtri(power)) * sem)
 
 
 @lru_cache(maxsize=1024)
 def _detectable_noncentrality(df: int, alpha: float, power: float) -> float:
     """Noncentrality at which a one-sided t test of size `alpha` with `df` degrees of freedom has `power`."""
-    critical = float(special.stdtrit(df, 1 - alpha))
-    return float(special.nctdtrinc(df, 1 - power, critical))
+    critical = float(scipy.special.stdtrit(df, 1 - alpha))
+    return float(scipy.special.nctdtrinc(df, 1 - power, critical))
 
 
 def _call(estimate: float, decision: Interval, interval90: Interval, margin: float) -> tuple[Call, str]:
@@ -198,7 +192,7 @@ def _fisher(better: Sample, worse: Sample) -> float:
     if not (ours or theirs):
         return 1.0
     table = np.array([[ours, len(better.seeds) - ours], [theirs, len(worse.seeds) - theirs]])
-    return float(stats.fisher_exact(table).pvalue)
+    return float(scipy.stats.fisher_exact(table).pvalue)
 
 
 def _by_seed(sample: Sample) -> dict[int, tuple[float, bool]]:

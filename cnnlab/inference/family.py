@@ -1,4 +1,4 @@
-"""Judging a whole registered family at once, and saying which contrasts deserve their second block."""
+"""Judge a whole registered family of claims at once, and list the contrasts that need their second block."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from cnnlab.spec.verdict import Effect, Setting, Verdict
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """One claim before the judge: its rule and its evidence."""
+    """One claim to judge: its rule and its evidence."""
 
     rule: Rule[Any]
     evidence: Any

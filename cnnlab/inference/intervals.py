@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special, stats
 
 from cnnlab.spec.invalid import require
 from cnnlab.spec.verdict import Interval
@@ -36,7 +36,7 @@ def paired_t(differences: Floats, level: float) -> Interval:
         return Interval(low=-math.inf, high=math.inf, level=level, kind="paired t")
     centre = float(differences.mean())
     sem = float(differences.std(ddof=1)) / math.sqrt(n)
-    half = float(special.stdtrit(n - 1, 0.5 + level / 2)) * sem
+    half = float(scipy.special.stdtrit(n - 1, 0.5 + level / 2)) * sem
     return Interval(low=centre - half, high=centre + half, level=level, kind="paired t")
 
 
@@ -44,7 +44,7 @@ def paired_t_p(differences: Floats) -> OneSided:
     """One-sided p-values of Student's paired test. The differences must not all be equal; n >= 2."""
     n = len(differences)
     t = float(differences.mean()) * math.sqrt(n) / float(differences.std(ddof=1))
-    return OneSided(greater=float(special.stdtr(n - 1, -t)), less=float(special.stdtr(n - 1, t)))
+    return OneSided(greater=float(scipy.special.stdtr(n - 1, -t)), less=float(scipy.special.stdtr(n - 1, t)))
 
 
 def walsh_averages(differences: Floats) -> Floats:
@@ -88,7 +88,7 @@ def signed_rank_p(differences: Floats) -> OneSided:
 
     Zero differences take their rank and no sign (Pratt 1959), so that a tie is never a win.
     """
-    doubled = np.rint(2 * stats.rankdata(np.abs(differences))).astype(int)
+    doubled = np.rint(2 * scipy.stats.rankdata(np.abs(differences))).astype(int)
     nonzero = differences != 0
     ranks = tuple(sorted(doubled[nonzero].tolist()))
     counts = _signed_rank_counts(ranks)
@@ -112,13 +112,13 @@ def _signed_rank_counts(doubled_ranks: tuple[int, ...]) -> Floats:
 def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
     """Wilson's score interval of a share. Raises InvalidError unless 0 <= successes <= trials and trials > 0."""
     require(trials > 0 and 0 <= successes <= trials, "successes", successes, f"must lie between 0 and {trials} (> 0)")
-    found = stats.binomtest(successes, trials).proportion_ci(confidence_level=level, method="wilson")
+    found = scipy.stats.binomtest(successes, trials).proportion_ci(confidence_level=level, method="wilson")
     return Interval(low=float(found.low), high=float(found.high), level=level, kind="wilson")
 
 
 def sign_flip_p(differences: Floats) -> float:
     """Two-sided p of the mean under random signs: every pattern up to n = 13, 9999 drawn ones beyond."""
-    drawn = stats.permutation_test(
+    drawn = scipy.stats.permutation_test(
         (differences,), np.mean, permutation_type="samples", n_resamples=RESAMPLES, rng=np.random.default_rng(SEED)
     )
     return float(drawn.pvalue)
@@ -128,7 +128,7 @@ def bca(differences: Floats, level: float = 0.95) -> Interval | None:
     """Bias-corrected accelerated bootstrap interval of the mean; None where all differences are equal."""
     if len(differences) < 2 or np.ptp(differences) == 0:
         return None
-    found = stats.bootstrap(
+    found = scipy.stats.bootstrap(
         (differences,),
         np.mean,
         n_resamples=RESAMPLES,
@@ -152,12 +152,3 @@ def ratio_of_medians(numerator: Sequence[float], denominator: Sequence[float], l
     ratios = np.median(above[picks], axis=1) / np.median(below[picks], axis=1)
     low, high = np.quantile(ratios, [(1 - level) / 2, (1 + level) / 2])
     return Interval(low=float(low), high=float(high), level=level, kind="bootstrap")
-
-
-def unseen_test_set_error(disagreement: float, test_images: int) -> float:
-    """Give the standard error of an accuracy difference that no interval shows: another test set drawn.
-
-    `disagreement` is the share of test images on which exactly one of the two arms is right; the error is
-    sqrt(disagreement / test_images), an upper bound that leaves out the squared difference.
-    """
-    return math.sqrt(disagreement / test_images)

@@ -1,4 +1,4 @@
-"""What many looks and many claims cost: spending over looks, partial conjunction over tasks, Holm over a family."""
+"""Corrections for many tests: alpha spending over looks, partial conjunction over tasks, Holm over a family."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ ONE_SIDED = 0.025
 
 
 def spent(p: float, look: Look) -> float:
-    """Pay for the look: p x .05 / alpha of the look, at most 1.
+    """Adjust a p-value for its look: p x .05 / alpha of the look, at most 1.
 
     Valid whenever the second block was drawn only because the first left things open: the chance that EITHER look
     brings it to u or below is at most u x (.02 + .03) / .05 = u (Bonferroni with weights 2 : 3).
@@ -45,9 +45,3 @@ def holm_threshold(p_values: Sequence[float], *, registered: int, level: float) 
             break
         rejected += 1
     return level / max(1, registered - rejected)
-
-
-def holm(p_values: Sequence[float], *, registered: int, level: float) -> tuple[bool, ...]:
-    """Give Holm's decisions, in the order of `p_values`, over a family of fixed `registered` size."""
-    threshold = holm_threshold(p_values, registered=registered, level=level)
-    return tuple(p <= threshold for p in p_values)

@@ -1,10 +1,10 @@
-"""The noise floor: what an arm against itself, with other initial weights, says about reading single runs."""
+"""The noise floor: how far two copies of one arm differ that have other initial weights alone."""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+import scipy
 
 from cnnlab.inference.intervals import Floats, wilson
 from cnnlab.spec.invalid import require
@@ -32,7 +32,7 @@ class Floor:
 
     @property
     def n(self) -> int:
-        """How many pairs there are."""
+        """Number of pairs."""
         return len(self.first)
 
     @property
@@ -53,14 +53,14 @@ class Floor:
 
     @property
     def pair_sd95(self) -> Interval:
-        """Its 95 % interval, by the chi-squared distribution of a normal sample's variance."""
+        """95 % interval of `pair_sd`, by the chi-squared distribution of a normal sample's variance."""
         squares = (self.n - 1) * self.pair_sd**2
-        low, high = (math.sqrt(squares / float(stats.chi2.ppf(q, self.n - 1))) for q in (0.975, 0.025))
+        low, high = (math.sqrt(squares / float(scipy.stats.chi2.ppf(q, self.n - 1))) for q in (0.975, 0.025))
         return Interval(low=low, high=high, level=0.95, kind="chi squared")
 
     @property
     def correlation(self) -> float:
-        """Of the two copies over seeds: what pairing gains; NaN where one of them never varies."""
+        """Correlation of the two copies over seeds; NaN where one of them never varies."""
         if not (np.ptp(self.first) and np.ptp(self.again)):
             return math.nan
         return float(np.corrcoef(self.first, self.again)[0, 1])
@@ -132,5 +132,5 @@ def seeds_needed(sd: float, difference: float, *, alpha: float, power: float = 0
 
 
 def _power(n: int, standardised: float, alpha: float) -> float:
-    critical = float(special.stdtrit(n - 1, 1 - alpha))
-    return 1 - float(special.nctdtr(n - 1, standardised * math.sqrt(n), critical))
+    critical = float(scipy.special.stdtrit(n - 1, 1 - alpha))
+    return 1 - float(scipy.special.nctdtr(n - 1, standardised * math.sqrt(n), critical))

@@ -1,1 +1,1 @@
-"""Instruments that look into a net by running it: what its gradients say of the image."""
+"""Measurements on nets by running them: outputs of layers, and gradients at the image."""

@@ -1,4 +1,4 @@
-"""Is a function affine? Build the one map x -> A x + b that it would have to be by probing, and compare.
+"""Is a function affine? Build the only possible map x -> A x + b from its values at 0 and the basis vectors; compare.
 
 Inputs come in batches of shape (n, *shape), as NumPy arrays whose dtype is that of the function. The answer is a
 relative error: around the rounding of the dtype where the function is affine, near 1 where it is not.
@@ -104,7 +104,7 @@ def convolution_defects(matrix: Floats, reads: Shape, gives: Shape, *, stride: i
 
 
 def window(matrix: Floats, reads: Shape, gives: Shape) -> tuple[int, int]:
-    """Height and width in pixels of what the central output of a linear map between images reads."""
+    """Height and width in pixels of the window that the central output of a linear map between images reads."""
     rows, columns, channels = gives
     kernel = matrix.reshape(rows, columns, channels, *reads)[rows // 2, columns // 2]
     lines = (np.flatnonzero(kernel.any(axis)) for axis in ((0, 2, 3), (0, 1, 3)))

@@ -1,4 +1,4 @@
-"""Two opinions on one network, side by side: geometry's formulas and the gradients of the net that runs."""
+"""Compare two sources for receptive fields: geometry's formulas, and gradients of the running net."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,19 +6,19 @@ from itertools import pairwise
 
 from cnnlab.geometry.fields import AlignmentError, Field, fields
 from cnnlab.geometry.layers import MERGES
-from cnnlab.probes.sight import Seen, measured_fields
+from cnnlab.probes.sight import MeasuredField, measured_fields
 from cnnlab.probes.skeleton import opened, spatial
 from cnnlab.spec.invalid import require_choice
 from cnnlab.spec.network import Network, Pair
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
-    """What both say of one node; None where the paths into a merge are not aligned."""
+class AgreementRow:
+    """Formula and measurement of one node; None where the paths into a merge are not aligned."""
 
     name: str
-    formula: Seen | None
-    measured: Seen | None
+    formula: MeasuredField | None
+    measured: MeasuredField | None
 
     @property
     def agree(self) -> bool:
@@ -26,7 +26,7 @@ class Row:
         return self.formula == self.measured
 
 
-def agreement(network: Network, size: Pair, names: Sequence[str] = ()) -> tuple[Row, ...]:
+def agreement(network: Network, size: Pair, names: Sequence[str] = ()) -> tuple[AgreementRow, ...]:
     """Compare formula and measurement of every node whose units have a window of their own.
 
     Nodes behind a merge that geometry calls misaligned have no field by its definition and no row.
@@ -51,18 +51,20 @@ def agreement(network: Network, size: Pair, names: Sequence[str] = ()) -> tuple[
             whole, paths[name] = opened(whole, name)
     found = measured_fields(whole, size, (*paths, *(path for of in paths.values() for path in of)))
     rows = [
-        Row(name=name, formula=formulas[name], measured=found[name] if aligned([found[path] for path in of]) else None)
+        AgreementRow(
+            name=name, formula=formulas[name], measured=found[name] if aligned([found[path] for path in of]) else None
+        )
         for name, of in paths.items()
     ]
-    return *rows, *(Row(name=name, formula=None, measured=_refused(network, size, name)) for name in refused)
+    return *rows, *(AgreementRow(name=name, formula=None, measured=_refused(network, size, name)) for name in refused)
 
 
-def aligned(paths: Sequence[Seen]) -> bool:
+def aligned(paths: Sequence[MeasuredField]) -> bool:
     """Tell whether the paths into a merge, by what each of its inputs sees, agree in stride and centre."""
     return all((one.stride, one.centre) == (other.stride, other.centre) for one, other in pairwise(paths))
 
 
-def _refused(network: Network, size: Pair, merge: str) -> Seen | None:
+def _refused(network: Network, size: Pair, merge: str) -> MeasuredField | None:
     """Measure a merge that geometry calls misaligned; None if its paths are misaligned to the gradient, too."""
     inputs = measured_fields(network, size, network[merge].inputs)
     if len({seen.stride for seen in inputs.values()}) > 1:
@@ -73,7 +75,7 @@ def _refused(network: Network, size: Pair, merge: str) -> Seen | None:
     return found[merge] if aligned([found[path] for path in paths]) else None
 
 
-def _formulas(network: Network, size: Pair) -> dict[str, Seen | None]:
+def _formulas(network: Network, size: Pair) -> dict[str, MeasuredField | None]:
     """Geometry's word on every node with a window, up to the first misaligned merge, which is None."""
     names = spatial(network)
     try:
@@ -85,11 +87,11 @@ def _formulas(network: Network, size: Pair) -> dict[str, Seen | None]:
         return {**_formulas(part, size), problem.merge: None}
 
 
-def _as_seen(field: Field) -> Seen:
+def _as_seen(field: Field) -> MeasuredField:
     """Take over what geometry found; with a known image size nothing of it is open."""
     (high, wide), stride = field.padding, field.stride
     assert field.rf is not None, "known where the image size is"
     assert stride is not None, "the node has windows of its own"
     assert high is not None, "known where the image size is"
     assert wide is not None, "known where the image size is"
-    return Seen(rf=field.rf, stride=stride, padding=(high, wide))
+    return MeasuredField(rf=field.rf, stride=stride, padding=(high, wide))

@@ -1,4 +1,4 @@
-"""Does a net collapse into one affine map? Zoo nets probed up to any layer, in any precision, in either mode."""
+"""Is a net one affine map? Zoo nets are tested up to any layer, in any precision, in training or evaluation mode."""
 
 import itertools
 from collections.abc import Iterable, Iterator
@@ -29,8 +29,8 @@ Values = dict[str, dict[str, Floats]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
-    """A net bound to an image, the mode in which it runs, and the layers up to which it is looked at."""
+class CollapseSubject:
+    """A net with an image size, the mode in which it runs, and the layers up to which it is tested."""
 
     name: str
     network: Network
@@ -39,8 +39,8 @@ class Subject:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What probing found of a net up to one layer, in one precision.
+class CollapseOutcome:
+    """The result for a net up to one layer, in one precision.
 
     Attributes:
         net, layer: the net's name, and the layer up to which it was looked at.
@@ -71,7 +71,7 @@ class Outcome:
         )
 
 
-def judged(subjects: tuple[Subject, ...]) -> Iterator[Outcome]:
+def judged(subjects: tuple[CollapseSubject, ...]) -> Iterator[CollapseOutcome]:
     """Probe nets that read images of one shape, at every layer of interest, in both precisions.
 
     Weights are the zoo's with every offset drawn at random; images are normal. All of it is fixed.
@@ -88,7 +88,7 @@ def judged(subjects: tuple[Subject, ...]) -> Iterator[Outcome]:
             affine = probed(given[: len(bases)])
             exact = found["float64"][layer]
             underflows = dtype == "float32" and np.median(np.abs(exact)) < np.finfo(dtype).tiny
-            yield Outcome(
+            yield CollapseOutcome(
                 net=subject.name,
                 layer=layer,
                 dtype=dtype,
@@ -106,7 +106,9 @@ def image_of(network: Network) -> tuple[int, int, int]:
     return *network.size, image.channels
 
 
-def run(subjects: tuple[Subject, ...], images: Floats, companions: Floats, dtypes: Iterable[str]) -> list[Values]:
+def run(
+    subjects: tuple[CollapseSubject, ...], images: Floats, companions: Floats, dtypes: Iterable[str]
+) -> list[Values]:
     """Run nets in each precision, all in one compilation; gives what each net's layers of interest put out.
 
     Args:

@@ -1,4 +1,4 @@
-"""A convolution as the matrix it is: its rank says how much of its input it keeps, its singular values how well."""
+"""A convolution as a matrix: its rank and its singular values say how much of the input it keeps."""
 
 import numpy as np
 from numpy.typing import NDArray

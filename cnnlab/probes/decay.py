@@ -1,4 +1,4 @@
-"""How a gradient changes on its way down a deep chain of equal dense layers, at initialisation.
+"""Size of the gradient at every layer of a deep chain of equal dense layers, at initialisation.
 
 The chain's first layers make every shorter chain too, so one compiled program serves all depths.
 """

@@ -1,4 +1,4 @@
-"""What a layer does to gratings: the share of their energy that comes out, frequency by frequency.
+"""Frequency response of a layer: the share of a grating's energy in the output, for each frequency.
 
 A down-sampling by s cannot show what lies above its new Nyquist frequency, 1 / (2 s) cycles a pixel of the image. Below
 it, energy that does not come out was blurred away; above it, energy that does come out is folded to a lower frequency:

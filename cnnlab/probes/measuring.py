@@ -1,16 +1,16 @@
-"""The one entry to the probes of trained members: all that stand in `cnnlab/probes/final/`, found by their path."""
+"""Find and run the probes of trained members: every module in `cnnlab/probes/final/`."""
 
 import functools
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable
 
-from cnnlab.probes.trained import Trained
+from cnnlab.probes.trained import TrainedMember
 from cnnlab.spec.invalid import require_choice
 
 FOLDER = "cnnlab.probes.final"
 
-Probe = Callable[[Trained], dict[str, float]]
+Probe = Callable[[TrainedMember], dict[str, float]]
 """A module's `probe`: values by what follows the probe's name in the path; none where it does not apply."""
 
 
@@ -22,7 +22,7 @@ def probes() -> dict[str, Probe]:
     return {name: importlib.import_module(f"{FOLDER}.{name}").probe for name in names}
 
 
-def measure(member: Trained, names: Iterable[str] | None = None) -> dict[str, float]:
+def measure(member: TrainedMember, names: Iterable[str] | None = None) -> dict[str, float]:
     """Measure a trained member: {"linear_probe/pool_after4/drop": 0.02, ...}.
 
     Args:

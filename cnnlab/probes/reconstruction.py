@@ -13,7 +13,7 @@ PENALTIES = tuple(10.0**power for power in range(-8, 3, 2))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Images:
+class ImageSplits:
     """Images for fitting, for choosing the penalty and for the final measure; each [count, side, side]."""
 
     train: Floats
@@ -21,7 +21,7 @@ class Images:
     test: Floats
 
 
-def noise_images(kind: str, side: int, *, train: int = 1000, held_out: int = 300, seed: int = 0) -> Images:
+def noise_images(kind: str, side: int, *, train: int = 1000, held_out: int = 300, seed: int = 0) -> ImageSplits:
     """Draw images of independent pixels (`white`) or with the amplitude spectrum of natural images (`pink`, 1/f).
 
     Every image has mean 0; the pixels' variance over all images is 1. Raises InvalidError for another kind.
@@ -35,7 +35,7 @@ def noise_images(kind: str, side: int, *, train: int = 1000, held_out: int = 300
     found = np.fft.ifft2(spectrum / radius).real if kind == "pink" else drawn - drawn.mean((1, 2), keepdims=True)
     found /= found.std()
     ends = (train, train + held_out)
-    return Images(train=found[: ends[0]], validation=found[ends[0] : ends[1]], test=found[ends[1] :])
+    return ImageSplits(train=found[: ends[0]], validation=found[ends[0] : ends[1]], test=found[ends[1] :])
 
 
 def linear_r2(train: tuple[Floats, Floats], validation: tuple[Floats, Floats], test: tuple[Floats, Floats]) -> float:

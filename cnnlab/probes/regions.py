@@ -1,4 +1,4 @@
-"""Linear regions of a piecewise affine net: on a plane through input space, where which units are on."""
+"""Linear regions of a piecewise affine net: which units are on at each point of a plane through input space."""
 
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,7 @@
-"""What units see, measured: the support of the gradients of the real net, in float64, with positive weights.
+"""Receptive fields, measured: where a unit's input gradient is not 0, in float64, with positive weights.
 
-A second opinion on `cnnlab.geometry`: it knows no recurrence. It asks geometry only how large an image must be so that
-no window meets the border, and enlarges the image where a measured window meets it after all.
+An independent check of `cnnlab.geometry`: it uses no recurrence. It asks geometry only how large an image must be so
+that no window meets the border, and enlarges the image where a measured window meets it after all.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from cnnlab.geometry.fields import Exact, exact
 from cnnlab.geometry.layers import along
 from cnnlab.geometry.reach import Reach, Window, through
 from cnnlab.geometry.sizes import maps, sizes
-from cnnlab.probes.skeleton import counting, skeleton, spatial, upstream
+from cnnlab.probes.skeleton import skeleton, spatial, upstream
 from cnnlab.spec.invalid import InvalidError, require, require_choice
 from cnnlab.spec.network import Input, Network, Pair
 
@@ -41,7 +41,7 @@ Profiles = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class MeasuredField:
     """What the units of a node see of the image, away from its border; pairs are (height, width), in pixels.
 
     Unit u sees [-padding + u * stride, -padding + u * stride + rf - 1]. Where windows differ in turn, after a
@@ -73,47 +73,25 @@ class Canvas:
     turns: int
 
 
-def measured_field(network: Network, size: Pair, name: str) -> Seen:
-    """Measure the receptive field, effective stride and effective padding of one node by gradients.
+def measured_fields(network: Network, size: Pair, names: Sequence[str]) -> dict[str, MeasuredField]:
+    """Measure the receptive field, effective stride and effective padding of nodes by gradients, one pass an axis.
 
     Args:
         network: the graph; the zoo must be able to run it.
         size: (height, width) of the image it is meant for: it decides how SAME pads. The image measured on is larger
             where windows would be cut by the border, and pads alike.
-        name: of a node whose units have a window of their own.
+        names: of nodes whose units have a window of their own.
 
     Raises:
         InvalidError: no such node, its window needs an image of more than `LONGEST` pixels to be measured, the zoo
             does not run a layer, or as `cnnlab.geometry.sizes.sizes`.
     """
-    return measured_fields(network, size, (name,))[name]
-
-
-def measured_fields(network: Network, size: Pair, names: Sequence[str]) -> dict[str, Seen]:
-    """Measure several nodes in one compiled pass an axis; arguments and errors as `measured_field`."""
     sizes(network, size)
     for name in names:
         require_choice("node", name, spatial(network))
     part = upstream(network, *names)
     height, width = (_measured_line(part, size, tuple(names), axis) for axis in (0, 1))
     return {name: _seen(height[name], width[name]) for name in names}
-
-
-def measured_coverage(network: Network, size: Pair, name: str) -> Profiles:
-    """Count the paths from each pixel of an image of (height, width) `size` to all units of a node, by one gradient.
-
-    Returns:
-        An array of that size: the gradient of the sum of the node's outputs, all weights being 1. Whole numbers, exact
-        below 2**53.
-
-    Raises:
-        InvalidError: no such node, a layer interpolates, or as `cnnlab.geometry.sizes.sizes`.
-    """
-    part = upstream(network, name)
-    with _exactly():
-        net = skeleton(counting(part), size).net()
-        gradient = jax.jit(jax.grad(lambda image: net(image)[1][name].sum()), compiler_options=QUICK)
-        return np.asarray(gradient(jnp.zeros((1, *size, 1))))[0, :, :, 0]
 
 
 @contextmanager
@@ -123,10 +101,10 @@ def _exactly() -> Iterator[None]:
         yield
 
 
-def _seen(height: Reach, width: Reach) -> Seen:
+def _seen(height: Reach, width: Reach) -> MeasuredField:
     """Put both axes together."""
     lows = [Fraction(reach.extent - 1, 2) - reach.centre for reach in (height, width)]
-    return Seen(
+    return MeasuredField(
         rf=(height.extent, width.extent),
         stride=(exact(height.stride), exact(width.stride)),
         padding=(exact(lows[0]), exact(lows[1])),

@@ -1,4 +1,4 @@
-"""One layer of the zoo on weights of one's own, in float64: what exact statements about a layer are tried on."""
+"""Run one layer of the zoo with given weights, in float64, to test exact statements about it."""
 
 from typing import Any
 

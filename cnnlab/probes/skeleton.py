@@ -1,4 +1,4 @@
-"""The skeleton of a network: its windows alone, one channel a layer, linear, every weight positive.
+"""The skeleton of a network: only its windows, with one channel a layer, linear, and positive weights.
 
 What a unit of it reads is then where its gradient is positive: nothing cancels and no activation blocks a path. With
 weights of 1 the gradient counts the paths. It runs as the network itself does, in the zoo's Flax module.
@@ -14,15 +14,15 @@ import jax.numpy as jnp
 
 from cnnlab.geometry.layers import WHOLE_MAP
 from cnnlab.geometry.sizes import maps
-from cnnlab.spec.invalid import require, require_choice
+from cnnlab.spec.invalid import require_choice
 from cnnlab.spec.network import (
     Activation,
     Add,
-    Blur,
     Combine,
     Concat,
     Conv,
     Dense,
+    DepthToSpace,
     Elementwise,
     GlobalAveragePool,
     GroupPad,
@@ -32,7 +32,6 @@ from cnnlab.spec.network import (
     Norm,
     Pair,
     Pool,
-    Resize,
     SpaceToDepth,
     TransposedConv,
 )
@@ -98,24 +97,6 @@ def skeleton(network: Network, size: Pair) -> Skeleton:
         network, nodes=tuple(nodes), activation="identity", init="lecun", init_scale=1.0, size=size
     )
     return Skeleton(network=bare, weights=weights)
-
-
-def counting(network: Network) -> Network:
-    """Put a window of equal weights in place of each blur, so that the skeleton's gradient counts paths.
-
-    Raises:
-        InvalidError: a layer interpolates; its weights are fractions and count nothing.
-    """
-    nodes: list[Node] = []
-    for node in network.nodes:
-        smooth = isinstance(node, Resize) and node.kind != "nearest"
-        require(not smooth, f"network.{node.name}.kind", "bilinear", "its weights count no paths; choose nearest")
-        if isinstance(node, Blur):
-            window: dict[str, Any] = {"kernel": node.kernel, "stride": node.stride, "padding": node.padding}
-            nodes.append(Pool(name=node.name, inputs=node.inputs, kind="avg", **window))
-        else:
-            nodes.append(node)
-    return dataclasses.replace(network, nodes=tuple(nodes))
 
 
 def opened(network: Network, merge: str) -> tuple[Network, tuple[str, ...]]:
@@ -187,6 +168,9 @@ def _stripped(node: Node, groups: int) -> tuple[Node, ...]:
         case Pool():
             mean = dataclasses.replace(node, name=f"{name}~mean", kind="avg")
             return mean, _point(name, mean.name)
+        case DepthToSpace():
+            deep = _point(f"{name}~channels", node.inputs[0], node.block**2)
+            return deep, dataclasses.replace(node, inputs=(deep.name,))
         case SpaceToDepth() | Concat():
             wide = dataclasses.replace(node, name=f"{name}~channels")
             return wide, _point(name, wide.name)

@@ -1,4 +1,4 @@
-"""What a probe of a trained member looks at: the net and its weights, the task, and a fixed sample of its images."""
+"""The input of a probe: a trained net with its weights, its task, and a fixed sample of images."""
 
 import zlib
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ HEAD = "head"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trained:
+class TrainedMember:
     """One member after its training. Nothing here changes it.
 
     Attributes:

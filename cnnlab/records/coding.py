@@ -1,4 +1,4 @@
-"""Records as canonical JSON bytes and back; whatever does not fit is named, never guessed."""
+"""Records as canonical JSON bytes and back; a value of a wrong type is an error that names it."""
 
 import dataclasses
 import json
@@ -8,7 +8,7 @@ import typing
 from pathlib import Path
 from typing import Any
 
-from cnnlab.spec.arm import plain
+from cnnlab.spec.arm import HASH_DIGITS, digest, plain
 from cnnlab.spec.record import PROTOCOL, Record
 
 
@@ -38,9 +38,31 @@ def decode(content: bytes, path: Path) -> Record:
         raise RecordError(path, f"was made by protocol {protocol!r}, this code is protocol {PROTOCOL}")
     try:
         record: Record = build(Record, data, "record")
+        require_consistent(record)
     except (TypeError, ValueError) as problem:
         raise RecordError(path, f"is not a record of this code: {problem}") from None
     return record
+
+
+def require_consistent(record: Record) -> None:
+    """Hold a record against itself and its arm. Raises ValueError, saying what does not fit."""
+    members = len(record.members)
+    if not members or len(set(record.members)) != members:
+        raise ValueError(f"record.members must be distinct seeds, at least one, not {list(record.members)}")
+    if not record.arm.endswith(f"-{digest(record.config)[:HASH_DIGITS]}"):
+        raise ValueError(f"record.config is not that of the arm {record.arm}: another hash")
+    lengths = {"histories": len(record.histories), "probes": len(record.probes)}
+    for rate, finals in record.finals.items():
+        values = {name: getattr(finals, name) for name in vars(finals) if name != "learning_rate"}
+        lengths |= {f"finals.{rate}.{name}": len(value) for name, value in values.items()}
+        for name in ("test_accuracy", "validation_accuracy"):
+            if not all(0 <= value <= 1 for value in values[name]):
+                raise ValueError(f"record.finals.{rate}.{name} must lie between 0 and 1")
+    for name, length in lengths.items():
+        if length not in (members, 0 if name in ("histories", "probes") else members):
+            raise ValueError(f"record.{name} has {length} entries for {members} members")
+    if record.geometry.params < 1 or record.geometry.macs < 1:
+        raise ValueError("record.geometry must count at least one parameter and one multiply-accumulate")
 
 
 def build(kind: Any, data: Any, where: str) -> Any:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import gzip
+import io
 import zlib
 from collections.abc import Collection
 from pathlib import Path
@@ -31,9 +32,13 @@ def pack(content: bytes) -> bytes:
     return gzip.compress(content, compresslevel=9, mtime=0)
 
 
-def unpack(packed: bytes, path: Path) -> bytes:
-    """What `pack` was given. Raises RecordError, naming `path`, for anything else."""
+def unpack(packed: bytes, path: Path, most_bytes: int) -> bytes:
+    """Decompress what `pack` made. Raises RecordError, naming `path`, for anything else or for more bytes."""
     try:
-        return gzip.decompress(packed)
+        with gzip.open(io.BytesIO(packed)) as file:
+            content = file.read(most_bytes + 1)
     except (OSError, EOFError, zlib.error):
         raise RecordError(path, "is not gzip (cut off, or edited)") from None
+    if len(content) > most_bytes:
+        raise RecordError(path, f"unpacks to more than {most_bytes} bytes")
+    return content

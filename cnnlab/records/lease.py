@@ -1,4 +1,4 @@
-"""A lease on one block of an arm: who holds it trains it, and the kernel ends it with the process, however that dies.
+"""A lease (file lock) on one block of an arm: its holder trains it. The kernel releases it when the process ends.
 
 It is a lock (`flock`) on a small file. On one machine that is certain, and so it is on NFS since version 4, where a
 machine that dies holds its leases until the server's grace is over (a minute or two). Where a file system locks each
@@ -11,6 +11,8 @@ import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
+
+from cnnlab.files import FileError, read_regular
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,7 @@ def take(path: Path) -> Lease | None:
     """Take the lease that a file stands for; None while another process, or another caller in this one, holds it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
         firm = True
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -55,8 +57,8 @@ def take(path: Path) -> Lease | None:
 def holder(path: Path) -> str:
     """Who holds it, for a person to read; empty if nobody does, or has not said."""
     try:
-        return path.read_text()
-    except OSError:
+        return read_regular(path, 4096).decode(errors="replace")
+    except (OSError, FileError):
         return ""
 
 

@@ -4,12 +4,14 @@ A store that is published holds compact records instead, `record.json.gz` (see `
 the same way.
 """
 
+import errno
 import glob
 import hashlib
 import json
 import os
 import shutil
 import socket
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -17,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnlab.files import flush_folder, write_bytes
+from cnnlab.files import FileError, flush_folder, read_regular, write_bytes
 from cnnlab.records import lease
 from cnnlab.records.coding import RecordError, decode, encode
 from cnnlab.records.compact import pack, unpack
@@ -25,6 +27,8 @@ from cnnlab.records.lease import Lease
 from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.record import Record
 
+MOST_BYTES = 1 << 28
+"""Size of the largest record or state file that is read: some 200 times what a sweep writes."""
 RECORD, COMPACT, PROVENANCE, FAILURE = "record.json", "record.json.gz", "provenance.json", "failure.txt"
 DIGEST = "record_sha256"
 """Key of the provenance: SHA-256 of the record's bytes, by which an edit is found out."""
@@ -61,7 +65,11 @@ class Store:
     def content(self, arm: str, block: int) -> bytes:
         """The JSON bytes of one record, not looked into. Raises FileNotFoundError, and RecordError if it is cut off."""
         path = self.record(arm, block)
-        return unpack(path.read_bytes(), path) if path.name == COMPACT else path.read_bytes()
+        try:
+            content = read_regular(path, MOST_BYTES)
+        except FileError as problem:
+            raise RecordError(path, str(problem)) from None
+        return unpack(content, path, MOST_BYTES) if path.name == COMPACT else content
 
     def read(self, arm: str, block: int) -> Record:
         """Read one record.
@@ -93,10 +101,10 @@ class Store:
         return write_bytes(path, pack(encode(record)))
 
     def provenance(self, arm: str, block: int) -> dict[str, Any]:
-        """Where a record comes from; empty if nothing (that can be read) says so."""
+        """The provenance of a record: code, machine and times; empty if there is none that can be read."""
         try:
-            facts = json.loads((self.folder(arm, block) / PROVENANCE).read_bytes())
-        except (OSError, ValueError):
+            facts = json.loads(read_regular(self.folder(arm, block) / PROVENANCE, MOST_BYTES))
+        except (OSError, ValueError, RecursionError):
             return {}
         return facts if isinstance(facts, dict) else {}
 
@@ -105,14 +113,19 @@ class Store:
 
         What a writer of this machine left half done, that was killed, is cleared away.
         """
-        lease_ = lease.take(self._lease(arm, block))
+        try:
+            lease_ = lease.take(self._lease(arm, block))
+        except OSError as problem:
+            if problem.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+                raise
+            raise RecordError(self._lease(arm, block), "is no regular file, so that it cannot be a lease") from None
         if lease_ is not None and lease_.firm:
             for draft in (self.root / arm).glob(f"{glob.escape(_draft_prefix(block))}*"):
                 shutil.rmtree(draft, ignore_errors=True)
         return lease_
 
     def tidy(self, arm: str, block: int) -> None:
-        """Clear away what a process left beside a record that was killed before it had given its lease back."""
+        """Delete the files that a killed process left beside a finished record: its lease and checkpoints."""
         shutil.rmtree(self.checkpoints(arm, block), ignore_errors=True)
         if self._lease(arm, block).exists():
             left = self.take(arm, block)
@@ -147,7 +160,7 @@ class Store:
             write_bytes(draft / PROVENANCE, json.dumps(facts, indent=1, sort_keys=True).encode() + b"\n")
             flush_folder(draft)
             if not self.has(record.arm, record.block):
-                _clear_failure(place)
+                self._free(place)
                 _rename_first(draft, place)
             flush_folder(place.parent)
         finally:
@@ -179,11 +192,18 @@ class Store:
         """
         shutil.rmtree(self.checkpoints(arm, block), ignore_errors=True)
         place = self.folder(arm, block)
-        if not place.exists():
-            return None
-        aside = place.with_name(f"{place.name}.aside-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}")
-        place.rename(aside)
-        return aside
+        return _move_aside(place) if os.path.lexists(place) else None
+
+    def _free(self, place: Path) -> None:
+        """Free a block's folder for its record: a note of failure goes, whatever else lies there is set aside."""
+        if not os.path.lexists(place):
+            return
+        if place.is_dir() and {path.name for path in place.iterdir()} <= {FAILURE}:
+            shutil.rmtree(place)
+            return
+        aside = _move_aside(place)
+        if (aside / RECORD).is_file():  # another writer's, put in place since `has` looked
+            _rename_first(aside, place)
 
 
 def require_writable(folder: Path, key: str) -> None:
@@ -193,8 +213,16 @@ def require_writable(folder: Path, key: str) -> None:
         there = next(parent for parent in (path, *path.parents) if parent.exists())
     except OSError as problem:  # a name that is too long
         raise InvalidError(key, folder, f"{problem.strerror}: choose another folder") from problem
-    usable = there.is_dir() and os.access(there, os.W_OK | os.X_OK)
-    require(usable, key, folder, f"{there} cannot be written to: choose another folder")
+    require(_takes_folders(there), key, folder, f"{there} cannot be written to: choose another folder")
+
+
+def _takes_folders(folder: Path) -> bool:
+    """Whether a folder can be made in it: tried, since an administrator may write where the kernel takes nothing."""
+    try:
+        Path(tempfile.mkdtemp(prefix=".cnnlab-", dir=folder)).rmdir()
+    except OSError:
+        return False
+    return True
 
 
 def _draft_prefix(block: int) -> str:
@@ -211,7 +239,8 @@ def _rename_first(draft: Path, place: Path) -> None:
             raise
 
 
-def _clear_failure(place: Path) -> None:
-    """Take away an earlier failure's note, so that the folder is free for the record."""
-    if place.is_dir() and {path.name for path in place.iterdir()} <= {FAILURE}:
-        shutil.rmtree(place)
+def _move_aside(place: Path) -> Path:
+    """Rename a folder to `<name>.aside-<time>`; returns where it is."""
+    aside = place.with_name(f"{place.name}.aside-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}")
+    place.rename(aside)
+    return aside

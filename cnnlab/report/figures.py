@@ -22,7 +22,7 @@ NAMES = {"none": "same width", "macs": "same compute (multiply-accumulates)", "p
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dot:
+class ArmDot:
     """One arm in a figure.
 
     Attributes:
@@ -38,16 +38,16 @@ class Dot:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Panel:
+class TaskPanel:
     """One task's column of a figure: its title, the margin (a fraction) and the dots, in the order of the axis."""
 
     title: str
     margin: float
     chance: float
-    dots: tuple[Dot, ...]
+    dots: tuple[ArmDot, ...]
 
 
-def sweep(panels: Sequence[Panel], *, title: str, factor: str, reference: str, path: Path) -> None:
+def sweep(panels: Sequence[TaskPanel], *, title: str, factor: str, reference: str, path: Path) -> None:
     """Draw every arm's members above, and its paired difference from the reference below; one column a task.
 
     Writes PNG, or whatever the suffix of `path` says.
@@ -68,7 +68,7 @@ def sweep(panels: Sequence[Panel], *, title: str, factor: str, reference: str, p
     canvas.save(figure, path)
 
 
-def _places(panel: Panel) -> tuple[list[str], dict[str, float]]:
+def _places(panel: TaskPanel) -> tuple[list[str], dict[str, float]]:
     """Levels in order, and how far each match stands beside its level."""
     levels = list(dict.fromkeys(dot.level for dot in panel.dots))
     matches = list(dict.fromkeys(dot.match for dot in panel.dots))
@@ -76,7 +76,7 @@ def _places(panel: Panel) -> tuple[list[str], dict[str, float]]:
     return levels, {match: (place - (len(matches) - 1) / 2) * spread for place, match in enumerate(matches)}
 
 
-def _members(axes: "Axes", panel: Panel) -> None:
+def _members(axes: "Axes", panel: TaskPanel) -> None:
     from cnnlab.inference.intervals import paired_t
 
     levels, beside = _places(panel)
@@ -109,7 +109,7 @@ def _members(axes: "Axes", panel: Panel) -> None:
     _finish(axes, levels)
 
 
-def _effects(axes: "Axes", panel: Panel, reference: str) -> None:
+def _effects(axes: "Axes", panel: TaskPanel, reference: str) -> None:
     levels, beside = _places(panel)
     margin = 100 * panel.margin
     axes.axhspan(-margin, margin, color="0.9", zorder=0)

@@ -21,7 +21,7 @@ INCHES, HEAD, CHARACTERS = 0.034, 0.75, 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Panel:
+class ImagePanel:
     """Images side by side.
 
     Attributes:
@@ -39,7 +39,7 @@ class Block:
 
     title: str
     classes: tuple[str, ...]
-    panels: tuple[Panel, ...]
+    panels: tuple[ImagePanel, ...]
 
 
 def samples(blocks: Sequence[Block], title: str) -> "Figure":

@@ -95,6 +95,18 @@ class SpaceToDepth(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DepthToSpace(Node):
+    """Each pixel's channels become a block x block window: block**2 times fewer channels, the reverse of SpaceToDepth.
+
+    Behind a convolution it is the sub-pixel convolution (Shi 2016). Channels are read in the order row in the block,
+    column in the block, channel, as TensorFlow's `depth_to_space` has it; PyTorch's `pixel_shuffle` puts the channel
+    first. The channels must be divisible by block**2.
+    """
+
+    block: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pad(Node):
     """Explicit padding by zeros, by reflection without the edge, or circular."""
 

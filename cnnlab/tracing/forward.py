@@ -15,7 +15,7 @@ from jax.ad_checkpoint import checkpoint_name
 
 from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.network import Pair
-from cnnlab.tracing.walk import Mark, mark_name
+from cnnlab.tracing.walk import MarkedModule, mark_name
 
 KINDS = {
     "BatchNorm": "batch",
@@ -51,7 +51,7 @@ class Forward:
 
     leaves: tuple[Leaf, ...]
     run: Callable[[list[Any], Any], Any]
-    marking: Callable[[], contextlib.AbstractContextManager[list[Mark]]]
+    marking: Callable[[], contextlib.AbstractContextManager[list[MarkedModule]]]
 
     @property
     def arrays(self) -> list[jax.ShapeDtypeStruct]:
@@ -106,8 +106,8 @@ def _nnx(module: nnx.Module) -> Forward:
         return _first(model(image))
 
     @contextlib.contextmanager
-    def marking() -> Iterator[list[Mark]]:
-        marks: list[Mark] = []
+    def marking() -> Iterator[list[MarkedModule]]:
+        marks: list[MarkedModule] = []
         with contextlib.ExitStack() as stack:
             for name, kind in KINDS.items():
                 stack.enter_context(mock.patch.object(getattr(nnx, name), "__call__", _marker(kind, marks)))
@@ -116,7 +116,7 @@ def _nnx(module: nnx.Module) -> Forward:
     return Forward(leaves=tuple(leaves), run=run, marking=marking)
 
 
-def _marker(kind: str, marks: list[Mark]) -> Callable[..., Any]:
+def _marker(kind: str, marks: list[MarkedModule]) -> Callable[..., Any]:
     """A method that stands in for a module's own: it returns its input, under a name."""
 
     def call(self: Any, *inputs: Any, **named: Any) -> Any:
@@ -125,8 +125,8 @@ def _marker(kind: str, marks: list[Mark]) -> Callable[..., Any]:
     return call
 
 
-def _mark(value: Any, kind: str, path: str, marks: list[Mark]) -> Any:
-    marks.append(Mark(kind=kind, path=path))
+def _mark(value: Any, kind: str, path: str, marks: list[MarkedModule]) -> Any:
+    marks.append(MarkedModule(kind=kind, path=path))
     return checkpoint_name(value, mark_name(len(marks) - 1))  # type: ignore[no-untyped-call]
 
 
@@ -146,8 +146,8 @@ def _linen(module: Any, image: jax.ShapeDtypeStruct) -> Forward:
         return _first(module.apply(jax.tree.unflatten(treedef, arrays), image, rngs={"dropout": key}))
 
     @contextlib.contextmanager
-    def marking() -> Iterator[list[Mark]]:
-        marks: list[Mark] = []
+    def marking() -> Iterator[list[MarkedModule]]:
+        marks: list[MarkedModule] = []
 
         def intercept(following: Any, inputs: Any, named: Any, context: Any) -> Any:
             kinds = [kind for name, kind in KINDS.items() if isinstance(context.module, getattr(linen, name))]
@@ -163,7 +163,7 @@ def _linen(module: Any, image: jax.ShapeDtypeStruct) -> Forward:
 
 
 def failed(module: Any, image: jax.ShapeDtypeStruct, problem: Exception) -> InvalidError:
-    """What a module's own code raised, in one line."""
+    """Describe an error of the module's own code in one line."""
     said = next((line.strip() for line in str(problem).splitlines() if line.strip()), "")
     shape = "x".join(map(str, image.shape[1:]))
     why = f"its forward pass fails on a {shape} image: {type(problem).__name__}: {said}"

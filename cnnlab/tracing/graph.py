@@ -23,7 +23,7 @@ from cnnlab.spec.network import (
     Pool,
     TransposedConv,
 )
-from cnnlab.tracing.values import Part, Seen, TracingError, whole
+from cnnlab.tracing.values import Part, TracedArray, TracingError, whole
 
 IMAGE = "image"
 WEIGHTED = (Conv, TransposedConv, Dense)
@@ -31,14 +31,14 @@ AVERAGES = (Pool, GlobalAveragePool)
 """Layers behind which a factor is part of the average."""
 
 
-class Graph:
-    """Collects layers in the order in which the forward pass makes them."""
+class TracedGraph:
+    """The network built so far: layers in the order in which the forward pass makes them."""
 
     def __init__(self, size: Pair, channels: int) -> None:
         """Begin with an image of (height, width) `size`."""
         self.nodes: dict[str, Node] = {IMAGE: Input(name=IMAGE, channels=channels)}
         self.maps: dict[str, Map] = {IMAGE: Map(size=size, channels=channels)}
-        self.settled: dict[Seen, Seen] = {}
+        self.settled: dict[TracedArray, TracedArray] = {}
         self._owner: dict[Part, str] = {}
         self._kinds: dict[str, str] = {}
 
@@ -48,7 +48,7 @@ class Graph:
         assert found is not None, "the image's size is known, so every map's is"
         return found
 
-    def current(self, value: Seen) -> Seen:
+    def current(self, value: TracedArray) -> TracedArray:
         """The value itself, or the layer that it has become."""
         return self.settled[value] if value in self.settled else value
 
@@ -98,9 +98,9 @@ class Graph:
                 raise TracingError(f"uses {part.path} a second time; layers of a network share no weights")
             self._owner[part] = name
 
-    def value(self, name: str, like: Seen) -> Seen:
+    def value(self, name: str, like: TracedArray) -> TracedArray:
         """A layer's map as an array laid out as `like`."""
-        return Seen(node=name, shape=like.shape, roles=like.roles, taps=whole(like.roles, like.shape))
+        return TracedArray(node=name, shape=like.shape, roles=like.roles, taps=whole(like.roles, like.shape))
 
     def absorbs(self, name: str, parts: frozenset[Part]) -> bool:
         """Give a layer its bias, if it has none and this is one: as many numbers as it has filters."""
@@ -150,7 +150,7 @@ class Graph:
 
 
 def elementwise(
-    graph: Graph, source: str, kind: str, channels: int, parts: frozenset[Part] = frozenset(), title: str = ""
+    graph: TracedGraph, source: str, kind: str, channels: int, parts: frozenset[Part] = frozenset(), title: str = ""
 ) -> str:
     """Append an elementwise layer that leaves `channels`; without a `title` it is numbered."""
     params = sum(part.size for part in parts)

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from cnnlab.spec.network import Conv, Node, Pair, Pool, TransposedConv
-from cnnlab.tracing.graph import Graph
+from cnnlab.tracing.graph import TracedGraph
 from cnnlab.tracing.pointwise import spread
 from cnnlab.tracing.settle import settle
-from cnnlab.tracing.values import SPATIAL, Held, Known, Part, Role, Seen, TracingError, Value
+from cnnlab.tracing.values import SPATIAL, Held, Known, Part, Role, TracedArray, TracingError, Value
 from cnnlab.tracing.views import Handler
 
 Shape = tuple[int, ...]
@@ -17,10 +17,10 @@ KINDS: dict[str, Literal["max", "avg"]] = {"max": "max", "min": "max", "sum": "a
 """Pool that a reduction is; a minimum reads what a maximum reads."""
 
 
-def _convolution(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
+def _convolution(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
     """A convolution, transposed where the image is dilated, or a window with fixed weights."""
     image, kernel = inputs
-    if not isinstance(image, Seen) or not isinstance(kernel, Known | Held):
+    if not isinstance(image, TracedArray) or not isinstance(kernel, Known | Held):
         raise TracingError("convolves with a kernel that depends on the image")
     params = eqn.params
     dims = params["dimension_numbers"]
@@ -49,7 +49,7 @@ def _convolution(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
 
 
 def _conv_node(
-    graph: Graph, source: str, kernel: Known | Held, size: Pair, pairs: dict[str, Any], groups: int, filters: int
+    graph: TracedGraph, source: str, kernel: Known | Held, size: Pair, pairs: dict[str, Any], groups: int, filters: int
 ) -> Node:
     """The layer that a convolution is; see `_convolution`."""
     parts = kernel.parts if isinstance(kernel, Held) else frozenset[Part]()
@@ -91,7 +91,7 @@ def _conv_node(
     )
 
 
-def _facing(graph: Graph, value: Seen, spec: tuple[int, ...]) -> Seen:
+def _facing(graph: TracedGraph, value: TracedArray, spec: tuple[int, ...]) -> TracedArray:
     """Make a view a layer whose axes are batch, channels and the two of the map, as a convolution reads them."""
     wanted: list[Role] = list(value.roles)
     if wanted[spec[0]] != "batch":
@@ -114,11 +114,11 @@ def module_of(parts: frozenset[Part]) -> str:
     return path if part.place < 0 else f"{path}.{part.place}"
 
 
-def _pool(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
+def _pool(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
     """`reduce_window`: a pool, or a window over channels, which reads one pixel."""
     params, name = eqn.params, eqn.primitive.name
     image = inputs[0]
-    assert isinstance(image, Seen), "the only array among the inputs"
+    assert isinstance(image, TracedArray), "the only array among the inputs"
     window, strides, padding = (params[key] for key in ("window_dimensions", "window_strides", "padding"))
     if max(params["base_dilation"]) > 1 or max(params["window_dilation"]) > 1:
         raise TracingError("is a pool with dilation")

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from cnnlab.spec.network import Add, Combine, Resize
-from cnnlab.tracing.graph import Graph, elementwise
+from cnnlab.tracing.graph import TracedGraph, elementwise
 from cnnlab.tracing.settle import ARITHMETIC, CHANNELS, settle, untouched
-from cnnlab.tracing.values import SPATIAL, Fold, Held, Role, Seen, TracingError, Value, same_taps, unique
+from cnnlab.tracing.values import SPATIAL, Fold, Held, Role, TracedArray, TracingError, Value, same_taps, unique
 
 SILENT = frozenset(
     {
@@ -94,7 +94,9 @@ FOLDS: dict[str, Fold] = {"max": "max", "min": "max", "add": "avg", "add_any": "
 """Functions that make one window of shifted views."""
 
 
-def pointwise(graph: Graph, name: str, label: str, shape: tuple[int, ...], inputs: Sequence[Value]) -> Seen:
+def pointwise(
+    graph: TracedGraph, name: str, label: str, shape: tuple[int, ...], inputs: Sequence[Value]
+) -> TracedArray:
     """Follow an elementwise function of arrays of one shape; smaller ones are repeated along axes of length 1.
 
     Args:
@@ -102,12 +104,12 @@ def pointwise(graph: Graph, name: str, label: str, shape: tuple[int, ...], input
         name: of JAX's primitive.
         label: of the function a user would name, such as `gelu`.
         shape: of the result.
-        inputs: at least one is `Seen`.
+        inputs: at least one is `TracedArray`.
 
     Raises:
         TracingError: its inputs read one map at different places, and their function is no window's.
     """
-    seen = [stretched(graph.current(value), shape) for value in inputs if isinstance(value, Seen)]
+    seen = [stretched(graph.current(value), shape) for value in inputs if isinstance(value, TracedArray)]
     held = [value for value in inputs if isinstance(value, Held)]
     parts = frozenset[Any]().union(*(value.parts for value in held))
     if len(seen) == 1 and name in ("add", "add_any") and _is_bias(graph, seen[0], held, shape):
@@ -118,7 +120,7 @@ def pointwise(graph: Graph, name: str, label: str, shape: tuple[int, ...], input
     return replace(joined, ops=ops, parts=joined.parts | parts)
 
 
-def stretched(value: Seen, shape: tuple[int, ...]) -> Seen:
+def stretched(value: TracedArray, shape: tuple[int, ...]) -> TracedArray:
     """Repeat a view along its axes of length 1 until it has a shape; those axes are then free."""
     for axis, (have, want) in enumerate(zip(value.shape, shape, strict=True)):
         if have != want:
@@ -126,7 +128,7 @@ def stretched(value: Seen, shape: tuple[int, ...]) -> Seen:
     return value
 
 
-def freed(value: Seen, axis: int, length: int) -> Seen:
+def freed(value: TracedArray, axis: int, length: int) -> TracedArray:
     """Give an axis of length 1 another length, along which nothing changes."""
     role = value.roles[axis]
     taps = value.taps
@@ -145,7 +147,7 @@ def _with(tap: Any, side: int, positions: Any) -> Any:
     return (positions, tap[1]) if side == 0 else (tap[0], positions)
 
 
-def _is_bias(graph: Graph, value: Seen, held: Sequence[Held], shape: tuple[int, ...]) -> bool:
+def _is_bias(graph: TracedGraph, value: TracedArray, held: Sequence[Held], shape: tuple[int, ...]) -> bool:
     """Whether this sum adds the bias of the layer it reads, which the layer then has."""
     if len(held) != 1 or value.ops or value.parts or not untouched(graph, value):
         return False
@@ -153,7 +155,7 @@ def _is_bias(graph: Graph, value: Seen, held: Sequence[Held], shape: tuple[int, 
     return varies <= set(value.axes("channel")) and graph.absorbs(value.node, held[0].parts)
 
 
-def _joined(graph: Graph, name: str, seen: list[Seen], shape: tuple[int, ...]) -> tuple[Seen, bool]:
+def _joined(graph: TracedGraph, name: str, seen: list[TracedArray], shape: tuple[int, ...]) -> tuple[TracedArray, bool]:
     """One view for all that an elementwise function reads, and whether the function is a layer or window itself."""
     first, is_layer = seen[0], False
     for other in seen[1:]:
@@ -171,16 +173,16 @@ def _joined(graph: Graph, name: str, seen: list[Seen], shape: tuple[int, ...]) -
     return first, is_layer
 
 
-def _ops(one: Seen, other: Seen) -> tuple[str, ...]:
+def _ops(one: TracedArray, other: TracedArray) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*one.ops, *other.ops)))
 
 
-def _alike(one: Seen, other: Seen) -> bool:
+def _alike(one: TracedArray, other: TracedArray) -> bool:
     """Whether two views are laid out alike along the height and the width."""
     return all(one.axes(role) == other.axes(role) for role in (*SPATIAL, "batch"))
 
 
-def _slid(graph: Graph, name: str, one: Seen, other: Seen) -> bool:
+def _slid(graph: TracedGraph, name: str, one: TracedArray, other: TracedArray) -> bool:
     """Whether two views of one map are taps of one window: neither is the map itself, and none carries weights."""
     return (
         one.node == other.node
@@ -193,7 +195,7 @@ def _slid(graph: Graph, name: str, one: Seen, other: Seen) -> bool:
     )
 
 
-def _merged(graph: Graph, name: str, one: Seen, other: Seen, shape: tuple[int, ...]) -> Seen:
+def _merged(graph: TracedGraph, name: str, one: TracedArray, other: TracedArray, shape: tuple[int, ...]) -> TracedArray:
     """Append the layer in which two layers' maps meet."""
     roles = agreed(one.roles, other.roles)
     pair = tuple(spread(graph, value, roles, shape) for value in (one, other))
@@ -217,7 +219,7 @@ def agreed(one: Sequence[Role], other: Sequence[Role]) -> tuple[Role, ...]:
     return tuple(found)
 
 
-def spread(graph: Graph, value: Seen, roles: Sequence[Role], shape: tuple[int, ...]) -> Seen:
+def spread(graph: TracedGraph, value: TracedArray, roles: Sequence[Role], shape: tuple[int, ...]) -> TracedArray:
     """Make a view a layer that has these roles and this shape: one pixel or one channel is repeated by a layer."""
     wanted = {role: [s for s, r in zip(shape, roles, strict=True) if r == role] for role in (*SPATIAL, "channel")}
     value = settle(graph, value)

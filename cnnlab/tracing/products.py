@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from cnnlab.spec.network import Conv, Dense, Flatten, Node
-from cnnlab.tracing.graph import Graph
+from cnnlab.tracing.graph import TracedGraph
 from cnnlab.tracing.layers import module_of
 from cnnlab.tracing.settle import CHANNELS, interpolated, settle
-from cnnlab.tracing.values import SPATIAL, Held, Known, Role, Seen, TracingError, Value, unique, whole
+from cnnlab.tracing.values import SPATIAL, Held, Known, Role, TracedArray, TracingError, Value, unique, whole
 from cnnlab.tracing.views import Handler, moved
 
 ROUNDING = 1e-5
@@ -27,7 +27,7 @@ class Product:
         shape: of the result. made: numbers along the weights' axes.
     """
 
-    value: Seen
+    value: TracedArray
     weights: Known | Held
     own: tuple[int, ...]
     other: tuple[int, ...]
@@ -40,7 +40,7 @@ class Product:
         return tuple(new if axis < 0 else self.value.roles[axis] for axis in self.layout)
 
 
-def _dot_general(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
+def _dot_general(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
     product = _product(graph, eqn, inputs)
     value, weights = product.value, product.weights
     learned = isinstance(weights, Held) and bool(weights.parts)
@@ -58,13 +58,13 @@ def _dot_general(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
     )
 
 
-def _product(graph: Graph, eqn: Any, inputs: list[Value]) -> Product:
+def _product(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Product:
     """Read the step's parameters, whichever factor the image's array is."""
     (contracted, batch) = eqn.params["dimension_numbers"]
-    first = isinstance(inputs[0], Seen)
+    first = isinstance(inputs[0], TracedArray)
     value, weights = inputs if first else inputs[::-1]
     own, other = contracted if first else contracted[::-1]
-    if not isinstance(value, Seen) or not isinstance(weights, Known | Held):
+    if not isinstance(value, TracedArray) or not isinstance(weights, Known | Held):
         raise TracingError("multiplies two arrays that depend on the image, as attention does")
     if batch[0]:
         raise TracingError("multiplies each group by weights of its own")
@@ -78,7 +78,7 @@ def _product(graph: Graph, eqn: Any, inputs: list[Value]) -> Product:
     )
 
 
-def _channels(graph: Graph, product: Product) -> Value:
+def _channels(graph: TracedGraph, product: Product) -> Value:
     """A dense layer on a vector, a 1x1 convolution on a map."""
     value = settle(graph, product.value)
     assert isinstance(product.weights, Held), "asked before"
@@ -96,10 +96,10 @@ def _channels(graph: Graph, product: Product) -> Value:
         node = Dense(name=graph.titled(name, "dense"), inputs=source, units=product.made, bias=False)
     graph.add(node, graph.size(value.node), product.made, parts)
     roles = product.roles("channel")
-    return Seen(node=node.name, shape=product.shape, roles=roles, taps=whole(roles, product.shape))
+    return TracedArray(node=node.name, shape=product.shape, roles=roles, taps=whole(roles, product.shape))
 
 
-def _everything(graph: Graph, product: Product) -> Value:
+def _everything(graph: TracedGraph, product: Product) -> Value:
     """A dense layer that contracts pixels and channels at once: it flattens the map itself."""
     value = settle(graph, product.value)
     assert isinstance(product.weights, Held), "asked before"
@@ -109,7 +109,7 @@ def _everything(graph: Graph, product: Product) -> Value:
     node = Dense(name=name, inputs=(flat.name,), units=product.made, bias=False)
     graph.add(node, (1, 1), product.made, product.weights.parts)
     roles = product.roles("channel")
-    return Seen(node=name, shape=product.shape, roles=roles, taps=whole(roles, product.shape))
+    return TracedArray(node=name, shape=product.shape, roles=roles, taps=whole(roles, product.shape))
 
 
 def _fixed(product: Product) -> Value:
@@ -121,7 +121,7 @@ def _fixed(product: Product) -> Value:
     return replace(value, shape=product.shape, roles=roles, ops=tuple(dict.fromkeys((*value.ops, "fixed_weights"))))
 
 
-def _interpolated(graph: Graph, product: Product, weights: Known) -> Value:
+def _interpolated(graph: TracedGraph, product: Product, weights: Known) -> Value:
     """Pixels along one axis of the map mixed by a constant matrix, of which each column is one output."""
     axis = next(axis for axis in product.own if product.value.shape[axis] != 1)
     role = product.value.roles[axis]
@@ -139,7 +139,7 @@ def _interpolated(graph: Graph, product: Product, weights: Known) -> Value:
     return replace(value, shape=product.shape, roles=product.roles(role), taps=taps, fold="avg")
 
 
-def _unmixed(graph: Graph, value: Seen, side: int) -> Seen:
+def _unmixed(graph: TracedGraph, value: TracedArray, side: int) -> TracedArray:
     """Make a view a layer, unless it is a layer's map that was at most interpolated along the other axis."""
     length = graph.size(value.node)[side]
     fresh = all(np.array_equal(tap[side], np.arange(length)) for tap in value.taps)

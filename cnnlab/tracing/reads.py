@@ -1,4 +1,4 @@
-"""Which layer reads these pixels? From the positions that every output reads along one axis, back to the window."""
+"""Find the layer from the positions that every output reads along one axis."""
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction

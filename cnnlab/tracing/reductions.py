@@ -6,16 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 from cnnlab.spec.network import GlobalAveragePool, Node, Pool
-from cnnlab.tracing.graph import Graph
+from cnnlab.tracing.graph import TracedGraph
 from cnnlab.tracing.layers import KINDS
 from cnnlab.tracing.settle import CHANNELS, settle
-from cnnlab.tracing.values import SPATIAL, Fold, Seen, Tap, TracingError, Value, unique
+from cnnlab.tracing.values import SPATIAL, Fold, Tap, TracedArray, TracingError, Value, unique
 from cnnlab.tracing.views import Handler, without
 
 
-def _reduce(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
+def _reduce(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
     value, what = inputs[0], eqn.primitive.name.rpartition("_")[2]
-    assert isinstance(value, Seen), "the only input"
+    assert isinstance(value, TracedArray), "the only input"
     value, axes = graph.current(value), tuple(eqn.params["axes"])
     roles = {value.roles[axis] for axis in axes if value.shape[axis] != 1}
     if "batch" in roles:
@@ -30,7 +30,7 @@ def _reduce(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
     return without(value, axes)
 
 
-def _over_map(graph: Graph, value: Seen, what: str, pixels: Sequence[int]) -> Seen:
+def _over_map(graph: TracedGraph, value: TracedArray, what: str, pixels: Sequence[int]) -> TracedArray:
     """Append the layer that reads the whole map; the axes stay, with length 1."""
     value = settle(graph, value)
     if KINDS[what] == "avg":
@@ -42,7 +42,7 @@ def _over_map(graph: Graph, value: Seen, what: str, pixels: Sequence[int]) -> Se
     return graph.value(node.name, replace(value, shape=_shortened(value, pixels)))
 
 
-def _over_blocks(graph: Graph, value: Seen, fold: Fold, pixels: Sequence[int]) -> Seen:
+def _over_blocks(graph: TracedGraph, value: TracedArray, fold: Fold, pixels: Sequence[int]) -> TracedArray:
     """Make each place along some axes of the map a tap; the axes stay, with length 1."""
     if set(value.ops) - {CHANNELS} and not value.fold:
         value = settle(graph, value)
@@ -58,7 +58,7 @@ def _over_blocks(graph: Graph, value: Seen, fold: Fold, pixels: Sequence[int]) -
     return replace(value, shape=_shortened(value, pixels), taps=unique(taps), fold=fold)
 
 
-def _shortened(value: Seen, axes: Sequence[int]) -> tuple[int, ...]:
+def _shortened(value: TracedArray, axes: Sequence[int]) -> tuple[int, ...]:
     return tuple(1 if axis in axes else size for axis, size in enumerate(value.shape))
 
 

@@ -1,4 +1,4 @@
-"""A reshape as what it does to axes: it splits and joins them, flattens a map, or moves pixels into channels."""
+"""Reshapes: they split or join axes, flatten a map, or move pixels into channels."""
 
 import itertools
 import math
@@ -8,15 +8,15 @@ from dataclasses import replace
 import numpy as np
 
 from cnnlab.spec.network import Flatten
-from cnnlab.tracing.graph import Graph
+from cnnlab.tracing.graph import TracedGraph
 from cnnlab.tracing.settle import CHANNELS, interpolated, settle
-from cnnlab.tracing.values import SPATIAL, Positions, Role, Seen, Tap, TracingError, unique, whole
+from cnnlab.tracing.values import SPATIAL, Positions, Role, Tap, TracedArray, TracingError, unique, whole
 
 Group = tuple[tuple[int, ...], tuple[int, ...]]
 """Neighbouring axes of the old shape, and those of the new one that hold the same numbers."""
 
 
-def reshaped(graph: Graph, value: Seen, shape: tuple[int, ...]) -> Seen:
+def reshaped(graph: TracedGraph, value: TracedArray, shape: tuple[int, ...]) -> TracedArray:
     """Follow a reshape.
 
     Raises:
@@ -60,18 +60,20 @@ def _groups(old: tuple[int, ...], new: tuple[int, ...]) -> Iterator[Group]:
         yield tuple(range(a, i)), tuple(range(b, j))
 
 
-def _kinds(value: Seen, axes: tuple[int, ...]) -> set[Role]:
+def _kinds(value: TracedArray, axes: tuple[int, ...]) -> set[Role]:
     return {value.roles[axis] for axis in axes if value.shape[axis] != 1} - {"free"}
 
 
-def _flattens(value: Seen, old: tuple[int, ...], new: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+def _flattens(value: TracedArray, old: tuple[int, ...], new: tuple[int, ...], shape: tuple[int, ...]) -> bool:
     """Whether a group lays all pixels and channels along one axis."""
     needed = [a for a, role in enumerate(value.roles) if role in (*SPATIAL, "channel") and value.shape[a] != 1]
     several = len([axis for axis in new if shape[axis] != 1]) <= 1 and len(needed) > 1
     return several and bool(_kinds(value, old) & set(SPATIAL)) and set(needed) <= set(old)
 
 
-def _regroups(graph: Graph, value: Seen, old: tuple[int, ...], new: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+def _regroups(
+    graph: TracedGraph, value: TracedArray, old: tuple[int, ...], new: tuple[int, ...], shape: tuple[int, ...]
+) -> bool:
     """Whether a group splits or joins the one axis of rows or columns that are no longer a layer's own."""
     counts = [sum(size[axis] != 1 for axis in axes) for size, axes in ((value.shape, old), (shape, new))]
     sides = [SPATIAL.index(role) for role in _kinds(value, old) if role in SPATIAL and len(value.axes(role)) == 1]
@@ -84,7 +86,7 @@ def _regroups(graph: Graph, value: Seen, old: tuple[int, ...], new: tuple[int, .
     return counts != [1, 1] and bool(sides) and (pending or not all(fit))
 
 
-def _flat(graph: Graph, value: Seen, shape: tuple[int, ...], new: tuple[int, ...]) -> Seen:
+def _flat(graph: TracedGraph, value: TracedArray, shape: tuple[int, ...], new: tuple[int, ...]) -> TracedArray:
     """Append the layer that flattens a map."""
     value = settle(graph, value)
     channels = math.prod(shape[axis] for axis in new)
@@ -94,10 +96,10 @@ def _flat(graph: Graph, value: Seen, shape: tuple[int, ...], new: tuple[int, ...
     roles: list[Role] = ["free"] * len(shape)
     roles[next(axis for axis, size in enumerate(shape) if size == batch)] = "batch"
     roles[next(axis for axis in new if shape[axis] == channels)] = "channel"
-    return Seen(node=node.name, shape=shape, roles=tuple(roles), taps=whole(tuple(roles), shape))
+    return TracedArray(node=node.name, shape=shape, roles=tuple(roles), taps=whole(tuple(roles), shape))
 
 
-def _joined(value: Seen, old: tuple[int, ...], news: list[int]) -> tuple[Role, list[int]]:
+def _joined(value: TracedArray, old: tuple[int, ...], news: list[int]) -> tuple[Role, list[int]]:
     """Role of a group's new axes, and which spatial axes it lays side by side as channels."""
     kinds = _kinds(value, old)
     if not kinds:
@@ -117,7 +119,7 @@ def _joined(value: Seen, old: tuple[int, ...], news: list[int]) -> tuple[Role, l
     raise TracingError(f"lays {' and '.join(sorted(kinds))} along one axis")
 
 
-def _stack(value: Seen, axes: list[int]) -> Seen:
+def _stack(value: TracedArray, axes: list[int]) -> TracedArray:
     """Make each place of some spatial axes a tap of its own; the axes keep their length as channels."""
     if not axes:
         return value
@@ -135,7 +137,7 @@ def _stack(value: Seen, axes: list[int]) -> Seen:
 
 
 def _reshape_tap(
-    value: Seen,
+    value: TracedArray,
     tap: Tap,
     groups: list[Group],
     spread: list[tuple[int, ...]],

@@ -1,4 +1,4 @@
-"""From a view of a layer to a layer of its own: which window reads these pixels, and what is done to them."""
+"""Turns a view of a layer into new layers: the window that reads its pixels, and the function applied to them."""
 
 import itertools
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ import numpy as np
 from cnnlab.geometry.axis import Beyond, Layer, Resample, Slide
 from cnnlab.spec.net import ACTIVATIONS
 from cnnlab.spec.network import Explicit, GroupPad, Node, Pad, Pair, Pool, Resize, SpaceToDepth
-from cnnlab.tracing.graph import Graph, elementwise
+from cnnlab.tracing.graph import TracedGraph, elementwise
 from cnnlab.tracing.reads import Read, recognised
-from cnnlab.tracing.values import SPATIAL, Positions, Seen, TracingError, tap_key
+from cnnlab.tracing.values import SPATIAL, Positions, TracedArray, TracingError, tap_key
 
 ARITHMETIC, CHANNELS = "arithmetic", "channels"
 """Names of what is too small for a layer behind an average, or anywhere: constants, and channels moved about."""
@@ -49,8 +49,8 @@ NAMED = frozenset(
 """Functions of jax.nn, and the zoo's, by which an elementwise layer is called."""
 
 
-def settle(graph: Graph, value: Seen) -> Seen:
-    """Make a view a layer, or the layers, that it stands for; a layer's own map is returned as it is.
+def settle(graph: TracedGraph, value: TracedArray) -> TracedArray:
+    """Replace a view by the layer or layers that compute it; a layer's own map is returned unchanged.
 
     Raises:
         TracingError: no layer reads these pixels.
@@ -70,12 +70,12 @@ def settle(graph: Graph, value: Seen) -> Seen:
     return made
 
 
-def is_layer(graph: Graph, value: Seen) -> bool:
+def is_layer(graph: TracedGraph, value: TracedArray) -> bool:
     """Whether a value is a layer's map and nothing else."""
     return not value.ops and not value.parts and untouched(graph, value) and _same_channels(graph, value)
 
 
-def untouched(graph: Graph, value: Seen) -> bool:
+def untouched(graph: TracedGraph, value: TracedArray) -> bool:
     """Whether each place reads its own pixel of the layer's map."""
     size = graph.size(value.node)
     return len(value.taps) == 1 and all(
@@ -84,7 +84,7 @@ def untouched(graph: Graph, value: Seen) -> bool:
     )
 
 
-def reads(value: Seen) -> tuple[list[Read], list[Read]]:
+def reads(value: TracedArray) -> tuple[list[Read], list[Read]]:
     """Positions that each output reads along the height and the width.
 
     Raises TracingError if the pixels read are not all pairs of rows and columns.
@@ -97,12 +97,12 @@ def reads(value: Seen) -> tuple[list[Read], list[Read]]:
     return height, width
 
 
-def plain(value: Seen) -> bool:
+def plain(value: TracedArray) -> bool:
     """Whether rows and columns are evenly spaced, as in a crop of a zero-padded map."""
     return all(_even(positions.ravel()) for tap in value.taps for positions in tap)
 
 
-def interpolated(graph: Graph, value: Seen, side: int, kind: str) -> bool:
+def interpolated(graph: TracedGraph, value: TracedArray, side: int, kind: str) -> bool:
     """Whether a view's rows (side 0) or columns (1) are those of the map, or an interpolation of this kind."""
     layer = recognised(reads(value)[side], graph.size(value.node)[side])
     return layer == Slide() or (isinstance(layer, Resample) and layer.kind == kind)
@@ -117,11 +117,11 @@ def _sets(positions: Sequence[Positions]) -> list[Read]:
     return [frozenset(map(int, read)) for read in zip(*(found.ravel() for found in positions), strict=True)]
 
 
-def _same_channels(graph: Graph, value: Seen) -> bool:
+def _same_channels(graph: TracedGraph, value: TracedArray) -> bool:
     return value.channels == graph.maps[value.node].channels
 
 
-def _kind(graph: Graph, value: Seen, name: str) -> str:
+def _kind(graph: TracedGraph, value: TracedArray, name: str) -> str:
     """Name of the elementwise layer behind the window; empty if none is needed."""
     same = value.channels == graph.maps[name].channels
     ops = [op for op in value.ops if op != CHANNELS]
@@ -133,7 +133,7 @@ def _kind(graph: Graph, value: Seen, name: str) -> str:
     return choices[0] if choices else "affine" if value.parts else ARITHMETIC if ops else CHANNELS
 
 
-def _window(graph: Graph, value: Seen) -> str:
+def _window(graph: TracedGraph, value: TracedArray) -> str:
     """Append the layer whose windows are the pixels that a view reads."""
     channels = graph.maps[value.node].channels
     assert channels is not None, "known where the size is"
@@ -152,7 +152,7 @@ def _window(graph: Graph, value: Seen) -> str:
     return graph.add(node, made, channels * (node.block**2 if isinstance(node, SpaceToDepth) else 1))
 
 
-def _spatial(graph: Graph, source: str, layers: Sequence[Layer | None], fold: str) -> Node | None:
+def _spatial(graph: TracedGraph, source: str, layers: Sequence[Layer | None], fold: str) -> Node | None:
     """Find the pad, crop, pool or resize that two axes make together; None if they make none."""
     height, width = layers
     if isinstance(height, Resample) or isinstance(width, Resample):
@@ -174,7 +174,7 @@ def _spatial(graph: Graph, source: str, layers: Sequence[Layer | None], fold: st
     return Pool(name=name, inputs=(source,), kind=kind, kernel=kernel, stride=stride, padding=padding)
 
 
-def _padded(graph: Graph, source: str, padding: Explicit, mode: Beyond) -> Pad:
+def _padded(graph: TracedGraph, source: str, padding: Explicit, mode: Beyond) -> Pad:
     """Find the padding of a map; one side after the other is one padding."""
     before = graph.nodes[source]
     if isinstance(before, Pad) and before.mode == mode:
@@ -192,7 +192,7 @@ def _sum(one: Explicit, other: Explicit) -> Explicit:
     return (top + above, bottom + below), (left + before, right + behind)
 
 
-def _resized(graph: Graph, source: str, height: Layer | None, width: Layer | None) -> Node | None:
+def _resized(graph: TracedGraph, source: str, height: Layer | None, width: Layer | None) -> Node | None:
     """Find the interpolation of two axes, of which one may stay as it is."""
     found = [axis for axis in (height, width) if isinstance(axis, Resample)]
     if any(axis not in (*found, Slide()) for axis in (height, width)) or len({axis.kind for axis in found}) > 1:
@@ -201,7 +201,7 @@ def _resized(graph: Graph, source: str, height: Layer | None, width: Layer | Non
     return Resize(name=graph.numbered("resize"), inputs=(source,), scale=(scales[0], scales[1]), kind=found[0].kind)
 
 
-def _blocks(graph: Graph, value: Seen, layers: Sequence[Layer | None]) -> Node | None:
+def _blocks(graph: TracedGraph, value: TracedArray, layers: Sequence[Layer | None]) -> Node | None:
     """Find the layer that lays the pixels of a block side by side as channels."""
     height, width = layers
     block = height.taps if isinstance(height, Slide) else 1
@@ -210,7 +210,7 @@ def _blocks(graph: Graph, value: Seen, layers: Sequence[Layer | None]) -> Node |
     return None
 
 
-def _corners(graph: Graph, value: Seen, made: Pair) -> Node | None:
+def _corners(graph: TracedGraph, value: TracedArray, made: Pair) -> Node | None:
     """Find the layer that pads four groups of channels towards four corners, and lays them side by side."""
     total = made[0] - graph.size(value.node)[0], made[1] - graph.size(value.node)[1]
     if value.fold != "stack" or min(total) < 0:

@@ -1,4 +1,4 @@
-"""From a Flax module to the network it computes, and XLA's opinion of what that costs."""
+"""Trace a Flax module to the network it computes, and count its cost by XLA."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ import jax
 from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.network import Network, Pair
 from cnnlab.tracing.forward import Forward, failed, forward, images
-from cnnlab.tracing.graph import IMAGE, Graph
+from cnnlab.tracing.graph import IMAGE, TracedGraph
 from cnnlab.tracing.settle import settle
-from cnnlab.tracing.values import Held, Part, Refused, Role, Seen, TracingError, Value, whole
+from cnnlab.tracing.values import Held, Part, Refused, Role, TracedArray, TracingError, Value, whole
 from cnnlab.tracing.walk import Walker
 
 BATCH = 2
@@ -44,11 +44,11 @@ def trace(module: Any, size: Pair, channels: int) -> Network:
     with taken.marking() as marks:
         jaxpr = _jaxpr(module, taken, image)
     parts = [Part(path=leaf.path, size=leaf.array.size) for leaf in taken.leaves if leaf.learned]
-    graph = Graph(size, channels)
+    graph = TracedGraph(size, channels)
     walker = Walker(graph, marks, parts)
     inputs: list[Value] = [_held(leaf.path, leaf.learned, leaf.array) for leaf in taken.leaves]
     roles: tuple[Role, ...] = ("batch", "height", "width", "channel")
-    inputs.append(Seen(node=IMAGE, shape=image.shape, roles=roles, taps=whole(roles, image.shape)))
+    inputs.append(TracedArray(node=IMAGE, shape=image.shape, roles=roles, taps=whole(roles, image.shape)))
     (output,) = walker.run(jaxpr.jaxpr, jaxpr.consts, inputs)
     return graph.network(_output(graph, module, output))
 
@@ -89,11 +89,11 @@ def _held(path: str, learned: bool, array: jax.ShapeDtypeStruct) -> Held:
     return Held(shape=array.shape, parts=parts, varying=tuple(length > 1 for length in array.shape))
 
 
-def _output(graph: Graph, module: Any, output: Value) -> str:
+def _output(graph: TracedGraph, module: Any, output: Value) -> str:
     """Name of the layer that gives the output; raises `InvalidError`, naming the step that could not be followed."""
     if isinstance(output, Refused):
         raise InvalidError("module", output.what, f"this step {output.why}; {KNOWN}")
-    if not isinstance(output, Seen):
+    if not isinstance(output, TracedArray):
         raise InvalidError("module", type(module).__name__, "its output does not depend on the image")
     try:
         return settle(graph, output).node

@@ -1,4 +1,4 @@
-"""What a trace knows of each array of a forward pass: a constant, something the module holds, or a view of a layer."""
+"""The kinds of arrays in a traced forward pass: constants, arrays that the module holds, and views of a layer."""
 
 import math
 from collections.abc import Callable
@@ -37,7 +37,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Known:
-    """A constant, computed only if somebody asks for its value."""
+    """A constant, computed only when its value is needed."""
 
     shape: tuple[int, ...]
     make: Callable[[], Any]
@@ -63,7 +63,7 @@ class Held:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Seen:
+class TracedArray:
     """An array computed from the image: a pointwise function of the pixels that it reads of one layer's map.
 
     Attributes:
@@ -102,7 +102,7 @@ class Refused:
     why: str
 
 
-Value = Known | Held | Seen | Refused
+Value = Known | Held | TracedArray | Refused
 
 
 def whole(roles: tuple[Role, ...], shape: tuple[int, ...]) -> tuple[Tap, ...]:
@@ -122,7 +122,7 @@ def tap_key(tap: Tap) -> tuple[Any, ...]:
     return tuple((positions.shape, positions.tobytes()) for positions in tap)
 
 
-def same_taps(one: Seen, other: Seen) -> bool:
+def same_taps(one: TracedArray, other: TracedArray) -> bool:
     """Whether two views read the same pixels, place by place."""
     return {tap_key(tap) for tap in one.taps} == {tap_key(tap) for tap in other.taps}
 

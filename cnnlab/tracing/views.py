@@ -9,17 +9,30 @@ from typing import Any
 import numpy as np
 
 from cnnlab.spec.network import Concat
-from cnnlab.tracing.graph import Graph
+from cnnlab.tracing.graph import TracedGraph
 from cnnlab.tracing.pointwise import agreed, freed, spread, stretched
 from cnnlab.tracing.reshape import reshaped
 from cnnlab.tracing.settle import CHANNELS, interpolated, plain, settle, untouched
-from cnnlab.tracing.values import SPATIAL, Known, Positions, Role, Seen, Tap, TracingError, Value, same_taps, unique
+from cnnlab.tracing.values import (
+    SPATIAL,
+    Known,
+    Positions,
+    Role,
+    Tap,
+    TracedArray,
+    TracingError,
+    Value,
+    same_taps,
+    unique,
+)
 
-Handler = Callable[[Graph, Any, list[Value]], Value | list[Value]]
+Handler = Callable[[TracedGraph, Any, list[Value]], Value | list[Value]]
 
 
-def picked(graph: Graph, value: Seen, axis: int, index: Positions, step: int = 1, beside: bool = False) -> Seen:
-    """Take these places of one axis, in this order; `beside` what is done to the map's other axis, or after it.
+def picked(
+    graph: TracedGraph, value: TracedArray, axis: int, index: Positions, step: int = 1, beside: bool = False
+) -> TracedArray:
+    """Select positions of one axis, in this order; `beside` what is done to the map's other axis, or after it.
 
     Raises TracingError for a part of the batch.
     """
@@ -47,7 +60,7 @@ def picked(graph: Graph, value: Seen, axis: int, index: Positions, step: int = 1
     return replace(value, shape=shape, taps=taps, step=(strides[0], strides[1]))
 
 
-def ready(graph: Graph, value: Seen, role: Role, beside: bool = False) -> Seen:
+def ready(graph: TracedGraph, value: TracedArray, role: Role, beside: bool = False) -> TracedArray:
     """Make a view a layer before pixels are taken of it, if it is more than a crop or a window along the other axis."""
     pending = value.fold == "" and bool(set(value.ops) - {CHANNELS} or value.parts)
     side = SPATIAL.index(role)
@@ -64,7 +77,7 @@ def moved(tap: Tap, side: int, positions: Positions) -> Tap:
     return (positions, tap[1]) if side == 0 else (tap[0], positions)
 
 
-def _slice(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
+def _slice(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
     value, strides = _seen(inputs), eqn.params["strides"]
     for axis, (start, limit) in enumerate(zip(eqn.params["start_indices"], eqn.params["limit_indices"], strict=True)):
         step = 1 if strides is None else strides[axis]
@@ -72,20 +85,20 @@ def _slice(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
     return value
 
 
-def _split(graph: Graph, eqn: Any, inputs: list[Value]) -> list[Value]:
+def _split(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> list[Value]:
     axis, ends = eqn.params["axis"], np.cumsum((0, *eqn.params["sizes"]))
     value = _seen(inputs)
     return [picked(graph, value, axis, np.arange(a, b)) for a, b in itertools.pairwise(ends)]
 
 
-def _rev(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
+def _rev(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
     value = _seen(inputs)
     for axis in eqn.params["dimensions"]:
         value = picked(graph, value, axis, np.arange(value.shape[axis])[::-1])
     return value
 
 
-def _dynamic_slice(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
+def _dynamic_slice(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
     value = _seen(inputs[:1])
     for axis, (start, size) in enumerate(zip(inputs[1:], eqn.params["slice_sizes"], strict=True)):
         if size == value.shape[axis]:
@@ -97,7 +110,7 @@ def _dynamic_slice(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
     return value
 
 
-def _gather(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
+def _gather(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
     """`x[:, indices]` along one axis, with constant indices."""
     value, indices, dims = _seen(inputs[:1]), inputs[1], eqn.params["dimension_numbers"]
     axes = dims.start_index_map
@@ -111,7 +124,7 @@ def _gather(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
     return picked(graph, value, axes[0], np.clip(indices.value[:, 0], 0, value.shape[axes[0]] - 1), beside=True)
 
 
-def _transpose(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
+def _transpose(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
     value, order = _seen(inputs), eqn.params["permutation"]
     taps = []
     for tap in value.taps:
@@ -124,17 +137,17 @@ def _transpose(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
     return replace(value, shape=shape, roles=roles, taps=tuple(taps))
 
 
-def _reshape(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
+def _reshape(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
     if eqn.params["dimensions"] is not None:
         raise TracingError("reshapes and permutes at once")
     return reshaped(graph, _seen(inputs), tuple(eqn.outvars[0].aval.shape))
 
 
-def _squeeze(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
+def _squeeze(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
     return without(_seen(inputs), eqn.params["dimensions"])
 
 
-def without(value: Seen, axes: Sequence[int]) -> Seen:
+def without(value: TracedArray, axes: Sequence[int]) -> TracedArray:
     """Drop axes: of channels, free ones, and those of the map that have length 1."""
     for axis in sorted(axes, reverse=True):
         if value.roles[axis] == "batch":
@@ -147,7 +160,7 @@ def without(value: Seen, axes: Sequence[int]) -> Seen:
     return value
 
 
-def _broadcast_in_dim(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
+def _broadcast_in_dim(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
     value, shape = _seen(inputs[:1]), tuple(eqn.params["shape"])
     places = eqn.params["broadcast_dimensions"]
     value = stretched(value, tuple(shape[place] for place in places))
@@ -157,7 +170,7 @@ def _broadcast_in_dim(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
     return replace(value, shape=shape, roles=tuple(roles))
 
 
-def _pad(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
+def _pad(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
     value = _seen(inputs[:1])
     for axis, (low, high, interior) in enumerate(eqn.params["padding_config"]):
         if interior:
@@ -168,7 +181,7 @@ def _pad(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
     return value if value.ops else settle(graph, value)  # some of the channels may be one corner of a `GroupPad`
 
 
-def _padded(graph: Graph, value: Seen, axis: int, low: int, high: int) -> Seen:
+def _padded(graph: TracedGraph, value: TracedArray, axis: int, low: int, high: int) -> TracedArray:
     """Pad or crop one axis."""
     role, length = value.roles[axis], value.shape[axis]
     shape = (*value.shape[:axis], length + low + high, *value.shape[axis + 1 :])
@@ -184,11 +197,11 @@ def _padded(graph: Graph, value: Seen, axis: int, low: int, high: int) -> Seen:
     return replace(value, shape=shape, taps=(moved(value.taps[0], side, np.arange(-low, length + high)),))
 
 
-def _concatenate(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
+def _concatenate(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
     axis, shape = eqn.params["dimension"], tuple(eqn.outvars[0].aval.shape)
     if len(inputs) == 1:
         return inputs[0]
-    seen = [graph.current(value) for value in inputs if isinstance(value, Seen)]
+    seen = [graph.current(value) for value in inputs if isinstance(value, TracedArray)]
     role = next((value.roles[axis] for value in seen if value.roles[axis] in SPATIAL), None)
     if any(value.roles[axis] == "batch" for value in seen):
         raise TracingError("lays batches one behind the other")
@@ -205,7 +218,7 @@ def _concatenate(graph: Graph, eqn: Any, inputs: list[Value]) -> Value:
     return replace(seen[0], shape=shape, taps=(moved(seen[0].taps[0], side, positions),))
 
 
-def _beside(graph: Graph, seen: list[Seen], axis: int, shape: tuple[int, ...]) -> Seen:
+def _beside(graph: TracedGraph, seen: list[TracedArray], axis: int, shape: tuple[int, ...]) -> TracedArray:
     """Lay channels side by side: of one view, of pixels of one map, or of several layers."""
     roles = seen[0].roles
     for value in seen[1:]:
@@ -232,9 +245,9 @@ def _beside(graph: Graph, seen: list[Seen], axis: int, shape: tuple[int, ...]) -
     return graph.value(node.name, replace(first, shape=shape, roles=roles))
 
 
-def _seen(inputs: list[Value]) -> Seen:
+def _seen(inputs: list[Value]) -> TracedArray:
     (value,) = inputs
-    if not isinstance(value, Seen):
+    if not isinstance(value, TracedArray):
         raise TracingError("reads the image at places that depend on the image")
     return value
 

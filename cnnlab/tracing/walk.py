@@ -1,4 +1,4 @@
-"""Follows a forward pass step by step and keeps, for each array, what is known of it."""
+"""Goes through a forward pass step by step and keeps a `Value` for each array."""
 
 import functools
 import itertools
@@ -14,10 +14,10 @@ from jax.extend import core
 
 from cnnlab.spec.network import Norm
 from cnnlab.tracing import layers, pointwise, products, reductions, views
-from cnnlab.tracing.graph import Graph, elementwise
+from cnnlab.tracing.graph import TracedGraph, elementwise
 from cnnlab.tracing.layers import module_of
 from cnnlab.tracing.settle import NAMED, settle
-from cnnlab.tracing.values import Held, Known, Part, Refused, Seen, TracingError, Value
+from cnnlab.tracing.values import Held, Known, Part, Refused, TracedArray, TracingError, Value
 
 HANDLERS: dict[str, views.Handler] = {**views.HANDLERS, **layers.HANDLERS, **reductions.HANDLERS, **products.HANDLERS}
 
@@ -47,8 +47,8 @@ LIBRARIES = tuple(str(Path(place).parent) for place in (str(jax.__file__), str(f
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mark:
-    """A module that is followed as one layer: what it is, and where it sits."""
+class MarkedModule:
+    """A module that is traced as one layer: its kind, and its path in the net."""
 
     kind: str
     path: str
@@ -57,7 +57,7 @@ class Mark:
 class Walker:
     """Walks the steps of a forward pass; `graph` grows."""
 
-    def __init__(self, graph: Graph, marks: Sequence[Mark], parts: Iterable[Part]) -> None:
+    def __init__(self, graph: TracedGraph, marks: Sequence[MarkedModule], parts: Iterable[Part]) -> None:
         """Begin; the step `mark_name(place)` stands for the module `marks[place]`, `parts` is all that is learned."""
         self.graph, self._parts = graph, {part.path: part for part in parts}
         self.marks = {mark_name(place): mark for place, mark in enumerate(marks)}
@@ -99,9 +99,9 @@ class Walker:
             return made
         if name == "scan":
             return self._scan(eqn, inputs, within)
-        if not any(isinstance(value, Seen) for value in inputs):
+        if not any(isinstance(value, TracedArray) for value in inputs):
             return _constants(eqn, inputs)
-        inputs = [self.graph.current(value) if isinstance(value, Seen) else value for value in inputs]
+        inputs = [self.graph.current(value) if isinstance(value, TracedArray) else value for value in inputs]
         if name == "name" and eqn.params["name"] in self.marks:
             return [self._module(self.marks[eqn.params["name"]], inputs[0])]
         if name in HANDLERS:
@@ -112,9 +112,9 @@ class Walker:
             return [pointwise.pointwise(self.graph, name, _label(eqn, within), shape, inputs)]
         raise TracingError("is no layer, window or elementwise function")
 
-    def _module(self, mark: Mark, value: Value) -> Value:
+    def _module(self, mark: MarkedModule, value: Value) -> Value:
         """Append the layer that a marked module is."""
-        if not isinstance(value, Seen):
+        if not isinstance(value, TracedArray):
             return value
         value = settle(self.graph, value)
         parts = frozenset(part for path, part in self._parts.items() if path.startswith(f"{mark.path}."))
@@ -235,7 +235,7 @@ def _row(value: Value, turn: int) -> Value:
         case Held():
             split = {Part(path=p.path, size=p.size // value.shape[0], place=turn) for p in value.parts}
             return Held(shape=shape, parts=frozenset(split), varying=value.varying[1:])
-        case Seen():
+        case TracedArray():
             raise TracingError("scans over the image")
     return value
 
@@ -245,7 +245,7 @@ def _stacked(values: Sequence[Value], shape: tuple[int, ...]) -> Value:
     refused = next((value for value in values if isinstance(value, Refused)), None)
     if refused is not None:
         return replace(refused, shape=shape)
-    if any(isinstance(value, Seen) for value in values):
+    if any(isinstance(value, TracedArray) for value in values):
         return Refused(shape=shape, what="scan", why="stacks arrays that depend on the image")
     parts = frozenset[Part]().union(*(value.parts for value in values if isinstance(value, Held)))
     return Held(shape=shape, parts=parts, varying=(True,) * len(shape))

@@ -1,4 +1,4 @@
-"""A record taken apart: one record a member, for trackers that group runs themselves."""
+"""Split a record into one record a member, for trackers that group runs themselves."""
 
 import dataclasses
 from typing import Any

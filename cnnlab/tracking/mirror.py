@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cnnlab.tracking import service
-from cnnlab.tracking.run import Artifact, Picture, Run, Table
+from cnnlab.tracking.run import Artifact, Picture, Table, TrackedRun
 from cnnlab.tracking.series import AXIS, Histogram, Row, best, rows, summary
 
 if TYPE_CHECKING:
@@ -39,18 +39,18 @@ log = logging.getLogger(__name__)
 
 
 class MirrorError(Exception):
-    """What a run holds cannot be shown: the next one may well be."""
+    """The content of one run cannot be sent; other runs may still be."""
 
 
-class Mirror:
-    """A tracker that W&B stands behind."""
+class WandbTracker:
+    """A tracker that sends runs to Weights & Biases."""
 
     def __init__(self, *, mode: service.Mode, directory: Path, project: str) -> None:
         self.mode, self.directory, self.project = mode, directory, project
         self._failures = 0
         self._opened = False
 
-    def log(self, run: Run) -> None:
+    def log(self, run: TrackedRun) -> None:
         """Mirror one run; never raises because of W&B, the disk, the network or what the run holds."""
         if self._failures >= PATIENCE:
             return
@@ -67,7 +67,7 @@ class Mirror:
         else:
             self._failures = 0
 
-    def _warn(self, run: Run, error: Exception) -> None:
+    def _warn(self, run: TrackedRun, error: Exception) -> None:
         """Say in one line what is missing in W&B, and why."""
         end = "; no further run is tried" if self._failures >= PATIENCE else ""
         log.warning("W&B %s: run %s is not mirrored, its record is safe (%s)%s", self.mode, run.id, _line(error), end)
@@ -84,7 +84,7 @@ class Mirror:
         except Exception as error:
             log.warning("W&B %s: the service did not stop (%s)", self.mode, _line(error))
 
-    def _send(self, run: Run) -> None:
+    def _send(self, run: TrackedRun) -> None:
         """Open a W&B run, fill it and finish it. Raises MirrorError, or whatever else goes wrong."""
         self._prepare()
         import wandb
@@ -148,8 +148,8 @@ class Mirror:
         )
 
 
-def fill(opened: "wandb.Run", run: Run) -> None:
-    """Log what a run holds. Every series is drawn over images seen."""
+def fill(opened: "wandb.Run", run: TrackedRun) -> None:
+    """Log the content of a run. The x-axis of every series is the number of images seen."""
     if run.record is not None:
         opened.define_metric(AXIS, hidden=True)
         # one by one: W&B ignores the summary of a pattern

@@ -1,10 +1,10 @@
-"""What is tracked, and by whom: a run, the tracker's interface, and the choice of one."""
+"""What is tracked: a run with its tables, pictures and files, and the runs of one arm."""
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from cnnlab.spec.invalid import require_choice
 from cnnlab.spec.record import Record
 from cnnlab.tracking.members import each
-
-MODES = ("off", "offline", "online")
 
 UNITS = ("arm", "seed")
 """What a run is: a block of an arm, its members summed up; or each member, for a dashboard that groups them itself."""
@@ -41,7 +39,7 @@ class Artifact:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class TrackedRun:
     """One run as W&B shows it.
 
     Attributes:
@@ -68,46 +66,6 @@ class Run:
     artifact: Artifact | None = None
 
 
-class Tracker(Protocol):
-    """Where runs are mirrored. No method ever raises because of what is behind it."""
-
-    def log(self, run: Run) -> None:
-        """Mirror one finished run."""
-
-    def close(self) -> None:
-        """End whatever the tracker started; it may be called twice."""
-
-
-class Off:
-    """Tracks nothing, and never imports W&B."""
-
-    def log(self, run: Run) -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-def tracker(mode: str, directory: Path, project: str = "cnnlab") -> Tracker:
-    """The tracker of a mode. Nothing is imported, written or sent before the first run is logged.
-
-    Args:
-        mode: `off`; `offline` writes below `directory`, to look at with `wandb leet` or send with `wandb sync` later;
-            `online` also sends, and needs a network and a key.
-        directory: where W&B keeps its files, in a folder `wandb`; made when needed.
-        project: W&B project of all runs.
-
-    Raises:
-        InvalidError: another mode.
-    """
-    require_choice("tracker.mode", mode, MODES)
-    if mode == "off":
-        return Off()
-    from cnnlab.tracking.mirror import Mirror
-
-    return Mirror(mode="online" if mode == "online" else "offline", directory=directory, project=project)
-
-
 def arm_runs(
     record: Record,
     *,
@@ -118,7 +76,7 @@ def arm_runs(
     notes: str = "",
     config: Mapping[str, Any] | None = None,
     pictures: Mapping[str, Picture] | None = None,
-) -> tuple[Run, ...]:
+) -> tuple[TrackedRun, ...]:
     """The runs of one block of an arm: one, or one a member.
 
     Args:
@@ -135,7 +93,7 @@ def arm_runs(
     block = f"{record.arm}-b{record.block}"
     if unit == "arm":
         return (
-            Run(
+            TrackedRun(
                 id=run_id(block),
                 name=name,
                 group=group,
@@ -148,7 +106,7 @@ def arm_runs(
             ),
         )
     return tuple(
-        Run(
+        TrackedRun(
             id=run_id(f"{block}-s{one.members[0]}"),
             name=f"{name} seed {one.members[0]}",
             group=group,

@@ -69,7 +69,7 @@ def rows(record: Record) -> list[Row]:
 
 
 def best(record: Record) -> dict[str, str]:
-    """Series that are summed up by their best moment, and which that is: `max` or `min`."""
+    """Series whose summary is their best value, and whether that is the `max` or the `min`."""
     return {
         name: extreme
         for name, values in sorted(_epochs(record).items())

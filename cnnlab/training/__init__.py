@@ -1,1 +1,1 @@
-"""One step, one run, one arm; where members go hides behind `cnnlab.training.members.train`."""
+"""Training: one step, one member, one arm. `cnnlab.training.members.train` chooses how members are trained."""

@@ -10,11 +10,11 @@ from pathlib import Path
 from cnnlab.geometry.measured import measured
 from cnnlab.spec.arm import Arm, plain
 from cnnlab.spec.record import COMMON, OWN, PROTOCOL, Finals, Record, Tried, Tuning
-from cnnlab.training.run import LinearFit, Purpose, Result, Run, tuning_seeds
+from cnnlab.training.run import LinearFit, MemberRun, Purpose, Result, tuning_seeds
 from cnnlab.training.tuning import FACTOR, choose, extend
 from cnnlab.zoo.lowering import network
 
-Work = Sequence[Run] | Sequence[LinearFit]
+Work = Sequence[MemberRun] | Sequence[LinearFit]
 Answer = list[Result] | list[float]
 Training = Generator[Work, Answer, Record]
 
@@ -62,7 +62,8 @@ def evaluate(
 ) -> Generator[Work, Answer, list[Result]]:
     """Train one member a seed at one learning rate."""
     answer = yield [
-        Run(arm=arm, seed=seed, learning_rate=learning_rate, purpose=purpose, checkpoints=checkpoints) for seed in seeds
+        MemberRun(arm=arm, seed=seed, learning_rate=learning_rate, purpose=purpose, checkpoints=checkpoints)
+        for seed in seeds
     ]
     return [result for result in answer if isinstance(result, Result)]
 
@@ -80,7 +81,8 @@ def tune(arm: Arm, checkpoints: Path | None = None) -> Generator[Work, Answer, T
     while rates:
         runs = [(rate, seed) for rate in rates for seed in seeds]
         answer = yield [
-            Run(arm=arm, seed=seed, learning_rate=rate, purpose="tune", checkpoints=checkpoints) for rate, seed in runs
+            MemberRun(arm=arm, seed=seed, learning_rate=rate, purpose="tune", checkpoints=checkpoints)
+            for rate, seed in runs
         ]
         results = [result for result in answer if isinstance(result, Result)]
         for place, rate in enumerate(rates):

@@ -1,7 +1,7 @@
-"""Checkpoints of long trainings: what a killed one had reached, from where the same training goes on to the same bytes.
+"""Checkpoints of long trainings: a killed training continues from the last one and ends with the same bytes.
 
-Orbax writes each beside the last and puts it in place by one rename, so that a kill leaves one of the two. Whatever is
-not exactly this training's (other code, packages or processor, a torn or edited file) is as if it were not there.
+Orbax writes a new checkpoint beside the last one and renames it into place, so that a kill leaves one of the two. A
+checkpoint of another training, code, package version or processor, or a torn or edited file, is not used.
 """
 
 import contextlib
@@ -27,13 +27,13 @@ from cnnlab.processor import instructions, processor
 from cnnlab.spec.arm import plain
 from cnnlab.spec.record import PROTOCOL
 from cnnlab.training.program import State
-from cnnlab.training.run import Run
+from cnnlab.training.run import MemberRun
 from cnnlab.zoo import native
 
 EVERY = 10.0
 """Seconds between checkpoints; a shorter training has none. One of a small net takes a tenth of a second."""
 SHARE = 0.05
-"""Of a training's time that checkpoints may take at most, on a disk that is slow."""
+"""Largest share of a training's time that checkpoints may take, on a slow disk."""
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy")
 SHA256 = "sha256"
 
@@ -45,7 +45,7 @@ Look = tuple[int, Mapping[str, Array | NDArray[Any]]]
 
 @dataclass(kw_only=True)
 class Progress:
-    """How far the members that are trained together have come: all that the rest of their training depends on.
+    """The state of members that are trained together: all that the rest of their training depends on.
 
     Attributes:
         epochs: finished ones.
@@ -60,14 +60,14 @@ class Progress:
 
 @dataclass(kw_only=True)
 class Keeper:
-    """Keeps the progress of runs that are trained together, and finds it again.
+    """Writes and reads the checkpoints of runs that are trained together.
 
     Attributes:
         folder: of their own; None where nothing is kept.
         strategy: how they are trained, one of `members.STRATEGIES`.
     """
 
-    runs: Sequence[Run]
+    runs: Sequence[MemberRun]
     strategy: str
     folder: Path | None
     began: float = field(default_factory=lambda: time.monotonic())
@@ -75,7 +75,7 @@ class Keeper:
     took: float = 0.0
 
     def found(self, fresh: State) -> Progress | None:
-        """The progress that an earlier process has left; None if there is none that can be used.
+        """Read the checkpoint of an earlier process; None if there is none that can be used.
 
         Args:
             fresh: a state of the same net and optimiser, for its structure.
@@ -90,7 +90,7 @@ class Keeper:
             return None
 
     def keep(self, progress: Progress, final: bool) -> None:
-        """Write the progress, if it would cost much to come there again.
+        """Write a checkpoint if repeating the work since the last one would take long.
 
         A write that fails costs the checkpoint and no more: what is wrong with a disk is told of records.
 
@@ -149,7 +149,7 @@ class Keeper:
         return Progress(epochs=facts["epochs"], state=state, journals=facts["journals"], looks=looks)
 
 
-def keeper(runs: Sequence[Run], strategy: str) -> Keeper:
+def keeper(runs: Sequence[MemberRun], strategy: str) -> Keeper:
     """The keeper of runs of one arm that are trained together."""
     kept = runs[0].checkpoints
     name = "/".join([runs[0].purpose, *(f"{run.seed} {run.learning_rate!r}" for run in runs)])

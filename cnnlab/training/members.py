@@ -1,4 +1,4 @@
-"""Where members go: one call that trains a batch of members of one arm, by the strategy that suits the backend.
+"""Trains members of one arm: one after the other, or side by side, as suits the backend.
 
 On CPU members run one after the other: XLA:CPU runs a convolution with a member axis many times slower than without.
 On an accelerator, which one small net does not fill, they train side by side along a member axis. A stretch of steps is
@@ -27,8 +27,8 @@ from cnnlab.spec.task import Task
 from cnnlab.training.checkpoints import Look, Progress, keeper
 from cnnlab.training.probing import probed
 from cnnlab.training.program import State, alone, program
-from cnnlab.training.run import Result, Run
-from cnnlab.training.schedule import factors, recorded
+from cnnlab.training.run import MemberRun, Result
+from cnnlab.training.schedule import factors, log_spaced_steps
 
 STRATEGIES = ("sequential", "native", "side_by_side")
 """Members one after the other, with XLA's convolutions or with our own (`cnnlab.zoo.native`), or all at once."""
@@ -42,6 +42,7 @@ AT_CHANCE = 2.33
 learned nothing: it is counted as diverged, as if its loss were not finite."""
 
 Journal = dict[str, Any]
+OnEnd = Callable[[MemberRun, State], None]
 
 
 def strategy_for(backend: str) -> str:
@@ -49,13 +50,17 @@ def strategy_for(backend: str) -> str:
     return "sequential" if backend == "cpu" else "side_by_side"
 
 
-def train(runs: Sequence[Run], source: Source, strategy: str) -> list[Result]:
-    """Train runs of ONE arm and one purpose; results in their order. Raises InvalidError for an unknown strategy."""
+def train(runs: Sequence[MemberRun], source: Source, strategy: str, on_end: OnEnd | None = None) -> list[Result]:
+    """Train runs of ONE arm and one purpose; results in their order. Raises InvalidError for an unknown strategy.
+
+    Args:
+        on_end: called with every run and its last state, without a member axis, as the run ends; it only reads it.
+    """
     require_choice("strategy", strategy, STRATEGIES)
     if strategy != "side_by_side":
-        return [result for run in runs for result in _train_together([run], source, strategy)]
+        return [result for run in runs for result in _train_together([run], source, strategy, on_end)]
     groups = [runs[first : first + SIDE_BY_SIDE] for first in range(0, len(runs), SIDE_BY_SIDE)]
-    return [result for group in groups for result in _train_together(group, source, strategy)]
+    return [result for group in groups for result in _train_together(group, source, strategy, on_end)]
 
 
 @functools.lru_cache(maxsize=8)
@@ -66,7 +71,7 @@ def dataset(task: Task, source: Source) -> Dataset:
 
 @dataclass(frozen=True)
 class Compiled:
-    """The functions of a `Program`, jitted: for a lone member, or along a leading member axis.
+    """The jitted functions of a `Program`: for one member, or for several along a leading member axis.
 
     Attributes:
         many: takes steps of an epoch in one program; None where steps are not to be taken in a loop.
@@ -74,7 +79,7 @@ class Compiled:
 
     init: Callable[[int], State]
     step: Callable[..., Any]
-    look: Callable[..., Any]
+    measure_step: Callable[..., Any]
     logits: Callable[..., Any]
     many: Callable[..., Any] | None
 
@@ -122,7 +127,7 @@ def compiled(arm: Arm, strategy: str) -> Compiled:
     def many(
         state: State, images: Array, labels: Array, batches: Array, rates: Array, begin: Array, end: Array
     ) -> tuple[State, Array]:
-        """Take the steps from `begin` to `end`: stretches of any length share a program. Others' losses are 0."""
+        """Take the steps from `begin` to `end` - 1, any number by one program; losses of other steps are 0."""
 
         def one(place: Array, carried: tuple[State, Array]) -> tuple[State, Array]:
             state, losses = carried
@@ -135,13 +140,36 @@ def compiled(arm: Arm, strategy: str) -> Compiled:
     return Compiled(
         built.init,
         jax.jit(built.step, donate_argnums=0),
-        jax.jit(built.look),
+        jax.jit(built.measure_step),
         jax.jit(built.logits),
         jax.jit(many, donate_argnums=0) if built.loops else None,
     )
 
 
-def _train_together(runs: Sequence[Run], source: Source, strategy: str) -> list[Result]:
+@dataclass
+class Shown:
+    """The members' training images on the device: those of one epoch, put there anew only where others are drawn.
+
+    Attributes:
+        trains: the training draw of every member. join: of many arrays makes one.
+    """
+
+    trains: Sequence[Split]
+    join: Callable[[Sequence[Any]], Any]
+    drawn: Sequence[Any] = ()
+    images: Any = None
+
+    def in_epoch(self, epoch: int) -> Any:
+        """The images of an epoch, ([members,] n, side, side, channels)."""
+        drawn = [train.in_epoch(epoch) for train in self.trains]
+        if [id(one) for one in drawn] != [id(one) for one in self.drawn]:
+            self.drawn, self.images = drawn, jax.device_put(self.join(drawn))
+        return self.images
+
+
+def _train_together(
+    runs: Sequence[MemberRun], source: Source, strategy: str, on_end: OnEnd | None = None
+) -> list[Result]:
     """Train members side by side, or exactly one without a member axis."""
     arm, lone = runs[0].arm, strategy != "side_by_side"
     filled = [*runs, *[runs[-1]] * (0 if lone else SIDE_BY_SIDE - len(runs))]
@@ -151,7 +179,7 @@ def _train_together(runs: Sequence[Run], source: Source, strategy: str) -> list[
     run = compiled(arm, strategy)
     join: Callable[[Sequence[Any]], Any] = only if lone else stack
     state = join([run.init(one.seed) for one in filled])
-    train_images = jax.device_put(join([train.images for train, _ in draws]))
+    shown = Shown([train for train, _ in draws], join)
     train_labels = jax.device_put(join([train.labels for train, _ in draws]))
     orders = [epoch_orders(arm.task.train_images, arm.recipe.epochs, one.seed) for one in filled]
     rates = _joined([np.float32(one.learning_rate) for one in filled], lone)
@@ -165,10 +193,11 @@ def _train_together(runs: Sequence[Run], source: Source, strategy: str) -> list[
 
     steps_per_epoch = -(-arm.task.train_images // arm.recipe.batch_size)
     factor = factors(arm.recipe.schedule, steps_per_epoch * arm.recipe.epochs)
-    watched = set(recorded(len(factor))) if runs[0].purpose == "own" else set()
-    checked = set(recorded(arm.recipe.epochs))
+    watched = set(log_spaced_steps(len(factor))) if runs[0].purpose == "own" else set()
+    checked = set(log_spaced_steps(arm.recipe.epochs))
     validation = [validation for _, validation in draws]
     for epoch in range(begin, arm.recipe.epochs):
+        train_images = shown.in_epoch(epoch)
         order = _joined([own[epoch] for own in orders], lone)
         batches = np.split(order, range(arm.recipe.batch_size, arm.task.train_images, arm.recipe.batch_size), axis=-1)
         first = epoch * steps_per_epoch
@@ -179,7 +208,7 @@ def _train_together(runs: Sequence[Run], source: Source, strategy: str) -> list[
             if start in watch:
                 given = train_images, train_labels, batches[start], paces[start]
                 seen = epoch * arm.task.train_images + start * arm.recipe.batch_size
-                looks.append((seen, run.look(state, *given)))
+                looks.append((seen, run.measure_step(state, *given)))
             state, found = run.advance(state, train_images, train_labels, batches, paces, range(start, stop))
             losses += found
         by_member = np.asarray(jax.device_get(losses)).reshape(len(losses), -1).mean(0)
@@ -196,11 +225,15 @@ def _train_together(runs: Sequence[Run], source: Source, strategy: str) -> list[
         checkpoints.keep(reached, final=reached.epochs == arm.recipe.epochs)
     for member, journal in enumerate(journals):
         journal["stats"] = _series(looks, member, lone)
+    if on_end is not None:
+        ends = jax.device_get(state)
+        for member, one in enumerate(runs):
+            on_end(one, ends if lone else jax.tree.map(operator.itemgetter(member), ends))
     return _finish(runs, data, draws, run.logits, state, journals, lone)
 
 
 def _finish(
-    runs: Sequence[Run],
+    runs: Sequence[MemberRun],
     data: Dataset,
     draws: Sequence[tuple[Split, Split]],
     logits: Any,
@@ -238,7 +271,7 @@ def _finish(
 
 
 def at_chance(validation_accuracy: float, task: Task) -> bool:
-    """Whether a validation accuracy is what guessing may reach."""
+    """Whether a validation accuracy is too close to chance to show that anything was learned (see `AT_CHANCE`)."""
     error = math.sqrt(task.chance * (1 - task.chance) / task.validation_images)
     return validation_accuracy <= task.chance + AT_CHANCE * error
 

@@ -1,4 +1,4 @@
-"""Looks into a trained member: its probes, taken after the last step, so that they cannot change the run."""
+"""Runs the probes of a trained member after its last step, so that they cannot change the training."""
 
 import functools
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from jax import Array
 
 from cnnlab.data import Split
 from cnnlab.probes.measuring import measure
-from cnnlab.probes.trained import Layers, Trained, Values, sample, watched
+from cnnlab.probes.trained import Layers, TrainedMember, Values, sample, watched
 from cnnlab.spec.arm import Arm
 from cnnlab.training.program import State, program
 from cnnlab.zoo.lowering import network
@@ -22,13 +22,13 @@ TRAIN_IMAGES, TEST_IMAGES = 256, 256
 AT_ONCE = 256
 
 QUICKLY_COMPILED = {"xla_backend_optimization_level": 0}
-"""The gradient at the image is taken twice a member: compiling it costs more than it can ever win back."""
+"""The input gradient is computed twice a member: an optimised program takes longer to compile than it saves."""
 
 Instruments = tuple[Callable[..., dict[str, Array]], Callable[..., Array]]
 
 
 def probed(arm: Arm, state: State, train: Split, test: Split) -> dict[str, float]:
-    """Every probe of one trained member, by path, to six significant digits; values that are not finite are left out.
+    """Run every probe of one trained member: values by path, six significant digits, only those that are finite.
 
     Args: see `member`.
     """
@@ -36,8 +36,8 @@ def probed(arm: Arm, state: State, train: Split, test: Split) -> dict[str, float
     return {path: float(f"{value:.6g}") for path, value in found.items() if np.isfinite(value)}
 
 
-def member(arm: Arm, state: State, train: Split, test: Split) -> Trained:
-    """One member as probes look at it.
+def member(arm: Arm, state: State, train: Split, test: Split) -> TrainedMember:
+    """Make the input of the probes from one member.
 
     Args:
         arm: net, recipe and task.
@@ -56,7 +56,7 @@ def member(arm: Arm, state: State, train: Split, test: Split) -> Trained:
         every = {at: np.zeros(shapes[at].shape, np.float32) for at in (net.output, net.features)}
         return np.asarray(back(state, images, {**every, name: sent}))
 
-    return Trained(
+    return TrainedMember(
         network=net,
         size=(arm.task.side, arm.task.side),
         task=arm.task,
@@ -70,7 +70,7 @@ def member(arm: Arm, state: State, train: Split, test: Split) -> Trained:
 
 @functools.lru_cache(maxsize=4)
 def instruments(arm: Arm) -> Instruments:
-    """What is compiled for an arm, weights being arguments: outputs of the watched layers, and a gradient at the image.
+    """Compile an arm's functions of weights and images: outputs of the watched layers, and an input gradient.
 
     The latter pulls back through the logits and the last map at once: what is sent from one of them is zero elsewhere.
     """

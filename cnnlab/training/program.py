@@ -1,4 +1,4 @@
-"""The compiled part of an arm: how weights begin, ONE training step, and the logits of a batch."""
+"""The compiled part of an arm: initial weights, one training step, and the logits of a batch."""
 
 import functools
 from collections.abc import Callable, Iterable
@@ -18,7 +18,7 @@ from cnnlab.spec.network import Activation, Conv, Network, Node, TransposedConv
 from cnnlab.spec.recipe import Recipe
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.module import Net
-from cnnlab.zoo.operations import Way, convolving, native_can
+from cnnlab.zoo.operations import ConvBackend, convolving, native_can
 
 Tree = Any
 """A pytree of arrays."""
@@ -27,13 +27,13 @@ Each = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def alone(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as it is: there is one member, without a member axis."""
+    """Return the function unchanged: for one member, without a member axis."""
     return function
 
 
 @dataclass(frozen=True)
 class State:
-    """What a step carries on: trainable weights, batch statistics and the optimiser's moments."""
+    """The training state: trainable weights, batch statistics and the optimiser's moments."""
 
     params: Tree
     statistics: Tree
@@ -53,8 +53,8 @@ class Program:
         init: seed -> `State`. Draws each layer's weights from the seed and the layer's name alone.
         step: (state, images, labels, index, rate) -> (state, loss). `images` and `labels` are the whole training draw,
             `index` (batch,) picks from it; `rate` is this step's learning rate.
-        look: the same arguments -> statistics of the step that would be taken. It changes nothing, so that no run can
-            depend on what is measured.
+        measure_step: the same arguments -> statistics of the step that would be taken. It changes nothing, so that no
+            run can depend on what is measured.
         layers: (state, images) -> output of every layer by name, with batch norm at its running statistics.
         logits: (state, images) -> (batch, classes), of the same.
         loops: whether steps may be taken in a loop inside a program: side by side, or where every convolution is our
@@ -63,7 +63,7 @@ class Program:
 
     init: Callable[[int], State]
     step: Callable[..., tuple[State, Array]]
-    look: Callable[..., dict[str, Array]]
+    measure_step: Callable[..., dict[str, Array]]
     layers: Callable[[State, Array], dict[str, Array]]
     logits: Callable[[State, Array], Array]
     loops: bool
@@ -71,7 +71,9 @@ class Program:
 
 @dataclass(frozen=True)
 class Frame:
-    """The structure of a net without its arrays, which travel as plain dicts; `way`: see `zoo.operations.convolving`.
+    """The structure of a net without its arrays, which travel as plain dicts.
+
+    `conv_backend`: see `zoo.operations.convolving`.
 
     A step is called hundreds of times a second, and JAX walks plain dicts in C++ but `nnx.State` in Python.
     """
@@ -79,15 +81,15 @@ class Frame:
     graph: Any
     params: Tree
     statistics: Tree
-    way: Way = "xla"
+    conv_backend: ConvBackend = "xla"
 
     def net(self, params: Tree, statistics: Tree) -> Any:
         """The net with these arrays."""
         return nnx.merge(self.graph, _filled(self.params, params), _filled(self.statistics, statistics), copy=True)
 
     def outputs(self, model: Any, images: Array, **how: Any) -> Any:
-        """What the net gives for images, convolved as suits the device and how many members there are."""
-        with convolving(self.way):
+        """The net's outputs for images, (batch, height, width, channels), with convolutions by `conv_backend`."""
+        with convolving(self.conv_backend):
             return model(images, **how)
 
 
@@ -111,22 +113,23 @@ def arrays(net: nnx.Module) -> tuple[Tree, Tree]:
     return nnx.to_pure_dict(params), nnx.to_pure_dict(statistics)
 
 
-def program(arm: Arm, each: Each = alone, way: Way = "xla") -> Program:
+def program(arm: Arm, each: Each = alone, conv_backend: ConvBackend = "xla") -> Program:
     """Build the program of an arm; nothing is compiled before the first call.
 
     Args:
-        each: whether there is one member or many. way: how it convolves, see `zoo.operations.convolving`.
+        each: whether there is one member or many
+        conv_backend: how it convolves, see `zoo.operations.convolving`.
     """
     task = arm.task
     net = network(arm.net, task.side, task.channels, task.classes)
     # the structure of the module is the same for every key, so one frame serves all members
-    frame = Frame(*split(Net(net, jax.random.key(0))), way)
-    optimizer = direction(arm.recipe)
+    frame = Frame(*split(Net(net, jax.random.key(0))), conv_backend)
+    optimizer = make_optimizer(arm.recipe)
 
     def init(seed: int) -> State:
         key = jax.random.fold_in(jax.random.key(seed), arm.recipe.init_stream)
         params, statistics = arrays(Net(net, key))
-        return State(params, statistics, at_rest(optimizer, params))
+        return State(params, statistics, zero_opt_state(optimizer, params))
 
     def layers(state: State, images: Array) -> dict[str, Array]:
         with jax.default_matmul_precision(arm.recipe.precision):
@@ -136,9 +139,9 @@ def program(arm: Arm, each: Each = alone, way: Way = "xla") -> Program:
     def logits(state: State, images: Array) -> Array:
         return layers(state, images)[net.output]
 
-    step, look = make_step(frame, net, arm.recipe, each)
-    loops = each is not alone or (way == "native" and all(map(native_throughout, net.nodes)))
-    return Program(init, step, look, each(layers), each(logits), loops)
+    step, measure_step = make_step(frame, net, arm.recipe, each)
+    loops = each is not alone or (conv_backend == "native" and all(map(native_throughout, net.nodes)))
+    return Program(init, step, measure_step, each(layers), each(logits), loops)
 
 
 def native_throughout(node: Node) -> bool:
@@ -146,7 +149,7 @@ def native_throughout(node: Node) -> bool:
     return native_can(node) if isinstance(node, Conv) else not isinstance(node, TransposedConv)
 
 
-def direction(recipe: Recipe) -> optax.GradientTransformation:
+def make_optimizer(recipe: Recipe) -> optax.GradientTransformation:
     """The optimiser without its learning rate: updates that a step multiplies by minus the rate.
 
     Weight decay is decoupled (Loshchilov & Hutter 2019) and acts on kernels only.
@@ -157,8 +160,8 @@ def direction(recipe: Recipe) -> optax.GradientTransformation:
     return optax.chain(moments, optax.add_decayed_weights(recipe.weight_decay, mask=is_kernel))
 
 
-def at_rest(optimizer: optax.GradientTransformation, params: Tree) -> Tree:
-    """What the optimiser begins with: zeros, of which XLA would compile a program a shape."""
+def zero_opt_state(optimizer: optax.GradientTransformation, params: Tree) -> Tree:
+    """The optimiser's initial state: zeros, made by NumPy, since XLA would compile one program for each shape."""
     shapes = jax.eval_shape(optimizer.init, params)
     return jax.tree.map(lambda leaf: jax.device_put(np.zeros(leaf.shape, leaf.dtype)), shapes)
 
@@ -171,16 +174,16 @@ def is_kernel(params: Tree) -> Tree:
 def make_step(
     frame: Frame, net: Network, recipe: Recipe, each: Each
 ) -> tuple[Callable[..., tuple[State, Array]], Callable[..., dict[str, Array]]]:
-    """The one training step, to be compiled with its state donated, and a look at it.
+    """The one training step, to be compiled with its state donated, and the program that measures it.
 
     They are two programs: statistics in the step itself, though under a condition, kept XLA from fusing the backward
-    pass of every step, 3 to 13 % of it, for the sake of the few that are looked at (`results/bench/NOTES.md`).
+    pass of every step, 3 to 13 % of it, for the sake of the few that are measured (`results/bench/NOTES.md`).
 
     Members side by side share nothing, so that the gradient of the SUM of their losses holds each one's own. It is
     taken, rather than each gradient along the member axis, because the weight gradient of a convolution then stays one
     that cuDNN has a kernel for; the other is a convolution with a kernel of the image's size, 1.3 to 5.8 times slower.
     """
-    optimizer = direction(recipe)
+    optimizer = make_optimizer(recipe)
     sites = [node.name for node in net.nodes if isinstance(node, Activation)]
 
     def loss(params: Tree, nudges: dict[str, Array], statistics: Tree, images: Array, labels: Array) -> Any:
@@ -209,7 +212,7 @@ def make_step(
             updates, moments = each(updated)(state, grads, rate)
             return State(optax.apply_updates(state.params, updates), statistics, moments), values
 
-    def look(state: State, images: Array, labels: Array, index: Array, rate: Array) -> dict[str, Array]:
+    def measure_step(state: State, images: Array, labels: Array, index: Array, rate: Array) -> dict[str, Array]:
         def measured(params: Tree, grads: Tree, updates: Tree, layers: Tree, nudge_grads: Tree) -> dict[str, Array]:
             snapshot = Snapshot(
                 params=params["layers"],
@@ -231,7 +234,7 @@ def make_step(
             found: dict[str, Array] = each(measured)(state.params, grads, updates, layers, nudge_grads)
             return found
 
-    return step, look
+    return step, measure_step
 
 
 def layers_of(frame: Frame, params: Tree, statistics: Tree, images: Array) -> Any:

@@ -1,4 +1,4 @@
-"""The units of work: one member to train, or one linear baseline to fit, and what comes back."""
+"""The units of work: one member to train or one linear baseline to fit, and their results."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +15,13 @@ Purpose = Literal["tune", "common", "own"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class MemberRun:
     """One member of an arm at one learning rate.
 
     Attributes:
         seed: fixes the train/validation draw, the data order and the initial weights, whatever the arm.
         purpose: `tune` never sees the test set; `own` also records histories, statistics and probes.
-        checkpoints: folder in which a long training leaves what it has reached, and looks for it; None: nowhere.
+        checkpoints: folder for the checkpoints of a long training; None: no checkpoints.
     """
 
     arm: Arm
@@ -33,7 +33,7 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class LinearFit:
-    """Logistic regression on the draw of one seed: the bar a task has to leave room above."""
+    """Logistic regression on the draw of one seed: the linear baseline of a task."""
 
     task: Task
     seed: int
@@ -41,14 +41,14 @@ class LinearFit:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What one run gives back.
+    """The result of one run.
 
     Attributes:
         test_accuracy, test_loss: null for a tuning run. Losses are null where diverged; accuracies are then chance.
         diverged: a loss was not finite, or the validation accuracy was no better than a guess.
         history: series by name, see `cnnlab.spec.record.Record`; empty unless the purpose is `own`.
-        probes: what the trained net shows when it is looked into, by path (`cnnlab.probes.final`); empty unless the
-            purpose is `own`, and where diverged.
+        probes: values of the probes of the trained net by path (`cnnlab.probes.final`); empty unless the purpose is
+            `own`, and where diverged.
     """
 
     validation_accuracy: float

@@ -21,10 +21,10 @@ def factors(name: str, steps: int) -> NDArray[np.float32]:
     return np.concatenate([up, down]).astype(np.float32)
 
 
-def recorded(count: int) -> tuple[int, ...]:
+def log_spaced_steps(count: int) -> tuple[int, ...]:
     """Log-spaced indices below `count`: 0, 1, 2, 4, 8, ..., and the last.
 
-    >>> recorded(10)
+    >>> log_spaced_steps(10)
     (0, 1, 2, 4, 8, 9)
     """
     powers = [2**k for k in range(count.bit_length()) if 2**k < count]

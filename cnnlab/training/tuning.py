@@ -1,4 +1,4 @@
-"""The learning-rate rule, as pure functions of what was tried: which value to try next, and which one to take.
+"""The learning-rate rule as pure functions of the values tried so far: which to try next, and which to take.
 
 Every arm gets the same starting grid and the same rule (`protocol.md` section 3): a factor-2 grid, extended to 8
 values at most until the best is interior or the next value diverges; then the SMALLEST value within one standard
@@ -18,8 +18,8 @@ FACTOR = 2.0
 LARGEST_GRID = 8
 
 
-class Choice(NamedTuple):
-    """The learning rate to take, and whether the grid's end still won by more than one standard error."""
+class TunedRate(NamedTuple):
+    """The chosen learning rate, and whether the end of the grid was still better by more than one standard error."""
 
     learning_rate: float
     capped: bool
@@ -42,7 +42,7 @@ def extend(tried: Sequence[Tried]) -> float | None:
     return None
 
 
-def choose(tried: Sequence[Tried], validation_images: int) -> Choice:
+def choose(tried: Sequence[Tried], validation_images: int) -> TunedRate:
     """Take the smallest learning rate within one standard error of the best.
 
     `capped` is True if the best stands at an end and beats its only neighbour by more than one standard error: the
@@ -55,7 +55,7 @@ def choose(tried: Sequence[Tried], validation_images: int) -> Choice:
     within = next(row.learning_rate for row, mean in zip(tried, means, strict=True) if mean >= means[best] - error)
     neighbour = {0: 1, len(tried) - 1: len(tried) - 2}
     capped = len(tried) > 1 and best in neighbour and means[best] - means[neighbour[best]] > error
-    return Choice(learning_rate=within, capped=capped)
+    return TunedRate(learning_rate=within, capped=capped)
 
 
 def standard_error(tried: Sequence[Tried], validation_images: int) -> float:

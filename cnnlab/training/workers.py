@@ -49,8 +49,8 @@ PAUSE = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How a machine is used.
+class WorkerPlan:
+    """How many worker processes run, on which backend, with which data, caches and convolutions.
 
     Attributes:
         workers: processes. backend: `cpu` or `gpu`.
@@ -71,7 +71,7 @@ def cores() -> int:
 
 
 def devices() -> tuple[str, ...]:
-    """The GPUs this process may use, as CUDA_VISIBLE_DEVICES names them; a batch system tells by that variable."""
+    """The GPUs this process may use: the entries of CUDA_VISIBLE_DEVICES, which a batch system sets."""
     if "CUDA_VISIBLE_DEVICES" in os.environ:
         return tuple(name for name in os.environ["CUDA_VISIBLE_DEVICES"].split(",") if name not in ("", "-1"))
     return tuple(str(place) for place, _ in enumerate(Path("/dev").glob("nvidia[0-9]*")))
@@ -95,7 +95,7 @@ def placed(number: int, backend: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class ArmOutcome:
     """How one arm ended: its record, or the reason why there is none."""
 
     name: str
@@ -127,7 +127,7 @@ class _Offers:
     over: bool = False
 
     def draw(self) -> _Job | None:
-        """The next arm; None if there is none any more, or none just now."""
+        """Return the next arm; None if there is none left, or none that may begin now."""
         for offer in self.source:
             return None if offer is None else _Job(name=offer[0], training=offer[1])
         self.over = True
@@ -144,18 +144,18 @@ class _Worker:
     busy: tuple[_Job, list[int]] | None = None
 
 
-class Pool:
-    """Drives arms to their records on a set of worker processes.
+class WorkerPool:
+    """Trains arms on a set of worker processes.
 
     Use as a context manager; leaving it ends the workers. `run` may be called more than once.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: WorkerPlan) -> None:
         self.plan = plan
         self._workers: list[_Worker] = []
         self._context = multiprocessing.get_context("spawn")
 
-    def __enter__(self) -> "Pool":
+    def __enter__(self) -> "WorkerPool":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -168,7 +168,7 @@ class Pool:
 
     def run(
         self, trainings: Iterable[tuple[str, Training] | None], done: Callable[[int], None] = lambda count: None
-    ) -> Iterator[Outcome]:
+    ) -> Iterator[ArmOutcome]:
         """Drive named arms, as many at once as there are workers, and yield each outcome as it is reached.
 
         Args:
@@ -193,7 +193,7 @@ class Pool:
                     started.remove(job)
                     yield outcome
 
-    def _assign(self, offers: _Offers, started: list[_Job]) -> Iterator[Outcome]:
+    def _assign(self, offers: _Offers, started: list[_Job]) -> Iterator[ArmOutcome]:
         """Give every idle worker work: of an arm it has compiled, else of a new arm, else of the longest queue."""
         for number in range(self.plan.workers):
             worker = self._worker(number)
@@ -227,27 +227,27 @@ class Pool:
             return fresh
         return max(open_jobs, key=lambda job: len(job.waiting), default=None)
 
-    def _take(self, job: _Job, places: list[int], answer: tuple[str, Any]) -> Outcome | None:
+    def _take(self, job: _Job, places: list[int], answer: tuple[str, Any]) -> ArmOutcome | None:
         """Book a worker's answer; the outcome once the arm has ended."""
         kind, content = answer
         if kind == "failed":
             job.training.close()
-            return Outcome(name=job.name, record=None, failure=content)
+            return ArmOutcome(name=job.name, record=None, failure=content)
         job.answers.update(zip(places, content, strict=True))
         if len(job.answers) < len(job.work):
             return None
         return self._advance(job, [job.answers[place] for place in range(len(job.work))])
 
     @staticmethod
-    def _advance(job: _Job, answers: list[Any] | None) -> Outcome | None:
+    def _advance(job: _Job, answers: list[Any] | None) -> ArmOutcome | None:
         """Send answers into the arm and load its next batch of work; the outcome if it has ended."""
         try:
             # a generator's first value must be fetched with None
             job.load(job.training.send(answers))  # type: ignore[arg-type]
         except StopIteration as end:
-            return Outcome(name=job.name, record=end.value, failure=None)
+            return ArmOutcome(name=job.name, record=end.value, failure=None)
         except Exception:
-            return Outcome(name=job.name, record=None, failure=traceback.format_exc())
+            return ArmOutcome(name=job.name, record=None, failure=traceback.format_exc())
         return None
 
     def _worker(self, number: int) -> _Worker:
@@ -290,7 +290,7 @@ class Pool:
 
 @contextlib.contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for a process that is started meanwhile.
+    """Set environment variables for processes that are started inside the `with` block.
 
     They must be there before its first import: BLAS libraries read them when they are loaded, and a worker's fits
     took several times longer with BLAS threads spinning on the other worker's core.
@@ -305,8 +305,8 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def serve(pipe: connection.Connection, plan: Plan) -> None:
-    """Body of a worker: read work from the pipe, answer, until the parent is gone."""
+def serve(pipe: connection.Connection, plan: WorkerPlan) -> None:
+    """Main loop of a worker: read work from the pipe and answer, until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what ends
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import jax

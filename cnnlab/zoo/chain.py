@@ -11,7 +11,7 @@ IMAGE = "image"
 
 
 class Chain:
-    """Collects layers; each reads the one before it unless it names its inputs."""
+    """Builds a graph layer by layer; each layer reads the one before it unless its inputs are named."""
 
     def __init__(self, net: Net, side: int, channels: int) -> None:
         """Begin with a square image of `side` pixels."""

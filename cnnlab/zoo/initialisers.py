@@ -24,7 +24,7 @@ CUT_STD = 0.87962566103423978
 
 
 def kernel(key: Array, name: str, shape: tuple[int, ...], init: str, scale: float) -> Array:
-    """Draw a layer's kernel; another layer more or less in the net changes no other layer's weights.
+    """Draw a layer's kernel. It depends on the key and the layer's name, so adding a layer changes no other kernel.
 
     `he`, `xavier` and `lecun` are cut normal with variance 2 / fan_in, 2 / (fan_in + fan_out) and 1 / fan_in, where a
     fan counts the window (and fan_out the filters of all groups); `normal` is normal, uncut, with variance 1.
@@ -55,6 +55,26 @@ def kernel(key: Array, name: str, shape: tuple[int, ...], init: str, scale: floa
         length = max(SHORTEST, 1 << (math.prod(shape) - 1).bit_length())
         drawn = _shaped(_standard(own, length, init != "normal"), np.float32(scale * _std(init, shape)), shape)
     return drawn
+
+
+def icnr(key: Array, name: str, shape: tuple[int, ...], init: str, scale: float, block: int) -> Array:
+    """Draw the kernel of a sub-pixel convolution whose block x block phases start equal.
+
+    Behind `DepthToSpace(block)` it first does what a convolution with one phase's kernel and a nearest-neighbour
+    resize would do, so that no phase stands out before training (Aitken et al. 2017: ICNR, "initialised to
+    convolution, nearest-neighbour resize"). Each phase is drawn as `kernel` draws; arguments as there.
+
+    Args:
+        shape: (height, width, channels_in, block**2 * filters); the last axis in the order of `DepthToSpace`.
+        block: pixels a side that one input pixel becomes.
+
+    Raises:
+        InvalidError: block**2 does not divide the filters, or as `kernel`.
+    """
+    phases = block**2
+    require(shape[-1] % phases == 0, f"network.{name}.filters", shape[-1], f"must be a multiple of {phases}")
+    one = kernel(key, name, (*shape[:-1], shape[-1] // phases), init, scale)
+    return jnp.tile(one, (1,) * (len(shape) - 1) + (phases,))
 
 
 def _std(init: str, shape: tuple[int, ...]) -> float:

@@ -39,7 +39,7 @@ class Fit:
 def matched(
     net: ConvNet, reference: ConvNet, what: What, side: int, channels: int, classes: int, tolerance: float = TOLERANCE
 ) -> tuple[ConvNet, str]:
-    """Re-width a net so that its cost is within `tolerance`, a fraction, of the reference's.
+    """Change a net's widths so that its cost is within `tolerance`, a fraction, of the reference's.
 
     All widths are scaled alike and rounded (to multiples of `groups`), the first i convolutions one step wider or
     narrower than the rest where that comes closer. A net within the tolerance as it stands is left alone, so that

@@ -29,6 +29,7 @@ from cnnlab.spec.network import (
     Concat,
     Conv,
     Dense,
+    DepthToSpace,
     Elementwise,
     Flatten,
     GlobalAveragePool,
@@ -49,8 +50,8 @@ from cnnlab.zoo.activations import TABLE, activation
 HEIGHT, WIDTH = 1, 2
 PRODUCT_CHANNELS, PRODUCT_PIXELS = 24, 256
 """Up to these a map's convolution is a matrix product where members crowd a GPU."""
-Way = Literal["xla", "crowded", "native"]
-_WAY: ContextVar[Way] = ContextVar("way", default="xla")
+ConvBackend = Literal["xla", "crowded", "native"]
+_BACKEND: ContextVar[ConvBackend] = ContextVar("conv_backend", default="xla")
 TRAINING_ONLY = ("dropout",)
 """Elementwise layers that act in training and are the identity in evaluation."""
 
@@ -74,9 +75,9 @@ def operate(node: Node, weights: Any, *inputs: Array) -> Array:
 
 @operate.register
 def _(node: Conv, weights: Any, x: Array) -> Array:
-    if native_can(node) and _WAY.get() == "native":
+    if native_can(node) and _BACKEND.get() == "native":
         return _conv_natively(node, weights, x)
-    if native_can(node) and quicker_as_product(x.shape, _WAY.get() == "crowded"):
+    if native_can(node) and quicker_as_product(x.shape, _BACKEND.get() == "crowded"):
         return _conv_as_product(node, weights, x)
     padding = node.padding.upper() if isinstance(node.padding, str) else node.padding
     value = lax.conv_general_dilated(
@@ -92,27 +93,27 @@ def _(node: Conv, weights: Any, x: Array) -> Array:
 
 
 @contextlib.contextmanager
-def convolving(way: Way) -> Iterator[None]:
-    """Choose how convolutions are computed that are traced meanwhile.
+def convolving(backend: ConvBackend) -> Iterator[None]:
+    """Choose how convolutions are computed in functions that are traced inside the `with` block.
 
     Args:
-        way: `xla` as XLA has them, but those of grey images as matrix products; `crowded` for many members side by side
-            on a GPU, see `quicker_as_product`; `native` by `cnnlab.zoo.native`, where that can.
+        backend: `xla` as XLA has them, but those of grey images as matrix products; `crowded` for many members side by
+            side on a GPU, see `quicker_as_product`; `native` by `cnnlab.zoo.native`, where that can.
     """
-    before = _WAY.set(way)
+    before = _BACKEND.set(backend)
     try:
         yield
     finally:
-        _WAY.reset(before)
+        _BACKEND.reset(before)
 
 
 def rectified_convolutions(network: Network) -> dict[str, Conv]:
-    """Convolutions that are computed in one with the ReLU that alone reads them, where they are `native`.
+    """Convolutions that are fused with the ReLU that is their only reader, where the backend is `native`.
 
     Returns:
         {name of the ReLU: the convolution}.
     """
-    if _WAY.get() != "native":
+    if _BACKEND.get() != "native":
         return {}
     readers = Counter([network.output, *(name for node in network.nodes for name in node.inputs)])
     read_once = {
@@ -225,6 +226,15 @@ def _(node: SpaceToDepth, weights: None, x: Array) -> Array:
     block = node.block
     x = x.reshape(batch, height // block, block, width // block, block, channels)
     return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height // block, width // block, block * block * channels)
+
+
+@operate.register
+def _(node: DepthToSpace, weights: None, x: Array) -> Array:
+    """Channel order of the input: row within the block, column within the block, channel."""
+    batch, height, width, channels = x.shape
+    block = node.block
+    x = x.reshape(batch, height, width, block, block, channels // block**2)
+    return x.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height * block, width * block, channels // block**2)
 
 
 @operate.register

@@ -1,14 +1,18 @@
-"""Where a view measures a claim's contrast: on which tasks, at which matches, between which arms."""
+"""Where and how a claim's contrast is measured: on which task, at which match, between which arms, and its effects."""
 
 import dataclasses
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cnnlab.inference.effects import Sample, pair
+from cnnlab.inference.effects import Sample, accuracy_margin, effect, pair, with_printed_checks
+from cnnlab.spec.record import OWN, Record
 from cnnlab.spec.task import Task
-from cnnlab.spec.verdict import Match
+from cnnlab.spec.verdict import Condition, Effect, Look, Match, Setting
+from experiments.analysis.metrics import conditions
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.claims.base import Contrast, Moderator, Trained
+from experiments.claims.registry import claim_digests
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +48,7 @@ class ArmPair:
 
 @dataclass(frozen=True, kw_only=True)
 class ContrastSite:
-    """One place where a contrast is judged.
+    """One task and match on which a contrast is measured.
 
     Attributes:
         label: as verdicts name it, unique within a view.
@@ -71,7 +75,7 @@ class ContrastSite:
         return ContrastSite(label=self.label, sides=found) if len(found) == len(sides) else None
 
     def samples(self, condition: str, metric: str) -> tuple[Sample, Sample]:
-        """What is compared: better and worse, or the contrast at the low and at the high value."""
+        """The two samples that are compared: better and worse, or the contrast at a dial's low and high value."""
         found = [sides.samples(condition, metric) for sides in self.sides]
         if len(found) == 1:
             return found[0]
@@ -82,7 +86,7 @@ class ContrastSite:
 def places(
     view: SweepResults, trained: Trained, contrast: Contrast
 ) -> tuple[tuple[ContrastSite, ...], tuple[str, ...]]:
-    """Every place where the view has all it takes, and a line for each that it should have and lacks."""
+    """The sites at which a contrast can be measured, and a line for each planned one that lacks a record."""
     found: list[ContrastSite] = []
     missing: list[str] = []
     wanted = list(_wanted(view, trained))
@@ -108,7 +112,7 @@ def places(
 
 
 def _wanted(view: SweepResults, trained: Trained) -> Iterator[tuple[str, tuple[Task, ...]]]:
-    """Labels and tasks of the places that the evidence asks for and this scale has tasks for."""
+    """Label and tasks of every site that the evidence asks for and that has tasks at this scale."""
     if not trained.along:
         yield from ((view.label(task), (task,)) for task in view.tasks() if is_meant(view, trained, task))
     for dial in trained.along:
@@ -118,7 +122,7 @@ def _wanted(view: SweepResults, trained: Trained) -> Iterator[tuple[str, tuple[T
 
 
 def is_meant(view: SweepResults, trained: Trained, task: Task) -> bool:
-    """Whether the evidence is about a task: all are meant, or those it names."""
+    """Whether the evidence is about a task: it names its tasks, or means all."""
     return not trained.tasks or view.named(task) in trained.tasks
 
 
@@ -135,7 +139,7 @@ def matches(view: SweepResults) -> tuple[Match, ...]:
 
 
 def is_planned(view: SweepResults, task: Task, contrast: Contrast, match: Match) -> bool:
-    """Whether the sweep has every arm of a contrast, and at a match something that was matched."""
+    """Whether the sweep has every arm of a contrast and, at a match, at least one re-widthed arm."""
     cells = [_at(view, task, level, match) for level in contrast.levels]
     matched = match == "none" or any(cell is not None and cell.point.match == match for cell in cells)
     return matched and all(cell is not None for cell in cells)
@@ -157,6 +161,84 @@ def group(view: SweepResults, task: Task, levels: tuple[str, ...], match: Match)
 
 
 def _at(view: SweepResults, task: Task, level: str, match: Match) -> ArmResults | None:
-    """The arm of a level; the reference, to which others are matched, needs no matched twin."""
+    """The arm of a level. The reference stands for itself at every match, since others are matched to it."""
     cell = view.cell(task, level, match)
     return view.reference(task) if cell is None and view.is_reference(level) else cell
+
+
+ACCURACY = "accuracy"
+"""What the names of accuracies end in."""
+
+
+def effects(view: SweepResults, trained: Trained, place: ContrastSite) -> tuple[Effect, ...]:
+    """The effect of a contrast at one site, at each learning rate; its call is open where a member has no value."""
+    found = []
+    lacks = ", ".join(lacking(trained, place))
+    for condition in conditions(trained.metric):
+        ours, theirs = place.samples(condition, trained.metric)
+        at = setting(view, place, condition, trained)
+        read = with_printed_checks(effect(ours, theirs, at), ours, theirs)
+        found.append(dataclasses.replace(read, call="open", reason=lacks) if lacks else read)
+    return tuple(found)
+
+
+def setting(view: SweepResults, place: ContrastSite, condition: Condition, trained: Trained | None = None) -> Setting:
+    """Where and how a contrast was measured: accuracies by default, else what the claim's evidence says.
+
+    A quantity other than accuracy needs no headroom over a linear classifier to be read.
+    """
+    task, metric = place.sides[0].task, "test_accuracy" if trained is None else trained.metric
+    margin = accuracy_margin(scale=view.settings.scale, real=task.real)
+    if trained is not None and trained.margin is not None:
+        margin = trained.margin
+    references = [view.reference(sides.task) for sides in place.sides]
+    room = min(headroom(cell.records[0]) for cell in references if cell is not None)
+    return Setting(
+        task=place.label,
+        real=task.real,
+        construction=task.name,
+        margin=margin,
+        headroom=room if metric.endswith(ACCURACY) else math.inf,
+        metric=metric,
+        condition=condition,
+        match=place.match,
+        look=look(place.cells),
+    )
+
+
+def look(cells: Sequence[ArmResults]) -> Look:
+    """Which look the cells' blocks make: the second only where every arm has both blocks."""
+    planned = min(len(cell.point.blocks) for cell in cells)
+    if planned == 1:
+        return "only"
+    return "second" if all(len(cell.records) == 2 for cell in cells) else "first"
+
+
+def headroom(record: Record) -> float:
+    """Validation accuracy of the tuned reference over logistic regression, on the tuning seeds."""
+    chosen = [tried for tried in record.tuning.tried if tried.learning_rate == record.tuning.chosen]
+    accuracy = chosen[0].validation_accuracy if chosen else record.finals[OWN].validation_accuracy
+    linear = record.tuning.linear_accuracy
+    return sum(accuracy) / len(accuracy) - sum(linear) / len(linear)
+
+
+def caps(name: str, trained: Trained, place: ContrastSite) -> tuple[str, ...]:
+    """Why a site caps the verdict: the rule is newer than the data, a rate ends its grid, or a value is missing."""
+    digest = claim_digests()[name]
+    found = []
+    for cell in place.cells:
+        for record in cell.records:
+            if name not in record.claims or record.claims[name] != digest:
+                found.append(f"rule changed after data (record {record.arm})")
+            if record.tuning.capped:
+                found.append(f"learning rate capped at the grid's end in {record.arm}")
+    return (*found, *lacking(trained, place))
+
+
+def lacking(trained: Trained, place: ContrastSite) -> tuple[str, ...]:
+    """One line for each arm in which some members have no value of the metric."""
+    return tuple(
+        f"{trained.metric} has no value for {missing} of {cell.members} members of {cell.point.arm.key}"
+        for cell in place.cells
+        if (missing := max(cell.lacking(condition, trained.metric) for condition in conditions(trained.metric)))
+    )

@@ -1,22 +1,35 @@
-"""What a view of a sweep says about a claim's contrasts: effects, instances, moderators, checks, and caps."""
+"""The evidence that a sweep's results give for a claim: effects, instances, moderators, checks, caps, and its scope."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from cnnlab.inference import checks as check_rules
 from cnnlab.inference.checks import Check
-from cnnlab.inference.effects import effect
-from cnnlab.inference.rules.contract import Trained as TrainedEvidence
+from cnnlab.inference.effects import Sample, effect
+from cnnlab.inference.rules.contract import ModeratorContrast, TrainedEvidence, difference_p
 from cnnlab.inference.rules.instances import Instance, Instances
-from cnnlab.spec.record import COMMON
+from cnnlab.spec.arm import Arm
+from cnnlab.spec.net import ConvNet
+from cnnlab.spec.record import COMMON, OWN
+from cnnlab.spec.task import Task
 from cnnlab.spec.verdict import Effect, Match
-from experiments.analysis.contrasts import ArmPair, ContrastSite, places
-from experiments.analysis.moderation import moderated
-from experiments.analysis.reading import ACCURACY, caps, effects, setting
-from experiments.analysis.results import SweepResults, label
-from experiments.claims.base import Contrast, Trained
-
-__all__ = ["evidence", "instances", "label", "sweep_checks"]
+from cnnlab.zoo.widths import widths
+from experiments.analysis.contrasts import (
+    ACCURACY,
+    ArmPair,
+    ContrastSite,
+    at_dial,
+    both,
+    caps,
+    effects,
+    is_meant,
+    is_planned,
+    matches,
+    places,
+    setting,
+)
+from experiments.analysis.results import ArmResults, SweepResults
+from experiments.claims.base import Claim, Contrast, Moderator, Trained, Variant
 
 
 def evidence(
@@ -74,7 +87,7 @@ def _of_block(view: SweepResults, trained: Trained, place: ContrastSite, block: 
 
 
 def _once(trained: Trained, *held: str) -> tuple[str, ...]:
-    """All caps, what the claim still needs among them; each once."""
+    """All caps, each once; what the claim still needs is one of them."""
     return tuple(dict.fromkeys((*(f"needs {need}" for need in trained.needs), *held)))
 
 
@@ -123,3 +136,130 @@ def sweep_checks(view: SweepResults) -> tuple[Check, ...]:
             at = setting(view, place, "common")
             found.append(rule(effect(better.sample(COMMON), worse.sample(COMMON), at)))
     return tuple(found)
+
+
+Level = tuple[Effect, Sample, Sample]
+
+
+def moderated(
+    name: str, moderator: Moderator | Variant, trained: Trained, contrast: Contrast, view: SweepResults, match: Match
+) -> tuple[tuple[ModeratorContrast, ...], tuple[str, ...]]:
+    """The contrast at both values of a moderator, and the test of their difference; else why there is none.
+
+    Args:
+        name: id of the claim.
+        match: the claim's primary match. Where one of the values has no arms at it, both are taken unmatched.
+    """
+    asked = _asked(moderator, contrast, view)
+    if asked is None:
+        return (), (f"needs the moderator {_described(moderator)}",)
+    planned = all(is_planned(view, task, at, match) for task, at in asked)
+    sides = [both(view, task, at, match if planned else "none") for task, at in asked]
+    found = [ContrastSite(label=view.label(one.task), sides=(one,)) for one in sides if one is not None]
+    held = [cap for place in found for cap in caps(name, trained, place)]
+    if len(found) < len(asked) or any(view.reference(task) is None for task, _ in asked):
+        return (), (f"needs the moderator {_described(moderator)}",)
+    if held:
+        return (), tuple(dict.fromkeys(held))
+    low, high = (_level(view, trained, place) for place in found)
+    what, level_a, level_b = _names(moderator)
+    contrasted = ModeratorContrast(
+        moderator=what, level_a=level_a, level_b=level_b, effect_a=low[0], effect_b=high[0], p=difference_p(low, high)
+    )
+    return (contrasted,), ()
+
+
+def _asked(
+    moderator: Moderator | Variant, contrast: Contrast, view: SweepResults
+) -> list[tuple[Task, Contrast]] | None:
+    """Task and contrast at the low and at the high value; None where the view has no such task."""
+    if isinstance(moderator, Variant):
+        task = next((task for task in view.tasks() if view.named(task) == moderator.task), None)
+        return None if task is None else [(task, moderator.low), (task, moderator.high)]
+    tasks = [at_dial(view, moderator, value) for value in (moderator.low, moderator.high)]
+    return None if None in tasks else [(task, contrast) for task in tasks if task is not None]
+
+
+def _level(view: SweepResults, trained: Trained, place: ContrastSite) -> Level:
+    ours, theirs = place.samples(OWN, trained.metric)
+    return effect(ours, theirs, setting(view, place, "own", trained)), ours, theirs
+
+
+def _names(moderator: Moderator | Variant) -> tuple[str, str, str]:
+    """The moderator and its two values, as a verdict names them."""
+    if isinstance(moderator, Variant):
+        return moderator.name, moderator.low.name, moderator.high.name
+    return moderator.dial, f"{moderator.low:g}", f"{moderator.high:g}"
+
+
+def _described(moderator: Moderator | Variant) -> str:
+    what, low, high = _names(moderator)
+    return f"{moderator.name}: {moderator.task} with {what} {low} and {high}"
+
+
+def scope(claim: Claim, views: Mapping[str, SweepResults]) -> str | None:
+    """The scope of a claim's trained evidence; None where no arm of it has a record."""
+    cells = [
+        cell
+        for trained in claim.trained
+        if trained.sweep in views
+        for cell in _scope_arms(trained, views[trained.sweep])
+    ]
+    return scope_line(cells) if cells else None
+
+
+def _scope_arms(trained: Trained, view: SweepResults) -> Iterable[ArmResults]:
+    """Every arm with a record that one part of the evidence reads, those of its moderators included."""
+    dials = [*trained.along, *(one for one in trained.moderators if isinstance(one, Moderator))]
+    followed = {at_dial(view, dial, value) for dial in dials for value in (dial.low, dial.high)}
+    contrasts: list[Contrast] = list(trained.contrasts)
+    for one in trained.moderators:
+        if not isinstance(one, Moderator):
+            contrasts += [one.low, one.high]
+    for task in view.tasks():
+        if task not in followed and (trained.along or not is_meant(view, trained, task)):
+            continue
+        for contrast in contrasts:
+            for match in matches(view):
+                sides = both(view, task, contrast, match)
+                if sides is not None:
+                    yield from sides.cells
+
+
+def scope_line(cells: Sequence[ArmResults]) -> str:
+    """Largest image, depth and width, norms, optimisers, most training, members and tasks of these arms."""
+    arms = [cell.point.arm for cell in cells]
+    side = max(arm.task.side for arm in arms)
+    members = sorted({cell.members for cell in cells})
+    images = max(arm.task.train_images for arm in arms)
+    span = f"{members[0]}" if len(members) == 1 else f"{members[0]} to {members[-1]}"
+    tasks = ", ".join(sorted({arm.task.name for arm in arms}))
+    return (
+        f"images of at most {side}x{side} px; {_nets(arms)}; {_listed(arm.recipe.optimizer for arm in arms)}, at most "
+        f"{max(arm.recipe.epochs for arm in arms)} epochs of {images:,} images; {span} members an arm; {tasks}; "
+        "one fixed test set each"
+    )
+
+
+def _nets(arms: Sequence[Arm]) -> str:
+    """Depth, width and norm of the parametric nets; others by name."""
+    convnets = [arm.net for arm in arms if isinstance(arm.net, ConvNet)]
+    others = sorted({arm.net.name for arm in arms if not isinstance(arm.net, ConvNet)})
+    if not convnets:
+        return ", ".join(others)
+    norms = _listed("no" if net.norm == "none" else net.norm for net in convnets)
+    blocks = sorted({net.block for net in convnets})
+    depth, width = max(net.depth for net in convnets), max(max(widths(net)) for net in convnets)
+    said = [
+        f"at most {depth} convolutions of {width} channels",
+        f"{norms} normalisation",
+        *([] if blocks == ["plain"] else [f"{' and '.join(blocks)} nets"]),
+    ]
+    return "; ".join([*said, *others])
+
+
+def _listed(values: Iterable[str]) -> str:
+    """Distinct names joined by "and", as they are usually written: Adam, SGD."""
+    nice = {"adam": "Adam", "sgd": "SGD"}
+    found = sorted(set(values))
+    return " and ".join(nice[value] if value in nice else value for value in found)

@@ -1,4 +1,4 @@
-"""A sweep as a view on arms: its points, composed afresh, with whatever records there are."""
+"""The results of a sweep: its points, composed from its file, and the records that exist for them."""
 
 import math
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from experiments.config.resolve import Point, Settings
 
 @dataclass(frozen=True, kw_only=True)
 class ArmResults:
-    """One arm of a sweep and its records, by ascending block; empty where it failed or has not run."""
+    """One arm of a sweep and its records by block; no records if the arm failed or has not run."""
 
     point: Point
     records: tuple[Record, ...]
@@ -106,7 +106,7 @@ def label(task: Task) -> str:
 
 
 def view(grid: Grid) -> SweepResults:
-    """Read what there is of a grid's arms. Raises RecordError."""
+    """Read the records of a grid's arms. Raises RecordError if one cannot be used."""
     store = Store(grid.settings.runs)
     return SweepResults(settings=grid.settings, cells=_cells(grid.points, store), checks=_cells(grid.checks, store))
 

@@ -9,10 +9,9 @@ from cnnlab.records import Store
 from experiments.analysis.results import SweepResults, view
 from experiments.claims.registry import claims
 from experiments.config.grid import Grid, first_point, grid, merged
+from experiments.config.resolve import SCALES
 from experiments.paths import published, result_folders, sweep_folder
 
-SCALES = ("full", "quick", "smoke")
-"""The highest complete scale is judged; scales are never pooled."""
 MADE = "made.json"
 """Beside the tables of a published sweep: with which overrides it ran, and on what."""
 

@@ -1,4 +1,4 @@
-"""The judge's desk: cells of a view become effects, checks and evidence; rules and family turn them into verdicts."""
+"""From results to verdicts: each claim gets its evidence, and its rule and the Holm family decide."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,11 +17,9 @@ from cnnlab.inference.rules.given import Given
 from cnnlab.inference.rules.instances import Always, Exists
 from cnnlab.inference.rules.within import Within
 from cnnlab.spec.verdict import Condition, Effect, Match, Setting, Verdict, Word
-from experiments.analysis.contrasts import ArmPair, ContrastSite, places
-from experiments.analysis.evidence import evidence, instances, sweep_checks
-from experiments.analysis.reading import setting
+from experiments.analysis.contrasts import ArmPair, ContrastSite, places, setting
+from experiments.analysis.evidence import evidence, instances, scope, sweep_checks
 from experiments.analysis.results import ArmResults, SweepResults
-from experiments.analysis.scope import scope
 from experiments.claims.base import Awaited, Claim, Computed, Contrast, Source, Timed, Trained, Untestable
 from experiments.claims.registry import claims, claims_fed_by, register
 from experiments.config.resolve import Point
@@ -61,7 +59,7 @@ def claim_case(name: str, claim: Claim, views: Mapping[str, SweepResults], resul
 def _part(
     name: str, part: str, source: Source, rule: Rule[Any], views: Mapping[str, SweepResults], results: Path
 ) -> Case:
-    """Rule and evidence of one part; what has nothing to read is given its verdict."""
+    """Rule and evidence of one part. A part without records or timings gets its verdict at once."""
     match source:
         case Computed():
             return Case(rule=rule, evidence=source.compute())

@@ -1,9 +1,8 @@
-"""The benchmark's door: `python -m experiments.bench [workloads]`."""
-
-import sys
+"""Time the engine beside PyTorch, Flax and others: `python -m experiments.bench [workloads]`."""
 
 if __name__ == "__main__":
-    # processes that compete import this module anew: what they do not need is imported here
-    from experiments.bench.door import main
+    # the contenders' processes import this module too: what they do not need is imported here
+    from experiments.bench.main import main
+    from experiments.cli import signals
 
-    sys.exit(main())
+    signals.door(main, "stopped; what was measured so far is kept")

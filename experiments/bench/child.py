@@ -1,159 +1,145 @@
-"""The body of a process that competes: it is told what to do through a pipe, and answers with what it measured."""
+"""Runs a contender in processes of its own: what the parent asks, and what a child answers."""
 
-import importlib
+import multiprocessing
+import os
 import resource
 import signal
 import sys
+import threading
 import time
-import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from typing import Any
+from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments.bench import gates, given
-from experiments.bench.contract import Machine, Trainer, Values, contender
-from experiments.bench.workloads import Workload
+from cnnlab.training.workers import environment
+from experiments.bench import gates
+from experiments.bench.contender import Contender, Machine, Setup, Values, contender
+from experiments.bench.workloads import Workload, batch_indices, dataset
 
 
-@dataclass(frozen=True, kw_only=True)
-class Turn:
-    """One timing of one process: seconds of a clock that all processes share, and the work done in between.
+class ContenderError(RuntimeError):
+    """A contender's process failed or died; the text says why, in one line."""
 
-    Attributes:
-        work: images x members, or a gauge's unit. losses: of every step, (members, steps).
-    """
+
+class TurnTiming(NamedTuple):
+    """One process's turn by a clock that all share: images x members, and losses, (members, steps)."""
 
     begin: float
     end: float
-    work: float
+    images: float
     losses: Values
 
 
-@dataclass(frozen=True, kw_only=True)
-class Trained:
-    """A variant's members, trained and scored in one process of a sweep: seconds, and a test accuracy a member."""
-
-    compile_seconds: float
-    accuracies: tuple[float, ...]
+def rate(timings: Sequence[TurnTiming]) -> float:
+    """Images a second of processes that worked at the same time, from the first's begin to the last's end."""
+    seconds = max(timing.end for timing in timings) - min(timing.begin for timing in timings)
+    return sum(timing.images for timing in timings) / seconds
 
 
-class Seat:
-    """A contender in this process; its methods are the commands."""
+class ContenderSession:
+    """A contender in this process; its methods are what the parent asks."""
 
     def __init__(self, name: str, workload: Workload, members: Sequence[int], machine: Machine) -> None:
-        self.workload, self.members, self.machine = workload, tuple(members), machine
-        self.module: Any = contender(name)
-        self.trainer: Trainer
-        self.done, self.counted = 0, 0.0
+        self.name, self.workload, self.members, self.machine = name, workload, members, machine
+        self.trainer: Contender
+        self.steps, self.compile_seconds = 0, 0.0
 
-    def ready(self) -> bool:
-        """Answer as soon as everything is imported."""
-        return True
+    def prepare(self) -> None:
+        """Make the trainer."""
+        self.trainer = contender(self.name)(self.workload, self.members, self.machine)
 
-    def prepare(self) -> float:
-        """Make the trainer. Returns seconds of compiling so far."""
-        self.trainer = self.module.trainer(self.workload, self.members, self.machine)
-        return self.trainer.compile_seconds
-
-    def turn(self, steps: int) -> Turn:
+    def turn(self, steps: int) -> TurnTiming:
         """Train so many further steps, timed. Raises FloatingPointError where a loss is not finite."""
-        every = [given.batches(self.workload, member, self.done + steps)[self.done :] for member in self.members]
-        batches = np.stack(every)
-        self.done += steps
+        before, self.steps = self.steps, self.steps + steps
+        batches = np.stack([batch_indices(self.workload, member, self.steps)[before:] for member in self.members])
         begin = time.monotonic()
         losses = self.trainer.run(batches)
         end = time.monotonic()
         if not np.isfinite(losses).all():
             raise FloatingPointError("a loss is not finite")
-        return Turn(begin=begin, end=end, work=float(batches.size), losses=losses)
+        return TurnTiming(begin=begin, end=end, images=self.trainer.images_trained(batches), losses=losses)
 
-    def compiled(self) -> float:
-        """Seconds of compiling so far."""
-        return self.trainer.compile_seconds
-
-    def memory(self) -> dict[str, int]:
-        """Peak memory in bytes: of the process, and of the accelerator (0 on a CPU)."""
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        unit = 1 if sys.platform == "darwin" else 1024
-        return {"peak_memory_bytes": peak * unit, "device_memory_bytes": self.trainer.device_bytes()}
-
-    def cache(self) -> tuple[int, int]:
-        """Programs that a JAX trainer found in the compile cache, and those it did not."""
-        trainer: Any = self.trainer
-        return trainer.compiling.hits, trainer.compiling.misses
+    def costs(self) -> dict[str, float]:
+        """Seconds of compiling so far, and peak memory in bytes: of the process, and of the accelerator."""
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        seconds, device = self.trainer.compile_seconds, self.trainer.device_bytes()
+        return {"compile_seconds": seconds, "peak_memory_bytes": peak, "device_memory_bytes": device}
 
     def gates(self) -> dict[str, bool]:
         """Whether the compiled step passes each gate, after the steps that were taken so far."""
         trainer: Any = self.trainer
-        programs = steps_compiled(trainer)
-        convolutions, channels = self.workload.net.depth, self.workload.channels
-        known = self.workload.name in gates.KERNELS
-        budget = gates.KERNELS[self.workload.name] if known else max(gates.KERNELS.values())
-        return gates.inspect(trainer.hlo(), programs, self.machine.kind, convolutions, channels, budget)
+        programs = steps_compiled(trainer)  # before another one is compiled to be read
+        return gates.inspect(trainer.hlo(), programs, self.machine.kind, self.workload)
 
-    def sweep(self, variant: Workload, seeds: Sequence[int], together: int) -> Trained:
-        """Train the members of a variant from start to test accuracy, `together` at once."""
-        test, steps = given.dataset(variant).test, variant.sweep_epochs * (variant.images // variant.batch)
+    def sweep(self, variant: Workload, seeds: Sequence[int], together: int) -> tuple[float, list[float]]:
+        """Train members of a variant, `together` at once. Returns compile seconds, and a test accuracy a member."""
+        test, steps = dataset(variant).test, variant.epochs * (variant.images // variant.batch)
         accuracies: list[float] = []
         for first in range(0, len(seeds), together):
             some = seeds[first : first + together]
-            self.trainer = self.module.trainer(variant, some, self.machine)
-            self.trainer.run(np.stack([given.batches(variant, seed, steps) for seed in some]))
+            self.trainer = contender(self.name)(variant, some, self.machine)
+            self.trainer.run(np.stack([batch_indices(variant, seed, steps) for seed in some]))
             scores = self.trainer.logits(test.images)
-            accuracies += [float(value) for value in (scores.argmax(2) == test.labels).mean(1)]
-        # trainers count for the whole process
-        before, self.counted = self.counted, self.trainer.compile_seconds
-        return Trained(compile_seconds=self.counted - before, accuracies=tuple(accuracies))
-
-
-class LimitSeat:
-    """The limit in this process; its methods are the commands."""
-
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-        self.gauges: dict[str, Callable[[], float]]
-
-    def prepare(self) -> tuple[str, ...]:
-        """Warm up. Returns the names of all gauges."""
-        limit = importlib.import_module("experiments.bench.limit")
-        self.gauges = limit.gauges(self.machine)
-        return tuple(self.gauges)
-
-    def gauge(self, name: str) -> Turn:
-        """Read one gauge."""
-        begin = time.monotonic()
-        work = self.gauges[name]()
-        return Turn(begin=begin, end=time.monotonic(), work=work, losses=np.zeros((1, 0), np.float32))
+            accuracies += (scores.argmax(2) == test.labels).mean(1).tolist()
+        # JAX trainers count for the whole process; PyTorch's in sweeps compile nothing
+        before, self.compile_seconds = self.compile_seconds, self.trainer.compile_seconds
+        return self.compile_seconds - before, accuracies
 
 
 def steps_compiled(trainer: Any) -> int:
     """Programs that were compiled, or fetched from the cache, for the steps that a JAX trainer took."""
-    name = f"jit({trainer.step.__name__})"
-    return sum(program == name for program in trainer.compiling.programs)
+    return int(trainer.compiling.programs.count(f"jit({trainer.step.__name__})"))
 
 
-def serve(pipe: Connection, seat: Seat | LimitSeat) -> None:
-    """Answer commands, (name, arguments), until the pipe is closed."""
+_session: list[ContenderSession] = []  # the one of this process
+
+
+def _start(*arguments: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends this process
-    while True:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _session.append(ContenderSession(*arguments))
+
+
+def _end_with_parent() -> None:
+    parent: Any = multiprocessing.parent_process()
+    parent.join()
+    os._exit(1)
+
+
+def _call(method: str, *arguments: Any) -> Any:
+    try:
+        return getattr(_session[0], method)(*arguments)
+    except Exception as error:
+        raise ContenderError(f"{type(error).__name__}: {error}".splitlines()[0]) from error
+
+
+class ContenderProcesses:
+    """Fresh processes, in pools of `size` that share jobs; JAX keeps compiled programs in the folder `cache`."""
+
+    def __init__(self, name: str, setup: Setup, workload: Workload, machine: Machine, cache: Path, size: int) -> None:
+        cached = {"JAX_COMPILATION_CACHE_DIR": str(cache), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+        self.pools: list[ProcessPoolExecutor] = []
+        with environment({**setup.environment, **cached}):
+            for first in range(0, setup.processes, size):
+                members = range(first * setup.together, (first + 1) * setup.together)
+                arguments = (name, workload, members, machine)
+                self.pools.append(ProcessPoolExecutor(size, multiprocessing.get_context("spawn"), _start, arguments))
+                for _ in range(size):
+                    self.pools[-1].submit(os.getpid)  # a process starts now, with this environment
+
+    def ask(self, method: str, *arguments: Any, jobs: Sequence[tuple[Any, ...]] = ((),)) -> list[Any]:
+        """Call a method in every pool, for each job; the answers, once all are there. Raises ContenderError."""
         try:
-            command, arguments = pipe.recv()
-        except EOFError:
-            return
-        try:
-            pipe.send(("done", getattr(seat, command)(*arguments)))
-        except Exception:
-            pipe.send(("failed", traceback.format_exc()))
+            calls = [(pool, (method, *arguments, *job)) for pool in self.pools for job in jobs]
+            answers = [pool.submit(_call, *call) for pool, call in calls]
+            return [answer.result() for answer in answers]
+        except BrokenExecutor:
+            raise ContenderError("the process has ended (out of memory, or killed)") from None
 
-
-def compete(pipe: Connection, name: str, workload: Workload, members: Sequence[int], machine: Machine) -> None:
-    """Body of a contender's process."""
-    serve(pipe, Seat(name, workload, members, machine))
-
-
-def gauge(pipe: Connection, machine: Machine) -> None:
-    """Body of a process that measures the limit."""
-    serve(pipe, LimitSeat(machine))
+    def close(self) -> None:
+        """End the processes, once what they do is done."""
+        for pool in self.pools:
+            pool.shutdown(cancel_futures=True)

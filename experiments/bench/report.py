@@ -1,192 +1,177 @@
-"""What people read: a table a workload, the gates, and one figure."""
+"""From measured values to what is written and read: medians over rounds, one JSON document, one table, one figure."""
 
-from collections.abc import Mapping, Sequence
+import datetime
+import importlib.metadata
+import importlib.util
+import os
+import platform
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cnnlab.report.canvas import BLACK, BLUE, ORANGE, canvas, save
-from experiments.bench.cells import COMPARED, FLOP, TARGETS, Cell, Ratios
-from experiments.bench.contract import contender
-from experiments.bench.limit import SAYS as LIMIT_SAYS
-from experiments.bench.measuring import ENGINE, LIMIT, RATE, WATCHED, Failure
+from cnnlab.files import write_json
+from cnnlab.report.canvas import BLACK, BLUE, GREEN, ORANGE, canvas, save
+from experiments.bench.contender import Machine, contender
+from experiments.bench.measuring import ENGINE, LIMIT, RATE, WATCHED, Benchmark, Key
 from experiments.bench.workloads import WORKLOADS
+from experiments.timing.timings import device_name, folder, slug
+from experiments.training.provenance import git_state, versions
 
-Key = tuple[str, str, str]
-SHOWN = {
-    "sweep_seconds_cold": "{:.1f} s",
-    "sweep_seconds_warm": "{:.1f} s",
-    "sweep_compile_share_cold": "{:.1%}",
-    "sweep_compile_share_warm": "{:.1%}",
-    "accuracy": "{:.3f}",
-    "accuracy_difference": "{:+.4f}",
-    "accuracy_difference_standard_error": "{:.4f}",
-    "statistics_cost": "{:+.1%}",
-    "growth_with_seeds": "{:.2f}",
-    "growth_with_variants": "{:.2f}",
-    "growth_with_depth": "{:.2f}",
-}
-"""Metrics of the second table, and how they are written."""
-
-
-def show(found: Sequence[Cell], ratios: Ratios, gates: Mapping[str, Mapping[str, bool]], console: Console) -> None:
-    """Print every table."""
-    by_key = {(cell.workload, cell.contender, cell.metric): cell for cell in found}
-    for name in ratios:
-        console.print(_speeds(name, by_key))
-    if ratios:
-        console.print(_targets(ratios, by_key))
-    others = [cell for cell in found if cell.metric in SHOWN]
-    if others:
-        console.print(_others(others))
-    for name, passed in gates.items():
-        failed = [gate for gate, fine in passed.items() if not fine]
-        said = f"[bold]FAILED: {', '.join(failed)}[/bold]" if failed else f"all {len(passed)} pass"
-        console.print(f"gates of the compiled step, {name}: {said}")
+LOW, HIGH = 10, 90  # percentiles of the rounds beside the median
+ENGINE_RATIO = "engine_ratio"  # the engine's rate over a contender's, in the same round
+COLUMNS = (
+    ("images x models / s", RATE, "{:,.0f}", 1),
+    ("engine / this", ENGINE_RATIO, "{:.2f}", 1),
+    ("statistics", "statistics_cost", "{:+.0%}", 1),
+    ("compile s", "compile_seconds", "{:.1f}", 1),
+    ("peak MB", "peak_memory_bytes", "{:,.0f}", 1e6),
+    ("device MB", "device_memory_bytes", "{:,.0f}", 1e6),
+    ("loss apart", "loss_difference", "{:.0e}", 1),
+    ("cold s", "sweep_seconds_cold", "{:.1f}", 1),
+    ("compiling", "sweep_compile_share_cold", "{:.1%}", 1),
+    ("warm s", "sweep_seconds_warm", "{:.1f}", 1),
+    ("compiling", "sweep_compile_share_warm", "{:.1%}", 1),
+    ("accuracy", "accuracy", "{:.3f}", 1),
+)
+"""Heads of the table, metrics, how they are written and in which unit; a column without a value is left out."""
+CAPTION = f"""\
+Medians of n rounds [{LOW}-{HIGH} %]; ratios within a round; peak memory of one process; whole sweeps with an empty
+(cold) and a full compile cache (warm), and the share of compiling."""
 
 
-def labels(name: str, by_key: Mapping[Key, Cell]) -> list[str]:
-    """Contenders with a speed on a workload, every set-up by itself, the fastest first."""
-    rates = {who: cell.median for (place, who, metric), cell in by_key.items() if (place, metric) == (name, RATE)}
-    apart = [who for who in rates if not any(other.startswith(f"{who}/") for other in rates)]
-    return sorted(apart, key=lambda who: -rates[who])
+class MetricSummary(NamedTuple):
+    """A metric of one contender on one workload: median over rounds, two percentiles, and every round's value."""
+
+    median: float
+    low: float
+    high: float
+    n: int
+    rounds: Mapping[int, float]
 
 
-def says(label: str) -> str:
-    """A contender in words, with its set-up where it has several."""
+Rounds = dict[Key, dict[int, float]]
+Summaries = dict[Key, MetricSummary]
+
+
+def summarize(measured: Rounds) -> Summaries:
+    """Summaries of what was measured, of contenders in their best set-up, and of ratios within a round."""
+    values, made = dict(measured), {}
+    _add_best_setups(values)
+    _add_ratios(values)
+    for key, rounds in values.items():
+        low, middle, high = (float(value) for value in np.percentile(list(rounds.values()), (LOW, 50, HIGH)))
+        made[key] = MetricSummary(middle, low, high, len(rounds), rounds)
+    return made
+
+
+def _add_best_setups(values: Rounds) -> None:
+    """Give every contender with several set-ups the values of the one with the best median, under its bare name."""
+    rates = {key[:2]: float(np.median(list(rounds.values()))) for key, rounds in values.items() if key[2] == RATE}
+    ascending = sorted((key for key in rates if "/" in key[1]), key=lambda key: rates[key])
+    best = {(workload, label.partition("/")[0]): label for workload, label in ascending}
+    for (workload, name), label in best.items():
+        own = {key: rounds for key, rounds in values.items() if key[:2] == (workload, label)}
+        values |= {(workload, name, metric): rounds for (_, _, metric), rounds in own.items()}
+
+
+def _add_ratios(values: Rounds) -> None:
+    """The engine over each contender in every round that both raced in, and what statistics cost by that."""
+    for (workload, name, metric), rates in list(values.items()):
+        if metric == RATE and name != ENGINE and (workload, ENGINE, RATE) in values:
+            engine = values[workload, ENGINE, RATE]
+            if ratios := {number: engine[number] / rates[number] for number in rates if number in engine}:
+                values[workload, name, ENGINE_RATIO] = ratios
+                if name == WATCHED:
+                    values[workload, name, "statistics_cost"] = {number: each - 1 for number, each in ratios.items()}
+
+
+def document(benchmark: Benchmark, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything as plain data: `facts` of the run, the cells (one a metric), ratios to the engine, and gates."""
+    cells, ratios = [], dict[str, dict[str, float]]()
+    for (workload, name, metric), summary in summarize(benchmark.values).items():
+        cells.append({"workload": workload, "contender": name, "metric": metric, **summary._asdict()})
+        if metric == ENGINE_RATIO:
+            ratios.setdefault(workload, {})[f"vs_{name}"] = summary.median
+    return {**facts, "cells": cells, "ratios": ratios, "gates": benchmark.gates, "failures": benchmark.failures}
+
+
+def run_facts(machine: Machine) -> dict[str, Any]:
+    """The device (how many cores, if it is a CPU), time, git commit, and the versions of what competes."""
+    cores = f"{machine.cores} {'core' if machine.cores == 1 else 'cores'}"
+    installed = {"python": platform.python_version(), **versions()}
+    installed |= {name: importlib.metadata.version(name) for name in ("torch",) if importlib.util.find_spec(name)}
+    device, now = device_name(machine.kind).replace("1 thread", cores), datetime.datetime.now(datetime.UTC)
+    return {"device": device, "versions": installed, "started": now.isoformat(timespec="seconds"), "git": git_state()}
+
+
+def write(benchmark: Benchmark, facts: Mapping[str, Any], name: str) -> Path:
+    """Put document and figure in place of earlier ones of that name; returns the document's path."""
+    place, summaries = folder() / "bench" / slug(facts["device"]), summarize(benchmark.values)
+    (place / f"{name}.png").unlink(missing_ok=True)
+    if any(key[2] == RATE for key in summaries):
+        # drawn under another name first, so that a figure is whole or not there
+        draw(summaries, facts["device"], place / f".{name}-{os.getpid()}.png").replace(place / f"{name}.png")
+    return write_json(place / f"{name}.json", document(benchmark, facts))
+
+
+def describe(label: str) -> str:
+    """A contender in words, with its processes x threads where it has several set-ups."""
     name, _, setup = label.partition("/")
-    if not setup:
-        return str(contender(name).SAYS)
-    processes, _, threads = setup.partition("x")
-    apart, each = "process" if processes == "1" else "processes", "thread" if threads == "1" else "threads"
-    return f"{contender(name).SAYS}, {processes} {apart} of {threads} {each}"
+    return f"{contender(name).description}{setup and f', {setup}'}"
 
 
-def _speeds(name: str, by_key: Mapping[Key, Cell]) -> Table:
-    workload = WORKLOADS[name]
-    table = Table(
-        "contender",
-        "images x models / s",
-        "10-90 %",
-        "engine is",
-        "of limit",
-        "compile s",
-        "peak MB",
-        "loss apart",
-        title=f"{name}: {workload.says}, {workload.train_flop / 1e6:.1f} MFLOP an image, batch {workload.batch}; "
-        f"medians of {max(cell.n for cell in by_key.values())} rounds",
-        box=box.SIMPLE_HEAD,
-        title_justify="left",
-    )
-    for label in labels(name, by_key):
-        cell = by_key[name, label, RATE]
-        ratio = by_key[name, ENGINE, f"vs_{label}"] if (name, ENGINE, f"vs_{label}") in by_key else None
-        table.add_row(
-            escape(says(label)),
-            f"{cell.median:,.0f}",
-            f"{cell.low:,.0f} - {cell.high:,.0f}",
-            "" if ratio is None else f"x {ratio.median:.2f}",
-            *(
-                template.format(by_key[name, label, metric].median / unit) if (name, label, metric) in by_key else ""
-                for metric, template, unit in (
-                    ("fraction_of_limit", "{:.2f}", 1),
-                    ("compile_seconds", "{:.1f}", 1),
-                    ("peak_memory_bytes", "{:,.0f}", 1e6),
-                    ("loss_difference", "{:.0e}", 1),
-                )
-            ),
-        )
-    if (name, LIMIT, FLOP) in by_key:
-        cell = by_key[name, LIMIT, FLOP]
-        bounds = [value / workload.train_flop for value in (cell.median, cell.low, cell.high)]
-        table.add_row(f"{LIMIT_SAYS} (matrix products)", f"{bounds[0]:,.0f}", f"{bounds[1]:,.0f} - {bounds[2]:,.0f}")
-    return table
+def labels(workload: str, summaries: Summaries) -> list[str]:
+    """Contenders on a workload, every set-up by itself, the fastest first."""
+    rates = dict.fromkeys((key[1] for key in summaries if key[0] == workload), 0.0)
+    rates |= {key[1]: one.median for key, one in summaries.items() if key[0] == workload and key[2] == RATE}
+    apart = [name for name in rates if not any(other.startswith(f"{name}/") for other in rates)]
+    return sorted(apart, key=lambda name: -rates[name])
 
 
-def _targets(ratios: Ratios, by_key: Mapping[Key, Cell]) -> Table:
-    """Measured ratios beside what they must reach on two CPU cores."""
-    table = Table(
-        "ratio of medians",
-        *ratios,
-        box=box.SIMPLE_HEAD,
-        title=escape("The engine over each contender [10-90 % of rounds]; (must / goal) are for two CPU cores"),
-        title_justify="left",
-    )
-    for ratio in (*(f"vs_{name}" for name in COMPARED), "fraction_of_limit"):
-        row = []
-        for name, values in ratios.items():
-            value = values[ratio]
-            if value is None:
-                row.append("not measured")
-                continue
-            key = (name, ENGINE, ratio)
-            spread = f" [{by_key[key].low:.2f}-{by_key[key].high:.2f}]" if key in by_key else ""
-            target = TARGETS[name][ratio] if name in TARGETS and ratio in TARGETS[name] else None
-            row.append(f"{value:.2f}{spread}" + (f" ({target[0]:g} / {target[1]:g})" if target else ""))
-        table.add_row(ratio.replace("_", " "), *map(escape, row))
-    return table
+def table(summaries: Summaries) -> Table:
+    """Every contender on every workload."""
+    shown = [column for column in COLUMNS if any(key[2] == column[1] and summaries[key].high for key in summaries)]
+    made = Table("contender", *(column[0] for column in shown), box=box.SIMPLE_HEAD, caption=escape(CAPTION))
+    for workload in dict.fromkeys(key[0] for key in summaries):
+        one = WORKLOADS[workload]
+        made.add_section()
+        made.add_row(f"[bold]{workload}[/bold]: {one.description}, {one.train_flop / 1e6:.1f} MFLOP an image")
+        for label in labels(workload, summaries):
+            texts = [_text(summaries, (workload, label, metric), *how) for _, metric, *how in shown]
+            made.add_row(*map(escape, (describe(label), *texts)))
+    return made
 
 
-def _others(found: Sequence[Cell]) -> Table:
-    table = Table("workload", "contender", "metric", "median", "10-90 %", "n", box=box.SIMPLE_HEAD)
-    for cell in found:
-        middle, low, high = (SHOWN[cell.metric].format(value) for value in (cell.median, cell.low, cell.high))
-        metric = cell.metric.replace("_", " ")
-        table.add_row(cell.workload, cell.contender, metric, middle, f"{low} - {high}", str(cell.n))
-    return table
+def _text(summaries: Summaries, key: Key, template: Any, unit: Any) -> str:
+    if key not in summaries:
+        return ""
+    one = summaries[key]
+    middle, low, high = (template.format(value / unit) for value in one[:3])
+    return f"{middle} [{low}-{high}] n={one.n}" if key[2] in (RATE, ENGINE_RATIO) else middle
 
 
-def failures(found: Sequence[Failure], console: Console) -> None:
-    """Print one line for each thing that gave no value."""
-    for failure in found:
-        console.print(escape(f"FAILED {failure.workload} {failure.contender}: {failure.why}"))
-
-
-def draw(found: Sequence[Cell], device: str, path: Path) -> Path:
-    """Draw one panel a workload: every contender's speed with its spread, and the limit as a line; returns the path."""
-    by_key = {(cell.workload, cell.contender, cell.metric): cell for cell in found}
-    names = list(dict.fromkeys(cell.workload for cell in found if cell.metric == RATE))
-    most = max(len(labels(name, by_key)) for name in names)
-    figure, axes = canvas(
-        f"Images x models trained in a second on {device}",
-        width=11,
-        height=1.0 + 0.42 * most * len(names),
-        rows=len(names),
-    )
-    for name, panel in zip(names, axes[:, 0], strict=True):
-        order = [label for label in labels(name, by_key) if label != WATCHED][::-1]
+def draw(summaries: Summaries, device: str, path: Path) -> Path:
+    """Draw one panel a workload: every contender's speed with its interval; returns the path."""
+    speeds = {key: one for key, one in summaries.items() if key[2] == RATE and key[1] != WATCHED}
+    orders = {name: labels(name, speeds)[::-1] for name in dict.fromkeys(key[0] for key in speeds)}
+    height, title = sum(0.7 + 0.42 * len(order) for order in orders.values()), f"Images x models / s on {device}"
+    figure, axes = canvas(title, width=11, height=0.5 + height, rows=len(orders))
+    colours = {ENGINE: BLUE, LIMIT: GREEN}
+    for (workload, order), panel in zip(orders.items(), axes[:, 0], strict=True):
         for place, label in enumerate(order):
-            cell = by_key[name, label, RATE]
-            colour = BLUE if label == ENGINE else ORANGE
-            panel.barh(place, cell.median, color=colour, height=0.6)
-            panel.hlines(place, cell.low, cell.high, color=BLACK, linewidth=2)
-            panel.annotate(
-                f"{cell.median:,.0f}",
-                (max(cell.median, cell.high), place),
-                xytext=(5, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=9,
-            )
-        panel.set_yticks(range(len(order)), [says(label) for label in order], fontsize=9)
-        panel.set_title(f"{name}: {WORKLOADS[name].says}", fontsize=10, loc="left")
+            one = speeds[workload, label, RATE]
+            panel.barh(place, one.median, color=colours[label] if label in colours else ORANGE, height=0.6)
+            panel.hlines(place, one.low, one.high, color=BLACK, linewidth=2)
+            end = (max(one.median, one.high), place)
+            panel.annotate(f"{one.median:,.0f}", end, (5, 0), textcoords="offset points", va="center", fontsize=9)
+        panel.set_yticks(range(len(order)), [describe(label) for label in order], fontsize=9)
+        panel.set_title(f"{workload}: {WORKLOADS[workload].description}", fontsize=10, loc="left")
         panel.margins(x=0.12)
-        if (name, LIMIT, FLOP) in by_key:
-            bound = by_key[name, LIMIT, FLOP].median / WORKLOADS[name].train_flop
-            panel.axvline(bound, color=BLACK, linestyle="--", linewidth=1.2)
-            panel.annotate(
-                "matrix products alone",
-                (bound, 0),
-                xytext=(-4, -2),
-                textcoords="offset points",
-                ha="right",
-                fontsize=8,
-                rotation=90,
-                va="bottom",
-            )
         panel.grid(visible=False, axis="y")
-    axes[-1, 0].set_xlabel("images x models a second; black: 10-90 % of rounds")
+    axes[-1, 0].set_xlabel(f"images x models trained in a second; black: {LOW}-{HIGH} % of rounds")
     return save(figure, path)

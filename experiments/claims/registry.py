@@ -23,7 +23,7 @@ RULES_VERSION = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One line of the register: what was promised to be judged, before anything was run."""
+    """One line of the register, which was fixed before anything was run."""
 
     id: str
     family: str
@@ -84,14 +84,14 @@ def _named(rule: Rule[Any]) -> dict[str, Any]:
 
 
 def _writable(value: Any) -> Any:
-    """The same with an unbounded number by its name: JSON has no infinity."""
+    """The same with infinities as text: JSON has none."""
     if isinstance(value, dict):
         return {key: _writable(item) for key, item in value.items()}
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def claims_fed_by(sweep: str) -> tuple[str, ...]:
-    """Ids of the claims that a sweep feeds; computed from the claims, written nowhere."""
+    """Ids of the claims that rest on a sweep, computed from the claims."""
     return tuple(name for name, claim in claims().items() if any(trained.sweep == sweep for trained in claim.trained))
 
 

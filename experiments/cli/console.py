@@ -1,4 +1,4 @@
-"""Where the doors print: as wide as the terminal, and wide enough for their tables in a log."""
+"""The console of every command: as wide as the terminal, or wide enough for tables in a log."""
 
 from typing import TextIO
 
@@ -8,6 +8,6 @@ LOG_WIDTH = 160
 
 
 def terminal(file: TextIO | None = None) -> Console:
-    """A console for tables and progress, on standard output unless told otherwise."""
-    console = Console(highlight=False, file=file)
-    return console if console.is_terminal else Console(highlight=False, width=LOG_WIDTH, file=file)
+    """A console for tables and progress, on standard output by default. It prints brackets as they are: no markup."""
+    console = Console(highlight=False, markup=False, file=file)
+    return console if console.is_terminal else Console(highlight=False, markup=False, width=LOG_WIDTH, file=file)

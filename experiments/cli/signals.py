@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP: the command is gone within two seconds, what is done is kept, a line says how to go on.
+"""SIGINT, SIGTERM and SIGHUP end a command within two seconds; finished work is kept, and a line says how to go on.
 
 Nothing is raised: an exception out of a signal handler in the middle of JAX's native code ended in a segfault. The
 main thread is parked, and another ends the process. That is safe at any instant, since whatever is kept is put in
@@ -38,7 +38,7 @@ _ended: list[int] = []
 
 
 def disk_error(problem: OSError) -> str:
-    """A file that cannot be read or written as one line that says how to go on. Raises any other problem again."""
+    """One line for a file that cannot be read or written, with how to go on. Raises any other OSError again."""
     if problem.errno not in DISK:
         raise problem
     return f"{problem.filename or 'the results'}: {problem.strerror}; {GO_ON}"
@@ -46,7 +46,7 @@ def disk_error(problem: OSError) -> str:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Let what is done inside come to its end, if that does not take longer than `LATEST`; after a signal, no more."""
+    """Let the block inside finish before a signal ends the process, for at most `LATEST` seconds."""
     with _settled:
         _busy.set()
         try:
@@ -120,7 +120,7 @@ def door(main: Callable[[], int], line: str = GO_ON) -> NoReturn:
 
 @atexit.register
 def _deaf() -> None:
-    """Ignore signals once a command has ended: what is ignored stays so when Python takes its handlers down.
+    """Ignore signals once a command has ended, since Python removes its own handlers before the process ends.
 
     Registered at once, so that it is called after all that registers later.
     """

@@ -1,4 +1,4 @@
-"""A user's mistake as one line: which key, which value, what would be valid."""
+"""Errors of Hydra and OmegaConf as one line: which key, which value, what would be valid."""
 
 import dataclasses
 import difflib
@@ -18,8 +18,8 @@ SECTIONS = {
     "data": (schema.DataConfig,),
     "model": (schema.ConvNetConfig, schema.ClassicConfig),
     "scale": (schema.Scale,),
-    "tracker": (schema.Tracker,),
-    "check": (schema.Check,),
+    "tracker": (schema.TrackerConfig,),
+    "check": (schema.CheckConfig,),
     "sweep": (schema.Sweep,),
     "hydra.launcher": tuple(launchers.schemas().values()),
 }

@@ -1,8 +1,7 @@
-"""The pre-flight: every point of the grid a command line means, composed and validated before the first job."""
+"""Compose and check every point of the grid that a command line means, before the first one is trained."""
 
 import contextlib
 import copy
-import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,19 +12,21 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from omegaconf import DictConfig, open_dict
+from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from cnnlab.spec.net import Net
 from cnnlab.spec.task import Task
 from experiments import launchers
 from experiments.cli.errors import UsageError
-from experiments.config import hydra_guard, resolve, schema
+from experiments.config import hydra_guard, resolve, schema, sections
 from experiments.config.errors import explain, near
 from experiments.config.resolve import CHECKS, Point, Settings
 from experiments.launchers import Launcher
 from experiments.paths import CONF
+
+LONGEST_KEY = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +87,9 @@ def net_and_task(arguments: list[str]) -> tuple[Net, Task]:
 def _composing() -> Iterator[None]:
     """Let Hydra compose from `conf/`; what it raises becomes one line."""
     schema.register()
+    sections.register()
     GlobalHydra.instance().clear()
-    _compose_files.cache_clear()  # files may have changed, and so may the environment that they read
+    sections.forget_changed(CONF)
     with initialize_config_dir(str(CONF), version_base="1.3"):
         try:
             yield
@@ -95,10 +97,14 @@ def _composing() -> Iterator[None]:
             raise explain(problem) from problem
 
 
-def check_question(arguments: list[str]) -> None:
-    """Compose what a command line asks about. Raises as `grid`."""
+def check_question(words: Iterable[str]) -> None:
+    """Compose what a command line asks about. Raises as `grid`; a list of values is refused."""
     with _composing():
-        _base(OverridesParser.create().parse_overrides(hydra_guard.question_words(arguments)))
+        overrides = OverridesParser.create().parse_overrides(list(words))
+        for override in overrides:
+            if override.is_sweep_override():
+                raise UsageError(f"{override.input_line} names several arms: ask about one value a key")
+        _base(overrides)
 
 
 def _base(overrides: list[Override]) -> DictConfig:
@@ -115,17 +121,18 @@ def _base(overrides: list[Override]) -> DictConfig:
 def _grid(arguments: list[str]) -> Grid:
     overrides = OverridesParser.create().parse_overrides(list(arguments))
     base = _base(overrides)
-    fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
     launcher = launchers.chosen(str(base.hydra.runtime.choices["hydra/launcher"]), base.hydra.launcher)
     sweeps = any(override.is_sweep_override() for override in overrides)
     if base.hydra.mode != RunMode.MULTIRUN:
         if sweeps:
             swept = next(override for override in overrides if override.is_sweep_override())
             raise UsageError(f"{swept.input_line} is a list of values: add --multirun, or name a sweep, +sweep=NAME")
-        job = compose("config", _words(fixed))
-        return Grid(settings=resolve.settings(job, ""), points=(resolve.point(job),), checks=(), launcher=launcher)
+        with open_dict(base):
+            del base["hydra"]
+        return Grid(settings=resolve.settings(base, ""), points=(resolve.point(base),), checks=(), launcher=launcher)
     jobs = _jobs(base, overrides)
     points = tuple(point for job in jobs if (point := _point(job, base)) is not None)
+    _require_reference(points, base)
     checks: tuple[tuple[str, ...], ...] = ()
     if base.sweep is not None and points[0].check == "none":
         checks = _check_jobs(jobs, base)
@@ -145,8 +152,12 @@ def _reject_additions(overrides: list[Override]) -> None:
             raise UsageError(
                 f"{override.input_line} is not valid: a key comes before =, and packages (@) are for files"
             )
+        if len(key) > LONGEST_KEY:
+            raise UsageError(f"{key[:LONGEST_KEY]}... is not a key: {near(key[:LONGEST_KEY])}")
         if key.startswith("hydra"):
             continue
+        if _chooses_file(override) and override.value() is None:
+            raise UsageError(f"{override.input_line} is not valid: a file of conf/{key}/ is chosen by its name")
         added = override.is_add() or override.is_force_add()
         if override.is_delete() or (added and key != "sweep"):
             raise UsageError(
@@ -157,7 +168,13 @@ def _reject_additions(overrides: list[Override]) -> None:
 
 def _jobs(base: DictConfig, overrides: list[Override]) -> tuple[tuple[str, ...], ...]:
     """The overrides of every job, split exactly as Hydra's basic sweeper splits them."""
-    params = [f"{key}={value}" for key, value in (base.hydra.sweeper.params or {}).items()]
+    settings = base.hydra.sweeper.params or {}
+    for key in map(str, settings):
+        if key.lstrip("+~").startswith("hydra"):
+            raise UsageError(
+                f"hydra.sweeper.params.{key} is not valid: a sweep varies the keys of arms, never of hydra"
+            )
+    params = [f"{key}={value}" for key, value in settings.items()]
     every = OverridesParser.create().parse_overrides(params) + overrides
     (batch,) = BasicSweeper.split_arguments(every, None)
     return tuple(tuple(job) for job in batch)
@@ -176,27 +193,16 @@ def _composed(job: tuple[str, ...]) -> DictConfig:
     """
     overrides = OverridesParser.create().parse_overrides(_words(job))
     choices = tuple(str(override.input_line) for override in overrides if _chooses_file(override))
-    cfg = copy.deepcopy(_compose_files(choices))
+    cfg = copy.deepcopy(sections.composed_files(CONF, choices))
     for override in overrides:
         if not _chooses_file(override):
-            try:
-                OmegaConf.update(cfg, override.key_or_group, override.value(), merge=True)
-            except OmegaConfBaseException as problem:
-                key = override.key_or_group
-                if isinstance(problem, ConfigKeyError | ConfigAttributeError):
-                    raise UsageError(f"{key} is not a key: {near(key)}") from problem
-                raise
+            resolve.set_value(cfg, override.key_or_group, override.value())
     return cfg
 
 
 def _chooses_file(override: Override) -> bool:
     """Whether an override picks a file of a group, such as data=vernier."""
     return (CONF / override.key_or_group).is_dir()
-
-
-@functools.lru_cache(maxsize=64)
-def _compose_files(choices: tuple[str, ...]) -> DictConfig:
-    return compose("config", list(choices))
 
 
 def _words(job: Iterable[str]) -> list[str]:
@@ -219,6 +225,16 @@ def _point(job: tuple[str, ...], base: DictConfig) -> Point | None:
     return resolve.point(cfg, level, _value(job, "data") or str(base.hydra.runtime.choices["data"]))
 
 
+def _require_reference(points: tuple[Point, ...], base: DictConfig) -> None:
+    """Raise UsageError unless the sweep's reference is one of its levels, written in the same way."""
+    if base.sweep is None:
+        return
+    levels = list(dict.fromkeys(point.level for point in points))
+    reference = str(base.sweep.reference)
+    if reference not in levels and any(levels):
+        raise UsageError(f"sweep.reference={reference} is none of the sweep's levels: choose of {'  '.join(levels)}")
+
+
 def _check_jobs(jobs: tuple[tuple[str, ...], ...], base: DictConfig) -> tuple[tuple[str, ...], ...]:
     """The reference arm of each task under each of the three checks, never matched."""
     changed = (base.sweep.factor, "match", "check")
@@ -227,16 +243,6 @@ def _check_jobs(jobs: tuple[tuple[str, ...], ...], base: DictConfig) -> tuple[tu
     )
     reference = (f"{base.sweep.factor}={base.sweep.reference}", "match=none")
     return tuple((*job, *reference, f"check={check}") for job in kept for check in CHECKS[1:])
-
-
-def is_question(arguments: list[str]) -> bool:
-    """Whether a command line only asks Hydra something (`--help`, `--cfg`, `--info`)."""
-    return any(argument.partition("=")[0] in hydra_guard.QUESTIONS for argument in arguments)
-
-
-def words(arguments: list[str]) -> list[str]:
-    """The overrides of a command line, without its flags."""
-    return [argument for argument in arguments if not argument.startswith("-")]
 
 
 def merged(words: Sequence[str], more: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ name (`hydra/launcher=...`), and from nowhere else.
 import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,14 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments.cli.errors import UsageError
 
-QUESTIONS = ("--help", "-h", "--hydra-help", "--cfg", "-c", "--info", "-i", "--version", "--shell-completion", "-sc")
-WITH_VALUE = ("--cfg", "-c", "--info", "-i", "--package", "-p")
-FLAGS = (*QUESTIONS, "--package", "-p", "--resolve", "--multirun", "-m", "--run", "-r")
+QUESTIONS = ("--help", "-h", "--cfg", "-c", "--info", "-i")
+WITH_VALUE = {
+    **dict.fromkeys(("--cfg", "-c"), ("job", "hydra", "all")),
+    **dict.fromkeys(("--info", "-i"), ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")),
+}
+MULTIRUN = ("--multirun", "-m")
+FLAGS = (*QUESTIONS, *MULTIRUN, "--resolve")
+AS_MULTIRUN = "hydra.mode=MULTIRUN"
 
 FREE = ("mode", "runtime", "overrides", "job", "run", "sweep", "verbose", "output_subdir")
 """Keys of `hydra` that differ from one command line to the next and start nothing."""
@@ -27,17 +33,45 @@ CHOSEN = ("launcher", "sweeper")
 """Keys of `hydra` whose values may be set, but not what they are."""
 
 
-def check_flags(arguments: Sequence[str]) -> None:
-    """Raise UsageError for a flag that is none of ours: Hydra's others read configs, or pickles, from elsewhere."""
-    for argument in arguments:
-        if argument.startswith("-") and argument.partition("=")[0] not in FLAGS:
-            raise UsageError(f"{argument} is not valid: flags are --help, --cfg job, --info and --multirun")
+@dataclass(frozen=True, kw_only=True)
+class CommandLine:
+    """A command line, sorted: its overrides, and what it asks Hydra.
+
+    Attributes:
+        question: flags and their values, such as `--cfg job`; empty if the command line runs something.
+    """
+
+    overrides: tuple[str, ...]
+    question: tuple[str, ...]
 
 
-def question_words(arguments: Sequence[str]) -> list[str]:
-    """The overrides of a command line that asks something: neither flags nor their values."""
-    values = {place + 1 for place, argument in enumerate(arguments) if argument in WITH_VALUE}
-    return [word for place, word in enumerate(arguments) if place not in values and not word.startswith("-")]
+def parse(arguments: Sequence[str]) -> CommandLine:
+    """Sort a command line; flags may stand anywhere among the overrides.
+
+    Raises:
+        UsageError: a flag lacks its value, or is none of ours: Hydra's others read configs, or pickles, from elsewhere.
+    """
+    left, overrides, flags = list(arguments), list[str](), list[str]()
+    while left:
+        word = left.pop(0)
+        name, equals, value = word.partition("=")
+        if not word.startswith("-"):
+            overrides.append(word)
+        elif name not in FLAGS:
+            raise UsageError(f"{word} is not valid: choose --help, --cfg job, --info defaults, --resolve or --multirun")
+        elif name in WITH_VALUE:
+            value = value if equals else (left.pop(0) if left else "")
+            if value not in WITH_VALUE[name]:
+                raise UsageError(
+                    f"{name} {value} is not valid: choose {name} with one of {', '.join(WITH_VALUE[name])}"
+                )
+            flags += [name, value]
+        elif name in MULTIRUN:
+            overrides.append(AS_MULTIRUN)
+        else:
+            flags.append(name)
+    question = tuple(flags) if set(flags) & set(QUESTIONS) else ()
+    return CommandLine(overrides=tuple(overrides), question=question)
 
 
 def check_choice(conf: Path, group: str, choice: str) -> None:

@@ -1,11 +1,14 @@
 """A composed config becomes a point: the frozen arm it means, and the settings of the run around it."""
 
+import copy
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from typing import Any, Final, get_args, get_origin, get_type_hints
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
 from cnnlab.data import Source
 from cnnlab.spec.arm import Arm
@@ -13,7 +16,8 @@ from cnnlab.spec.invalid import InvalidError, require, require_choice
 from cnnlab.spec.net import Classic, ConvNet, Net
 from cnnlab.spec.recipe import Recipe
 from cnnlab.spec.task import Task
-from cnnlab.tracking.run import MODES, UNITS
+from cnnlab.tracking.run import UNITS
+from cnnlab.tracking.trackers import MODES
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.match import matched
 from experiments.cli.errors import UsageError
@@ -22,6 +26,9 @@ from experiments.config.errors import near
 
 MATCHES = ("none", "params", "macs")
 MATCH_ON = ("all", "real")
+LIST_ITEMS: Final[dict[Any, str]] = {int: "whole numbers", float: "numbers", str: "words"}
+SCALES = ("full", "quick", "smoke")
+"""The scales; the highest complete one is judged, and they are never pooled."""
 CONVOLUTIONS = AUTO, XLA, NATIVE = ("auto", "xla", "native")
 CHECKS = ("none", "positive", "sensitivity", "a_a")
 
@@ -96,6 +103,7 @@ def settings(cfg: DictConfig, sweep_name: str) -> Settings:
     require_choice("tracker.mode", cfg.tracker.mode, MODES)
     require_choice("tracker.unit", cfg.tracker.unit, UNITS)
     require(cfg.workers >= 0, "workers", cfg.workers, "must be 0 (one per core) or more")
+    require_choice("scale.name", cfg.scale.name, SCALES)
     require_choice("convolutions", cfg.convolutions, CONVOLUTIONS)
     require(cfg.scale.looks in (1, 2), "scale.looks", cfg.scale.looks, "must be 1 or 2: there is never a third look")
     if cfg.sweep is not None:
@@ -201,6 +209,9 @@ def _plain(node: Any, where: str) -> dict[str, Any]:
     hints = get_type_hints(kind) if dataclasses.is_dataclass(kind) else {}
     for name in [name for name, hint in hints.items() if get_origin(hint) is list and name in content]:
         require(isinstance(content[name], list), f"{where}.{name}", content[name], "must be a list, such as [2,4]")
+        (inner,) = get_args(hints[name])
+        fits = all(isinstance(item, inner) and not isinstance(item, bool) for item in content[name])
+        require(fits, f"{where}.{name}", content[name], f"must be a list of {LIST_ITEMS[inner]}")
     for key, value in content.items():
         flat = not isinstance(value, list) or not any(isinstance(item, (list, dict)) for item in value)
         require(flat, f"{where}.{key!s}", value, "must be a plain list of values")
@@ -268,6 +279,19 @@ def _reference(cfg: DictConfig) -> ConvNet:
     """The net of the sweep's reference arm, for an arm that is a ConvNet too."""
     if cfg.sweep.factor == "arm":
         return ConvNet(**_section(cfg, "model", cfg.sweep.reference))
-    factor, level = cfg.sweep.factor.removeprefix("model."), OmegaConf.create(f"value: {cfg.sweep.reference}").value
-    level = tuple(level) if isinstance(level, ListConfig) else level
-    return ConvNet(**(_plain(cfg.model, "model") | {factor: level}))
+    changed, reference = copy.deepcopy(cfg), OverridesParser.create().parse_override(f"value={cfg.sweep.reference}")
+    set_value(changed, cfg.sweep.factor, reference.value())
+    return ConvNet(**_plain(changed.model, "model"))
+
+
+def set_value(cfg: DictConfig, key: str, value: Any) -> None:
+    """Set a key of a composed config, as Hydra sets it.
+
+    Raises:
+        UsageError: there is no such key.
+        OmegaConfBaseException: the value is not of the key's type.
+    """
+    try:
+        OmegaConf.update(cfg, key, value, merge=True)
+    except (ConfigKeyError, ConfigAttributeError) as problem:
+        raise UsageError(f"{key} is not a key: {near(key)}") from problem

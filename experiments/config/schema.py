@@ -29,7 +29,7 @@ class Scale:
 
 
 @dataclass
-class Check:
+class CheckConfig:
     """What one of a sweep's three checks changes in the reference arm; see conf/check/."""
 
     name: str = "none"
@@ -38,7 +38,7 @@ class Check:
 
 
 @dataclass
-class Tracker:
+class TrackerConfig:
     """The W&B mirror; see conf/tracker/."""
 
     mode: str = "offline"
@@ -95,8 +95,8 @@ class Root:
     data: Any = None
     train: Any = None
     scale: Scale = field(default_factory=Scale)
-    tracker: Tracker = field(default_factory=Tracker)
-    check: Check = field(default_factory=Check)
+    tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    check: CheckConfig = field(default_factory=CheckConfig)
     arm: str = ""
     match: str = "none"
     block: int = 0
@@ -147,7 +147,7 @@ def register() -> None:
     store.store(group="model", name="classic_schema", node=ClassicConfig)
     store.store(group="data", name="data_schema", node=DataConfig)
     store.store(group="train", name="train_schema", node=TrainConfig)
-    store.store(group="tracker", name="tracker_schema", node=Tracker)
-    store.store(group="check", name="check_schema", node=Check)
+    store.store(group="tracker", name="tracker_schema", node=TrackerConfig)
+    store.store(group="check", name="check_schema", node=CheckConfig)
     for name, kind in launchers.schemas().items():
         store.store(group="hydra/launcher", name=f"{name}_schema", node=kind)

@@ -18,7 +18,7 @@ from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError
 from experiments.geometry import table
-from experiments.geometry.network import Subject, from_graph, from_model, from_module, size_of
+from experiments.geometry.network import MeasuredNetwork, from_graph, from_model, from_module, size_of
 
 MISALIGNED = 3
 LONGEST_LINE = 500
@@ -37,8 +37,8 @@ examples:
   ... --measure                                                 a second opinion: the gradients of the net that runs
 
 A graph file is {"nodes": [...], "output": NAME, "input_size": [height, width] or null}; each node has a name, an op
-(input, conv, transposed_conv, resize, pool, global_avg_pool, batchnorm, elementwise, pad, add, concat, flatten, dense),
-its inputs, and the op's keys. What a file may hold is said in cnnlab/geometry/graph_json.py.
+(input, conv, transposed_conv, resize, depth_to_space, pool, global_avg_pool, batchnorm, elementwise, pad, add, concat,
+flatten, dense), its inputs, and the op's keys. What a file may hold is said in cnnlab/geometry/graph_json.py.
 
 exit code: 0; 1 where --measure disagrees; 2 for a mistake, told in one line; 3 where paths that meet are misaligned,
 that is where they look at different places of the image or move over it at different strides (with --json told as an
@@ -88,7 +88,7 @@ def command_line() -> argparse.ArgumentParser:
     return made
 
 
-def subject(asked: argparse.Namespace) -> Subject:
+def subject(asked: argparse.Namespace) -> MeasuredNetwork:
     """The one network that a command line names. Raises UsageError if it names none or several."""
     sizes = [word.removeprefix("size=") for word in asked.overrides if word.startswith("size=")]
     words = [word for word in asked.overrides if not word.startswith("size=")]
@@ -108,7 +108,7 @@ def subject(asked: argparse.Namespace) -> Subject:
     return from_module(asked.module, size, channels) if asked.module is not None else from_model(words, size, channels)
 
 
-def answer(asked: argparse.Namespace, found: Subject) -> int:
+def answer(asked: argparse.Namespace, found: MeasuredNetwork) -> int:
     """Print what was asked; the exit code."""
     network, size = found.network, found.size
     units = [_unit(text) for text in asked.window]
@@ -121,7 +121,7 @@ def answer(asked: argparse.Namespace, found: Subject) -> int:
     lines = [table.windows(network, size, *unit) for unit in units]
     lines += _coverage(network, size, asked.coverage)
     for line in lines:
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     if asked.measure is not None:
         return ExitCode.DONE if _measured(network, size, asked.measure, console) else ExitCode.FAILED
     if not lines:

@@ -22,7 +22,7 @@ from experiments.cli.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
+class MeasuredNetwork:
     """A network to measure.
 
     Attributes:
@@ -39,7 +39,7 @@ class Subject:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Images:
+class InputImages:
     """What a net classifies: side in pixels, channels and classes."""
 
     side: int
@@ -47,12 +47,12 @@ class Images:
     classes: int
 
 
-IMAGENET = Images(side=224, channels=3, classes=1000)
-CIFAR = Images(side=32, channels=3, classes=10)
+IMAGENET = InputImages(side=224, channels=3, classes=1000)
+CIFAR = InputImages(side=32, channels=3, classes=10)
 
 CUSTOMARY = {
-    "lenet5": Images(side=32, channels=1, classes=10),
-    "tiny_vgg": Images(side=64, channels=3, classes=10),
+    "lenet5": InputImages(side=32, channels=1, classes=10),
+    "tiny_vgg": InputImages(side=64, channels=3, classes=10),
     "all_cnn": CIFAR,
     "network_in_network": CIFAR,
     "alexnet": dataclasses.replace(IMAGENET, side=227),
@@ -61,14 +61,14 @@ CUSTOMARY = {
 """The images of a classic's own paper, where they are not ImageNet's 224 x 224; AlexNet's maps need 227."""
 
 
-def from_graph(path: Path, size: Pair | None) -> Subject:
+def from_graph(path: Path, size: Pair | None) -> MeasuredNetwork:
     """Read a graph file; `size` replaces its `input_size`. Raises InvalidError as `cnnlab.geometry.graph_json.load`."""
     graph = load(path)
     found = graph.input_size if size is None else size
-    return Subject(network=graph.network, size=found, title=f"{path.name} on {shown(found)} images")
+    return MeasuredNetwork(network=graph.network, size=found, title=f"{path.name} on {shown(found)} images")
 
 
-def from_model(words: Sequence[str], size: Pair | None, channels: int | None) -> Subject:
+def from_model(words: Sequence[str], size: Pair | None, channels: int | None) -> MeasuredNetwork:
     """Bind a net of the zoo to images: those of `data=`, if that is named, else those customary for the net.
 
     Args:
@@ -98,10 +98,10 @@ def from_model(words: Sequence[str], size: Pair | None, channels: int | None) ->
         return xla_macs(module, (height, width), colours)
 
     title = f"{net.label} on {height}x{width}x{colours} images, {images.classes} classes"
-    return Subject(network=built, size=(height, width), title=title, notes=_said(net), xla=xla)
+    return MeasuredNetwork(network=built, size=(height, width), title=title, notes=_said(net), xla=xla)
 
 
-def from_module(place: str, size: Pair | None, channels: int | None) -> Subject:
+def from_module(place: str, size: Pair | None, channels: int | None) -> MeasuredNetwork:
     """Trace a user's own module: `package.module:make`, importable from the current folder too.
 
     `make` is called without arguments, or with `rngs` if it asks for them. What the user's code prints goes to stderr.
@@ -128,13 +128,13 @@ def from_module(place: str, size: Pair | None, channels: int | None) -> Subject:
             return xla_macs(module, size, colours)
 
     title = f"{place} on {shown(size)}x{colours} images"
-    return Subject(network=network, size=size, title=title, notes=notes, xla=xla)
+    return MeasuredNetwork(network=network, size=size, title=title, notes=notes, xla=xla)
 
 
-def _images(net: Net, task: Task, named: bool) -> Images:
+def _images(net: Net, task: Task, named: bool) -> InputImages:
     """The images a net is measured on."""
     if named or not isinstance(net, Classic):
-        return Images(side=task.side, channels=task.channels, classes=task.classes)
+        return InputImages(side=task.side, channels=task.channels, classes=task.classes)
     if (net.name, net.variant) == ("alexnet", "one_tower"):
         return IMAGENET
     return CUSTOMARY[net.name] if net.name in CUSTOMARY else IMAGENET

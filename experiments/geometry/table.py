@@ -15,10 +15,10 @@ from cnnlab.geometry.sizes import shown, sizes
 from cnnlab.geometry.windows import window
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.network import Network, Pair
-from experiments.geometry.network import Subject
+from experiments.geometry.network import MeasuredNetwork
 
 if TYPE_CHECKING:
-    from cnnlab.probes.agreement import Row
+    from cnnlab.probes.agreement import AgreementRow
 
 UNKNOWN, WHOLE = "?", "-"
 SMALL = 16
@@ -33,7 +33,7 @@ RULE = (
 )
 
 
-def opinions(rows: Sequence["Row"], console: Console) -> None:
+def opinions(rows: Sequence["AgreementRow"], console: Console) -> None:
     """Print what formulas and gradients say of each layer, and whether they agree."""
     table = Table(header_style="bold", box=None, pad_edge=False)
     for column in ("layer", "", "receptive field", "stride", "padding"):
@@ -47,7 +47,7 @@ def opinions(rows: Sequence["Row"], console: Console) -> None:
     console.print(f"disagree: {', '.join(differ)}" if differ else f"formula and gradient agree on {len(rows)} layers")
 
 
-def show(subject: Subject, console: Console) -> None:
+def show(subject: MeasuredNetwork, console: Console) -> None:
     """Print one row a layer, the totals, and what the numbers mean.
 
     Raises:
@@ -55,14 +55,14 @@ def show(subject: Subject, console: Console) -> None:
     """
     network, size = subject.network, subject.size
     table = _table(network, size)
-    console.print(printable(subject.title), style="bold", markup=False)
+    console.print(printable(subject.title), style="bold")
     console.print(table)
     for line in _summary(network, size):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     if subject.xla is not None:
-        console.print(_second_opinion(subject.xla), markup=False, soft_wrap=True)
+        console.print(_second_opinion(subject.xla), soft_wrap=True)
     for note in subject.notes:
-        console.print(printable(note), markup=False, soft_wrap=True)
+        console.print(printable(note), soft_wrap=True)
 
 
 def _table(network: Network, size: Pair | None) -> Table:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from cnnlab.files import finite
 from cnnlab.inference.rules.all_of import AllOf, Senses
@@ -56,12 +56,12 @@ def overview(rows: Sequence[tuple[Entry, Verdict]], console: Console) -> None:
         number, n = deciding(verdict), count(verdict)
         table.add_row(
             entry.id,
-            escape(claims()[entry.id].says),
+            claims()[entry.id].says,
             entry.kind.replace("+", "+ "),
             _coloured(verdict),
-            "" if number is None else escape(f"{number.printed} {number.name}"),
+            "" if number is None else f"{number.printed} {number.name}",
             "" if n is None else str(n),
-            escape(_first_clause(verdict.reason)),
+            _first_clause(verdict.reason),
         )
     console.print(table)
     words = [verdict.word for _, verdict in rows]
@@ -73,12 +73,13 @@ def overview(rows: Sequence[tuple[Entry, Verdict]], console: Console) -> None:
 def claim(entry: Entry, verdict: Verdict, figure: Path | None, console: Console) -> None:
     """Everything about one claim."""
     written = claims()[entry.id]
-    console.print(f"[bold]{entry.id}[/bold]  ({entry.family}, {entry.kind})\n{escape(written.says)}\n")
+    console.print(entry.id, style="bold", end="")
+    console.print(f"  ({entry.family}, {entry.kind})\n{written.says}\n")
     _line(console, "notes", written.notes)
     for line in rule_lines(written.rule):
         _line(console, "rule", line)
     number, n = deciding(verdict), count(verdict)
-    console.print(f"\n[bold]verdict[/bold]  {_coloured(verdict)}: {escape(verdict.reason)}")
+    console.print(Text.assemble("\n", ("verdict", "bold"), "  ", _coloured(verdict), f": {verdict.reason}"))
     if number is not None:
         _line(console, number.name, number.printed + ("" if n is None else f" (n = {n})"))
     for line in family_lines(verdict.evidence):
@@ -207,21 +208,21 @@ def _first_clause(reason: str) -> str:
     return reason if len(reason) <= 220 else reason[:216].rsplit(" ", 1)[0] + " ..."
 
 
-def _coloured(verdict: Verdict) -> str:
-    return f"[{COLOURS[verdict.word]}]{verdict.printed}[/]"
+def _coloured(verdict: Verdict) -> Text:
+    return Text(verdict.printed, style=COLOURS[verdict.word])
 
 
 def _line(console: Console, name: str, text: str | None) -> None:
     if text:
-        console.print(f"[bold]{escape(name)}[/bold]  {escape(text)}")
+        console.print(Text.assemble((name, "bold"), f"  {text}"))
 
 
 def _evidence(table: Table) -> RichTable:
-    shown = RichTable(title=escape(table.title), title_justify="left", header_style="bold", box=None, pad_edge=False)
+    shown = RichTable(title=table.title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column, first in zip(table.columns, table.rows[0] if table.rows else table.columns, strict=True):
-        shown.add_column(escape(column), justify="left" if isinstance(first, str) else "right")
+        shown.add_column(column, justify="left" if isinstance(first, str) else "right")
     for row in table.rows[:MOST_ROWS]:
-        shown.add_row(*(escape(_scalar(value)) for value in row))
+        shown.add_row(*(_scalar(value) for value in row))
     if len(table.rows) > MOST_ROWS:
         shown.caption = f"{len(table.rows) - MOST_ROWS} more rows: --json has them all"
     return shown

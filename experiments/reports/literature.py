@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from cnnlab.files import finite, json_text
 from cnnlab.inference.effects import FEWEST
 from cnnlab.records.coding import build
 from cnnlab.spec.record import OWN
 from cnnlab.spec.verdict import Effect
-from experiments.analysis import reading
+from experiments.analysis import contrasts
 from experiments.analysis.contrasts import places
 from experiments.analysis.results import SweepResults
 from experiments.claims.base import Contrast, Trained
@@ -105,11 +105,11 @@ def page(views: Mapping[str, SweepResults], folder: Path, console: Console, as_j
     said = orders(found)
     paths = write(rows, said, folder)
     if as_json:
-        print(json.dumps({"lines": rows, "orders": said}, indent=1))
+        print(json_text({"lines": rows, "orders": said}))
     else:
         show(found, said, console)
         for path in paths:
-            console.print(f"table: {path}", markup=False)
+            console.print(f"table: {path}")
     return 0 if any(one.effect is not None for one in found) else 1
 
 
@@ -127,8 +127,8 @@ def _found(line: Line, views: Mapping[str, SweepResults]) -> Iterator[Finding]:
     there, missing = places(view, trained, trained.contrasts[0])
     for place in there:
         if place.match == "none":
-            lacks = "; ".join(reading.lacking(trained, place))
-            for effect in reading.effects(view, trained, place):
+            lacks = "; ".join(contrasts.lacking(trained, place))
+            for effect in contrasts.effects(view, trained, place):
                 word, why = says(line, effect, lacks)
                 condition = effect.setting.condition
                 yield Finding(line=line, task=place.label, condition=condition, word=word, why=why, effect=effect)
@@ -184,19 +184,15 @@ def row(one: Finding) -> dict[str, Any]:
         "literature": line.number,
         "low_literature": line.low,
         "high_literature": line.high,
-        "here": None if effect is None else _finite(effect.estimate),
-        "low": None if span is None else _finite(span.low),
-        "high": None if span is None else _finite(span.high),
+        "here": None if effect is None else finite(effect.estimate),
+        "low": None if span is None else finite(span.low),
+        "high": None if span is None else finite(span.high),
         "interval": "" if span is None else f"{100 * span.level:g} % {span.kind}",
         "n": 0 if effect is None else len(effect.seeds),
         "verdict": one.word,
         "why": one.why,
         "source": line.source,
     }
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def write(rows: Sequence[Mapping[str, Any]], said: Mapping[str, str], folder: Path) -> tuple[Path, Path]:
@@ -218,7 +214,7 @@ def write(rows: Sequence[Mapping[str, Any]], said: Mapping[str, str], folder: Pa
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     """A row as a person reads it: accuracies in points, decays in decades a layer."""
-    scale, unit = (100, " pp") if row["metric"].endswith(reading.ACCURACY) else (1, "")
+    scale, unit = (100, " pp") if row["metric"].endswith(contrasts.ACCURACY) else (1, "")
     digits = 1 if scale == 100 else 3
     theirs = "" if row["literature"] is None else f"{scale * row['literature']:+.{digits}f}{unit}"
     here = "" if row["here"] is None else f"{scale * row['here']:+.{digits}f}{unit}"
@@ -250,17 +246,16 @@ def show(found: Sequence[Finding], said: Mapping[str, str], console: Console) ->
             continue
         if one.line.question != question:
             question = one.line.question
-            table.add_row(f"[bold]{escape(question)}[/bold]")
-        _, says, task, _, theirs, here, n, word = map(escape, _cells(row(one)))
+            table.add_row(question, style="bold")
+        _, says, task, _, theirs, here, n, word = _cells(row(one))
         key = (one.line, one.task)
         table.add_row(says, task, theirs, here, n, word, common[key] if key in common else "")
     console.print(table)
     for name, word in said.items():
-        console.print(f"{name}: {word}", markup=False)
+        console.print(f"{name}: {word}")
     console.print(
         "agree: the whole interval of the paired difference lies where the literature has it (a difference: on its "
-        "side of 0; decades a layer: within .8 to 1.25 times, or below); disagree: all of it outside.",
-        markup=False,
+        "side of 0; decades a layer: within .8 to 1.25 times, or below); disagree: all of it outside."
     )
     for name, source in literature()[1].items():
-        console.print(f"{name}: {source}", markup=False)
+        console.print(f"{name}: {source}")

@@ -1,15 +1,14 @@
 """The noise-floor page, `python -m experiments.judge noise`: how far two copies of the same net lie apart."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from cnnlab.files import json_text
 from cnnlab.inference.effects import FEWEST, SYNTHETIC_MARGIN
 from cnnlab.inference.multiplicity import ONE_SIDED
 from cnnlab.inference.noise import Floor, seeds_needed
@@ -57,16 +56,16 @@ def page(runs: Path, folder: Path, console: Console, as_json: bool) -> int:
     """Print the page and draw its figure; returns the exit code. Raises RecordError."""
     found, few = measured(runs)
     if not found:
-        console.print("; ".join(few) or NONE.format(runs=runs), markup=False)
+        console.print("; ".join(few) or NONE.format(runs=runs))
         return 1
     path = canvas.save(figure(found), folder / "noise.png")
     if as_json:
-        print(json.dumps([as_data(one) for one in found], indent=1))
+        print(json_text([as_data(one) for one in found]))
         return 0
     show(found, console)
     for line in few:
-        console.print(f"left out: {line}", markup=False)
-    console.print(f"records: {runs}\nfigure: {path}", markup=False)
+        console.print(f"left out: {line}")
+    console.print(f"records: {runs}\nfigure: {path}")
     return 0
 
 
@@ -187,7 +186,7 @@ def show(found: Sequence[Copies], console: Console) -> None:
         table.add_row(*_cells(one))
     console.print(table)
     for line in lines(found):
-        console.print(line, markup=False)
+        console.print(line)
 
 
 def _cells(one: Copies) -> tuple[str, ...]:
@@ -195,12 +194,12 @@ def _cells(one: Copies) -> tuple[str, ...]:
     lost = f" ({one.diverged} diverged)" if one.diverged else ""
     apart = floor.apart(POINT)
     return (
-        escape(one.name),
+        one.name,
         f"{floor.n}{lost}",
         f"{100 * floor.member_sd:.2f} pp",
-        f"{100 * floor.pair_sd:.2f} pp \\[{100 * span.low:.2f}, {100 * span.high:.2f}]",
+        f"{100 * floor.pair_sd:.2f} pp [{100 * span.low:.2f}, {100 * span.high:.2f}]",
         f"{floor.correlation:+.2f}",
-        f"{floor.count_apart(POINT)} of {floor.n} \\[{100 * apart.low:.0f} to {100 * apart.high:.0f} %]",
+        f"{floor.count_apart(POINT)} of {floor.n} [{100 * apart.low:.0f} to {100 * apart.high:.0f} %]",
         f"{100 * floor.wrong_way(POINT):.0f} %",
         f"{seeds(floor, POINT, 1)} / {seeds(floor, POINT, registered_family().claims)}",
     )

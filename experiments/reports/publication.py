@@ -17,9 +17,10 @@ from cnnlab.spec.record import PROTOCOL, Record
 from cnnlab.spec.verdict import Verdict
 from experiments.analysis import metrics
 from experiments.analysis.results import view
-from experiments.analysis.selection import MADE, SCALES, best_views, relocated
+from experiments.analysis.selection import MADE, best_views, relocated
 from experiments.cli.errors import UsageError
 from experiments.config.grid import Grid
+from experiments.config.resolve import SCALES
 from experiments.paths import published, sweep_folder
 from experiments.reports import literature, noise_floor, specification_curve
 from experiments.reports import suite as suite_report
@@ -70,7 +71,7 @@ def chosen(only: Sequence[str], overrides: Sequence[str], console: Console) -> C
     if not sweeps or (lacking and only) or len(lacking) == len(sweeps):
         raise UsageError(_incomplete(lacking, settings.scale, settings.results))
     for name, lack in lacking.items():
-        console.print(f"left out: {name}: {lack}", markup=False)
+        console.print(f"left out: {name}: {lack}")
     store = Store(settings.runs)
     beside = [named(point) for point in (control(grids.values()) if with_control else ())]
     return Choice(
@@ -127,13 +128,13 @@ def publish(choice: Choice, console: Console) -> None:
         shutil.copyfile(choice.results / summary, root / summary)
     found = write_pages(choice, console)
     for line in differing(choice, found):
-        console.print(line, markup=False)
+        console.print(line)
     if kept:
-        console.print(f"{len(kept)} arms are published of another run and stay; force=true replaces them", markup=False)
+        console.print(f"{len(kept)} arms are published of another run and stay; force=true replaces them")
     if line := mixture(target, (arm for arm, _ in target.names())):
-        console.print(line, markup=False)
+        console.print(line)
     size = sum(path.stat().st_size for path in target.root.rglob("*") if path.is_file())
-    console.print(f"{len(records)} records, {size / 1e6:.1f} MB of records in all: {root}", markup=False)
+    console.print(f"{len(records)} records, {size / 1e6:.1f} MB of records in all: {root}")
 
 
 def standing(records: Mapping[Name, Record], target: Store, force: bool = False) -> set[str]:
@@ -234,7 +235,7 @@ def write_pages(choice: Choice, console: Console) -> dict[str, Verdict]:
     suite_report.write_verdicts(found, root / "claims")
     for sweep, one in choice.sweeps.items():
         report = build_report(relocated(one, root), views[sweep], found)
-        console.print(suite_report.line(report, write_report(report)), markup=False)
+        console.print(suite_report.line(report, write_report(report)))
     quiet = Console(quiet=True)
     noise_floor.page(root / "runs", root / "claims", quiet, as_json=False)
     specification_curve.page(specification_curve.HEADLINES, views, root / "claims", quiet, as_json=False)

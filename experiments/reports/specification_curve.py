@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.console import Console
 
+from cnnlab.files import finite, json_text
 from cnnlab.records import Store
 from cnnlab.report import canvas
 from cnnlab.spec.net import HEADS, NORMS, ConvNet
 from cnnlab.spec.verdict import Effect
-from experiments.analysis.contrasts import ArmPair, ContrastSite, places
-from experiments.analysis.reading import effects
+from experiments.analysis.contrasts import ArmPair, ContrastSite, effects, places
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.claims.base import Trained
 from experiments.claims.registry import claims
@@ -55,12 +54,12 @@ def page(names: Sequence[str], views: Mapping[str, SweepResults], folder: Path, 
         write(ordered, folder / f"{name}-curve.csv")
         canvas.save(figure(name, ordered), folder / f"{name}-curve.png")
     if as_json:
-        print(json.dumps({name: [row(one) for one in ordered] for name, ordered in there.items()}, indent=1))
+        print(json_text({name: [row(one) for one in ordered] for name, ordered in there.items()}))
     else:
         for name in names:
-            console.print(f"{name}: {summary(found[name]) if found[name] else absent(name)}", markup=False)
+            console.print(f"{name}: {summary(found[name]) if found[name] else absent(name)}")
         for name in there:
-            console.print(f"figure and table: {folder / name}-curve.png, .csv", markup=False)
+            console.print(f"figure and table: {folder / name}-curve.png, .csv")
     return 0 if there else 1
 
 
@@ -143,8 +142,8 @@ def row(one: Specification) -> dict[str, Any]:
         **dict(one.choices),
         "metric": effect.setting.metric,
         "difference": effect.estimate,
-        "low": span.low if np.isfinite(span.low) else None,
-        "high": span.high if np.isfinite(span.high) else None,
+        "low": finite(span.low),
+        "high": finite(span.high),
         "margin": effect.setting.margin,
         "n": effect.n,
         "call": effect.call,

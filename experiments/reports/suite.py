@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
@@ -59,6 +58,8 @@ def line(report: SweepReport, picture: str) -> str:
 
 def write_verdicts(found: Mapping[str, Verdict], folder: Path) -> None:
     """Write every verdict: `verdicts.json` as `experiments.judge --json`, and `verdicts.csv`, a row a claim."""
+    import pandas as pd
+
     folder.mkdir(parents=True, exist_ok=True)
     data = [verdict_data(register()[name], verdict) for name, verdict in found.items()]
     write_json(folder / "verdicts.json", data, sort_keys=True)
@@ -80,7 +81,7 @@ def show(found: Mapping[str, Verdict], there: Mapping[str, SweepResults], scale:
     for word in ("untested", "untestable"):
         for name, verdict in found.items():
             if verdict.word == word:
-                console.print(f"{word}: {name}: {verdict.reason}", markup=False)
+                console.print(f"{word}: {name}: {verdict.reason}")
 
 
 def write_summary(content: Mapping[str, Any], folder: Path) -> Path:

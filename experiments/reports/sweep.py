@@ -4,8 +4,8 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 from rich.console import Console
 
 from cnnlab.files import write_json
@@ -36,6 +36,9 @@ from experiments.reports.tables import (
 from experiments.training.provenance import mixture
 from experiments.training.summary import Summary
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 NICE = {"model.pools": "max-pools stand after convolutions number (0 is the image)"}
 
 
@@ -51,9 +54,9 @@ class SweepReport:
 
     plan: Grid
     results: SweepResults
-    arms: pd.DataFrame
+    arms: "pd.DataFrame"
     pairs: Sequence[tuple[ArmResults, Effect]]
-    effects: pd.DataFrame
+    effects: "pd.DataFrame"
     verdicts: Mapping[str, Verdict]
 
     @property
@@ -117,9 +120,9 @@ def headline(plan: Grid, arms: int) -> str:
     """The first lines of a run: the question, and how much there is to do."""
     sweep = plan.settings.sweep
     if sweep is None:
-        return f"One arm: {plan.points[0].arm.key}"
+        return f"One arm: {plan.points[0].arm.key}" if arms == 1 else f"{arms} arms, records in {plan.settings.runs}"
     size = f"{arms} arms, scale {plan.settings.scale}"
-    return f"[bold]{sweep.question}[/bold]\nheld equal: {sweep.held}\n{size}, records in {plan.settings.runs}"
+    return f"{sweep.question}\nheld equal: {sweep.held}\n{size}, records in {plan.settings.runs}"
 
 
 def finish(plan: Grid, summary: Summary, console: Console) -> SweepReport | None:
@@ -131,7 +134,7 @@ def finish(plan: Grid, summary: Summary, console: Console) -> SweepReport | None
     picture = write_report(report)
     console.print(f"table, effects, verdicts and figure: {report.folder}{os.sep}")
     if picture:
-        console.print(picture, markup=False)
+        console.print(picture)
     return report
 
 
@@ -147,8 +150,15 @@ def print_report(report: SweepReport, summary: Summary, console: Console) -> Non
     ):
         console.print(line)
     if line := mixture(Store(now.settings.runs), [cell.point.arm.key for cell in (*now.cells, *now.checks)]):
-        console.print(line, markup=False)
+        console.print(line)
     if sweep is None:
+        return
+    if report.plan.settings.scale == "smoke":
+        console.print(verdict_table(report.verdicts))
+        console.print(
+            f"Scale smoke shows that everything runs; its {_most_members(now)} members an arm decide nothing.\n"
+            f"Next, for verdicts: python -m experiments.run +sweep={report.name}"
+        )
         return
     title = f"Paired difference from {sweep.reference}, points"
     console.print(rich_table(printed_effects(report.effects), title))
@@ -157,6 +167,10 @@ def print_report(report: SweepReport, summary: Summary, console: Console) -> Non
     for check in report.checks:
         console.print(f"check: {check.line}")
     console.print(verdict_table(report.verdicts))
+
+
+def _most_members(results: SweepResults) -> int:
+    return max((cell.members for cell in results.cells), default=0)
 
 
 def write_report(report: SweepReport) -> str:
@@ -185,7 +199,7 @@ def draw_effects(report: SweepReport) -> None:
         if not cells or sweep is None:
             continue
         dots = tuple(
-            figures.Dot(
+            figures.ArmDot(
                 level=cell.point.level,
                 match=cell.point.match,
                 members=cell.sample(OWN).values,
@@ -198,7 +212,7 @@ def draw_effects(report: SweepReport) -> None:
         dials = label(task).removeprefix(task.name).strip(" ()")
         sizes = f"{task.classes} classes, {task.train_images} training images, n={cells[0].members}"
         title = f"{task.name}: {sizes}" + (f"\n{dials}" if dials else "")
-        panels.append(figures.Panel(title=title, margin=margin, chance=task.chance, dots=dots))
+        panels.append(figures.TaskPanel(title=title, margin=margin, chance=task.chance, dots=dots))
     if panels and sweep is not None:
         factor = NICE[sweep.factor] if sweep.factor in NICE else sweep.factor
         for suffix in ("png", "svg"):

@@ -1,10 +1,10 @@
 """Tables of a sweep, as data and as they are printed: arms, effects, the contrasts that claims rest on, verdicts."""
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from rich.table import Table
 
 from cnnlab.inference import intervals
@@ -13,11 +13,18 @@ from cnnlab.spec.record import OWN
 from cnnlab.spec.verdict import Effect, Verdict
 from experiments.analysis.results import ArmResults, SweepResults
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+FEWEST_FOR_INTERVAL = 3
+"""Members below which no interval is printed: that of two is wider than the scale."""
 LEFT = ("claim", "contrast", "task", "arm", "level", "match")
 
 
-def arm_table(now: SweepResults) -> pd.DataFrame:
+def arm_table(now: SweepResults) -> "pd.DataFrame":
     """One row an arm: factor level, members, accuracy with its interval, learning rates, and the net's exact sizes."""
+    import pandas as pd
+
     return pd.DataFrame([_arm_row(cell, now.label(cell.point.arm.task)) for cell in (*now.cells, *now.checks)])
 
 
@@ -58,8 +65,10 @@ def what_differs(cell: ArmResults, reference: ArmResults) -> dict[str, Any]:
     }
 
 
-def effect_table(now: SweepResults, pairs: Sequence[tuple[ArmResults, Effect]]) -> pd.DataFrame:
+def effect_table(now: SweepResults, pairs: Sequence[tuple[ArmResults, Effect]]) -> "pd.DataFrame":
     """One row an arm and learning-rate condition: its paired difference from the reference, and what else differs."""
+    import pandas as pd
+
     rows = []
     for cell, effect in pairs:
         reference = now.reference(cell.point.arm.task)
@@ -91,15 +100,20 @@ def effect_table(now: SweepResults, pairs: Sequence[tuple[ArmResults, Effect]]) 
     return pd.DataFrame(rows)
 
 
-def printed_arms(table: pd.DataFrame) -> pd.DataFrame:
+def printed_arms(table: "pd.DataFrame") -> "pd.DataFrame":
     """The arms as a person reads them."""
+    import pandas as pd
+
     shown = pd.DataFrame({"task": table["task"]})
     shown["arm"] = [_arm_name({str(key): value for key, value in row.items()}) for row in table.to_dict("records")]
     shown["n"] = table["n"]
     if "accuracy" not in table:
         return shown
-    spans = zip(table["accuracy"], table["low"], table["high"], strict=True)
-    shown["accuracy"] = [_span(*values, signed=False) for values in spans]
+    spans = zip(table["n"], table["accuracy"], table["low"], table["high"], strict=True)
+    shown["accuracy"] = [
+        _span(mean, *((low, high) if n >= FEWEST_FOR_INTERVAL else (-math.inf, math.inf)), signed=False)
+        for n, mean, low, high in spans
+    ]
     pairs = zip(table["diverged"], table["n"], strict=True)
     shown["diverged"] = ["" if lost != lost else f"{int(lost)}/{members}" for lost, members in pairs]
     shown["lr"] = [f"{value:g}" if value == value else "" for value in table["learning_rate"]]
@@ -110,7 +124,7 @@ def printed_arms(table: pd.DataFrame) -> pd.DataFrame:
     return shown
 
 
-def printed_effects(table: pd.DataFrame) -> pd.DataFrame:
+def printed_effects(table: "pd.DataFrame") -> "pd.DataFrame":
     """The effects as a person reads them: own-best and common learning rate side by side."""
     if table.empty:
         return table
@@ -125,14 +139,16 @@ def printed_effects(table: pd.DataFrame) -> pd.DataFrame:
     return _by_condition(table, ["task", "level", "match", "params", "MACs", "field", "map"])
 
 
-def _changes(table: pd.DataFrame, column: str) -> list[str]:
+def _changes(table: "pd.DataFrame", column: str) -> list[str]:
     """What a column is, and what it is for the reference where that differs."""
     pairs = zip(table[column], table[f"{column}_reference"], strict=True)
     return [ours if ours == theirs else f"{ours}, not {theirs}" for ours, theirs in pairs]
 
 
-def printed_contrasts(rows: Sequence[tuple[str, str, Effect]]) -> pd.DataFrame:
+def printed_contrasts(rows: Sequence[tuple[str, str, Effect]]) -> "pd.DataFrame":
     """The contrasts that claims rest on, as a person reads them."""
+    import pandas as pd
+
     table = pd.DataFrame(
         {
             "claim": claim,
@@ -148,7 +164,7 @@ def printed_contrasts(rows: Sequence[tuple[str, str, Effect]]) -> pd.DataFrame:
     return _by_condition(table, ["claim", "contrast", "task", "match", "n"])
 
 
-def _by_condition(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+def _by_condition(table: "pd.DataFrame", keys: list[str]) -> "pd.DataFrame":
     """Texts at own-best and at the common learning rate side by side."""
     shown = table.pivot_table(index=keys, columns="condition", values="text", aggfunc="first", sort=False)
     names = {"own": "at own-best learning rate", "common": "at common learning rate"}
@@ -160,7 +176,7 @@ def _estimate(effect: Effect) -> str:
     middle, span, metric = effect.estimate, effect.interval95, effect.setting.metric
     if metric.endswith("accuracy"):
         return _span(middle, span.low, span.high)
-    return f"{metric} {middle:+.3g} \\[{span.low:+.3g}, {span.high:+.3g}]"
+    return f"{metric} {middle:+.3g} [{span.low:+.3g}, {span.high:+.3g}]"
 
 
 def _arm_name(row: dict[str, Any]) -> str:
@@ -175,7 +191,7 @@ def _span(middle: float, low: float, high: float, *, signed: bool = True) -> str
         return ""
     if abs(low) == float("inf") or low != low:
         return f"{100 * middle:{sign}.1f}"
-    return f"{100 * middle:{sign}.1f} \\[{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
+    return f"{100 * middle:{sign}.1f} [{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
 
 
 def _whole(value: float) -> str:
@@ -186,7 +202,7 @@ def _pair(value: Any) -> str:
     return "x".join(str(item) for item in value) if isinstance(value, (list, tuple)) else ""
 
 
-def rich_table(table: pd.DataFrame, title: str) -> Table:
+def rich_table(table: "pd.DataFrame", title: str) -> Table:
     """A table as it is printed."""
     shown = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in table.columns:
@@ -202,5 +218,5 @@ def verdict_table(found: Mapping[str, Verdict]) -> Table:
     for column in ("claim", "verdict", "reason"):
         shown.add_column(column, overflow="fold")
     for name, verdict in found.items():
-        shown.add_row(name, verdict.printed, verdict.reason.replace("[", "\\["))
+        shown.add_row(name, verdict.printed, verdict.reason)
     return shown

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
 from cnnlab.inference.simulation.rates import disagreements
+from cnnlab.records import require_writable
 from cnnlab.report import canvas
 from cnnlab.spec.invalid import require
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
 from experiments.config.grid import grid
-from experiments.simulate.rates import SEED, SLOW, Found, find, rows, scenarios
+from experiments.simulate.rates import SEED, SLOW, FoundRate, find, rows, scenarios
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,6 +43,7 @@ def main() -> int:
     asked = command_line().parse_args()
     require(asked.replications >= FEWEST, "replications", asked.replications, f"must be at least {FEWEST}")
     results = grid(["tracker=off", *asked.words]).settings.results
+    require_writable(results, "results")
     shown = sys.stderr.isatty()
     found = [
         find(row, asked.replications)
@@ -71,7 +72,7 @@ def command_line() -> argparse.ArgumentParser:
     return made
 
 
-def as_data(found: Found) -> dict[str, Any]:
+def as_data(found: FoundRate) -> dict[str, Any]:
     """One row as plain data; rates in percent."""
     row, interval = found.row, found.interval
     return {
@@ -87,7 +88,7 @@ def as_data(found: Found) -> dict[str, Any]:
     }
 
 
-def write(found: Sequence[Found], folder: Path) -> None:
+def write(found: Sequence[FoundRate], folder: Path) -> None:
     """Write `rates.csv` and `rates.png`."""
     folder.mkdir(parents=True, exist_ok=True)
     data = [as_data(one) for one in found]
@@ -98,10 +99,10 @@ def write(found: Sequence[Found], folder: Path) -> None:
     canvas.save(figure(found), folder / "rates.png")
 
 
-def show(found: Sequence[Found], replications: int, differ: int, console: Console) -> None:
+def show(found: Sequence[FoundRate], replications: int, differ: int, console: Console) -> None:
     """Print one table a group, then what to make of them."""
     for group in dict.fromkeys(one.row.group for one in found):
-        table = Table(title=escape(group), title_justify="left", header_style="bold", box=None, pad_edge=False)
+        table = Table(title=group, title_justify="left", header_style="bold", box=None, pad_edge=False)
         table.add_column("rate, %", min_width=76)
         for column in ("predicted", "found", "95 % interval", "agrees"):
             table.add_column(column, justify="right", min_width=9)
@@ -118,16 +119,16 @@ def show(found: Sequence[Found], replications: int, differ: int, console: Consol
     )
 
 
-def _cells(found: Found) -> tuple[str, ...]:
+def _cells(found: FoundRate) -> tuple[str, ...]:
     row, interval = found.row, found.interval
     sign = {"about": "", "at most": "<= ", "at least": ">= "}[row.relation]
     predicted = "" if row.predicted is None else f"{sign}{row.predicted:.{row.places}f}"
     rate, span = 100 * found.successes / found.trials, f"{100 * interval.low:.2f} to {100 * interval.high:.2f}"
     agrees = "" if found.agrees is None else "yes" if found.agrees else "NO"
-    return escape(row.what), predicted, f"{rate:.2f}", span, agrees
+    return row.what, predicted, f"{rate:.2f}", span, agrees
 
 
-def figure(found: Sequence[Found]) -> "Figure":
+def figure(found: Sequence[FoundRate]) -> "Figure":
     """Every rate with its interval, and its prediction."""
     drawn, axes = canvas.canvas(
         "What the judge's rules promise, and what they keep", width=11, height=2.5 + 0.26 * len(found)

@@ -39,7 +39,7 @@ Relation = Literal["about", "at most", "at least"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class PredictedRate:
     """One rate: what was predicted of it, in percent, and how to find it.
 
     Attributes:
@@ -58,10 +58,10 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class FoundRate:
     """A row with what was found: successes of trials, and whether that agrees with the prediction."""
 
-    row: Row
+    row: PredictedRate
     successes: int
     trials: int
 
@@ -82,10 +82,10 @@ class Found:
         return bool(held[self.row.relation])
 
 
-def find(row: Row, repeats: int) -> Found:
+def find(row: PredictedRate, repeats: int) -> FoundRate:
     """Simulate a row."""
     successes, trials = row.count(repeats)
-    return Found(row=row, successes=successes, trials=trials)
+    return FoundRate(row=row, successes=successes, trials=trials)
 
 
 # Scenarios.
@@ -284,12 +284,12 @@ def rounds(random: np.random.Generator, slowing: float = 0.0) -> Floats:
 # The table.
 
 
-def rows() -> tuple[Row, ...]:
+def rows() -> tuple[PredictedRate, ...]:
     """Every row, in the order it is printed."""
     return (*_rule(), *_parts(), *_real(), *_coverage())
 
 
-def _rule() -> list[Row]:
+def _rule() -> list[PredictedRate]:
     """The amended R-DIR in the protocol's own setting."""
     cases: tuple[tuple[str, Scenario, str, float, int], ...] = (
         ("true 0", planted(0), "negligible", 92, 0),
@@ -310,16 +310,21 @@ def _rule() -> list[Row]:
     )
     group = "R-DIR v2: digits12 n 24, SD 1.4; fashion14 n 12, SD .7; margin 1 point; Holm over 27"
     found = [
-        Row(group=group, what=f"{truth}: {word}", predicted=predicted, places=places, count=verdicts(scenario, word))
+        PredictedRate(
+            group=group, what=f"{truth}: {word}", predicted=predicted, places=places, count=verdicts(scenario, word)
+        )
         for truth, scenario, word, predicted, places in cases
     ]
     never = verdicts(planted(0), "supported", "reversed")
-    return [*found, Row(group=group, what="true 0: supported or reversed", predicted=0.0, places=1, count=never)]
+    return [
+        *found,
+        PredictedRate(group=group, what="true 0: supported or reversed", predicted=0.0, places=1, count=never),
+    ]
 
 
-def _parts() -> list[Row]:
+def _parts() -> list[PredictedRate]:
     """Single statements of the protocol."""
-    row = partial(Row, group="Parts of the rules, alone")
+    row = partial(PredictedRate, group="Parts of the rules, alone")
     return [
         row(what="R-EQ v2 refutes at a true difference of rho", predicted=2.5, places=1, count=outside(12, sd=0.014)),
         row(what="Null on one task, SD 1.6 margins, n 10", predicted=22, count=equivalent(1, n=10, sd=0.016)),
@@ -345,11 +350,12 @@ def _parts() -> list[Row]:
     ]
 
 
-def _real() -> list[Row]:
+def _real() -> list[PredictedRate]:
     """As the suite runs: tuning and divergence inside."""
     registered = registered_family()
     row = partial(
-        Row, group=f"R-DIR v2 as run: two looks, tuned by the rule (2 seeds), divergence, Holm over {registered.claims}"
+        PredictedRate,
+        group=f"R-DIR v2 as run: two looks, tuned by the rule (2 seeds), divergence, Holm over {registered.claims}",
     )
     bound = partial(row, predicted=2.5, places=1, relation="at most")
     null = real(0)
@@ -377,9 +383,9 @@ def _real() -> list[Row]:
     ]
 
 
-def _coverage() -> list[Row]:
+def _coverage() -> list[PredictedRate]:
     """Every interval the suite prints or decides by."""
-    row = partial(Row, group="Coverage of intervals")
+    row = partial(PredictedRate, group="Coverage of intervals")
 
     def ratio(seconds: Floats) -> Interval:
         return intervals.ratio_of_medians(seconds[0].tolist(), seconds[1].tolist())

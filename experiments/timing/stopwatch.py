@@ -1,4 +1,4 @@
-"""A stopwatch for claims about time: whatever is compared is timed in the same rounds, in an order shuffled anew."""
+"""Interleaved timing: everything that is compared is timed in the same rounds, in an order shuffled each round."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""Timings of the cost claims as kept on disk: raw seconds of every round, one file a claim and device."""
+"""Timings of the cost claims on disk: raw seconds of every round, one file for each claim and device."""
 
 import dataclasses
 import json
@@ -16,7 +16,6 @@ from cnnlab.records.coding import build
 from cnnlab.spec.arm import digest, plain
 from cnnlab.training.workers import accelerator
 from experiments.paths import result_folders
-from experiments.timing.stopwatch import clock_for
 
 PROTOCOL = 1
 """Raised whenever what is timed, or how, changes; timings of another protocol are refused."""
@@ -124,7 +123,9 @@ def read(path: Path, name: str) -> Measurement:
 def measurement(
     name: str, on: str, device: str, jax: str, measured: str, parts: Mapping[str, Mapping[str, Timings]]
 ) -> Measurement:
-    """Join what was timed; every cell bears the device's name, so that its verdict does."""
+    """Join the timings of a claim's parts; each cell is named by its device."""
+    from experiments.timing.stopwatch import clock_for  # here, since it brings JAX: all doors import this file
+
     named = {
         part: {cell: dataclasses.replace(timings, device=device) for cell, timings in cells.items()}
         for part, cells in parts.items()

@@ -1,17 +1,17 @@
-"""An arm as a dashboard shows it: what it is called, how it is found, and all that was configured."""
+"""The W&B run of an arm: its name, group, tags and config."""
 
 from typing import Any
 
 from cnnlab.spec.arm import plain
 from cnnlab.spec.record import Record
-from cnnlab.tracking import Run, arm_runs
+from cnnlab.tracking import TrackedRun, arm_runs
 from experiments.claims.registry import claims_fed_by
 from experiments.config.resolve import Point, Settings
 from experiments.tracking import images
 from experiments.training.provenance import git_state
 
 
-def of_arm(point: Point, record: Record, settings: Settings) -> tuple[Run, ...]:
+def of_arm(point: Point, record: Record, settings: Settings) -> tuple[TrackedRun, ...]:
     """The run of a record, or one for each of its members."""
     return arm_runs(
         record,
@@ -36,7 +36,7 @@ def question(settings: Settings) -> str:
 
 
 def context(settings: Settings) -> dict[str, Any]:
-    """All that was configured around the arms, and the state of the code; nothing about this machine."""
+    """The config that all arms of a run share, and the commit; nothing about this machine."""
     sweep = settings.sweep
     asked = {} if sweep is None else {key: getattr(sweep, key) for key in ("question", "held", "factor", "reference")}
     return {"sweep": settings.sweep_name, **asked, "scale": settings.scale, "looks": settings.looks, "git": git_state()}
@@ -49,7 +49,7 @@ def configured(point: Point) -> dict[str, Any]:
 
 
 def label(point: Point) -> str:
-    """An arm as a person calls it: its task, level, match and check, where it has any.
+    """The name of an arm: task, level, match and check, as far as it has them.
 
     The task goes by its file in conf/data/, where a sweep names one: two settings of one task are told apart.
     """

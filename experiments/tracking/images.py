@@ -1,4 +1,4 @@
-"""What a dashboard shows of arms beside curves: samples of the task, and maps of coverage and of gradients."""
+"""Images of an arm for W&B: samples of its task, and maps of coverage and of gradients."""
 
 import contextlib
 import functools

@@ -1,34 +1,35 @@
-"""A sweep's end as a dashboard shows it: one run of tables, figures, counts of verdicts, and the records themselves."""
+"""The W&B run of a whole sweep: tables, figures, counts of verdicts, and the records as an artifact."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from cnnlab.files import finite
 from cnnlab.inference.checks import Check
 from cnnlab.records import Store
 from cnnlab.spec.verdict import Effect, Verdict
-from cnnlab.tracking import Artifact, Picture, Run, Table, run_id
+from cnnlab.tracking import Artifact, Picture, Table, TrackedRun, run_id
 from experiments.analysis.results import ArmResults
 from experiments.claims.registry import claims, claims_fed_by
 from experiments.reports.sweep import SweepReport
 from experiments.tracking import arm_runs, images
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 MOST_MAPS = 6
 """Levels of which maps are drawn, in the order of the grid."""
 
 
-def of_sweep(report: SweepReport) -> Run:
+def of_sweep(report: SweepReport) -> TrackedRun:
     """The summary run of a sweep at a scale: the same id whenever it ends."""
     now = report.results
     settings, name = now.settings, now.settings.sweep_name
     cells, fed = (*now.cells, *now.checks), claims_fed_by(name)
     made = [cell for cell in cells if cell.records]
     words = Counter(verdict.word for verdict in report.verdicts.values())
-    return Run(
+    return TrackedRun(
         id=run_id(f"{name}-{settings.scale}-summary"),
         name=f"{name} {settings.scale}",
         group=arm_runs.group(settings),
@@ -55,7 +56,7 @@ def of_sweep(report: SweepReport) -> Run:
     )
 
 
-def rows(table: pd.DataFrame) -> Table:
+def rows(table: "pd.DataFrame") -> Table:
     """A table as a dashboard takes it: sizes as text, and nothing where a number is not finite."""
     return tuple({str(key): _cell(value) for key, value in row.items()} for row in table.to_dict("records"))
 

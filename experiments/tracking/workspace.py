@@ -52,7 +52,7 @@ def spec(made: "Workspace") -> dict[str, Any]:
 
 
 def accuracy() -> "Section":
-    """Whether the level of the factor matters."""
+    """Panels of accuracy by level of the factor."""
     from wandb_workspaces.reports.v2.interface import BarPlot, Config
 
     final = BarPlot(
@@ -67,7 +67,7 @@ def accuracy() -> "Section":
 
 
 def gradients() -> "Section":
-    """What reaches which layer, and when."""
+    """Panels of gradient statistics by layer and step."""
     titles = {
         "Gradient norm by layer": "^grad_norm/.*/kernel$",
         "Gradient norm at layer outputs": "^activation_grad_norm/",
@@ -79,7 +79,7 @@ def gradients() -> "Section":
 
 
 def costs() -> "Section":
-    """What accuracy costs."""
+    """Panels of cost against accuracy."""
     from wandb_workspaces.reports.v2.interface import ScatterPlot, SummaryMetric
 
     prices = {
@@ -95,7 +95,7 @@ def costs() -> "Section":
 
 
 def verdicts() -> "Section":
-    """What follows for the claims: tables and figures of the sweeps' summary runs."""
+    """Panels of verdicts: tables and figures of the sweeps' summary runs."""
     from wandb_workspaces.reports.v2.interface import MediaBrowser, WeavePanelSummaryTable
 
     tables = [WeavePanelSummaryTable(table_name=name) for name in ("verdicts", "contrasts", "effects", "arms")]
@@ -104,7 +104,7 @@ def verdicts() -> "Section":
 
 
 def pictures() -> "Section":
-    """What the nets see."""
+    """Panels of pictures: samples, coverage, gradients by pixel."""
     from wandb_workspaces.reports.v2.interface import MediaBrowser
 
     keys = {

@@ -9,7 +9,6 @@ from rich.console import Console
 
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.training.workers import accelerator
-from cnnlab.zoo import native
 from experiments.config.resolve import AUTO, NATIVE, XLA, Settings
 
 
@@ -38,6 +37,8 @@ def library(settings: Settings, compiled: Path, console: Console) -> Path | None
     """
     if settings.convolutions == XLA:
         return None
+    from cnnlab.zoo import native  # here, since it brings JAX
+
     problem = _missing()
     if not problem:
         try:
@@ -47,7 +48,7 @@ def library(settings: Settings, compiled: Path, console: Console) -> Path | None
     if settings.convolutions != AUTO:
         raise _unavailable(problem)
     if accelerator() == "cpu":
-        console.print(f"{problem}: convolutions are XLA's, which take up to twice as long", markup=False)
+        console.print(f"{problem}: convolutions are XLA's, which take up to twice as long")
     return None
 
 
@@ -59,6 +60,8 @@ def _missing() -> str:
     """Why this machine has no use or no compiler for our own convolutions, as far as can be said without trying."""
     if accelerator() != "cpu":
         return "these are for a CPU, and here arms train on a GPU"
+    from cnnlab.zoo import native
+
     try:
         native.compiler()
     except native.LibraryError as error:

@@ -1,4 +1,4 @@
-"""What training will take: seconds of one core for an arm, from its sizes alone, and the pace of this machine."""
+"""An estimate of the training time: seconds of one core for an arm from its sizes, and the pace of this machine."""
 
 import contextlib
 import functools
@@ -54,7 +54,7 @@ class Pace:
 
 
 def spoken(seconds: float) -> str:
-    """A time as one says it.
+    """A time in words, such as `4 min`.
 
     >>> spoken(9240), spoken(250), spoken(38)
     ('2 h 34 min', '4 min', '38 s')

@@ -1,4 +1,4 @@
-"""Where, when and with what a record was made: everything that must not influence its bytes."""
+"""Where, when and with what a record was made: all that is kept beside a record and not in it."""
 
 import datetime
 import functools
@@ -43,7 +43,7 @@ def provenance(started: datetime.datetime, seconds: float, backend: str, workers
 
 
 def other_version(facts: Mapping[str, Any], library: str | None) -> str:
-    """What made a record, where commit, packages or processor are not those of here; empty where nothing is known.
+    """How the commit, packages or processor behind a record differ from those of now; empty if they do not.
 
     The protocol decides whether a record counts; this is only told.
 

@@ -1,4 +1,4 @@
-"""Training by jobs of a launcher, one an arm: what came of them is read from disk, whoever wrote it and wherever.
+"""Training by jobs of a cluster, one job an arm; their results are read from the shared folder.
 
 A job trains its arm as this command would, on as many workers as it has cores, and writes its record or the reason
 why there is none. The job that ends last writes the sweep's tables too, so that nothing is lost if this command is.
@@ -144,7 +144,7 @@ class RemoteTrainer:
 
 
 def portable(settings: Settings, launcher: Launcher) -> Settings:
-    """The settings of a job on whatever machine: paths from the root, workers as the launcher gives it cores."""
+    """The settings for a job on any machine: absolute paths, and as many workers as the job has cores or GPUs."""
     return dataclasses.replace(
         settings,
         results=settings.results.absolute(),

@@ -1,4 +1,4 @@
-"""A session trains points: skips those whose record exists, drives the rest on the workers, writes as they end."""
+"""A session trains the points of a grid: it skips those with a record, and writes a record as each arm ends."""
 
 import collections
 import dataclasses
@@ -14,8 +14,9 @@ from cnnlab.records import Store, require_writable
 from cnnlab.spec.record import Record
 from cnnlab.training.arm import Training, training
 from cnnlab.training.run import evaluation_seeds
-from cnnlab.training.workers import Outcome, Plan, Pool, accelerator, cores, devices
+from cnnlab.training.workers import ArmOutcome, WorkerPlan, WorkerPool, accelerator, cores, devices
 from experiments.claims.registry import claim_digests
+from experiments.cli.console import terminal
 from experiments.cli.signals import undisturbed
 from experiments.config.resolve import Point, Settings
 from experiments.training import convolutions
@@ -35,7 +36,7 @@ def require_folders(settings: Settings) -> None:
 
 
 def usable(store: Store, name: Name) -> bool:
-    """Whether a record is there that can be gone on with. Raises RecordError if it is there but cannot be used."""
+    """Whether there is a record that can be used. Raises RecordError if there is one that cannot."""
     if not store.has(*name):
         return False
     store.read(*name)
@@ -43,18 +44,20 @@ def usable(store: Store, name: Name) -> bool:
 
 
 class Session:
-    """Owns the workers, the store and the tracker of one command. Use as a context manager."""
+    """The workers and the store of one command. Use as a context manager."""
 
     def __init__(
         self, settings: Settings, console: Console | None = None, on_record: OnRecord = lambda *_: None
     ) -> None:
         self.settings = settings
         self.store = Store(settings.runs)
-        self.console = console or Console(highlight=False)
+        self.console = console or terminal()
         backend = accelerator()
         workers = settings.workers or (cores() if backend == "cpu" else len(devices()))
         cache = settings.cache / "compiled"
-        self.pool = Pool(Plan(workers=workers, backend=backend, source=settings.source, compile_cache=cache))
+        self.pool = WorkerPool(
+            WorkerPlan(workers=workers, backend=backend, source=settings.source, compile_cache=cache)
+        )
         self.on_record = on_record
         self._settled = False
 
@@ -99,12 +102,12 @@ class Session:
         return self.pool.plan.native.stem if self.pool.plan.native else ""
 
     def _tell_versions(self, found: Iterable[Mapping[str, Any]]) -> None:
-        """Say what other versions of the code have made of the records that were found, by their provenance."""
+        """Print which records were made by other versions of the code, packages or processor."""
         library = self._library if self._settled else None
         versions = collections.Counter(other_version(facts, library) for facts in found)
         for version, count in versions.items():
             if version:
-                self.console.print(f"found {count} made by {version}, of the same protocol: used", markup=False)
+                self.console.print(f"found {count} made by {version}, of the same protocol: used")
 
     def _train(self, todo: dict[Name, Point], summary: Summary) -> None:
         claims = claim_digests()
@@ -143,8 +146,8 @@ class Session:
                     share.release(name)
                 progress.arm_done(outcome.name, failed=outcome.record is None)
 
-    def _fail(self, point: Point, outcome: Outcome, summary: Summary) -> None:
-        """Leave the reason in the arm's folder; the others run on."""
+    def _fail(self, point: Point, outcome: ArmOutcome, summary: Summary) -> None:
+        """Write the reason of a failure into the arm's folder; other arms go on."""
         reason = outcome.failure or "unknown"
         path = self.store.write_failure(point.arm.key, point.block, reason)
         summary.failures.append((point.arm.key, f"{reason.strip().splitlines()[-1]} (all of it: {path})"))
@@ -207,7 +210,7 @@ class _Progress:
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
-        self.console.print(line, markup=False)
+        self.console.print(line)
 
     def _describe(self) -> None:
         self.bar.update(self.task, description=f"{self.arms_done}/{self.arms} arms")

@@ -1,4 +1,4 @@
-"""What the suite trains: every sweep, arms that several ask for once, in stages, CONTROL first."""
+"""The plan of the suite: all sweeps in stages, shared arms once, the bank CONTROL first."""
 
 import dataclasses
 from collections import Counter
@@ -63,7 +63,7 @@ class Plan:
 
 
 def named(point: Point) -> Name:
-    """What makes two points the same: arm and block, never the sweep that asks."""
+    """The name of a point: its arm and block, whatever sweep asks for it."""
     return point.arm.key, point.block
 
 

@@ -43,7 +43,7 @@ class Clock:
         return [point for point in self.left if named(point) in names]
 
     def book(self, points: Iterable[Point], seconds: float) -> None:
-        """Take points off what is left; what was among it, and its time, tell the pace."""
+        """Remove points from those that are left, and update the pace by the time that they took."""
         ended = self.among(points)
         names = {named(point) for point in ended}
         self.left = [point for point in self.left if named(point) not in names]
@@ -67,13 +67,13 @@ def train(plan: Plan, session: Session, clock: Clock, folder: Path, console: Con
     for place, stage in enumerate(every, start=1):
         todo = clock.among(stage.points)
         if todo:
-            console.print(f"{place}/{len(every)} {described(plan, stage)}: {len(todo)} to train", markup=False)
+            console.print(f"{place}/{len(every)} {described(plan, stage)}: {len(todo)} to train")
         began = time.perf_counter()
         with going_on(stage.name, total, folder):
             _stage(plan, stage, session, total)
         clock.book(stage.points, time.perf_counter() - began)
         if todo and clock.left:
-            console.print(f"    about {spoken(clock.remaining)} of training left", markup=False)
+            console.print(f"    about {spoken(clock.remaining)} of training left")
     return total
 
 
@@ -96,7 +96,7 @@ def _stage(plan: Plan, stage: Stage, session: Session, total: Summary) -> None:
 
 @contextlib.contextmanager
 def going_on(what: str, total: Summary, folder: Path) -> Iterator[None]:
-    """Whatever one sweep raises is kept and told at the end; the others go on."""
+    """Keep an exception of one sweep for the end of the suite, and go on with the others."""
     try:
         yield
     except Exception as problem:

@@ -1,4 +1,4 @@
-"""Which arms are this process's to train: copies of a command, and sweeps that ask for the same arms, share the work.
+"""The work queue: copies of a command, and sweeps that ask for the same arms, share the work by leases.
 
 An arm that another process is training is left to it while there are others. In the end it is waited for, or taken
 over as soon as that process is gone.
@@ -18,7 +18,7 @@ Offers = Iterator[tuple[str, Training] | None]
 
 
 class WorkQueue:
-    """The blocks that fall to one process. Use as a context manager: leaving it gives back what is still held."""
+    """The blocks that this process trains. Use as a context manager: leaving it releases what is still held."""
 
     def __init__(self, store: Store, blocks: Sequence[Name], say: Callable[[str], None]) -> None:
         self.store, self.say = store, say
@@ -34,7 +34,7 @@ class WorkQueue:
             self.release(name)
 
     def release(self, name: Name) -> None:
-        """Give a block back: it has its record, or it failed."""
+        """Release a block that has its record or has failed."""
         self._held.pop(name).release()
 
     def offers(self, begin: Callable[[Name], Training], found: Callable[[Name], None]) -> Offers:
@@ -75,7 +75,7 @@ class WorkQueue:
         return True
 
     def _tell(self) -> None:
-        """Say once for whom this process waits, if it has nothing else to do."""
+        """Print once which process is waited for, if there is nothing else to do."""
         if not self._held:
             others = sorted({self.store.holder(*name) for name in self._left} - {""})
             arms = f"{len(self._left)} arm{'s are' if len(self._left) > 1 else ' is'}"

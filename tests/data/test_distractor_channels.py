@@ -9,7 +9,7 @@ import pytest
 
 from cnnlab import data
 from cnnlab.data import Source
-from cnnlab.data.generated import Sample, Sampler
+from cnnlab.data.generated import Sampler, StimulusSample
 from cnnlab.data.tasks import distractor_channels
 from cnnlab.data.tasks.distractor_channels import DistractorChannels, relevance
 from cnnlab.spec.task import Task
@@ -48,11 +48,11 @@ def test_the_recorded_background_is_what_the_nuisance_channels_show() -> None:
         assert np.array_equal(horizontal, orientation == 1)
 
 
-def accuracy(observer: DistractorChannels, sample: Sample) -> float:
+def accuracy(observer: DistractorChannels, sample: StimulusSample) -> float:
     return float(np.mean(observer.likelihoods(sample.images).argmax(axis=1) == sample.labels))
 
 
-def swapped(sample: Sample, channels: npt.NDArray[np.bool_]) -> Sample:
+def swapped(sample: StimulusSample, channels: npt.NDArray[np.bool_]) -> StimulusSample:
     """Every image with those channels taken from the next image, whose label is the other one."""
     images = sample.images.copy()
     images[..., channels] = np.roll(images, 1, axis=0)[..., channels]

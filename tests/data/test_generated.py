@@ -1,8 +1,9 @@
 """What holds of every generated task: its stated bound, a calibrated ideal observer, and what its arrays must be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ import pytest
 
 from cnnlab import data
 from cnnlab.data import Source, generated, registry
-from cnnlab.data.generated import Sample, Stimulus
+from cnnlab.data.generated import Stimulus, StimulusSample
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.task import Task
 
@@ -39,9 +40,16 @@ BOUND = {
 NEAR_CERTAIN = ("linear_xor_5", "linear_xor_10", "long_range", "long_range_12", "parts", "parts_control")
 """Settings whose bound is too near to 100 % for other noise to show in a few thousand images."""
 LINEAR_BLIND = tuple(name for name in BOUND if name not in ("linear_xor_linear", "linear_xor_low_rank", "phase"))
+VARIANTS = {"linear_xor_5", "linear_xor_10", "long_range_4", "long_range_12", "sparse_diffuse_16", "parts_control"}
+VARIANTS |= {"sparse_diffuse_all", "distractor_channels_spurious", "linear_xor_low_rank", "border_inner"}
+"""Other values of dials of a task that is tested anyway: not for a quick check."""
 IMAGES = 4_000
 
 Shipped = Callable[..., Task]
+
+
+def slow_variants(names: Iterable[str]) -> list[Any]:
+    return [pytest.param(name, marks=pytest.mark.slow) if name in VARIANTS else name for name in names]
 
 
 def family(task: Task) -> ModuleType:
@@ -55,7 +63,7 @@ def stimulus(task: Task) -> Stimulus:
     return found
 
 
-def drawn(task: Task) -> Sample:
+def drawn(task: Task) -> StimulusSample:
     return stimulus(task).sample(IMAGES if task.channels == 1 else IMAGES // 2, np.random.RandomState(77))
 
 
@@ -68,13 +76,13 @@ def binomial_error(accuracy: float, n: int) -> float:
     return float(np.sqrt(max(accuracy * (1 - accuracy), 1e-3) / n))
 
 
-def assert_reaches_the_bound(observer: Stimulus, sample: Sample, bound: float) -> None:
+def assert_reaches_the_bound(observer: Stimulus, sample: StimulusSample, bound: float) -> None:
     """Fail unless the observer is right as often as stated, within four standard errors."""
     accuracy = float(np.mean(observer.likelihoods(sample.images).argmax(axis=1) == sample.labels))
     assert accuracy == pytest.approx(bound, abs=4 * binomial_error(bound, len(sample.labels)) + 0.0005)
 
 
-def assert_calibrated(observer: Stimulus, sample: Sample) -> None:
+def assert_calibrated(observer: Stimulus, sample: StimulusSample) -> None:
     """Fail unless the observer is right as often as its posterior says, which an ideal one is by definition."""
     scores = observer.likelihoods(sample.images)
     posterior = np.exp(scores - generated.log_sum(scores)[:, None])
@@ -83,7 +91,7 @@ def assert_calibrated(observer: Stimulus, sample: Sample) -> None:
     assert abs(surplus.mean()) < 4 * max(surplus.std() / np.sqrt(len(right)), 2e-4)
 
 
-def assert_linearly_blind(sample: Sample, classes: int) -> None:
+def assert_linearly_blind(sample: StimulusSample, classes: int) -> None:
     """Fail if the nearest class mean, from half of the images, does better than a guess on the other half."""
     flat, half = sample.images.reshape(len(sample.labels), -1), len(sample.labels) // 2
     means = np.stack([flat[:half][sample.labels[:half] == label].mean(axis=0) for label in range(classes)])
@@ -97,39 +105,39 @@ def test_every_setting_of_a_generated_task_has_a_stated_bound(settings: dict[str
     assert generated_ones == set(BOUND)
 
 
-@pytest.mark.parametrize("name", BOUND)
+@pytest.mark.parametrize("name", slow_variants(BOUND))
 def test_the_ideal_observer_is_as_good_as_stated(shipped: Shipped, name: str) -> None:
     task = shipped(name)
     assert_reaches_the_bound(stimulus(task), drawn(task), BOUND[name])
 
 
-@pytest.mark.parametrize("name", [name for name in BOUND if name not in NEAR_CERTAIN])
+@pytest.mark.parametrize("name", slow_variants(name for name in BOUND if name not in NEAR_CERTAIN))
 def test_the_stated_bound_is_not_that_of_other_noise(shipped: Shipped, name: str) -> None:
     other = noisier(shipped(name), 1.25)
     with pytest.raises(AssertionError):
         assert_reaches_the_bound(stimulus(other), drawn(other), BOUND[name])
 
 
-@pytest.mark.parametrize("name", [name for name in BOUND if "spurious" not in name])
+@pytest.mark.parametrize("name", slow_variants(name for name in BOUND if "spurious" not in name))
 def test_the_ideal_observer_knows_how_often_it_is_right(shipped: Shipped, name: str) -> None:
     task = noisier(shipped(name), 1.5)  # so that there is something to be unsure of
     assert_calibrated(stimulus(task), drawn(task))
 
 
-@pytest.mark.parametrize("name", [name for name in BOUND if name not in NEAR_CERTAIN])
+@pytest.mark.parametrize("name", slow_variants(name for name in BOUND if name not in NEAR_CERTAIN))
 def test_the_calibration_check_sees_an_observer_that_trusts_its_evidence_too_much(shipped: Shipped, name: str) -> None:
     overconfident = stimulus(shipped(name))
     with pytest.raises(AssertionError):
         assert_calibrated(overconfident, drawn(noisier(shipped(name), 1.5)))
 
 
-@pytest.mark.parametrize("name", LINEAR_BLIND)
+@pytest.mark.parametrize("name", slow_variants(LINEAR_BLIND))
 def test_the_class_means_tell_nothing(shipped: Shipped, name: str) -> None:
     task = shipped(name)
     assert_linearly_blind(drawn(task), task.classes)
 
 
-@pytest.mark.parametrize("name", LINEAR_BLIND)
+@pytest.mark.parametrize("name", slow_variants(LINEAR_BLIND))
 def test_the_blindness_check_sees_a_pixel_that_leaks_the_label(shipped: Shipped, name: str) -> None:
     task = shipped(name)
     sample = drawn(task)
@@ -139,7 +147,7 @@ def test_the_blindness_check_sees_a_pixel_that_leaks_the_label(shipped: Shipped,
         assert_linearly_blind(replace(sample, images=leaky), task.classes)
 
 
-@pytest.mark.parametrize("name", BOUND)
+@pytest.mark.parametrize("name", slow_variants(BOUND))
 def test_generated_arrays_are_what_the_task_says(shipped: Shipped, nowhere: Source, name: str) -> None:
     task = shipped(name)
     dataset = data.load(task, nowhere)
@@ -153,7 +161,9 @@ def test_generated_arrays_are_what_the_task_says(shipped: Shipped, nowhere: Sour
     assert not nowhere.cache_dir.exists()
 
 
-@pytest.mark.parametrize("name", ["phase", "border", "long_range", "distractor_channels", "linear_xor"])
+@pytest.mark.parametrize(
+    "name", ["phase", "border", "long_range", "linear_xor", pytest.param("distractor_channels", marks=pytest.mark.slow)]
+)
 def test_strata_and_images_of_a_smaller_test_set_are_the_beginning_of_the_whole(
     shipped: Shipped, nowhere: Source, name: str
 ) -> None:

@@ -7,24 +7,24 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cnnlab.data.generated import Sample
+from cnnlab.data.generated import StimulusSample
 from cnnlab.data.tasks import parts
 from cnnlab.data.tasks.parts import CLASSES, COPIES, PAIRS, PARTS, Parts
 
 Floats = npt.NDArray[np.float64]
 
 
-def quiet(together: bool, n: int = 400) -> Sample:
+def quiet(together: bool, n: int = 400) -> StimulusSample:
     stimulus = Parts(side=12, together=together, contrast=1.0, noise=1e-6)
     return stimulus.sample(n, np.random.RandomState(10))
 
 
-def occupied(sample: Sample) -> Floats:
+def occupied(sample: StimulusSample) -> Floats:
     """Sign of every part at every place, (n, places, parts): -1, 0 or 1."""
     return np.rint(sample.images.reshape(len(sample.labels), -1, PARTS))
 
 
-def assert_found_together(sample: Sample) -> None:
+def assert_found_together(sample: StimulusSample) -> None:
     """Fail unless the label's parts share all their places and signs, and no other two parts share any."""
     signs = occupied(sample)
     assert np.all(np.abs(signs).sum(axis=1) == COPIES)
@@ -36,7 +36,7 @@ def assert_found_together(sample: Sample) -> None:
         assert not shared.any()
 
 
-def assert_never_at_one_place(sample: Sample) -> None:
+def assert_never_at_one_place(sample: StimulusSample) -> None:
     """Fail unless no two parts share a place, and the label's parts occur twice as often as the others."""
     signs = occupied(sample)
     assert np.abs(signs).sum(axis=2).max() == 1

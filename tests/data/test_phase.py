@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pytest
 from sklearn.neural_network import MLPClassifier
 
-from cnnlab.data.generated import Sample
-from cnnlab.data.tasks.phase import CLASSES, Phase, block_count
+from cnnlab.data.generated import StimulusSample
+from cnnlab.data.tasks.phase import CLASSES, Phase
 
 Images = npt.NDArray[np.float64]
 Down = Callable[[Images], Images]
@@ -87,7 +87,7 @@ def test_the_enumeration_sees_noise_that_differs_from_column_to_column() -> None
         assert_the_label_is_gone(max_pool, noise)
 
 
-def sample(n: int = 6_000, noise: float = 0.1) -> Sample:
+def sample(n: int = 6_000, noise: float = 0.1) -> StimulusSample:
     return Phase(side=12, contrast=1.0, noise=noise).sample(n, np.random.RandomState(11))
 
 
@@ -129,12 +129,3 @@ def test_labels_are_the_parities_of_the_pixels_place_and_places_are_even() -> No
     counts = np.bincount(brightest, minlength=144)
     assert counts.min() > 15  # 41.7 expected, standard deviation 6.5
     assert counts.max() < 75
-
-
-def test_the_block_count_is_how_often_stride_two_convolutions_read_the_pixel() -> None:
-    side = 12
-    row, column = (axis.ravel() for axis in np.mgrid[1 : side - 2, 1 : side - 2])
-    reads = np.zeros((side, side), int)
-    for top, left in product(range(0, side, 2), repeat=2):  # windows centred on even pixels
-        reads[max(top - 1, 0) : top + 2, max(left - 1, 0) : left + 2] += 1
-    assert np.array_equal(block_count(row, column), reads[row, column])

@@ -18,7 +18,7 @@ from cnnlab.spec.arm import Arm, plain
 from cnnlab.spec.record import PROTOCOL, Finals, Measured, Record, Tried, Tuning
 from cnnlab.training.arm import Training
 from cnnlab.training.run import evaluation_seeds
-from cnnlab.training.workers import Pool
+from cnnlab.training.workers import WorkerPool
 from cnnlab.zoo import native
 from cnnlab.zoo.lowering import network
 from experiments.claims.registry import claim_digests
@@ -242,7 +242,7 @@ def untrained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def train_nothing(patch: pytest.MonkeyPatch, training: Callable[..., Training] = invented) -> None:
     """Have sessions make records without workers, and take our own convolutions for compiled."""
     patch.setattr(session, "training", training)
-    patch.setattr(Pool, "_worker", lambda self, number: Idle())
+    patch.setattr(WorkerPool, "_worker", lambda self, number: Idle())
     patch.setattr(convolutions, "accelerator", lambda: "cpu")
     patch.setattr(native, "compiler", list)
     patch.setattr(native, "build", lambda folder: folder / "native-0123.so")

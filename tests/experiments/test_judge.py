@@ -1,29 +1,20 @@
-"""The judge's door: a line for each registered claim, data for machines, one line for a mistake."""
+"""The judge's command: a line for each registered claim, data for machines, one line for a mistake."""
 
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from experiments import judge
 from experiments.claims.registry import register
 
 ROOT = Path(__file__).parents[2]
-
-
-def judge(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "CNNLAB_RESULTS": str(folder / "results"), "CNNLAB_CACHE": str(folder / "cache")}
-    return subprocess.run(
-        [sys.executable, "-m", "experiments.judge", *arguments],
-        capture_output=True,
-        text=True,
-        env=environment,
-        cwd=ROOT,
-        check=False,
-    )
-
+Door = Callable[..., Any]
 
 WITHOUT_TRAINING = {
     "supported": "cov-5x5-rule pw-weighted-sum lin-example-algebra kern-count-output",
@@ -38,13 +29,15 @@ WITHOUT_TRAINING = {
 }
 """Verdicts as first computed: a change of any of them has to be meant."""
 KEYS = ["effect", "evidence", "family", "id", "kind", "n", "nearest_true", "reason", "rule", "statement", "verdict"]
+SEVERAL = ("strides", "pointwise", "lin-collapse")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_every_claim_has_a_line_and_those_that_need_no_training_a_verdict(tmp_path: Path) -> None:
-    done = judge(tmp_path, "--json")
-    assert done.returncode == 0, done.stderr
-    found = {entry["id"]: entry for entry in json.loads(done.stdout)}
+def test_every_claim_has_a_line_and_those_that_need_no_training_a_verdict(tmp_path: Path, door: Door) -> None:
+    done = door(judge.main, "--json")
+    assert done.code == 0, done.err
+    found = {entry["id"]: entry for entry in json.loads(done.out)}
     assert list(found) == list(register())
     for word, names in WITHOUT_TRAINING.items():
         assert [name for name in names.split() if found[name]["verdict"] != word] == []
@@ -54,35 +47,52 @@ def test_every_claim_has_a_line_and_those_that_need_no_training_a_verdict(tmp_pa
     refuted = [entry for entry in found.values() if entry["verdict"] == "refuted"]
     assert [entry["id"] for entry in refuted if not entry["nearest_true"]] == []
     assert list(tmp_path.iterdir()) == []
-    again = judge(tmp_path, "--json", "strides", "pointwise", "lin-collapse")
+    again = run(tmp_path, "--json", *SEVERAL)
     same = [entry == found[entry["id"]] for entry in json.loads(again.stdout)]
     assert len(same) == 17
     assert all(same)
 
 
-def test_filters_leave_only_what_was_asked_for(tmp_path: Path) -> None:
-    done = judge(tmp_path, "coverage", "--kind", "exact", "--verdict", "refuted", "--json")
-    assert [entry["id"] for entry in json.loads(done.stdout)] == ["cov-table"]
+def run(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """The command in a process of its own."""
+    environment = {**os.environ, "CNNLAB_RESULTS": str(folder / "results"), "CNNLAB_CACHE": str(folder / "cache")}
+    command = [sys.executable, "-m", "experiments.judge", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
 
 
-def test_a_claim_has_a_page_and_a_figure(tmp_path: Path) -> None:
-    done = judge(tmp_path, "cov-table")
-    assert done.returncode == 0, done.stderr
+def test_a_process_of_its_own_prints_data_and_writes_nothing(tmp_path: Path) -> None:
+    """The same rows as in this process, to the last digit; and filters leave only what was asked for."""
+    done = run(tmp_path, "coverage", "--kind", "exact", "--verdict", "refuted", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    rows = json.loads(done.stdout)
+    assert [entry["id"] for entry in rows] == ["cov-table"]
+    assert sorted(rows[0]) == KEYS
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_filters_leave_only_what_was_asked_for(door: Door) -> None:
+    done = door(judge.main, "coverage", "--kind", "exact", "--verdict", "refuted", "--json")
+    assert [entry["id"] for entry in json.loads(done.out)] == ["cov-table"]
+
+
+def test_a_claim_has_a_page_and_a_figure(tmp_path: Path, door: Door) -> None:
+    done = door(judge.main, "cov-table")
+    assert done.code == 0, done.err
     for line in ("notes", "rule", "counterexample", "nearest true statement", "the notes' table, recomputed"):
-        assert line in done.stdout
+        assert line in done.out
     assert (tmp_path / "results" / "claims" / "cov-table.png").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("what", ["max_pooling", "mp-early-smallest"])
-def test_a_family_or_a_claim_is_shown(what: str, tmp_path: Path) -> None:
-    done = judge(tmp_path, what)
-    assert done.returncode == 0, done.stderr
-    assert "mp-early-smallest" in done.stdout
-    assert "st2-coverage-counts" not in done.stdout
+def test_a_family_or_a_claim_is_shown(what: str, door: Door) -> None:
+    done = door(judge.main, what)
+    assert done.code == 0, done.err
+    assert "mp-early-smallest" in done.out
+    assert "st2-coverage-counts" not in done.out
 
 
-def test_a_misspelled_claim_is_one_line_with_the_choices(tmp_path: Path) -> None:
-    done = judge(tmp_path, "mp-erly")
-    assert done.returncode == 2
-    assert "max_pooling" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+def test_a_misspelled_claim_is_one_line_with_the_choices(door: Door) -> None:
+    done = door(judge.main, "mp-erly")
+    assert done.code == 2
+    assert "max_pooling" in done.err
+    assert len(done.err.strip().splitlines()) == 1

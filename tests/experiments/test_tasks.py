@@ -1,36 +1,24 @@
 """The tasks' door: every task with its dials and settings, eligibility, pictures, one line for a mistake."""
 
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from cnnlab.data import Source, registry
-from cnnlab.training.run import Run, tuning_seeds
+from cnnlab.training.run import MemberRun, tuning_seeds
+from experiments import tasks
 from experiments.config import schema
-from experiments.tasks import Eligibility, Setting, dials, eligibility, question, settings
+from experiments.tasks import Eligibility, TaskSetting, dials, eligibility, question, settings
 
-ROOT = Path(__file__).parents[2]
-
-
-def door(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "CNNLAB_RESULTS": str(folder / "results"), "CNNLAB_CACHE": str(folder / "cache")}
-    return subprocess.run(
-        [sys.executable, "-m", "experiments.tasks", *arguments],
-        capture_output=True,
-        text=True,
-        env=environment,
-        cwd=ROOT,
-        check=False,
-    )
+Door = Callable[..., Any]
 
 
-def test_every_dial_and_setting_of_a_task_is_listed_and_drawn(tmp_path: Path) -> None:
-    done = door(tmp_path, "long_range", "--pictures", str(tmp_path / "pictures"))
-    assert done.returncode == 0, done.stderr
+def test_every_dial_and_setting_of_a_task_is_listed_and_drawn(tmp_path: Path, door: Door) -> None:
+    done = door(tasks.main, "long_range", "--pictures", str(tmp_path / "pictures"))
+    assert done.code == 0, done.err
     for said in (
         "dial distance",
         "dial contrast",
@@ -38,8 +26,8 @@ def test_every_dial_and_setting_of_a_task_is_listed_and_drawn(tmp_path: Path) ->
         "setting long_range_12",
         "label_noise",
     ):
-        assert said in done.stdout
-    assert "vernier" not in done.stdout
+        assert said in done.out
+    assert "vernier" not in done.out
     assert [path.name for path in (tmp_path / "pictures").iterdir()] == ["long_range.png"]
     assert not (tmp_path / "results").exists()
 
@@ -52,38 +40,38 @@ def test_every_dial_and_setting_of_a_task_is_listed_and_drawn(tmp_path: Path) ->
         (["phase", "data=border"], "name the task"),
     ],
 )
-def test_a_wrong_task_or_key_is_one_line(tmp_path: Path, arguments: list[str], says: str) -> None:
-    done = door(tmp_path, *arguments)
-    assert done.returncode == 2
-    assert says in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+def test_a_wrong_task_or_key_is_one_line(door: Door, arguments: list[str], says: str) -> None:
+    done = door(tasks.main, *arguments)
+    assert done.code == 2
+    assert says in done.err
+    assert len(done.err.strip().splitlines()) == 1
 
 
 @pytest.fixture(scope="module")
-def everything() -> tuple[Setting, ...]:
+def everything() -> tuple[TaskSetting, ...]:
     schema.register()
     return settings(registry.names(), [])
 
 
-def test_every_task_says_what_it_asks_and_has_settings(everything: tuple[Setting, ...]) -> None:
+def test_every_task_says_what_it_asks_and_has_settings(everything: tuple[TaskSetting, ...]) -> None:
     assert {setting.task.name for setting in everything} == set(registry.names())
     for name in registry.names():
         assert question(name).endswith(".")
         assert len({dial.name for dial in dials(name)}) == len(dials(name))
 
 
-def test_a_setting_has_exactly_the_dials_that_its_task_declares(everything: tuple[Setting, ...]) -> None:
+def test_a_setting_has_exactly_the_dials_that_its_task_declares(everything: tuple[TaskSetting, ...]) -> None:
     for setting in everything:
         given = {name for name, _ in setting.task.dials} - {"label_noise"}
         assert given == {dial.name for dial in dials(setting.task.name)}
 
 
 def test_eligibility_compares_net_and_logistic_regression_on_tuning_seeds(
-    everything: tuple[Setting, ...], monkeypatch: pytest.MonkeyPatch
+    everything: tuple[TaskSetting, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Run] = []
+    asked: list[MemberRun] = []
 
-    def train(runs: list[Run], source: Source, strategy: str) -> list[SimpleNamespace]:
+    def train(runs: list[MemberRun], source: Source, strategy: str) -> list[SimpleNamespace]:
         asked.extend(runs)
         return [SimpleNamespace(validation_accuracy=0.9 + 0.01 * place) for place in range(len(runs))]
 

@@ -23,6 +23,7 @@ from cnnlab.spec.network import (
     Blur,
     Concat,
     Conv,
+    DepthToSpace,
     GroupPad,
     Input,
     Network,
@@ -73,6 +74,8 @@ def painted(node, axis, length, position):
             return [unit for unit, place in places.items() if abs(place - Fraction(1, 2) - position) < 1]
         case SpaceToDepth():
             return [position // node.block]
+        case DepthToSpace():
+            return [position * node.block + within for within in range(node.block)]
         case Pad():
             return [position + node.padding[axis][0]]
         case GroupPad():
@@ -97,6 +100,8 @@ def grown(node, axis, length):
             return int(length * node.scale[axis])
         case SpaceToDepth():
             return length // node.block
+        case DepthToSpace():
+            return length * node.block
         case Pad():
             return length + sum(node.padding[axis])
         case GroupPad():
@@ -163,8 +168,16 @@ def check_windows(network, length):
 
 def turns(network, axis):
     """After how many outputs of any layer its windows surely look alike again."""
-    widened = (node for node in network.nodes if isinstance(node, TransposedConv | Resize))
-    return prod(n.stride[axis] if isinstance(n, TransposedConv) else n.scale[axis].numerator for n in widened)
+    periods = []
+    for node in network.nodes:
+        match node:
+            case TransposedConv():
+                periods.append(node.stride[axis])
+            case Resize():
+                periods.append(node.scale[axis].numerator)
+            case DepthToSpace():
+                periods.append(node.block)
+    return prod(periods)
 
 
 def check_fields(network, length):
@@ -304,10 +317,36 @@ def test_random_chains_agree_with_the_oracle(network, length):
         check_fields(network, length)
 
 
+@pytest.mark.slow
 @settings(RANDOM, max_examples=30)
 @given(chains(kinds=("transposed", "resize", "conv")), LENGTHS)
 def test_random_rational_strides_agree_with_the_oracle(network, length):
     if fits(network, length) and max(turns(network, axis) for axis in (0, 1)) <= 6:
+        check_sizes(network, length)
+        check_windows(network, length)
+        check_fields(network, length)
+
+
+def sub_pixel(block, *, stride, behind):
+    """A strided convolution, another that makes the channels of a block, the block, and one more layer."""
+    nodes = [Input(name="image", channels=1)]
+    wide = Conv(name="", filters=4 * block**2, kernel=(4, 3), stride=(stride, 1), padding=((1, 0), (0, 1)))
+    last = chained([wide, DepthToSpace(name="", block=block), behind], nodes, "image", "n")
+    return Network(nodes=tuple(nodes), output=last, features=last)
+
+
+BLOCKS = [
+    sub_pixel(2, stride=1, behind=Conv(name="", filters=1, kernel=(3, 2), stride=(1, 1))),
+    sub_pixel(3, stride=2, behind=Conv(name="", filters=1, kernel=(2, 3), stride=(2, 1), padding="valid")),
+    sub_pixel(2, stride=3, behind=TransposedConv(name="", filters=1, kernel=(3, 2), stride=(2, 1))),
+    sub_pixel(2, stride=1, behind=DepthToSpace(name="", block=2)),
+    sub_pixel(4, stride=2, behind=SpaceToDepth(name="", block=2)),
+]
+
+
+@pytest.mark.parametrize("network", BLOCKS)
+def test_depth_to_space_agrees_with_the_oracle(network):
+    for length in (24, 29):
         check_sizes(network, length)
         check_windows(network, length)
         check_fields(network, length)
@@ -386,6 +425,15 @@ def test_the_coverage_of_a_chain_is_the_product_of_its_axes(network, length):
     assert network_coverage(network, (length, length), network.output) == plane(*axes)
 
 
+@pytest.mark.parametrize("network", BLOCKS)
+def test_the_coverage_before_depth_to_space_is_the_product_of_its_axes(network):
+    axes = []
+    for axis in (0, 1):
+        counted = sum(path_counts(network, 16, axis)[network.output].values(), Counter())
+        axes.append([counted[place] for place in range(16)])
+    assert network_coverage(network, (16, 16), network.output) == plane(*axes)
+
+
 def test_the_coverage_of_branches_is_their_sum():
     parts = [network_coverage(FORKED, (6, 6), name) for name in ("three", "one")]
     total = network_coverage(FORKED, (6, 6), "sum")
@@ -421,6 +469,22 @@ def short_kernel(along):
         return along(dataclasses.replace(node, kernel=(3, 3)) if pretends else node, *rest)
 
     return faulty
+
+
+def block_too_small(along):
+    def faulty(node, *rest):
+        pretends = isinstance(node, DepthToSpace)
+        return along(dataclasses.replace(node, block=node.block - 1) if pretends else node, *rest)
+
+    return faulty
+
+
+@pytest.mark.parametrize("check", [check_sizes, check_windows, check_fields])
+def test_a_wrong_block_is_noticed(monkeypatch, check):
+    for module in ("sizes", "fields", "windows"):
+        monkeypatch.setattr(f"cnnlab.geometry.{module}.along", block_too_small(geometry_layers.along))
+    with pytest.raises(AssertionError):
+        check(BLOCKS[0], 24)
 
 
 @pytest.mark.parametrize("check", [check_sizes, check_windows, check_fields])

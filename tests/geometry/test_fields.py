@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from cnnlab.geometry.fields import AlignmentError, Field, fields, outgrown, unproductive
-from cnnlab.geometry.windows import path_centres, window
+from cnnlab.geometry.windows import window
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.network import (
     Add,
@@ -173,12 +173,12 @@ def test_paths_with_different_unknowns_are_not_judged():
         fields(fork(1), None)
 
 
-def test_windows_and_centres_say_when_they_need_a_size_and_which_nodes_there_are():
+def test_windows_say_when_they_need_a_size_and_which_nodes_there_are():
     network = stem_and_block(3)
     with pytest.raises(InvalidError, match="the SAME padding of layer stem needs an image size"):
         window(network, None, "sum", (0, 0))
     with pytest.raises(InvalidError, match="choose one of image, stem, inner, sum"):
-        path_centres(network, (8, 8), "stam")
+        window(network, (8, 8), "stam", (0, 0))
 
 
 def test_layers_whose_input_sees_more_than_the_image_are_unproductive():

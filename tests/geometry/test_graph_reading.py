@@ -8,7 +8,7 @@ import pytest
 
 from cnnlab.geometry.graph_json import load, read, report
 from cnnlab.spec.invalid import InvalidError
-from cnnlab.spec.network import Conv, Elementwise, Norm, Pad, Pool, Resize, TransposedConv
+from cnnlab.spec.network import Conv, DepthToSpace, Elementwise, Norm, Pad, Pool, Resize, TransposedConv
 
 GRAPH = {
     "nodes": [
@@ -112,6 +112,18 @@ def test_a_rational_stride_is_a_json_float_and_an_unknown_size_is_null():
     assert found["totals"]["params"] == report(read(GRAPH).network, (15, 16))["totals"]["params"]
 
 
+def test_a_sub_pixel_layer_is_read_and_seen_as_blocks():
+    nodes = [
+        {"name": "image", "op": "input", "channels": 8},
+        {"name": "up", "op": "depth_to_space", "inputs": ["image"], "block": 2},
+    ]
+    graph = read({"nodes": nodes, "output": "up", "input_size": [5, 6]})
+    assert graph.network["up"] == DepthToSpace(name="up", inputs=("image",), block=2)
+    row = report(graph.network, graph.input_size)["nodes"]["up"]
+    assert (row["rf"], row["effective_stride"], row["output_size"]) == ([1, 1], [0.5, 0.5], [10, 12])
+    assert (row["params"], row["macs"]) == (0, 0)
+
+
 def test_keys_with_a_natural_default_may_be_left_out():
     graph = copy.deepcopy(GRAPH)
     for key in ("dilation", "groups"):
@@ -153,6 +165,11 @@ REFUSED = {
     "resize factor": (changed(7, scale=[0.5, 2]), "graph.half.scale=0.5 is not valid: a factor must be"),
     "bias text": (changed(13, bias="yes"), "graph.out.bias=yes is not valid: must be true or false"),
     "no filters": (changed(1, filters=0), "graph.conv.filters=0 is not valid: must be a whole number from 1"),
+    "no block": (changed(6, op="depth_to_space"), "graph.up=.* is not valid: must have the key block"),
+    "zero block": (
+        {**GRAPH, "nodes": [*GRAPH["nodes"], {"name": "d", "op": "depth_to_space", "inputs": ["up"], "block": 0}]},
+        "graph.d.block=0 is not valid: must be a whole number from 1",
+    ),
     "output": ({**GRAPH, "output": "logits"}, "network.output=logits is not valid"),
     "input size": ({**GRAPH, "input_size": [15]}, r"graph.input_size=\[15\] is not valid"),
     "empty": ({**GRAPH, "nodes": []}, r"graph.nodes=\[\] is not valid"),

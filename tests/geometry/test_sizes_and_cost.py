@@ -4,13 +4,14 @@ import pytest
 
 from cnnlab.geometry.cost import cost
 from cnnlab.geometry.measured import measured
-from cnnlab.geometry.sizes import sizes
+from cnnlab.geometry.sizes import maps, sizes
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.network import (
     Add,
     Concat,
     Conv,
     Dense,
+    DepthToSpace,
     Elementwise,
     Flatten,
     GlobalAveragePool,
@@ -154,6 +155,7 @@ def test_a_map_that_would_vanish_is_refused_with_layer_and_sizes():
             "network.squeeze=7x7 is not valid: height and width must be multiples of 2",
         ),
         ([Pad(name="mirror", padding=((7, 0), (0, 0)), mode="reflect")], "network.mirror=7x7"),
+        ([DepthToSpace(name="spread", block=2)], "network.spread=3 channels is not valid: must be a multiple of 4"),
         (
             [Conv(name="conv", filters=8, kernel=(1, 1), groups=2)],
             "network.conv.groups=2 is not valid: must divide both 3",
@@ -193,6 +195,22 @@ def test_space_to_depth_moves_pixels_into_channels():
     network = chain(SpaceToDepth(name="squeeze", block=2), Conv(name="conv", filters=4, kernel=(1, 1)))
     priced = cost(network, (6, 8)).nodes
     assert (priced["squeeze"].activation_elements, priced["conv"].params) == (3 * 48, 12 * 4 + 4)
+
+
+def test_depth_to_space_moves_channels_into_pixels_and_undoes_space_to_depth():
+    network = chain(
+        SpaceToDepth(name="squeeze", block=2),
+        DepthToSpace(name="back", block=2),
+        Conv(name="wide", filters=18, kernel=(1, 1)),
+        DepthToSpace(name="spread", block=3),
+        Conv(name="conv", filters=4, kernel=(1, 1)),
+    )
+    found = maps(network, (6, 8))
+    assert (found["back"].size, found["back"].channels) == ((6, 8), 3)
+    assert (found["spread"].size, found["spread"].channels) == ((18, 24), 2)
+    priced = cost(network, (6, 8)).nodes
+    assert (priced["spread"].params, priced["spread"].macs, priced["conv"].params) == (0, 0, 2 * 4 + 4)
+    assert maps(network, None)["spread"].channels == 2
 
 
 def test_the_properties_of_an_arm_are_those_of_its_last_map():

@@ -8,7 +8,7 @@ import pytest
 
 from cnnlab.inference.checks import Check
 from cnnlab.inference.family import Case, Family, judge, undecided
-from cnnlab.inference.rules.contract import Decisions, ModeratorContrast, PValues, Trained
+from cnnlab.inference.rules.contract import Decisions, ModeratorContrast, PValues, TrainedEvidence
 from cnnlab.inference.rules.directional import Directional
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.verdict import Effect, Verdict
@@ -17,17 +17,17 @@ Shown = Callable[..., Effect]
 FAMILY = Family(claims=27, moderator_contrasts=40)
 
 
-def verdict_of(evidence: Trained, rule: Any = Directional(), family: Family = FAMILY) -> Verdict:  # noqa: B008
+def verdict_of(evidence: TrainedEvidence, rule: Any = Directional(), family: Family = FAMILY) -> Verdict:  # noqa: B008
     return judge({"claim": Case(rule=rule, evidence=evidence)}, family)["claim"]
 
 
-def on(shown: Shown, *calls: str, **changes: Any) -> Trained:
+def on(shown: Shown, *calls: str, **changes: Any) -> TrainedEvidence:
     """Evidence with these calls on digits12, fashion14, and then synthetic tasks."""
     names = ("digits12", "fashion14", "vernier", "phase")
     effects = tuple(
         shown(name, call, real=name in names[:2], **changes) for name, call in zip(names, calls, strict=False)
     )
-    return Trained(effects=effects)
+    return TrainedEvidence(effects=effects)
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,13 @@ def test_one_task_cannot_support_but_one_real_task_can_show_the_effect_negligibl
 class CountsEveryTask(Directional):
     """Fault: a task without headroom counts."""
 
-    def _counted(self, evidence: Trained) -> tuple[Effect, ...]:
+    def _counted(self, evidence: TrainedEvidence) -> tuple[Effect, ...]:
         return self._primary(evidence)
 
 
 def ignores_tasks_without_headroom(shown: Shown, rule: Directional) -> bool:
     flat = shown("fashion14", "pos", headroom=0.02)
-    evidence = Trained(effects=(shown("digits12", "pos"), flat))
+    evidence = TrainedEvidence(effects=(shown("digits12", "pos"), flat))
     return verdict_of(evidence, rule).word == "inconclusive"
 
 
@@ -115,11 +115,11 @@ def test_a_claim_pays_for_the_whole_registered_family(shown: Shown) -> None:
 def test_the_second_smallest_p_decides_and_the_look_is_paid_for(shown: Shown) -> None:
     rule = Directional()
     effects = (shown("digits12", "pos", p_greater=1e-9), shown("fashion14", "pos", p_greater=4e-4))
-    assert rule.p_values(Trained(effects=effects)).greater == pytest.approx(4e-4)
+    assert rule.p_values(TrainedEvidence(effects=effects)).greater == pytest.approx(4e-4)
     first = (effects[0], shown("fashion14", "pos", p_greater=4e-4, look="first"))
-    assert rule.p_values(Trained(effects=first)).greater == pytest.approx(1e-3)
-    assert verdict_of(Trained(effects=effects)).word == "supported"
-    assert verdict_of(Trained(effects=first)).word == "inconclusive"  # .001 > .025 / 27
+    assert rule.p_values(TrainedEvidence(effects=first)).greater == pytest.approx(1e-3)
+    assert verdict_of(TrainedEvidence(effects=effects)).word == "supported"
+    assert verdict_of(TrainedEvidence(effects=first)).word == "inconclusive"  # .001 > .025 / 27
 
 
 def test_other_claims_of_the_family_help_only_by_being_rejected(shown: Shown) -> None:
@@ -137,9 +137,9 @@ def caps_hold(shown: Shown, rule: Any) -> bool:
     effects = on(shown, "pos", "pos").effects
     failed = Check(name="A/A", task="digits12", passed=False, line="A/A FAILED on digits12")
     capped = (
-        Trained(effects=effects, checks=(failed,)),
-        Trained(effects=effects, missing=("digits12 w8",)),
-        Trained(effects=effects, caps=("rule changed after data",)),
+        TrainedEvidence(effects=effects, checks=(failed,)),
+        TrainedEvidence(effects=effects, missing=("digits12 w8",)),
+        TrainedEvidence(effects=effects, caps=("rule changed after data",)),
     )
     return all(verdict_of(evidence, rule).word == "inconclusive" for evidence in capped)
 
@@ -147,11 +147,11 @@ def caps_hold(shown: Shown, rule: Any) -> bool:
 class IgnoresCaps:
     """Fault: reads effects alone."""
 
-    def p_values(self, evidence: Trained) -> PValues:
-        return Directional().p_values(Trained(effects=evidence.effects))
+    def p_values(self, evidence: TrainedEvidence) -> PValues:
+        return Directional().p_values(TrainedEvidence(effects=evidence.effects))
 
-    def conclude(self, evidence: Trained, decisions: Decisions) -> Verdict:
-        return Directional().conclude(Trained(effects=evidence.effects), decisions)
+    def conclude(self, evidence: TrainedEvidence, decisions: Decisions) -> Verdict:
+        return Directional().conclude(TrainedEvidence(effects=evidence.effects), decisions)
 
 
 def test_caps_stop_every_claim(shown: Shown) -> None:
@@ -160,7 +160,7 @@ def test_caps_stop_every_claim(shown: Shown) -> None:
 
 
 def test_capped_claims_bring_no_p_to_the_family(shown: Shown) -> None:
-    evidence = Trained(effects=on(shown, "pos", "pos").effects, caps=("smoke",))
+    evidence = TrainedEvidence(effects=on(shown, "pos", "pos").effects, caps=("smoke",))
     assert Directional().p_values(evidence).greater == 1.0
     verdict = verdict_of(evidence)
     assert verdict.capped == ("smoke",)
@@ -171,11 +171,11 @@ def test_a_check_caps_only_where_its_task_counts_and_only_if_it_failed(shown: Sh
     effects = on(shown, "pos", "pos").effects
     elsewhere = Check(name="A/A", task="vernier", passed=False, line="A/A FAILED")
     fine = Check(name="A/A", task="digits12", passed=True, line="A/A passed")
-    assert verdict_of(Trained(effects=effects, checks=(elsewhere, fine))).word == "supported"
+    assert verdict_of(TrainedEvidence(effects=effects, checks=(elsewhere, fine))).word == "supported"
 
 
 def test_no_evidence_is_untested_with_the_reason() -> None:
-    verdict = verdict_of(Trained(missing=("digits12-pools24",)))
+    verdict = verdict_of(TrainedEvidence(missing=("digits12-pools24",)))
     assert (verdict.word, verdict.reason) == ("untested", "no record: digits12-pools24")
 
 
@@ -201,7 +201,7 @@ def test_another_match_overturns_only_when_neg_on_a_real_task(shown: Shown) -> N
     effects = on(shown, "pos", "pos").effects
 
     def with_other(call: str, **changes: Any) -> Verdict:
-        return verdict_of(Trained(effects=(*effects, shown("digits12", call, match="macs", **changes))))
+        return verdict_of(TrainedEvidence(effects=(*effects, shown("digits12", call, match="macs", **changes))))
 
     overturned = with_other("neg")
     assert overturned.word == "qualified"
@@ -209,7 +209,7 @@ def test_another_match_overturns_only_when_neg_on_a_real_task(shown: Shown) -> N
     assert with_other("null").word == with_other("open").word == "supported"
     assert with_other("neg", real=False).word == "supported"
     assert with_other("neg", headroom=0.0).word == "supported"
-    undecided_claim = Trained(effects=(*on(shown, "pos", "open").effects, shown(call="neg", match="macs")))
+    undecided_claim = TrainedEvidence(effects=(*on(shown, "pos", "open").effects, shown(call="neg", match="macs")))
     assert verdict_of(undecided_claim).word == "inconclusive"
 
 
@@ -235,7 +235,7 @@ def test_the_primary_match_is_the_claims_own(shown: Shown) -> None:
 def test_learning_rates_that_disagree_qualify(shown: Shown, own: str, common: str, word: str) -> None:
     names = ("digits12", "fashion14")
     effects = [shown(name, own) for name in names] + [shown(name, common, condition="common") for name in names]
-    verdict = verdict_of(Trained(effects=tuple(effects)))
+    verdict = verdict_of(TrainedEvidence(effects=tuple(effects)))
     assert verdict.word == word
     if word == "qualified":
         assert "learning rate" in verdict.reason
@@ -267,7 +267,7 @@ def moderator(shown: Shown, one: str, other: str, p: float, **changes: Any) -> M
 def test_moderators_qualify_when_levels_differ_and_survive_holm(
     shown: Shown, one: str, other: str, p: float, word: str
 ) -> None:
-    evidence = Trained(effects=on(shown, "pos", "pos").effects, moderators=(moderator(shown, one, other, p),))
+    evidence = TrainedEvidence(effects=on(shown, "pos", "pos").effects, moderators=(moderator(shown, one, other, p),))
     verdict = verdict_of(evidence)
     assert verdict.word == word
     if word == "qualified":
@@ -279,7 +279,7 @@ def test_moderators_qualify_when_levels_differ_and_survive_holm(
 
 def test_a_moderator_level_without_headroom_says_nothing(shown: Shown) -> None:
     weak = moderator(shown, "pos", "null", 1e-6, headroom=0.0)
-    assert verdict_of(Trained(effects=on(shown, "pos", "pos").effects, moderators=(weak,))).word == "supported"
+    assert verdict_of(TrainedEvidence(effects=on(shown, "pos", "pos").effects, moderators=(weak,))).word == "supported"
 
 
 # Mechanism claims.
@@ -287,21 +287,23 @@ def test_a_moderator_level_without_headroom_says_nothing(shown: Shown) -> None:
 
 def test_two_constructions_may_carry_a_mechanism(shown: Shown) -> None:
     rule = Directional(mechanism=True)
-    synthetic = Trained(effects=(shown("vernier", "pos", real=False), shown("phase", "pos", real=False)))
+    synthetic = TrainedEvidence(effects=(shown("vernier", "pos", real=False), shown("phase", "pos", real=False)))
     verdict = verdict_of(synthetic, rule)
     assert (verdict.word, verdict.printed) == ("supported", "supported (mechanism)")
     assert verdict_of(synthetic).word == "inconclusive"
-    dials = Trained(effects=tuple(shown(f"vernier d={d}", "pos", real=False, construction="vernier") for d in (1, 3)))
+    dials = TrainedEvidence(
+        effects=tuple(shown(f"vernier d={d}", "pos", real=False, construction="vernier") for d in (1, 3))
+    )
     assert verdict_of(dials, rule).word == "inconclusive"
     real = verdict_of(on(shown, "pos", "pos"), rule)
     assert (real.word, real.mechanism) == ("supported", False)
 
 
 def test_a_mechanism_is_negligible_when_null_on_two_constructions(shown: Shown) -> None:
-    nulls = Trained(effects=(shown("vernier", "null", real=False), shown("phase", "null", real=False)))
+    nulls = TrainedEvidence(effects=(shown("vernier", "null", real=False), shown("phase", "null", real=False)))
     assert verdict_of(nulls, Directional(mechanism=True)).word == "refuted"
     assert verdict_of(nulls).word == "inconclusive"
-    assert verdict_of(Trained(effects=nulls.effects[:1]), Directional(mechanism=True)).word == "inconclusive"
+    assert verdict_of(TrainedEvidence(effects=nulls.effects[:1]), Directional(mechanism=True)).word == "inconclusive"
 
 
 def test_two_primary_effects_of_one_task_are_refused(shown: Shown) -> None:
@@ -322,6 +324,6 @@ def test_second_blocks_run_only_where_an_inconclusive_claim_is_open(shown: Shown
 def test_learning_rates_that_disagree_at_the_first_look_get_their_second(shown: Shown) -> None:
     own = on(shown, "pos", "pos", look="first").effects
     common = (shown("digits12", "null", condition="common", look="first"),)
-    verdict = verdict_of(Trained(effects=own + common))
+    verdict = verdict_of(TrainedEvidence(effects=own + common))
     assert verdict.word == "qualified"
     assert [(at.task, at.condition) for at in undecided(verdict)] == [("digits12", "own"), ("digits12", "common")]

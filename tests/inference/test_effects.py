@@ -12,7 +12,6 @@ from cnnlab.inference.effects import (
     Sample,
     accuracy_margin,
     effect,
-    headroom,
     pair,
     smallest_detectable,
     with_printed_checks,
@@ -211,9 +210,3 @@ def test_smallest_detectable_effect_is_found_four_times_in_five(setting: Setting
 def test_an_effect_needs_headroom_to_count(shown: Callable[..., Effect]) -> None:
     assert shown(headroom=0.05).setting.eligible
     assert not shown(headroom=0.049).setting.eligible
-
-
-def test_headroom_is_the_lead_over_logistic_regression() -> None:
-    assert headroom((0.90, 0.92), (0.85, 0.87, 0.83)) == pytest.approx(0.06)
-    with pytest.raises(InvalidError):
-        headroom((0.9,), ())

@@ -218,7 +218,3 @@ def test_ratio_of_medians_covers_a_planted_ratio_under_shared_drift() -> None:
     assert held >= 50
     with pytest.raises(InvalidError):
         intervals.ratio_of_medians((1.0, 2.0), (1.0,))
-
-
-def test_unseen_error_of_fashion_is_a_quarter_point() -> None:
-    assert intervals.unseen_test_set_error(0.08, 10_000) == pytest.approx(0.0028, abs=5e-5)

@@ -1,5 +1,6 @@
 """Holm over a registered family, the price of looks, and partial conjunction; each with its faulty twin."""
 
+import gc
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -7,11 +8,22 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from cnnlab.inference.multiplicity import ONE_SIDED, holm, partial_conjunction, spent
+from cnnlab.inference.multiplicity import ONE_SIDED, holm_threshold, partial_conjunction, spent
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.verdict import Look
 
 Decide = Callable[[Sequence[float], int], tuple[bool, ...]]
+
+
+@pytest.fixture(autouse=True)
+def heap_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`multipletests` collects garbage at every call, which is slow beside JAX's many objects."""
+    monkeypatch.setattr(gc, "collect", lambda *_: 0)
+
+
+def holm(p_values: Sequence[float], *, registered: int, level: float) -> tuple[bool, ...]:
+    threshold = holm_threshold(p_values, registered=registered, level=level)
+    return tuple(p <= threshold for p in p_values)
 
 
 def registered(p_values: Sequence[float], size: int) -> tuple[bool, ...]:

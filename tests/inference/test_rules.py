@@ -13,14 +13,13 @@ from cnnlab.inference.effects import Sample, effect
 from cnnlab.inference.family import Case, Family, judge
 from cnnlab.inference.intervals import paired_t
 from cnnlab.inference.rules.all_of import AllOf, Senses
-from cnnlab.inference.rules.contract import Rule, Trained, difference_p
+from cnnlab.inference.rules.contract import Rule, TrainedEvidence, difference_p
 from cnnlab.inference.rules.cost import Cost, Timings
 from cnnlab.inference.rules.directional import Directional
 from cnnlab.inference.rules.equivalence import Equivalence
 from cnnlab.inference.rules.exact import Enumerated, Exact, Restricted
 from cnnlab.inference.rules.given import Given
 from cnnlab.inference.rules.instances import Always, Exists, Instance, Instances
-from cnnlab.inference.rules.slope import Slope, Slopes
 from cnnlab.inference.rules.survey import ALL, MOSTLY, NEARLY_ALL, Counted, Survey
 from cnnlab.inference.rules.within import Within
 from cnnlab.spec.invalid import InvalidError
@@ -60,26 +59,26 @@ def spanning(shown: Shown, task: str, low: float, high: float, **changes: Any) -
 def test_equivalence_needs_intervals_wholly_in_or_out(
     shown: Shown, first: tuple[float, float], second: tuple[float, float], word: str
 ) -> None:
-    evidence = Trained(effects=(spanning(shown, "digits12", *first), spanning(shown, "fashion14", *second)))
+    evidence = TrainedEvidence(effects=(spanning(shown, "digits12", *first), spanning(shown, "fashion14", *second)))
     assert verdict_of(Equivalence(rho=0.01), evidence).word == word
 
 
 def test_equivalence_needs_its_tasks_and_a_real_one(shown: Shown) -> None:
-    one = Trained(effects=(spanning(shown, "digits12", -0.005, 0.005),))
+    one = TrainedEvidence(effects=(spanning(shown, "digits12", -0.005, 0.005),))
     assert verdict_of(Equivalence(rho=0.01), one).reason.startswith("1 of 2 tasks count")
     assert verdict_of(Equivalence(rho=0.01, tasks=1), one).word == "supported"
-    synthetic = Trained(effects=(spanning(shown, "vernier", -0.005, 0.005, real=False),))
+    synthetic = TrainedEvidence(effects=(spanning(shown, "vernier", -0.005, 0.005, real=False),))
     assert verdict_of(Equivalence(rho=0.01, tasks=1), synthetic).word == "inconclusive"
     assert verdict_of(Equivalence(rho=0.01, tasks=1, mechanism=True), synthetic).printed == "supported (mechanism)"
-    assert verdict_of(Equivalence(rho=0.01), Trained()).word == "untested"
+    assert verdict_of(Equivalence(rho=0.01), TrainedEvidence()).word == "untested"
 
 
 def test_equivalence_is_not_had_by_too_few_members(shown: Shown) -> None:
     few = {"reason": "too few members: 3 pairs, at least 6 needed"}
     narrow = tuple(spanning(shown, task, -0.001, 0.001, **few) for task in ("digits12", "fashion14"))
-    assert verdict_of(Equivalence(rho=0.01), Trained(effects=narrow)).word == "inconclusive"
+    assert verdict_of(Equivalence(rho=0.01), TrainedEvidence(effects=narrow)).word == "inconclusive"
     apart = (spanning(shown, "digits12", 0.5, 0.6, **few), narrow[1])
-    assert verdict_of(Equivalence(rho=0.01), Trained(effects=apart)).word == "inconclusive"
+    assert verdict_of(Equivalence(rho=0.01), TrainedEvidence(effects=apart)).word == "inconclusive"
 
 
 def refutation_at_rho(setting: Callable[..., Setting], outside: Callable[[Effect], bool]) -> float:
@@ -263,7 +262,8 @@ def starved(shown: Shown, probe: str, accuracy: str, repaired: str) -> Verdict:
     names = ("vernier", "phase")
     parts = dict(zip(("probe drops", "accuracy drops", "repaired"), (probe, accuracy, repaired), strict=True))
     evidence = {
-        part: Trained(effects=tuple(shown(name, call, real=False) for name in names)) for part, call in parts.items()
+        part: TrainedEvidence(effects=tuple(shown(name, call, real=False) for name in names))
+        for part, call in parts.items()
     }
     return verdict_of(STARVED, evidence)
 
@@ -289,8 +289,8 @@ def test_the_reason_names_the_part_that_decides(shown: Shown) -> None:
 
 
 def test_a_conjunction_is_one_claim_of_the_family_with_its_largest_p(shown: Shown) -> None:
-    def part(p_greater: float, p_less: float) -> Trained:
-        return Trained(effects=tuple(shown(t, "pos", p_greater=p_greater, p_less=p_less) for t in ("a", "b")))
+    def part(p_greater: float, p_less: float) -> TrainedEvidence:
+        return TrainedEvidence(effects=tuple(shown(t, "pos", p_greater=p_greater, p_less=p_less) for t in ("a", "b")))
 
     rule = AllOf(parts=(("one", Directional()), ("two", Directional())))
     p = rule.p_values({"one": part(0.001, 0.2), "two": part(0.01, 0.3)})
@@ -379,18 +379,18 @@ def test_the_number_is_that_of_the_part_that_decides() -> None:
     ],
 )
 def test_a_quantity_lies_within_bounds_outside_or_across(shown: Shown, low: float, high: float, word: str) -> None:
-    evidence = Trained(effects=(shown("digits12", "pos"),))
+    evidence = TrainedEvidence(effects=(shown("digits12", "pos"),))
     assert verdict_of(Within(low=low, high=high), evidence).word == word
 
 
 def test_one_task_outside_the_bounds_refutes_and_few_members_decide_nothing(shown: Shown) -> None:
     rule = Within(low=0.01)
-    both = Trained(effects=(shown("digits12", "pos"), shown("fashion14", "neg")))
+    both = TrainedEvidence(effects=(shown("digits12", "pos"), shown("fashion14", "neg")))
     assert verdict_of(rule, both).word == "refuted"
-    few = Trained(effects=(shown("digits12", "pos", seeds=(1, 2, 3)),))
+    few = TrainedEvidence(effects=(shown("digits12", "pos", seeds=(1, 2, 3)),))
     assert verdict_of(rule, few).word == "inconclusive"
-    assert verdict_of(rule, Trained(missing=("the arm",))).word == "untested"
-    capped = Trained(effects=(shown("digits12", "pos"),), caps=("rule changed after data",))
+    assert verdict_of(rule, TrainedEvidence(missing=("the arm",))).word == "untested"
+    capped = TrainedEvidence(effects=(shown("digits12", "pos"),), caps=("rule changed after data",))
     assert verdict_of(rule, capped).word == "inconclusive"
 
 
@@ -423,20 +423,19 @@ def inconclusive(shown: Shown, name: str) -> Verdict:
     steps = np.random.default_rng(0).lognormal(0, 0.3, (2, 31)).tolist()
     other = replace(wide, setting=replace(wide.setting, task="fashion14"))
     rule, evidence = {
-        "R-DIR": (Directional(), Trained(effects=(wide, other))),
-        "R-EQ": (Equivalence(rho=0.01, tasks=1), Trained(effects=(wide,))),
-        "R-WITHIN": (Within(low=0.0), Trained(effects=(wide,))),
+        "R-DIR": (Directional(), TrainedEvidence(effects=(wide, other))),
+        "R-EQ": (Equivalence(rho=0.01, tasks=1), TrainedEvidence(effects=(wide,))),
+        "R-WITHIN": (Within(low=0.0), TrainedEvidence(effects=(wide,))),
         "R-EXISTS": (Exists(), Instances(tried=tried)),
         "R-ALWAYS": (Always(), Instances(tried=tried)),
         "R-COST": (Cost(), Timings(dear=tuple(steps[0]), cheap=tuple(steps[1]), what="a over b")),
-        "R-SLOPE": (Slope(), Slopes(values=(-0.2, 0.3, -0.1, 0.2, 0.1, -0.1), what="slope")),
     }[name]
     found = verdict_of(rule, evidence)
     assert found.word == "inconclusive"
     return found
 
 
-@pytest.mark.parametrize("name", ["R-DIR", "R-EQ", "R-WITHIN", "R-EXISTS", "R-ALWAYS", "R-COST", "R-SLOPE"])
+@pytest.mark.parametrize("name", ["R-DIR", "R-EQ", "R-WITHIN", "R-EXISTS", "R-ALWAYS", "R-COST"])
 def test_every_inconclusive_says_what_it_could_have_found(shown: Shown, name: str) -> None:
     assert "found with power .8" in inconclusive(shown, name).reason
 

@@ -4,6 +4,7 @@ Bands are binomial: a stated rate must lie in Wilson's 99.9 % interval of the si
 are themselves rounded to a percent, hence half a percent more on each side).
 """
 
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -13,13 +14,13 @@ from cnnlab.inference.effects import Sample, effect
 from cnnlab.inference.family import Case, Family, judge
 from cnnlab.inference.rules.directional import Directional
 from cnnlab.inference.simulation import batch, verdicts
-from cnnlab.inference.simulation.by_rules import Effector
+from cnnlab.inference.simulation.by_rules import Effector, Judge, by_rules, outcome
 from cnnlab.inference.simulation.planting import Drawn, Planted, Scenario, draw
-from cnnlab.inference.simulation.rates import Rates, disagreements, simulate, simulate_by_rules
-from cnnlab.inference.simulation.tuning import LearningRates, choices, divergences, selection_noise
+from cnnlab.inference.simulation.rates import Rates, disagreements, simulate
+from cnnlab.inference.simulation.tuning import LearningRates, choices, divergences, losses
 from cnnlab.spec.verdict import Call, Effect, Setting, Verdict
 
-REPEATS = 3000
+REPEATS = 1000
 FAMILY = Family(claims=27, moderator_contrasts=40)
 ROUNDING = 0.005
 TUNED = LearningRates()
@@ -177,17 +178,26 @@ def calls_any_sign(better: Sample, worse: Sample, setting: Setting) -> Effect:
     return replace(found, call=call, p_greater=float(call == "neg"), p_less=float(call == "pos"))
 
 
-def by_rules(effector: Effector) -> Rates:
+def simulate_by_rules(
+    scenario: Scenario, *, repeats: int, seed: int, effector: Effector = effect, judging: Judge = judge
+) -> Rates:
+    """Do as `simulate` by the rule code itself. `effector` and `judging` may be faulty, to see the fault found."""
+    drawn = draw(scenario, repeats, seed)
+    words = [outcome(by_rules(scenario, drawn, row, effector, judging)) for row in range(repeats)]
+    return Rates(counts=dict(Counter(words)), repeats=repeats)
+
+
+def dirty_by_rules(effector: Effector) -> Rates:
     return simulate_by_rules(dirty(), repeats=150, seed=5, effector=effector)
 
 
 def test_nulls_stay_unsupported_with_tuning_and_divergence_inside() -> None:
     assert is_safe(simulate(dirty(), repeats=REPEATS, seed=5))
-    assert is_safe(by_rules(effect))
+    assert is_safe(dirty_by_rules(effect))
 
 
 def test_twin_that_calls_the_sign_is_found() -> None:
-    assert not is_safe(by_rules(calls_any_sign))
+    assert not is_safe(dirty_by_rules(calls_any_sign))
 
 
 def falsely_supported_families() -> float:
@@ -259,6 +269,13 @@ def test_same_seed_same_counts_and_other_seed_other_counts() -> None:
 
 
 # Tuning inside the simulation.
+
+
+def selection_noise(rates: LearningRates, *, repeats: int) -> float:
+    """Standard deviation that tuning both arms adds to a contrast of two equal ones."""
+    found = choices(rates, repeats)
+    gaps = losses(rates, found.worse) - losses(rates, found.better)
+    return float(np.std(gaps, ddof=1))
 
 
 def test_more_tuning_seeds_leave_less_noise_in_a_contrast() -> None:

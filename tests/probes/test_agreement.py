@@ -16,7 +16,7 @@ from cnnlab.geometry.graph_json import read
 from cnnlab.probes import agreement as opinions
 from cnnlab.probes import sight
 from cnnlab.probes.agreement import agreement
-from cnnlab.probes.sight import Seen, measured_field
+from cnnlab.probes.sight import MeasuredField, measured_fields
 from cnnlab.probes.skeleton import skeleton, spatial, upstream
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import Classic, ConvNet, Net
@@ -26,6 +26,7 @@ from cnnlab.spec.network import (
     Combine,
     Concat,
     Conv,
+    DepthToSpace,
     Elementwise,
     GlobalAveragePool,
     Input,
@@ -52,6 +53,8 @@ def agrees(graph: Network, size: Pair, *names: str) -> bool:
 SIDES = {"alexnet": 227, "inception_v3": 299, "lenet5": 28, "all_cnn": 32, "network_in_network": 32, "tiny_vgg": 64}
 LARGE = 224
 CLASSICS = [Classic(name=name, variant=variant) for name, of in variants().items() for variant in of]
+QUICK = ("lenet5", "mobilenet_v1")
+CASES_OF_CLASSICS = [case if case.label in QUICK else pytest.param(case, marks=pytest.mark.slow) for case in CLASSICS]
 FIELDS = {
     "alexnet": 195,
     "alexnet-one_tower": 195,
@@ -69,7 +72,7 @@ MERGES = {
 }
 
 
-@pytest.mark.parametrize("case", CLASSICS, ids=lambda case: case.label)
+@pytest.mark.parametrize("case", CASES_OF_CLASSICS, ids=lambda case: case.label)
 def test_classics_see_what_the_formula_says(case: Classic):
     side = SIDES[case.name] if case.name in SIDES else LARGE
     graph = network(case, side, 3, 10)
@@ -100,7 +103,18 @@ CONVNETS: list[tuple[ConvNet, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("net", "side"), CONVNETS, ids=[f"{net.padding}-{net.down}" for net, _ in CONVNETS])
+QUICK_CONVNETS = (0, 5, 9, 10)
+"""Places in `CONVNETS`: SAME, two that pad and down-sample in their own way, and a net with a stride in every layer."""
+
+
+@pytest.mark.parametrize(
+    ("net", "side"),
+    [
+        pytest.param(*case, marks=[] if place in QUICK_CONVNETS else pytest.mark.slow)
+        for place, case in enumerate(CONVNETS)
+    ],
+    ids=[f"{net.padding}-{net.down}" for net, _ in CONVNETS],
+)
 def test_every_padding_and_down_sampling_sees_what_the_formula_says(net: Net, side: int):
     graph = network(net, side, 3, 10)
     assert len(spatial(graph)) == len(agreement(graph, (side, side)))
@@ -129,7 +143,9 @@ def published(name: str) -> tuple[Network, Pair]:
     return graph.network, graph.input_size or OPEN_SIZES[name]
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "nn_vgg16" else name for name in CASES]
+)
 def test_published_graphs_see_what_the_formula_says(name: str):
     graph, size = published(name)
     rows = agreement(graph, size, () if size[0] < LARGE else (graph.features,))
@@ -172,7 +188,10 @@ UPS: dict[str, Node] = {
 }
 
 
-@pytest.mark.parametrize("kind", UPS)
+@pytest.mark.parametrize(
+    "kind",
+    [kind if kind in ("transposed 3/2", "nearest") else pytest.param(kind, marks=pytest.mark.slow) for kind in UPS],
+)
 def test_upsampling_nets_see_what_the_formula_says(kind: str):
     rows = agreement(unet(UPS[kind]), (38, 44))
     assert all(row.agree for row in rows)
@@ -180,6 +199,16 @@ def test_upsampling_nets_see_what_the_formula_says(kind: str):
     assert (rows[-1].name, rows[-1].measured is None) == (
         ("join", True) if kind == "transposed 3/2" else ("end", False)
     )
+
+
+def test_a_sub_pixel_layer_sees_what_the_formula_says():
+    wide = Conv(name="wide", inputs=("deep",), filters=12, kernel=(3, 3))
+    up = DepthToSpace(name="up", inputs=("wide",), block=2)
+    nodes = unet(UPS["nearest"]).nodes[1:]
+    place = [node.name for node in nodes].index("up")
+    rows = agreement(graph_of(*nodes[:place], wide, up, *nodes[place + 1 :]), (38, 44))
+    assert all(row.agree for row in rows)
+    assert {"up", "end"} <= {row.name for row in rows}
 
 
 def test_rational_strides_and_gaps_see_what_the_formula_says():
@@ -193,14 +222,18 @@ def test_rational_strides_and_gaps_see_what_the_formula_says():
     assert rows[2].measured.stride == (Fraction(1, 3), Fraction(1, 2))
 
 
+def measured_field(graph: Network, size: Pair, name: str) -> MeasuredField:
+    return measured_fields(graph, size, (name,))[name]
+
+
 def test_by_hand():
     graph = graph_of(
         conv("a", "image", 3, 2, ((1, 1), (0, 2))), Blur(name="b", inputs=("a",), kernel=(3, 3), stride=(2, 2))
     )
     # `same` on the 10 x 10 map of a: nothing at the top, one pixel at the bottom; 3 + (3 - 1) * 2 pixels
-    assert measured_field(graph, (20, 20), "b") == Seen(rf=(7, 7), stride=(4, 4), padding=(1, 0))
+    assert measured_field(graph, (20, 20), "b") == MeasuredField(rf=(7, 7), stride=(4, 4), padding=(1, 0))
     # on 9 x 9: one pixel on either side, of stride 2
-    assert measured_field(graph, (18, 18), "b") == Seen(rf=(7, 7), stride=(4, 4), padding=(3, 2))
+    assert measured_field(graph, (18, 18), "b") == MeasuredField(rf=(7, 7), stride=(4, 4), padding=(3, 2))
 
 
 # ---- what the instrument is made of ----
@@ -320,6 +353,7 @@ def fork(three: Any) -> Network:
     )
 
 
+@pytest.mark.slow
 def test_the_gradient_sees_a_misaligned_merge_for_itself(monkeypatch: pytest.MonkeyPatch):
     even, odd, centred = (fork("same"), (16, 16)), (fork("same"), (17, 17)), (fork(((1, 1), (1, 1))), (16, 16))
     measured = [agreement(graph, size)[-1].measured for graph, size in (even, odd, centred)]

@@ -6,7 +6,7 @@ import pytest
 from scipy import signal
 
 from cnnlab.probes.affine import probed, probes
-from cnnlab.probes.collapse import Subject, exceptions, image_of, judged, run
+from cnnlab.probes.collapse import CollapseSubject, exceptions, image_of, judged, run
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import ConvNet
 from cnnlab.spec.network import Dense, Input, Network
@@ -16,7 +16,7 @@ from cnnlab.zoo.module import Net
 
 def subject(name="net", mode="evaluate", until=("logits",), **factors):
     settings = {"depth": 2, "width": 3, "pools": (), "activation": "identity", "padding": "valid", **factors}
-    return Subject(name=name, network=network(ConvNet(**settings), 6, 1, 2), mode=mode, until=until)
+    return CollapseSubject(name=name, network=network(ConvNet(**settings), 6, 1, 2), mode=mode, until=until)
 
 
 def test_which_nets_collapse():

@@ -88,6 +88,7 @@ def test_a_backward_pass_without_the_derivative_is_noticed():
     assert not agrees(straight_through("sigmoid"), "sigmoid", plain)
 
 
+@pytest.mark.slow
 def test_half_precision_is_computed_in_half_precision():
     with jax.enable_x64(True):
         weights = kernels(KEY, LONGEST, WIDTH, "xavier", 1.0)

@@ -11,7 +11,7 @@ import pytest
 from cnnlab.data import Split
 from cnnlab.probes import measuring
 from cnnlab.probes.trained import (
-    Trained,
+    TrainedMember,
     by_place,
     down_samplings,
     first_convolution,
@@ -41,7 +41,7 @@ def images(count: int) -> Split:
     return Split(DRAW.normal(size=(count, SIDE, SIDE, 1)).astype(np.float32), labels)
 
 
-def member(**factors: Any) -> Trained:
+def member(**factors: Any) -> TrainedMember:
     """A net with random weights: probes do not ask how they were found."""
     found = graph(**factors)
     net = Net(found, jax.random.key(0))
@@ -52,7 +52,7 @@ def member(**factors: Any) -> Trained:
 
     kernels = {name: {"kernel": np.asarray(layer.kernel[...])} for name, layer in net.layers.items() if "conv" in name}
     task = Task(name="digits8", side=SIDE, channels=1, classes=CLASSES, train_images=40, validation_images=8)
-    return Trained(
+    return TrainedMember(
         network=found,
         size=(SIDE, SIDE),
         task=task,
@@ -80,9 +80,9 @@ EVERYWHERE = {
     "factors",
     [
         {},
-        {"down": "strided_conv", "head": "flatten"},
-        {"down": "blur", "padding": "circular"},
-        {"down": "space_to_depth", "pools": (0,)},
+        pytest.param({"down": "strided_conv", "head": "flatten"}, marks=pytest.mark.slow),
+        pytest.param({"down": "blur", "padding": "circular"}, marks=pytest.mark.slow),
+        pytest.param({"down": "space_to_depth", "pools": (0,)}, marks=pytest.mark.slow),
         {"down": "none", "block": "residual", "kernel": 2, "padding": "symmetric"},
     ],
 )

@@ -5,11 +5,13 @@ import gzip
 import itertools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cnnlab.records import RecordError, Store, thinned
 from cnnlab.records import store as module
+from cnnlab.spec.arm import HASH_DIGITS, digest
 from cnnlab.spec.record import PROTOCOL, Finals, Measured, Record, Tuning
 
 HISTORY = {
@@ -25,11 +27,12 @@ FINALS = Finals(
     train_loss=(0.125,),
     diverged=(False,),
 )
+CONFIG: dict[str, Any] = {"net": {"depth": 2}}
 RECORD = Record(
     protocol=PROTOCOL,
-    arm="digits12-tiny-0123456789",
+    arm=f"digits12-tiny-{digest(CONFIG)[:HASH_DIGITS]}",
     block=0,
-    config={"net": {"depth": 2}},
+    config=CONFIG,
     members=(0,),
     finals={"own": FINALS, "common": FINALS},
     histories=(HISTORY,),

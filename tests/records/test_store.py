@@ -1,6 +1,7 @@
 """Records: written once and whole, read back equal, and anything else refused by name."""
 
 import dataclasses
+import gzip
 import json
 import os
 import subprocess
@@ -8,11 +9,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cnnlab.records import RecordError, Store
 from cnnlab.records.coding import decode, encode
+from cnnlab.spec.arm import HASH_DIGITS, digest
 from cnnlab.spec.record import PROTOCOL, Finals, Measured, Record, Tried, Tuning
 
 FINALS = Finals(
@@ -23,11 +26,12 @@ FINALS = Finals(
     train_loss=(0.125, None),
     diverged=(False, True),
 )
+CONFIG: dict[str, Any] = {"net": {"depth": 2}, "recipe": {}, "task": {"dials": []}}
 RECORD = Record(
     protocol=PROTOCOL,
-    arm="digits12-tiny-0123456789",
+    arm=f"digits12-tiny-{digest(CONFIG)[:HASH_DIGITS]}",
     block=0,
-    config={"net": {"depth": 2}, "recipe": {}, "task": {"dials": []}},
+    config=CONFIG,
     members=(0, 1),
     finals={"own": FINALS, "common": FINALS},
     histories=({"images_seen": [1, 2], "loss/train": [1.5, None]}, {}),
@@ -68,6 +72,64 @@ def test_setting_aside_keeps_the_old_record(tmp_path: Path) -> None:
     assert not store.has(RECORD.arm, 0)
     assert decode((aside / "record.json").read_bytes(), aside) == RECORD
     assert store.set_aside(RECORD.arm, 0) is None
+
+
+def as_it_was(place: Path) -> None:
+    (place / "record.json").unlink()
+
+
+def as_a_folder(place: Path) -> None:
+    (place / "record.json").unlink()
+    (place / "record.json").mkdir()
+
+
+def as_a_dangling_link(place: Path) -> None:
+    (place / "record.json").unlink()
+    (place / "record.json").symlink_to(place / "nowhere")
+
+
+def as_a_pipe(place: Path) -> None:
+    (place / "record.json").unlink()
+    os.mkfifo(place / "record.json")
+
+
+def with_a_foreign_file(place: Path) -> None:
+    (place / "record.json").unlink()
+    (place / "mine.txt").write_text("kept")
+
+
+@pytest.mark.parametrize("free", [as_it_was, as_a_folder, as_a_dangling_link, as_a_pipe, with_a_foreign_file])
+def test_a_place_without_a_record_can_be_written_again_and_what_lay_there_is_kept(
+    free: Callable[[Path], None], tmp_path: Path
+) -> None:
+    store = Store(tmp_path)
+    place = store.write(RECORD, {"host": "a"})
+    free(place)
+    assert not store.has(RECORD.arm, 0)
+    store.write(RECORD, {"host": "b"})
+    assert store.read(RECORD.arm, 0) == RECORD
+    assert store.provenance(RECORD.arm, 0)["host"] == "b"
+    (aside,) = place.parent.glob("0.aside-*")
+    assert json.loads((aside / "provenance.json").read_text())["host"] == "a"
+
+
+def test_twin_without_freeing_a_leftover_file_stops_the_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path)
+    as_it_was(store.write(RECORD, {}))
+    monkeypatch.setattr(Store, "_free", lambda self, place: None)
+    with pytest.raises(OSError, match="not empty"):
+        store.write(RECORD, {})
+
+
+def test_a_record_that_another_writer_puts_in_place_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    store.write(RECORD, {"host": "a"})
+    monkeypatch.setattr(Store, "has", lambda self, arm, block: False)  # it looked before the other one wrote
+    store.write(dataclasses.replace(RECORD, members=(2, 3)), {"host": "b"})
+    assert store.read(RECORD.arm, 0) == RECORD
+    assert store.provenance(RECORD.arm, 0)["host"] == "a"
 
 
 def test_checkpoints_go_with_the_record_and_those_of_another_block_stay(tmp_path: Path) -> None:
@@ -141,6 +203,7 @@ def test_a_record_of_protocol_1_is_refused_for_its_protocol_and_not_for_its_shap
 WRITER = """
 import dataclasses, itertools, sys
 from pathlib import Path
+from typing import Any
 sys.path.insert(0, {tests!r})
 from test_store import RECORD
 from cnnlab.records import Store
@@ -150,7 +213,8 @@ store = Store(Path({root!r}))
 print("ready", flush=True)
 for number in itertools.count():
     history = {{"x": list(range(20000))}}
-    store.write(dataclasses.replace(RECORD, arm=f"arm-{{number}}", histories=(history,)), {{"n": number}})
+    record = dataclasses.replace(RECORD, arm=f"{{number}}-{{RECORD.arm}}", histories=(history, history))
+    store.write(record, {{"n": number}})
 """
 
 SABOTAGE = """
@@ -190,10 +254,12 @@ def torn_after_kills(root: Path, sabotage: str, kills: int) -> int:
     return torn
 
 
+@pytest.mark.slow
 def test_kill_at_any_instant_leaves_no_torn_record(tmp_path: Path) -> None:
     assert torn_after_kills(tmp_path, "", kills=6) == 0
 
 
+@pytest.mark.slow
 def test_a_writer_in_place_is_torn_by_a_kill(tmp_path: Path) -> None:
     """The twin: the same kills find a writer that writes where it reads."""
     assert torn_after_kills(tmp_path, SABOTAGE, kills=12) > 0
@@ -213,3 +279,81 @@ def test_of_two_writers_at_once_the_first_wins(tmp_path: Path, monkeypatch: pyte
     store.write(dataclasses.replace(RECORD, members=(7, 8)), {"first": False})
     assert store.read(RECORD.arm, 0) == RECORD
     assert os.listdir(tmp_path / RECORD.arm) == ["0"]  # noqa: PTH208
+
+
+def changed(**values: Any) -> Record:
+    """The record with other finals."""
+    return dataclasses.replace(RECORD, finals={"own": dataclasses.replace(FINALS, **values), "common": FINALS})
+
+
+INCONSISTENT = {
+    "must lie between 0 and 1": changed(test_accuracy=(7.0, 0.1)),
+    "finals.own.diverged has 1 entries for 2 members": changed(diverged=(False,)),
+    "histories has 1 entries for 2 members": dataclasses.replace(RECORD, histories=({},)),
+    "must be distinct seeds": dataclasses.replace(RECORD, members=(0, 0)),
+    "at least one, not \\[\\]": dataclasses.replace(RECORD, members=()),
+    "another hash": dataclasses.replace(RECORD, config={**CONFIG, "net": {"depth": 3}}),
+    "at least one parameter": dataclasses.replace(RECORD, geometry=dataclasses.replace(RECORD.geometry, params=0)),
+}
+
+
+@pytest.mark.parametrize("why", INCONSISTENT)
+def test_a_record_that_contradicts_itself_or_its_arm_is_refused(why: str, tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match=why):
+        decode(encode(INCONSISTENT[why]), tmp_path)
+
+
+def test_twin_types_alone_let_a_contradiction_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cnnlab.records.coding.require_consistent", lambda record: None)
+    wrong = changed(test_accuracy=(7.0, 0.1))
+    assert decode(encode(wrong), tmp_path) == wrong
+
+
+def test_a_compact_record_that_unpacks_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path)
+    path = store.publish(RECORD, {})
+    path.write_bytes(gzip.compress(b" " * 10_000_000))
+    monkeypatch.setattr("cnnlab.records.store.MOST_BYTES", 1_000_000)
+    with pytest.raises(RecordError, match="unpacks to more than 1000000 bytes"):
+        store.read(RECORD.arm, 0)
+
+
+def test_a_link_in_place_of_a_lease_is_not_followed(tmp_path: Path) -> None:
+    store, victim = Store(tmp_path / "runs"), tmp_path / "victim.txt"
+    victim.write_text("precious")
+    lease = store.take(RECORD.arm, 0)
+    assert lease is not None
+    place = lease.path
+    lease.release()
+    place.symlink_to(victim)
+    with pytest.raises(RecordError, match="no regular file"):
+        store.take(RECORD.arm, 0)
+    assert victim.read_text() == "precious"
+
+
+def a_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def bytes_of_no_text(path: Path) -> None:
+    path.write_bytes(b"\xff\xfe\x00")
+
+
+def deep_json(path: Path) -> None:
+    path.write_text("[" * 100_000)
+
+
+@pytest.mark.parametrize("planted", [a_folder, a_pipe, bytes_of_no_text, deep_json])
+def test_a_provenance_that_cannot_be_read_says_nothing_and_stops_nothing(
+    planted: Callable[[Path], None], tmp_path: Path
+) -> None:
+    store = Store(tmp_path)
+    path = store.write(RECORD, {}) / "provenance.json"
+    path.unlink()
+    planted(path)
+    assert store.provenance(RECORD.arm, 0) == {}
+    assert store.read(RECORD.arm, 0) == RECORD

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from cnnlab.report.canvas import save
-from cnnlab.report.samples import Block, Panel, samples, sheet
+from cnnlab.report.samples import Block, ImagePanel, samples, sheet
 
 Floats = npt.NDArray[np.float64]
 
@@ -52,7 +52,7 @@ def test_a_figure_of_grey_colour_and_many_channels_is_drawn(tmp_path: Path) -> N
         Block(
             title=f"{channels} channels",
             classes=("label 0", "label 1"),
-            panels=tuple(Panel(heading=name, images=numbered(2, 3, 4, channels)) for name in ("alone", "seen")),
+            panels=tuple(ImagePanel(heading=name, images=numbered(2, 3, 4, channels)) for name in ("alone", "seen")),
         )
         for channels in (1, 3, 8)
     ]

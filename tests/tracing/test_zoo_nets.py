@@ -73,7 +73,14 @@ def _kinds(net: Network) -> Counter[str]:
     return Counter("Pool" if kind == "Blur" else kind for kind in kinds if kind not in ("Pad", "Flatten"))
 
 
-@pytest.mark.parametrize("net", CLASSICS, ids=lambda net: net.label)
+SLOW = ("inception_v3", "resnet50", "resnet50-v1")
+
+
+@pytest.mark.parametrize(
+    "net",
+    [pytest.param(net, marks=pytest.mark.slow) if net.label in SLOW else net for net in CLASSICS],
+    ids=lambda net: net.label,
+)
 def test_a_classic_is_traced_back_to_its_graph(net: Classic) -> None:
     spec = network(net, SIDES[net.name] if net.name in SIDES else 32, 3, 10)
     check(spec, traced(spec, 3))

@@ -14,14 +14,14 @@ import logging, os, pathlib, sys
 folder = pathlib.Path(os.environ["FOLDER"])
 assert os.system(f"mount -t tmpfs -o size={os.environ['SIZE']} tmpfs {folder}") == 0
 logging.basicConfig(level=logging.WARNING, format="%(message)s")
-from cnnlab.tracking import Run, mirror, tracker
+from cnnlab.tracking import TrackedRun, mirror, tracker
 
 if os.environ["FILLS"]:
     mirror.SPACE = 0  # the space is there when the run begins, and gone before it ends
     (folder / "ballast").write_bytes(bytes(int(os.environ["FILLS"])))
 mirrored = tracker("offline", folder / "tracked")
 for place in range(3):
-    mirrored.log(Run(id=f"a{place}", name="a", group="a", job_type="a", config={"long": "x" * 2_000_000}))
+    mirrored.log(TrackedRun(id=f"a{place}", name="a", group="a", job_type="a", config={"long": "x" * 2_000_000}))
 mirrored.close()
 print("trained on")
 """

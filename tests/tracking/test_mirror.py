@@ -17,20 +17,20 @@ from PIL import Image
 
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.record import Record
-from cnnlab.tracking import Artifact, Off, Run, Tracker, arm_runs, mirror, run_id, tracker
+from cnnlab.tracking import Artifact, Off, TrackedRun, Tracker, arm_runs, mirror, run_id, tracker
 from cnnlab.tracking.members import each
-from cnnlab.tracking.mirror import Mirror, fill
+from cnnlab.tracking.mirror import WandbTracker, fill
 from cnnlab.tracking.series import AXIS, Histogram, rows, summary
 
 Make = Callable[..., Record]
 Inspect = Callable[[Path], list[Any]]
 
 
-def run_of(record: Record, **fields: Any) -> Run:
+def run_of(record: Record, **fields: Any) -> TrackedRun:
     return replace(runs_of(record, "arm")[0], **fields)
 
 
-def runs_of(record: Record, unit: str, **fields: Any) -> tuple[Run, ...]:
+def runs_of(record: Record, unit: str, **fields: Any) -> tuple[TrackedRun, ...]:
     return arm_runs(
         record,
         unit=unit,
@@ -129,10 +129,10 @@ def test_an_offline_run_holds_the_record_whatever_the_environment_says(
     assert capfd.readouterr() == ("", "")
 
 
-class Careless(Mirror):
+class Careless(WandbTracker):
     """Leaves a run open when it fails, and takes an open run for the next one: W&B's own defaults."""
 
-    def _send(self, run: Run) -> None:
+    def _send(self, run: TrackedRun) -> None:
         import wandb
 
         self._opened = True
@@ -172,6 +172,7 @@ def test_the_check_of_mixing_notices_a_run_left_open(tmp_path: Path, make: Make,
     assert not keeps_runs_apart(careless, tmp_path, make, inspect)
 
 
+@pytest.mark.slow
 def test_an_arm_logged_again_lands_in_the_same_run(tmp_path: Path, make: Make, inspect: Inspect) -> None:
     mirrored = tracker("offline", tmp_path)
     for _ in range(2):
@@ -221,7 +222,7 @@ def test_pictures_numbers_and_files_are_kept_as_they_are(tmp_path: Path, inspect
     kept.write_text("{}")
     mirrored = tracker("offline", tmp_path / "tracked")
     mirrored.log(
-        Run(
+        TrackedRun(
             id="s",
             name="summary",
             group="g",
@@ -250,13 +251,13 @@ def test_what_is_not_tracked_is_not_drawn(tmp_path: Path) -> None:
     def drawn() -> Any:
         raise AssertionError
 
-    tracker("off", tmp_path).log(Run(id="a", name="a", group="a", job_type="a", pictures={"map": drawn}))
+    tracker("off", tmp_path).log(TrackedRun(id="a", name="a", group="a", job_type="a", pictures={"map": drawn}))
 
 
 def test_tables_are_shown_with_all_their_rows(tmp_path: Path, inspect: Inspect) -> None:
     verdicts = ({"claim": "pool/first", "verdict": "supported"}, {"claim": "pool/second", "verdict": "refuted"})
     mirrored = tracker("offline", tmp_path)
-    mirrored.log(Run(id="v", name="verdicts", group="g", job_type="verdicts", tables={"verdicts": verdicts}))
+    mirrored.log(TrackedRun(id="v", name="verdicts", group="g", job_type="verdicts", tables={"verdicts": verdicts}))
     mirrored.close()
     (seen,) = inspect(tmp_path)
     assert (seen.summary["verdicts.nrows"], seen.summary["verdicts.ncols"]) == (2, 2)
@@ -267,10 +268,10 @@ def test_tables_are_shown_with_all_their_rows(tmp_path: Path, inspect: Inspect) 
 def imports_wandb(mode: str, directory: Path) -> bool:
     """Whether logging a run in a process of its own imports W&B."""
     program = (
-        "import sys, pathlib; from cnnlab.tracking import Run, tracker;"
+        "import sys, pathlib; from cnnlab.tracking import TrackedRun, tracker;"
         f"t = tracker({mode!r}, pathlib.Path({str(directory)!r}));"
         "assert 'wandb' not in sys.modules;"
-        "t.log(Run(id='a', name='a', group='a', job_type='a')); t.close(); print('wandb' in sys.modules)"
+        "t.log(TrackedRun(id='a', name='a', group='a', job_type='a')); t.close(); print('wandb' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     return done.stdout.strip() == "True"
@@ -305,7 +306,7 @@ def broken_init(**_: Any) -> None:
     raise RuntimeError("W&B\nis\nbroken")
 
 
-def broken(fault: str, directory: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+def broken(fault: str, directory: Path, run: TrackedRun, monkeypatch: pytest.MonkeyPatch) -> TrackedRun:
     """Break something for all runs, or the run itself; returns the run to log."""
     if fault == "directory":
         directory.write_text("a file")
@@ -360,7 +361,7 @@ def test_a_success_between_failures_keeps_the_tracker_trying(
 
 
 def test_an_interrupt_is_not_swallowed(tmp_path: Path, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(opened: Any, run: Run) -> None:
+    def interrupted(opened: Any, run: TrackedRun) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(mirror, "fill", interrupted)
@@ -384,7 +385,12 @@ def test_an_online_run_sends_every_row(tmp_path: Path, make: Make, server: Any) 
         assert [row.get("loss/train") for row in got] == [row.get("loss/train") for row in rows(record)]
 
 
-@pytest.mark.parametrize("trouble", ["refused key", "malformed key", "fails in the middle", "is gone", "says nothing"])
+SLOW_TROUBLES = ("malformed key", "fails in the middle", "says nothing")
+
+
+@pytest.mark.parametrize(
+    "trouble", ["refused key", "is gone", *(pytest.param(trouble, marks=pytest.mark.slow) for trouble in SLOW_TROUBLES)]
+)
 def test_a_server_in_trouble_costs_one_line_and_is_then_left_alone(
     trouble: str,
     tmp_path: Path,
@@ -434,9 +440,9 @@ def test_a_server_that_dies_in_mid_sweep_costs_one_line(
 
 def test_without_a_key_nobody_is_asked_at_the_terminal(tmp_path: Path) -> None:
     program = (
-        "import pathlib; from cnnlab.tracking import Run, tracker;"
+        "import pathlib; from cnnlab.tracking import TrackedRun, tracker;"
         f"t = tracker('online', pathlib.Path({str(tmp_path / 'tracked')!r}));"
-        "t.log(Run(id='a', name='a', group='a', job_type='a')); t.close()"
+        "t.log(TrackedRun(id='a', name='a', group='a', job_type='a')); t.close()"
     )
     terminal, end = pty.openpty()
     environment = os.environ | {"WANDB_BASE_URL": "http://127.0.0.1:9"}

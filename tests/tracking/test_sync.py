@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cnnlab.spec.record import Record
-from cnnlab.tracking import Artifact, Run, arm_runs, tracker
+from cnnlab.tracking import Artifact, TrackedRun, arm_runs, tracker
 from cnnlab.tracking.series import AXIS, rows
 
 
@@ -23,9 +23,9 @@ def sync(directory: Path) -> str:
     return done.stdout + done.stderr
 
 
-def summary_run(kept: Path) -> Run:
+def summary_run(kept: Path) -> TrackedRun:
     """A run as a sweep ends with, small."""
-    return Run(
+    return TrackedRun(
         id="pool_position-smoke-summary",
         name="summary",
         group="pool_position",

@@ -32,11 +32,11 @@ if os.environ["NETWORK"] != "none":
     assert os.system(f"mount --bind {resolver} /etc/resolv.conf") == 0
 
 logging.basicConfig(level=logging.WARNING)
-from cnnlab.tracking import Run, tracker
+from cnnlab.tracking import TrackedRun, tracker
 
 began = time.monotonic()
 mirrored = tracker("offline", pathlib.Path(os.environ["DIRECTORY"]))
-mirrored.log(Run(id="a", name="a", group="a", job_type="a", numbers={"x": 1.0}))
+mirrored.log(TrackedRun(id="a", name="a", group="a", job_type="a", numbers={"x": 1.0}))
 mirrored.close()
 tracked = time.monotonic() - began
 if os.environ["ASKS"]:

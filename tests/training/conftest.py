@@ -40,7 +40,9 @@ def source(tmp_path: Path) -> Source:
     return Source(cache_dir=tmp_path)
 
 
-@pytest.fixture(params=members.STRATEGIES)
+@pytest.fixture(
+    params=[name if name == "sequential" else pytest.param(name, marks=pytest.mark.slow) for name in members.STRATEGIES]
+)
 def strategy(request: pytest.FixtureRequest) -> str:
     """Every way in which members are trained, in turn."""
     if request.param == "native":

@@ -9,13 +9,13 @@ import pytest
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.record import PROTOCOL, Record
 from cnnlab.training.arm import training
-from cnnlab.training.run import FIRST_TUNING_SEED, LinearFit, Result, Run
+from cnnlab.training.run import FIRST_TUNING_SEED, LinearFit, MemberRun, Result
 
 SEEDS = (0, 1, 2, 3)
 Accuracy = Callable[[float], float]
 
 
-def result(run: Run, accuracy: Accuracy) -> Result:
+def result(run: MemberRun, accuracy: Accuracy) -> Result:
     value = accuracy(run.learning_rate)
     unseen = run.purpose == "tune"
     return Result(
@@ -29,7 +29,7 @@ def result(run: Run, accuracy: Accuracy) -> Result:
     )
 
 
-def drive(arm: Arm, accuracy: Accuracy, **more: Any) -> tuple[list[Sequence[Run] | Sequence[LinearFit]], Record]:
+def drive(arm: Arm, accuracy: Accuracy, **more: Any) -> tuple[list[Sequence[MemberRun] | Sequence[LinearFit]], Record]:
     """Answer whatever the arm asks for; what it asked for, and its record."""
     asked: list[Any] = []
     life = training(arm, more.pop("block", 0), more.pop("seeds", SEEDS), {"claim": "digest"}, more.pop("tuned", None))
@@ -57,7 +57,7 @@ def peak(at: float) -> Accuracy:
 
 def test_tuning_uses_its_own_seeds_and_never_the_test_set(arm: Arm) -> None:
     asked, record = drive(grid_arm(arm), peak(0.1))
-    assert [type(work[0]) for work in asked] == [LinearFit, Run, Run]
+    assert [type(work[0]) for work in asked] == [LinearFit, MemberRun, MemberRun]
     tuning, own = asked[1], asked[2]
     assert {run.purpose for run in tuning} == {"tune"}
     assert {run.seed for run in tuning} == {FIRST_TUNING_SEED, FIRST_TUNING_SEED + 1}
@@ -77,7 +77,7 @@ def test_at_the_common_rate_nothing_is_trained_twice(arm: Arm) -> None:
 
 def test_another_best_rate_is_also_compared_at_the_common_one(arm: Arm) -> None:
     asked, record = drive(grid_arm(arm), peak(0.2))
-    assert [work[0].purpose for work in asked if isinstance(work[0], Run)] == ["tune", "own", "common"]
+    assert [work[0].purpose for work in asked if isinstance(work[0], MemberRun)] == ["tune", "own", "common"]
     assert record.finals["own"].learning_rate == 0.2
     assert record.finals["common"].learning_rate == 0.1
     assert record.finals["own"].test_accuracy == pytest.approx((0.9,) * 4)
@@ -91,20 +91,22 @@ def test_the_grid_is_extended_until_the_best_is_interior(arm: Arm) -> None:
     assert min(tried) == pytest.approx(0.00625)
     assert record.tuning.chosen == pytest.approx(0.0125)
     assert not record.tuning.capped
-    assert sum(len(work) for work in asked if isinstance(work[0], Run) and work[0].purpose == "tune") == 2 * len(tried)
+    assert sum(len(work) for work in asked if isinstance(work[0], MemberRun) and work[0].purpose == "tune") == 2 * len(
+        tried
+    )
 
 
 def test_a_second_block_takes_over_the_tuning_of_the_first(arm: Arm) -> None:
     _, first = drive(grid_arm(arm), peak(0.2))
     asked, second = drive(grid_arm(arm), peak(0.2), block=1, seeds=(4, 5), tuned=first.tuning)
-    assert all(run.purpose != "tune" for work in asked for run in work if isinstance(run, Run))
+    assert all(run.purpose != "tune" for work in asked for run in work if isinstance(run, MemberRun))
     assert (second.members, second.block) == ((4, 5), 1)
     assert second.tuning == first.tuning
 
 
 def test_without_tuning_the_recipe_decides(arm: Arm) -> None:
     asked, record = drive(arm, peak(0.1))
-    assert [type(work[0]) for work in asked] == [LinearFit, Run]
+    assert [type(work[0]) for work in asked] == [LinearFit, MemberRun]
     assert record.tuning.tried == ()
     assert record.tuning.chosen == arm.recipe.learning_rate
 

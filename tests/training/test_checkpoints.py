@@ -22,7 +22,7 @@ from cnnlab.spec.record import PROTOCOL
 from cnnlab.training import checkpoints, members
 from cnnlab.training.checkpoints import Keeper, Progress, keeper
 from cnnlab.training.program import State, program
-from cnnlab.training.run import Result, Run
+from cnnlab.training.run import MemberRun, Result
 
 EPOCHS, KILLED_AFTER = 6, 4
 STEPS = 3
@@ -39,8 +39,10 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoints, "SHARE", np.inf)
 
 
-def runs(arm: Arm, folder: Path | None, count: int = 1) -> list[Run]:
-    return [Run(arm=arm, seed=seed, learning_rate=0.03, purpose="own", checkpoints=folder) for seed in range(count)]
+def runs(arm: Arm, folder: Path | None, count: int = 1) -> list[MemberRun]:
+    return [
+        MemberRun(arm=arm, seed=seed, learning_rate=0.03, purpose="own", checkpoints=folder) for seed in range(count)
+    ]
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, arm: Arm, strategy: str, limit: float = np.inf) -> list[int]:
@@ -66,7 +68,9 @@ def counted(monkeypatch: pytest.MonkeyPatch, arm: Arm, strategy: str, limit: flo
     return taken
 
 
-def killed(monkeypatch: pytest.MonkeyPatch, given: list[Run], source: Source, strategy: str = "sequential") -> None:
+def killed(
+    monkeypatch: pytest.MonkeyPatch, given: list[MemberRun], source: Source, strategy: str = "sequential"
+) -> None:
     """Train until the middle of an epoch."""
     with monkeypatch.context() as patch:
         counted(patch, given[0].arm, strategy, KILLED_AFTER * STEPS + 1)
@@ -74,7 +78,7 @@ def killed(monkeypatch: pytest.MonkeyPatch, given: list[Run], source: Source, st
             members.train(given, source, strategy)
 
 
-@pytest.mark.parametrize("norm", ["none", "batch"])
+@pytest.mark.parametrize("norm", ["none", pytest.param("batch", marks=pytest.mark.slow)])
 def test_a_killed_training_ends_with_the_bytes_of_one_that_was_not(
     learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str, norm: str
 ) -> None:
@@ -88,6 +92,7 @@ def test_a_killed_training_ends_with_the_bytes_of_one_that_was_not(
     assert taken == [(EPOCHS - KILLED_AFTER) * STEPS]
 
 
+@pytest.mark.slow
 def test_beside_a_member_that_diverged_the_others_go_on_to_the_same_bytes(
     learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +121,7 @@ def newest(folder: Path) -> int:
     return max((int(path.name) for path in folder.glob("*/*") if path.name.isdigit()), default=0)
 
 
+@pytest.mark.slow
 def test_kill_9_at_any_instant_also_while_a_checkpoint_is_written(
     learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +143,7 @@ def test_kill_9_at_any_instant_also_while_a_checkpoint_is_written(
     assert 0 < steps < (epochs - 30) * STEPS
 
 
+@pytest.mark.slow
 def test_a_training_that_had_ended_is_only_scored_again(
     learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,7 +180,7 @@ def edited(folder: Path) -> None:
     facts.write_text(text.replace(f'"epochs": {KILLED_AFTER}', f'"epochs": {KILLED_AFTER + 1}'))
 
 
-@pytest.mark.parametrize("fault", [cut, emptied, edited])
+@pytest.mark.parametrize("fault", [cut, pytest.param(emptied, marks=pytest.mark.slow), edited])
 def test_a_torn_or_edited_checkpoint_is_as_if_it_were_not_there(
     learner: Arm, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Callable[[Path], None]
 ) -> None:

@@ -12,16 +12,16 @@ import pytest
 from cnnlab.data import Dataset, Source, Split, draw, epoch_orders
 from cnnlab.spec.arm import Arm
 from cnnlab.training import members
-from cnnlab.training.program import Program, State, direction, program
-from cnnlab.training.run import Purpose, Result, Run
-from experiments.bench.compiling import watch
+from cnnlab.training.program import Program, State, make_optimizer, program
+from cnnlab.training.run import MemberRun, Purpose, Result
+from experiments.bench.contender import watch
 
 
-def run(arm: Arm, seed: int = 0, rate: float = 0.05, purpose: Purpose = "own") -> Run:
-    return Run(arm=arm, seed=seed, learning_rate=rate, purpose=purpose)
+def run(arm: Arm, seed: int = 0, rate: float = 0.05, purpose: Purpose = "own") -> MemberRun:
+    return MemberRun(arm=arm, seed=seed, learning_rate=rate, purpose=purpose)
 
 
-def train(source: Source, *runs: Run, strategy: str = "sequential") -> list[Result]:
+def train(source: Source, *runs: MemberRun, strategy: str = "sequential") -> list[Result]:
     return members.train(runs, source, strategy)
 
 
@@ -51,9 +51,9 @@ def test_a_look_that_touches_the_weights_is_found(
     def touching(state: State, *rest: Any) -> Any:
         layer = state.params["layers"]["conv1"]
         layer["bias"] = layer["bias"] + 1e-3
-        return honest.look(state, *rest)
+        return honest.measure_step(state, *rest)
 
-    monkeypatch.setattr(members, "compiled", lambda *_: dataclasses.replace(honest, look=touching))
+    monkeypatch.setattr(members, "compiled", lambda *_: dataclasses.replace(honest, measure_step=touching))
     one, other = finals_with_and_without_statistics(learner, source)
     assert one != other
 
@@ -111,7 +111,7 @@ def test_the_test_set_is_read_once_and_never_in_tuning(
 
 
 def test_a_tuning_run_that_peeks_is_found(arm: Arm, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    def peeking(runs: list[Run], source: Source, strategy: str) -> list[Result]:
+    def peeking(runs: list[MemberRun], source: Source, strategy: str) -> list[Result]:
         return members.train([dataclasses.replace(one, purpose="common") for one in runs], source, strategy)
 
     assert test_looks(arm, source, monkeypatch, peeking, "tune") != 0
@@ -156,6 +156,7 @@ def with_a_rest(arm: Arm) -> Arm:
     return dataclasses.replace(arm, recipe=dataclasses.replace(arm.recipe, batch_size=40, epochs=4))
 
 
+@pytest.mark.slow
 def test_stretches_of_steps_equal_single_ones_also_where_the_last_batch_is_smaller(arm: Arm, source: Source) -> None:
     alone, together = (
         train(source, run(with_a_rest(arm)), run(with_a_rest(arm), seed=1), strategy=strategy)
@@ -191,6 +192,7 @@ def steps_compiled() -> tuple[int, int]:
     return programs.count("jit(many)"), programs.count("jit(step)")
 
 
+@pytest.mark.slow
 def test_a_members_bytes_do_not_depend_on_how_many_train_beside_it_nor_is_anything_compiled_again(
     arm: Arm, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,7 +230,7 @@ def test_another_init_stream_changes_the_weights_alone(arm: Arm) -> None:
 def test_an_optimiser_begins_with_what_optax_says(arm: Arm, recipe: dict[str, Any]) -> None:
     arm = dataclasses.replace(arm, recipe=dataclasses.replace(arm.recipe, **recipe))
     begun = program(arm).init(5)
-    said = direction(arm.recipe).init(begun.params)
+    said = make_optimizer(arm.recipe).init(begun.params)
     assert jax.tree.map(jax.typeof, begun.moments) == jax.tree.map(jax.typeof, said)
     assert same(begun.moments, said)
 
@@ -248,7 +250,7 @@ def test_only_kernels_are_drawn_by_a_program(arm: Arm) -> None:
     assert "jit(_shaped)" in drawn
     assert "jit(broadcast_in_dim)" not in drawn
     # the twin: zeros that JAX makes itself
-    assert "jit(broadcast_in_dim)" in drawn_by(lambda seed: direction(arm.recipe).init(built.init(seed).params))
+    assert "jit(broadcast_in_dim)" in drawn_by(lambda seed: make_optimizer(arm.recipe).init(built.init(seed).params))
 
 
 @pytest.mark.parametrize(("precision", "told"), [("highest", "HIGHEST"), ("default", "DEFAULT")])
@@ -294,7 +296,13 @@ def test_a_step_that_scatters_is_found(arm: Arm, source: Source) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"norm": "batch"}, {"norm": "layer"}, {"block": "residual", "pools": ()}, {"head": "flatten"}]
+    "change",
+    [
+        {"norm": "batch"},
+        pytest.param({"norm": "layer"}, marks=pytest.mark.slow),
+        {"block": "residual", "pools": ()},
+        pytest.param({"head": "flatten"}, marks=pytest.mark.slow),
+    ],
 )
 def test_nets_with_state_and_branches_train(arm: Arm, source: Source, change: dict[str, Any]) -> None:
     changed = dataclasses.replace(arm, net=dataclasses.replace(arm.net, **change))

@@ -12,7 +12,7 @@ from cnnlab.data import Source
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.network import Add, Network
 from cnnlab.training import checkpoints, members
-from cnnlab.training.run import Result, Run
+from cnnlab.training.run import MemberRun, Result
 from cnnlab.zoo import module
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.module import Net
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("natively")
 
 def train(arm: Arm, source: Source, **more: Any) -> Result:
     given = {"seed": 1, "learning_rate": 0.02, "purpose": "own"} | more
-    return members.train([Run(arm=arm, **given)], source, "native")[0]
+    return members.train([MemberRun(arm=arm, **given)], source, "native")[0]
 
 
 def losses(arm: Arm, source: Source, strategy: str) -> list[float]:
@@ -40,10 +40,13 @@ def losses(arm: Arm, source: Source, strategy: str) -> list[float]:
     return [float(loss) for loss in found]
 
 
-NETS = [{}, {"kernel": 4}, {"norm": "batch"}, {"padding": "full"}, {"stride": 2, "pools": ()}]
+SLOW_NETS = [
+    pytest.param(change, marks=pytest.mark.slow)
+    for change in ({"kernel": 4}, {"norm": "batch"}, {"padding": "full"}, {"stride": 2, "pools": ()})
+]
 
 
-@pytest.mark.parametrize("change", NETS, ids=str)
+@pytest.mark.parametrize("change", [{}, *SLOW_NETS], ids=str)
 def test_losses_of_twenty_steps_are_those_of_the_librarys(arm: Arm, source: Source, change: dict[str, Any]) -> None:
     changed = dataclasses.replace(arm, net=dataclasses.replace(arm.net, **change))
     built = members.compiled(changed, "native"), members.compiled(changed, "sequential")
@@ -89,7 +92,9 @@ def test_training_leaves_out_what_is_computed_in_one_unless_its_gradient_is_aske
     assert np.abs(expected).max() > 1e-3
 
 
-@pytest.mark.parametrize("change", [*NETS, {"activation": "tanh"}], ids=str)
+@pytest.mark.parametrize(
+    "change", [{}, *SLOW_NETS, pytest.param({"activation": "tanh"}, marks=pytest.mark.slow)], ids=str
+)
 def test_steps_and_looks_have_the_same_bytes_with_relu_inside_and_behind(
     learner: Arm, source: Source, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,6 +107,7 @@ def test_steps_and_looks_have_the_same_bytes_with_relu_inside_and_behind(
     assert inside == behind
 
 
+@pytest.mark.slow
 def test_looking_and_where_a_stretch_ends_leave_the_bytes_as_they_are(learner: Arm, source: Source) -> None:
     short = dataclasses.replace(learner, recipe=dataclasses.replace(learner.recipe, batch_size=16))
     watched, unwatched = (train(short, source, purpose=purpose, learning_rate=0.03) for purpose in ("own", "common"))
@@ -117,7 +123,7 @@ def test_a_net_with_convolutions_that_are_not_ours_is_stepped_from_python(arm: A
 
 
 def test_a_checkpoint_knows_by_which_convolutions_it_was_made(arm: Arm, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = Run(arm=arm, seed=1, learning_rate=0.02, purpose="own")
+    run = MemberRun(arm=arm, seed=1, learning_rate=0.02, purpose="own")
     ours, theirs = (checkpoints.keeper([run], strategy).identity for strategy in ("native", "sequential"))
     monkeypatch.setattr(library, "_used", ["another library"])
     others = [checkpoints.keeper([run], strategy).identity for strategy in ("native", "sequential")]

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from cnnlab.data import Source, Split
-from cnnlab.probes.trained import Trained
+from cnnlab.probes.trained import TrainedMember
 from cnnlab.spec.arm import Arm
 from cnnlab.training import members, probing
 from cnnlab.training.program import State, program
-from cnnlab.training.run import Purpose, Result, Run
+from cnnlab.training.run import MemberRun, Purpose, Result
 
 Probed = Callable[[Arm, State, Split, Split], dict[str, float]]
 
@@ -21,7 +21,7 @@ Probed = Callable[[Arm, State, Split, Split], dict[str, float]]
 def train(
     arm: Arm, source: Source, seeds: tuple[int, ...] = (0, 1), purpose: Purpose = "own", **more: Any
 ) -> list[Result]:
-    runs = [Run(arm=arm, seed=seed, learning_rate=arm.recipe.learning_rate, purpose=purpose) for seed in seeds]
+    runs = [MemberRun(arm=arm, seed=seed, learning_rate=arm.recipe.learning_rate, purpose=purpose) for seed in seeds]
     return members.train(runs, source, more.pop("strategy", "sequential"))
 
 
@@ -85,9 +85,9 @@ def test_values_have_six_digits_and_those_that_are_not_finite_no_path(
     assert probing.probed(learner, state, data.pool, data.test) == {"third": 0.333333}
 
 
-def looked_at(learner: Arm, source: Source, monkeypatch: pytest.MonkeyPatch) -> tuple[Trained, State]:
+def looked_at(learner: Arm, source: Source, monkeypatch: pytest.MonkeyPatch) -> tuple[TrainedMember, State]:
     """The member that probes are shown, and the state it was made from."""
-    shown: list[Trained] = []
+    shown: list[TrainedMember] = []
     monkeypatch.setattr(probing, "measure", lambda member: shown.append(member) or {})
     data, state = members.dataset(learner.task, source), program(learner).init(3)
     probing.probed(learner, state, data.pool, data.test)
@@ -110,6 +110,7 @@ def test_a_member_shows_the_net_that_was_trained(learner: Arm, source: Source, m
         np.testing.assert_allclose(member.pull(name, few, sent), whole, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_members_side_by_side_are_each_shown_their_own_net(
     learner: Arm, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from cnnlab.spec.recipe import SCHEDULES
 from cnnlab.training.run import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED, evaluation_seeds, tuning_seeds
-from cnnlab.training.schedule import factors, recorded
+from cnnlab.training.schedule import factors, log_spaced_steps
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -27,8 +27,8 @@ def test_one_cycle_rises_over_three_tenths_and_falls_to_almost_nothing() -> None
 
 
 def test_recorded_steps_are_log_spaced_with_both_ends() -> None:
-    assert recorded(480) == (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 479)
-    assert recorded(1) == (0,)
+    assert log_spaced_steps(480) == (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 479)
+    assert log_spaced_steps(1) == (0,)
 
 
 def test_blocks_and_tuning_never_share_a_seed() -> None:

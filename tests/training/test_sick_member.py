@@ -10,7 +10,7 @@ from cnnlab.data import Dataset, Source, Split, draw, epoch_orders
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.task import Task
 from cnnlab.training import members
-from cnnlab.training.run import Result, Run
+from cnnlab.training.run import MemberRun, Result
 
 SEEDS = (0, 1, 2)
 SICK, STEP = 1, 2
@@ -32,7 +32,7 @@ def trained(
 
     with monkeypatch.context() as patch:
         patch.setattr(members, "draw", spoilt)
-        runs = [Run(arm=arm, seed=seed, learning_rate=0.03, purpose="own") for seed in SEEDS]
+        runs = [MemberRun(arm=arm, seed=seed, learning_rate=0.03, purpose="own") for seed in SEEDS]
         return members.train(runs, source, strategy)
 
 

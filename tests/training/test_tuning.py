@@ -6,7 +6,7 @@ import pytest
 
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.record import Tried
-from cnnlab.training.tuning import LARGEST_GRID, Choice, choose, extend, standard_error
+from cnnlab.training.tuning import LARGEST_GRID, TunedRate, choose, extend, standard_error
 
 IMAGES = 10_000
 
@@ -72,7 +72,7 @@ def test_the_smallest_value_within_one_error_is_taken() -> None:
     best = max(tried, key=lambda row: sum(row.validation_accuracy)).learning_rate
     assert not prefers_small_values_that_are_as_good(best)
     sharper = grid(0.70, 0.77, 0.80, 0.6, spread=0.003)
-    assert choose(sharper, IMAGES) == Choice(learning_rate=0.04, capped=False)
+    assert choose(sharper, IMAGES) == TunedRate(learning_rate=0.04, capped=False)
 
 
 def test_capped_only_if_the_end_wins_by_more_than_an_error() -> None:

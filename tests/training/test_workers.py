@@ -18,13 +18,13 @@ from cnnlab.spec.arm import Arm
 from cnnlab.spec.record import Record
 from cnnlab.training import workers
 from cnnlab.training.arm import Training, training
-from cnnlab.training.run import Run
-from cnnlab.training.workers import Outcome, Plan, Pool
+from cnnlab.training.run import MemberRun
+from cnnlab.training.workers import ArmOutcome, WorkerPlan, WorkerPool
 
 
-def plan(workers: int, folder: Path, library: Path | None = None) -> Plan:
+def plan(workers: int, folder: Path, library: Path | None = None) -> WorkerPlan:
     source = Source(cache_dir=folder)
-    return Plan(workers=workers, backend="cpu", source=source, compile_cache=folder / "compiled", native=library)
+    return WorkerPlan(workers=workers, backend="cpu", source=source, compile_cache=folder / "compiled", native=library)
 
 
 def tuned(arm: Arm) -> Arm:
@@ -33,8 +33,8 @@ def tuned(arm: Arm) -> Arm:
 
 def outcomes(
     arm: Arm, workers: int, folder: Path, seeds: tuple[int, ...] = (0, 1, 2), library: Path | None = None
-) -> list[Outcome]:
-    with Pool(plan(workers, folder, library)) as pool:
+) -> list[ArmOutcome]:
+    with WorkerPool(plan(workers, folder, library)) as pool:
         return list(pool.run([("one", training(tuned(arm), 0, seeds, {}, None))]))
 
 
@@ -47,6 +47,7 @@ def content(
     return encode(outcome.record)
 
 
+@pytest.mark.slow
 def test_one_and_two_workers_write_the_same_bytes_and_other_seeds_others(learner: Arm, tmp_path: Path) -> None:
     """Three pools of fresh processes; the second finds the first's compiled programs, the third has its own cache."""
     alone = content(learner, 1, tmp_path / "a")
@@ -57,6 +58,7 @@ def test_one_and_two_workers_write_the_same_bytes_and_other_seeds_others(learner
     assert content(learner, 2, tmp_path / "b", seeds=(3, 4, 5)) != alone
 
 
+@pytest.mark.slow
 def test_with_our_own_convolutions_too_and_these_bytes_are_others(
     learner: Arm, tmp_path: Path, library_file: Path
 ) -> None:
@@ -71,12 +73,12 @@ def test_with_our_own_convolutions_too_and_these_bytes_are_others(
 def _broken(arm: Arm) -> Training:
     """An arm that asks for what no worker can do: zero training images."""
     broken = dataclasses.replace(arm, task=dataclasses.replace(arm.task, name="no_such_task"))
-    yield [Run(arm=broken, seed=0, learning_rate=0.1, purpose="own")]
+    yield [MemberRun(arm=broken, seed=0, learning_rate=0.1, purpose="own")]
     raise AssertionError("the worker was expected to fail")
 
 
 def test_a_failing_arm_leaves_its_reason_and_the_others_run_on(arm: Arm, tmp_path: Path) -> None:
-    with Pool(plan(1, tmp_path)) as pool:
+    with WorkerPool(plan(1, tmp_path)) as pool:
         ended = {
             outcome.name: outcome
             for outcome in pool.run([("bad", _broken(arm)), ("good", training(arm, 0, (0,), {}, None))])
@@ -85,8 +87,9 @@ def test_a_failing_arm_leaves_its_reason_and_the_others_run_on(arm: Arm, tmp_pat
     assert ended["good"].record is not None
 
 
+@pytest.mark.slow
 def test_a_killed_worker_fails_its_arm_alone(arm: Arm, tmp_path: Path) -> None:
-    with Pool(plan(1, tmp_path)) as pool:
+    with WorkerPool(plan(1, tmp_path)) as pool:
         killed: list[int] = []
 
         def shoot(count: int) -> None:
@@ -105,11 +108,12 @@ def test_a_killed_worker_fails_its_arm_alone(arm: Arm, tmp_path: Path) -> None:
     assert ended["good"].record is not None
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(psutil, "RLIMIT_AS"), reason="only Linux limits another process's memory")
 def test_an_arm_that_exhausts_memory_fails_alone(arm: Arm, tmp_path: Path) -> None:
     """The worker may not have more than a little beyond what it has; one convolution needs 600 MB of weights."""
     huge = dataclasses.replace(arm, net=dataclasses.replace(arm.net, width=4096))
-    with Pool(plan(1, tmp_path)) as pool:
+    with WorkerPool(plan(1, tmp_path)) as pool:
         (before,) = pool.run([("before", training(arm, 0, (0,), {}, None))])
         assert before.record is not None
         worker = psutil.Process(pool._workers[0].process.pid)
@@ -128,13 +132,13 @@ def outliving(tmp_path: Path, seconds: int, sabotage: str = "") -> list[int]:
         "from pathlib import Path\n"
         "from cnnlab.data import Source\n"
         "from cnnlab.training import workers\n"
-        "from cnnlab.training.workers import Plan, Pool\n"
+        "from cnnlab.training.workers import WorkerPlan, WorkerPool\n"
         "import time\n"
         f"{sabotage}\n"
         "if __name__ == '__main__':\n"
         f"    here = Path({str(tmp_path)!r})\n"
-        "    plan = Plan(workers=2, backend='cpu', source=Source(cache_dir=here), compile_cache=here)\n"
-        "    pool = Pool(plan)\n"
+        "    plan = WorkerPlan(workers=2, backend='cpu', source=Source(cache_dir=here), compile_cache=here)\n"
+        "    pool = WorkerPool(plan)\n"
         "    workers = [pool._worker(number) for number in range(2)]\n"
         "    print(*(worker.process.pid for worker in workers), flush=True)\n"
         "    time.sleep(600)\n"
@@ -156,10 +160,12 @@ def outliving(tmp_path: Path, seconds: int, sabotage: str = "") -> list[int]:
     return there
 
 
+@pytest.mark.slow
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
     assert outliving(tmp_path, 20) == []
 
 
+@pytest.mark.slow
 def test_workers_that_wait_for_more_work_instead_are_found(tmp_path: Path) -> None:
     """The twin: they neither watch their parent nor read that its pipe is closed."""
     assert len(outliving(tmp_path, 2, "def deaf(*_):\n    time.sleep(60)\nworkers.serve = deaf")) == 2
@@ -172,7 +178,7 @@ def test_each_worker_has_a_gpu_of_its_own_in_turn(
     """Read back from the operating system; no GPU is needed to see which one a worker was given."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     on_gpus = dataclasses.replace(plan(3, tmp_path), backend="gpu")
-    with Pool(on_gpus) as pool:
+    with WorkerPool(on_gpus) as pool:
         seen = []
         for number in range(3):
             process = psutil.Process(pool._worker(number).process.pid)
@@ -214,7 +220,7 @@ def test_an_unknown_strategy_is_refused(arm: Arm, source: Source) -> None:
 def test_a_worker_finds_its_thread_limits_before_its_first_import(tmp_path: Path) -> None:
     """Read back from the operating system: what the process was started with, not what it set later."""
     before = dict(os.environ)
-    with Pool(plan(1, tmp_path)) as pool:
+    with WorkerPool(plan(1, tmp_path)) as pool:
         pid = pool._worker(0).process.pid
         assert pid is not None
         started_with = psutil.Process(pid).environ()

@@ -3,7 +3,7 @@
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, get_type_hints
 
 import jax
@@ -13,12 +13,12 @@ import optax
 import pytest
 from flax import nnx
 from jax import Array
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from cnnlab.spec import net as spec
 from cnnlab.spec.net import Classic, ConvNet
 from cnnlab.spec.network import Activation, Network, Node, Pool
-from cnnlab.zoo.activations import activation
-from cnnlab.zoo.audit import activation_sites
+from cnnlab.zoo.activations import TABLE, activation
 from cnnlab.zoo.lowering import network, variants
 from cnnlab.zoo.module import Net
 
@@ -100,6 +100,73 @@ def compiled(nets: list[Net], images: Array, targets: Array) -> tuple[list[Any],
     return params, program.lower(params).compile(compiler_options={"xla_backend_optimization_level": 0})
 
 
+# ---- activations in a jaxpr ----
+
+LINEAR = frozenset(
+    [
+        "add",
+        "broadcast_in_dim",
+        "concatenate",
+        "conv_general_dilated",
+        "convert_element_type",
+        "copy",
+        "div",
+        "dot_general",
+        "mul",
+        "neg",
+        "pad",
+        "reduce_sum",
+        "reshape",
+        "rev",
+        "rsqrt",
+        "scatter",
+        "slice",
+        "square",
+        "squeeze",
+        "stop_gradient",
+        "sub",
+        "transpose",
+    ]
+)
+"""Primitives of convolutions, pads, averages and norms. What is not here, and not named in `TABLE`, is reported.
+
+`scatter` is how Flax writes the running statistics of batch norm, whole; compiled it is a copy."""
+
+
+def activation_sites(jaxpr: ClosedJaxpr) -> Counter[str]:
+    """Count the sites of each activation of the table in a jaxpr, by name.
+
+    An elementwise non-linearity written by hand is counted too, under the name of its primitive: `tanh`, `logistic`,
+    `select_n`, or `max` for a maximum with a constant. The maximum of two arrays is a pool's and is not counted.
+    """
+    return Counter(_sites(jaxpr.jaxpr))
+
+
+def _sites(jaxpr: Jaxpr) -> Iterator[str]:
+    """Name the sites in the order they run."""
+    for equation in jaxpr.eqns:
+        name, inner = equation.params.get("name"), list(_inner(equation.params))
+        if name in TABLE and inner:
+            yield name
+        elif inner:
+            for sub in inner:
+                yield from _sites(sub)
+        elif equation.primitive.name == "max":
+            yield from ["max"] if any(isinstance(operand, Literal) for operand in equation.invars) else []
+        elif equation.primitive.name not in LINEAR:
+            yield equation.primitive.name
+
+
+def _inner(params: dict[str, Any]) -> Iterator[Jaxpr]:
+    """Find the jaxprs inside an equation: of a jit, a custom derivative, a branch."""
+    for value in params.values():
+        for entry in value if isinstance(value, (tuple, list)) else (value,):
+            if isinstance(entry, ClosedJaxpr):
+                yield entry.jaxpr
+            elif isinstance(entry, Jaxpr):
+                yield entry
+
+
 def expected_sites(graph: Network) -> Counter[str]:
     return Counter({graph.activation: sum(isinstance(node, Activation) for node in graph.nodes)})
 
@@ -118,7 +185,12 @@ def test_the_cases_cover_every_factor():
     assert set(VALUES) == set(get_type_hints(ConvNet)) - {"label"}
 
 
-@pytest.mark.parametrize("factor", VALUES)
+QUICK = ("norm", "block", "head", "padding", "activation_every")
+
+
+@pytest.mark.parametrize(
+    "factor", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in VALUES]
+)
 def test_every_value_of_every_factor_trains_a_step(factor: str):
     images, targets = batch()
     nets = [Net(network(case, SIDE, CHANNELS, CLASSES), jax.random.key(1)) for case in cases(factor)]
@@ -211,6 +283,7 @@ class WindowPool(Net):
         return super()._forward(node, mode, *inputs)
 
 
+@pytest.mark.slow
 def test_a_train_step_of_the_default_net_has_no_scatter_and_a_window_pool_would_show():
     images, targets = jnp.ones((4, 12, 12, 1)), jax.nn.one_hot(jnp.arange(4), 10)
     graph = network(ConvNet(), 12, 1, 10)

@@ -166,7 +166,10 @@ def test_the_module_has_the_maps_and_parameters_of_the_graph(name: str, variant:
 SMALLEST = {"alexnet": 67, "vgg16": 32, "resnet18": 32, "resnet50": 32, "mobilenet_v1": 32, "inception_v3": 75}
 
 
-@pytest.mark.parametrize("name", SMALLEST)
+@pytest.mark.parametrize(
+    "name",
+    [name if name in ("resnet18", "mobilenet_v1") else pytest.param(name, marks=pytest.mark.slow) for name in SMALLEST],
+)
 def test_a_forward_pass_tells_images_apart(name: str):
     side = SMALLEST[name]
     graph = network(Classic(name=name), side, 3, 10)

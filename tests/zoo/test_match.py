@@ -40,7 +40,7 @@ def test_all_placements_of_two_pools_match_in_macs(side: int):
     assert all(max(widths(net)) - min(widths(net)) <= 2 for net in found)
 
 
-@pytest.mark.parametrize("side", [12, 14])
+@pytest.mark.parametrize("side", [12, pytest.param(14, marks=pytest.mark.slow)])
 def test_one_width_alone_would_miss(side: int):
     found = [uniform(ConvNet(pools=p), REFERENCE, side) for p in PLACEMENTS]
     assert max(deviation(net, REFERENCE, "macs", side) for net in found) > 0.03

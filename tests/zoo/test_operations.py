@@ -1,6 +1,7 @@
 """What layers compute: hand-worked numbers, a slow oracle, and where even kernels move a picture."""
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable
 from fractions import Fraction
@@ -20,6 +21,7 @@ from cnnlab.spec.network import (
     Concat,
     Conv,
     Dense,
+    DepthToSpace,
     Elementwise,
     Flatten,
     GlobalAveragePool,
@@ -122,6 +124,70 @@ def test_space_to_depth_by_hand():
     # row in the block, column in the block, channel
     assert made[0, 0, 0].tolist() == [0, 1, 2, 3, 8, 9, 10, 11]
     assert made[0, 1, 0].tolist() == [16, 17, 18, 19, 24, 25, 26, 27]
+
+
+def test_depth_to_space_by_hand():
+    x = jnp.arange(16.0).reshape(1, 1, 2, 8)
+    made = operate(DepthToSpace(name="d", block=2), None, x)
+    assert made.shape == (1, 2, 4, 2)
+    # row in the block, column in the block, channel
+    assert made[0, 0].tolist() == [[0, 1], [2, 3], [8, 9], [10, 11]]
+    assert made[0, 1].tolist() == [[4, 5], [6, 7], [12, 13], [14, 15]]
+
+
+def lays_blocks(layer: Callable[..., jax.Array]) -> bool:
+    """Whether a layer lays blocks as NumPy does pixel by pixel, undoes SpaceToDepth, and as its gradient in JAX."""
+    draw = np.random.default_rng(5)
+    for block, channels in itertools.product((1, 2, 3), (1, 2)):
+        x = draw.normal(size=(2, 3, 4, block**2 * channels)).astype(np.float32)
+        expected = np.zeros((2, 3 * block, 4 * block, channels), np.float32)
+        for n, row, column, channel in np.ndindex(expected.shape):
+            phase = row % block * block + column % block
+            expected[n, row, column, channel] = x[n, row // block, column // block, phase * channels + channel]
+        made = layer(DepthToSpace(name="d", block=block), None, jnp.asarray(x))
+        if made.shape != expected.shape or not np.array_equal(made, expected):
+            return False
+        squeeze = functools.partial(operate, SpaceToDepth(name="s", block=block), None)
+        # what only moves numbers has its reverse as gradient
+        (pulled,) = jax.vjp(squeeze, jnp.zeros(expected.shape))[1](jnp.asarray(x))
+        if not (np.array_equal(squeeze(made), x) and np.array_equal(pulled, expected)):
+            return False
+    return True
+
+
+def channel_first(node: DepthToSpace, learned: None, x: jax.Array) -> jax.Array:
+    """Planted fault: the order of PyTorch's `pixel_shuffle`."""
+    batch, height, width, channels = x.shape
+    b, left = node.block, channels // node.block**2
+    x = x.reshape(batch, height, width, left, b, b).transpose(0, 1, 4, 2, 5, 3)
+    return x.reshape(batch, height * b, width * b, left)
+
+
+def turned(node: DepthToSpace, learned: None, x: jax.Array) -> jax.Array:
+    """Planted fault: rows and columns of a block swapped."""
+    return operate(node, learned, x.swapaxes(1, 2)).swapaxes(1, 2)
+
+
+def test_depth_to_space_is_that_of_numpy_and_the_gradient_of_its_reverse():
+    assert lays_blocks(operate)
+    assert not lays_blocks(channel_first)
+    assert not lays_blocks(turned)
+
+
+def test_a_sub_pixel_convolution_is_a_transposed_one_with_its_taps_dealt_out():
+    # Shi 2016: kernel 2k, stride 2 of a transposed convolution = kernel k, four phases, of a sub-pixel one
+    draw = np.random.default_rng(6)
+    x = jnp.asarray(draw.normal(size=(1, 5, 6, 3)), jnp.float32)
+    taps = draw.normal(size=(4, 4, 3, 2)).astype(np.float32)
+    up = TransposedConv(name="t", filters=2, kernel=(4, 4), stride=(2, 2), padding="valid")
+    dealt = np.zeros((2, 2, 3, 4, 2), np.float32)
+    for row, column in np.ndindex(2, 2):
+        # output 2 * i + row reads input i with tap `row` and input i - 1 with tap row + 2
+        dealt[..., 2 * row + column, :] = taps[row::2, column::2][::-1, ::-1]
+    sub = Conv(name="c", filters=8, kernel=(2, 2), padding=((1, 1), (1, 1)))
+    narrow = operate(sub, weights(dealt.reshape(2, 2, 3, 8)), x)
+    made = operate(DepthToSpace(name="d", block=2), None, narrow)
+    np.testing.assert_allclose(made, operate(up, weights(taps), x), atol=1e-5)
 
 
 def test_pads_by_hand():
@@ -251,6 +317,7 @@ def odd_pixel_first(node: TransposedConv, learned: Any, x: jax.Array) -> jax.Arr
     return operate(node, learned, x)
 
 
+@pytest.mark.slow
 def test_a_transposed_convolution_is_the_gradient_of_a_convolution():
     assert is_the_gradient_of_a_convolution(operate)
 
@@ -301,6 +368,7 @@ def corner_aligned(node: Resize, learned: None, x: jax.Array) -> jax.Array:
     return x
 
 
+@pytest.mark.slow
 def test_interpolation_is_that_of_jax_and_its_gradient_scatters_nothing():
     assert interpolates_like_jax(operate)
     assert not interpolates_like_jax(corner_aligned)
@@ -387,7 +455,9 @@ def worst_error(kernel: int, layer: Callable[..., jax.Array] = operate) -> float
 
 
 @pytest.mark.parametrize("as_product", [False, True])
-@pytest.mark.parametrize("kernel", range(1, 8))
+@pytest.mark.parametrize(
+    "kernel", [size if size in (2, 3, 5) else pytest.param(size, marks=pytest.mark.slow) for size in range(1, 8)]
+)
 def test_convolutions_agree_with_the_oracle(kernel: int, as_product: bool, monkeypatch: pytest.MonkeyPatch):
     if as_product:
         monkeypatch.setattr(operations, "quicker_as_product", lambda *_: True)
@@ -404,7 +474,7 @@ def test_small_maps_of_few_channels_are_a_product_where_members_crowd_a_gpu_and_
     assert not ways((32, 14, 14, 32), True)
 
 
-def convolutions_traced(way: operations.Way) -> int:
+def convolutions_traced(way: operations.ConvBackend) -> int:
     """Convolutions in what a layer of 16 channels is traced to."""
     layer = Conv(name="c", filters=4, kernel=(3, 3))
     with operations.convolving(way):
@@ -413,7 +483,7 @@ def convolutions_traced(way: operations.Way) -> int:
 
 
 def test_a_way_ends_with_its_context():
-    ways: tuple[operations.Way, ...] = ("xla", "crowded", "native", "xla")
+    ways: tuple[operations.ConvBackend, ...] = ("xla", "crowded", "native", "xla")
     assert [convolutions_traced(way) for way in ways] == [1, 0, 0, 1]
 
 

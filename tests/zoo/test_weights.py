@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from fractions import Fraction
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -15,11 +16,23 @@ from cnnlab.geometry.cost import cost
 from cnnlab.geometry.sizes import maps
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import ConvNet
-from cnnlab.spec.network import Dense, Elementwise, Flatten, GlobalAveragePool, Input, Network, Resize, TransposedConv
+from cnnlab.spec.network import (
+    Conv,
+    Dense,
+    DepthToSpace,
+    Elementwise,
+    Flatten,
+    GlobalAveragePool,
+    Input,
+    Network,
+    Resize,
+    TransposedConv,
+)
 from cnnlab.zoo import initialisers
-from cnnlab.zoo.initialisers import kernel
+from cnnlab.zoo.initialisers import icnr, kernel
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.module import Net
+from cnnlab.zoo.operations import operate
 
 KEY = jax.random.key(7)
 Draw = Callable[[Network, Array], dict[str, Array]]
@@ -44,8 +57,8 @@ def kernels_by_turn(graph: Network, key: Array) -> dict[str, Array]:
     return found
 
 
-@pytest.mark.parametrize("init", ["he", "normal"])
-@pytest.mark.parametrize("shortest", [1, 1 << 10, 1 << 17])
+@pytest.mark.parametrize("init", ["he", pytest.param("normal", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("shortest", [1, 1 << 10, pytest.param(1 << 17, marks=pytest.mark.slow)])
 def test_how_many_numbers_are_drawn_at_least_changes_no_byte(
     init: str, shortest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +207,40 @@ def test_a_perturbation_gives_the_gradient_at_a_layers_output():
     assert not moved[1].any()
     with pytest.raises(InvalidError, match="perturbations=act9 is not valid: choose of the layers image, conv1"):
         net(images, perturbations={"act9": nudges["act1"]})
+
+
+def phases_start_equal(draw: Callable[..., Array]) -> bool:
+    """Whether a sub-pixel convolution with these weights is a convolution and a nearest-neighbour resize."""
+    images = jax.random.normal(KEY, (2, 5, 6, 3))
+    for block in (2, 3):
+        learned: Any = SimpleNamespace(kernel=draw(KEY, "up", (3, 3, 3, 4 * block**2), "he", 1.0, block), bias=None)
+        conv = Conv(name="up", filters=4 * block**2, kernel=(3, 3))
+        fine = operate(DepthToSpace(name="d", block=block), None, operate(conv, learned, images))
+        one: Any = SimpleNamespace(kernel=kernel(KEY, "up", (3, 3, 3, 4), "he", 1.0), bias=None)
+        coarse = operate(Conv(name="up", filters=4, kernel=(3, 3)), one, images)
+        factor = Fraction(block)
+        resized = operate(Resize(name="r", scale=(factor, factor), kind="nearest"), None, coarse)
+        if not np.allclose(fine, resized, atol=1e-5):
+            return False
+    return True
+
+
+def by_channel(key: Array, name: str, shape: tuple[int, ...], init: str, scale: float, block: int) -> Array:
+    """Planted fault: phases repeated in the order of PyTorch's `pixel_shuffle`."""
+    return jnp.repeat(kernel(key, name, (*shape[:-1], shape[-1] // block**2), init, scale), block**2, axis=-1)
+
+
+def plain_draw(key: Array, name: str, shape: tuple[int, ...], init: str, scale: float, block: int) -> Array:
+    """Planted fault: no ICNR at all."""
+    return kernel(key, name, shape, init, scale)
+
+
+def test_icnr_starts_as_a_convolution_and_a_nearest_resize():
+    assert phases_start_equal(icnr)
+    assert not phases_start_equal(by_channel)
+    assert not phases_start_equal(plain_draw)
+    with pytest.raises(InvalidError, match=r"network\.up\.filters=6 is not valid: must be a multiple of 4"):
+        icnr(KEY, "up", (3, 3, 1, 6), "he", 1.0, 2)
 
 
 def upsampling() -> Network:

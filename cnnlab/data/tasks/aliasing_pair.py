@@ -20,7 +20,7 @@ import numpy as np
 from cnnlab.data import generated
 from cnnlab.data.arrays import Dataset, Source
 from cnnlab.data.dials import Dial, positive, settings
-from cnnlab.data.generated import Floats, Ints, Sample
+from cnnlab.data.generated import Floats, Ints, StimulusSample
 from cnnlab.spec.invalid import require
 from cnnlab.spec.task import Task
 
@@ -57,11 +57,11 @@ class AliasingPair:
         """Add the gratings to standard normal `noise`, (n, side, side, 1)."""
         return self.contrast * self.gratings(phase, label)[:, None, :, None] + self.noise * noise
 
-    def sample(self, n: int, random: np.random.RandomState) -> Sample:
+    def sample(self, n: int, random: np.random.RandomState) -> StimulusSample:
         """Draw `n` images."""
         label, phase = generated.labels(n, CLASSES), 2 * np.pi * random.random_sample(n)
         noise = random.standard_normal((n, self.side, self.side, 1))
-        return Sample(images=self.images(phase, label, noise), labels=label)
+        return StimulusSample(images=self.images(phase, label, noise), labels=label)
 
     def likelihoods(self, images: Floats) -> Floats:
         """Answer as the ideal observer: log-likelihood of unscaled images, (n, side, side, 1), by label, (n, 2)."""

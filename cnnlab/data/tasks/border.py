@@ -18,7 +18,7 @@ import numpy as np
 from cnnlab.data import generated
 from cnnlab.data.arrays import Dataset, Source
 from cnnlab.data.dials import positive, settings, whole
-from cnnlab.data.generated import Floats, Ints, Sample
+from cnnlab.data.generated import Floats, Ints, StimulusSample
 from cnnlab.spec.invalid import require
 from cnnlab.spec.task import Task
 
@@ -65,7 +65,7 @@ class Border:
         )
         return bars, pixels
 
-    def sample(self, n: int, random: np.random.RandomState) -> Sample:
+    def sample(self, n: int, random: np.random.RandomState) -> StimulusSample:
         """Draw `n` images; stratum: `distance`."""
         label = generated.labels(n, CLASSES)
         index = np.arange(n) // CLASSES % len(self.distances)
@@ -73,7 +73,7 @@ class Border:
         bars, pixels = (part[index, place] for part in self.glyphs())
         glyph = sign[:, None, None] * (bars + (2 * label - 1)[:, None, None] * pixels)
         images = self.contrast * glyph + self.noise * random.standard_normal(glyph.shape)
-        return Sample(images=images[..., None], labels=label, strata={"distance": self.nearest + index})
+        return StimulusSample(images=images[..., None], labels=label, strata={"distance": self.nearest + index})
 
     def likelihoods(self, images: Floats) -> Floats:
         """Answer as the ideal observer: log-likelihood of unscaled images, (n, side, side, 1), by label, (n, 2)."""

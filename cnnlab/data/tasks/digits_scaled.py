@@ -15,6 +15,7 @@ import numpy.typing as npt
 from cnnlab.data import digits
 from cnnlab.data.arrays import Dataset, Source, require_fit, verified
 from cnnlab.data.dials import one_of, settings
+from cnnlab.data.redrawing import placed
 from cnnlab.spec.invalid import require
 from cnnlab.spec.task import Task
 
@@ -33,11 +34,7 @@ def on_canvas(images: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]
     """Put every image at its place on a black canvas, (n, size, size) to (n, side, side)."""
     size = images.shape[1]
     fractions = np.random.RandomState(PLACE_STREAM).random_sample((2, len(images)))
-    row, column = (fractions * (side - size + 1)).astype(np.int64)
-    canvas = np.zeros((len(images), side, side), np.uint8)
-    rows, columns = row[:, None, None] + np.arange(size)[:, None], column[:, None, None] + np.arange(size)
-    canvas[np.arange(len(images))[:, None, None], rows, columns] = images
-    return canvas
+    return placed(images, (fractions * (side - size + 1)).astype(np.int64), side)
 
 
 def check(task: Task, source: Source) -> None:

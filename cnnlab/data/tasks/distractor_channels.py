@@ -22,7 +22,7 @@ import numpy.typing as npt
 from cnnlab.data import generated
 from cnnlab.data.arrays import Dataset, Source
 from cnnlab.data.dials import positive, settings, share, whole
-from cnnlab.data.generated import Floats, Ints, Sample
+from cnnlab.data.generated import Floats, Ints, StimulusSample
 from cnnlab.spec.invalid import require
 from cnnlab.spec.task import Task
 
@@ -58,22 +58,22 @@ class DistractorChannels:
         images: Floats = np.where(horizontal[:, None, None] == 1, vertical.swapaxes(1, 2), vertical)
         return images
 
-    def pool_sample(self, n: int, random: np.random.RandomState) -> Sample:
+    def pool_sample(self, n: int, random: np.random.RandomState) -> StimulusSample:
         """Draw `n` images whose background follows the label as `spurious` says."""
         return self._sample(n, random, self.spurious)
 
-    def sample(self, n: int, random: np.random.RandomState) -> Sample:
+    def sample(self, n: int, random: np.random.RandomState) -> StimulusSample:
         """Draw `n` images whose background is independent of the label."""
         return self._sample(n, random, 0.0)
 
-    def _sample(self, n: int, random: np.random.RandomState, spurious: float) -> Sample:
+    def _sample(self, n: int, random: np.random.RandomState, spurious: float) -> StimulusSample:
         label = generated.labels(n, CLASSES)
         phases, toss = 2 * np.pi * random.random_sample((2, n)), random.random_sample(n)
         background = np.where(toss < (1 + spurious) / 2, label, 1 - label)
         images = self.noise * random.standard_normal((n, self.side, self.side, self.channels))
         images[..., : self.informative] += self.contrast * self.stripes(phases[0], label)[..., None]
         images[..., self.informative :] += self.contrast * self.stripes(phases[1], background)[..., None]
-        return Sample(images=images, labels=label, strata={"background": background})
+        return StimulusSample(images=images, labels=label, strata={"background": background})
 
     def likelihoods(self, images: Floats) -> Floats:
         """Answer as the ideal observer of the test set: log-likelihood by label, up to a common term.

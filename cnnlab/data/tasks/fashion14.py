@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from cnnlab.data import library
+from cnnlab.data import tfds
 from cnnlab.data.arrays import Dataset, Source, from_pixels, require_fit, verified
 from cnnlab.data.dials import Dial
 from cnnlab.spec.task import Task
@@ -21,13 +21,13 @@ def block_sums(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
 
 def check(task: Task, source: Source) -> None:
     """Raise `MissingDataError` or `InvalidError` unless Fashion-MNIST can be loaded and the sizes fit."""
-    facts = library.facts(DATASET, source)
+    facts = tfds.facts(DATASET, source)
     require_fit(task, side=facts.side // BLOCK, channels=facts.channels, classes=facts.classes, pool=facts.pool)
 
 
 def load(task: Task, source: Source) -> Dataset:
     """60 000 images to draw from and the official 10 000 test images."""
-    arrays = library.stacked(DATASET, source)
+    arrays = tfds.stacked(DATASET, source)
     pool, test = block_sums(arrays.pool_images), block_sums(arrays.test_images)
     # Scaling to unit variance undoes the factor 4 between sums and means.
     return verified(from_pixels((pool, arrays.pool_labels), (test, arrays.test_labels)), task, imbalance=1.1)

@@ -3,7 +3,7 @@
 Two patches of 4x4 pixels lie left and right of the centre, at fixed places, over iid Gaussian pixel noise. The left
 one shows pattern i, the right one pattern j, each uniform over as many patterns as there are classes. The rule is
 
-    xor=0: label = i              best answered by a linear classifier, whose weights have rank `rank` (`linear_map`)
+    xor=0: label = i              best answered by a linear classifier, whose weights have rank `rank`
     xor=1: label = i + j modulo the number of classes (two classes: XOR)    every class has the same mean image
 
 The class means are points of equal length in `rank` dimensions: a row of the discrete Fourier basis of the classes
@@ -22,7 +22,7 @@ import numpy as np
 from cnnlab.data import generated
 from cnnlab.data.arrays import Dataset, Source
 from cnnlab.data.dials import one_of, positive, settings, whole
-from cnnlab.data.generated import Floats, Ints, Sample
+from cnnlab.data.generated import Floats, Ints, StimulusSample
 from cnnlab.spec.invalid import require
 from cnnlab.spec.task import Task
 
@@ -59,19 +59,14 @@ class LinearXor:
             images[place, :, top : top + PATCH, column : column + PATCH] = self.patterns()
         return images
 
-    def linear_map(self) -> Floats:
-        """Weights of the ideal observer of the linear rule, (classes, side * side), of rank `rank`."""
-        weights: Floats = self.contrast / self.noise**2 * self.embedded()[0].reshape(self.classes, -1)
-        return weights
-
-    def sample(self, n: int, random: np.random.RandomState) -> Sample:
+    def sample(self, n: int, random: np.random.RandomState) -> StimulusSample:
         """Draw `n` images, all pairs of patterns in turn, whatever the rule; strata: `left` and `right` pattern."""
         left, right = generated.labels(n, self.classes), np.arange(n) // self.classes % self.classes
         label = (left + right) % self.classes if self.xor else left
         patterns = self.embedded()
         images = self.contrast * (patterns[0, left] + patterns[1, right])
         images += self.noise * random.standard_normal(images.shape)
-        return Sample(images=images[..., None], labels=label, strata={"left": left, "right": right})
+        return StimulusSample(images=images[..., None], labels=label, strata={"left": left, "right": right})
 
     def likelihoods(self, images: Floats) -> Floats:
         """Answer as the ideal observer: log-likelihood of unscaled images, (n, side, side, 1), by label."""

@@ -20,7 +20,7 @@ import numpy as np
 from cnnlab.data import generated
 from cnnlab.data.arrays import Dataset, Source
 from cnnlab.data.dials import positive, settings, whole
-from cnnlab.data.generated import Floats, Ints, Sample
+from cnnlab.data.generated import Floats, Ints, StimulusSample
 from cnnlab.spec.invalid import require
 from cnnlab.spec.task import Task
 
@@ -59,7 +59,7 @@ class LongRange:
             images[each, rows, column[:, None, None] + window] = sign[:, None, None] * PLUS
         return images
 
-    def sample(self, n: int, random: np.random.RandomState) -> Sample:
+    def sample(self, n: int, random: np.random.RandomState) -> StimulusSample:
         """Draw `n` images; strata: sign of the `first` and of the `second` glyph."""
         label, free = generated.labels(n, CLASSES), self.side - GLYPH + 1
         row, left = random.randint(0, free, size=n), random.randint(0, free - self.distance, size=n)
@@ -67,7 +67,7 @@ class LongRange:
         second = first * (2 * label - 1)
         glyphs = self.draw(row, left, first, second)
         images = self.contrast * glyphs + self.noise * random.standard_normal(glyphs.shape)
-        return Sample(images=images[..., None], labels=label, strata={"first": first, "second": second})
+        return StimulusSample(images=images[..., None], labels=label, strata={"first": first, "second": second})
 
     def likelihoods(self, images: Floats) -> Floats:
         """Answer as the ideal observer: log-likelihood of unscaled images, (n, side, side, 1), by label, (n, 2)."""

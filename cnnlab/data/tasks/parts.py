@@ -22,7 +22,7 @@ import numpy as np
 from cnnlab.data import generated
 from cnnlab.data.arrays import Dataset, Source
 from cnnlab.data.dials import one_of, positive, settings
-from cnnlab.data.generated import Floats, Sample
+from cnnlab.data.generated import Floats, StimulusSample
 from cnnlab.spec.invalid import require
 from cnnlab.spec.task import Task
 
@@ -45,7 +45,7 @@ class Parts:
     contrast: float
     noise: float
 
-    def sample(self, n: int, random: np.random.RandomState) -> Sample:
+    def sample(self, n: int, random: np.random.RandomState) -> StimulusSample:
         """Draw `n` images."""
         label = generated.labels(n, CLASSES)
         order = random.random_sample((n, self.side**2)).argsort(axis=1)
@@ -60,7 +60,7 @@ class Parts:
             signs[:, [one, other], COPIES:] *= more[:, :, None]
         images = self.noise * random.standard_normal((n, self.side**2, PARTS))
         images[np.arange(n)[:, None, None], places, np.arange(PARTS)[:, None]] += self.contrast * signs
-        return Sample(images=images.reshape(n, self.side, self.side, PARTS), labels=label)
+        return StimulusSample(images=images.reshape(n, self.side, self.side, PARTS), labels=label)
 
     def likelihoods(self, images: Floats) -> Floats:
         """Answer as a nearly ideal observer: log-likelihood of unscaled images, (n, side, side, 8), by label, (n, 4).

@@ -19,7 +19,7 @@ import numpy as np
 from cnnlab.data import generated
 from cnnlab.data.arrays import Dataset, Source
 from cnnlab.data.dials import positive, settings
-from cnnlab.data.generated import Floats, Ints, Sample
+from cnnlab.data.generated import Floats, Ints, StimulusSample
 from cnnlab.spec.invalid import require
 from cnnlab.spec.task import Task
 
@@ -35,14 +35,14 @@ class Phase:
     contrast: float
     noise: float
 
-    def sample(self, n: int, random: np.random.RandomState) -> Sample:
+    def sample(self, n: int, random: np.random.RandomState) -> StimulusSample:
         """Draw `n` images; strata: `row` and `column` of the bright pixel."""
         label = generated.labels(n, CLASSES)
         row = 2 * random.randint(0, self.side // 2, size=n) + label // 2
         column = 2 * random.randint(0, self.side // 2, size=n) + label % 2
         images = self.noise * random.standard_normal((n, self.side, self.side, 1))
         images[np.arange(n), row, column] += self.contrast
-        return Sample(images=images, labels=label, strata={"row": row, "column": column})
+        return StimulusSample(images=images, labels=label, strata={"row": row, "column": column})
 
     def likelihoods(self, images: Floats) -> Floats:
         """Answer as the ideal observer: log-likelihood of unscaled images under each label, up to a common term.
@@ -59,11 +59,6 @@ class Phase:
 
 def _joint(scores: Floats) -> Floats:
     return generated.log_sum(scores.reshape(len(scores), -1))
-
-
-def block_count(row: Ints, column: Ints) -> Ints:
-    """How often 3x3 convolutions with stride 2 (windows centred on even pixels) read a pixel: 1, 2 or 4, (n,)."""
-    return (1 + row % 2) * (1 + column % 2)
 
 
 def stimulus(task: Task) -> Phase:

@@ -17,7 +17,7 @@ import numpy as np
 from cnnlab.data import generated
 from cnnlab.data.arrays import Dataset, Source
 from cnnlab.data.dials import positive, settings, whole
-from cnnlab.data.generated import Floats, Sample
+from cnnlab.data.generated import Floats, StimulusSample
 from cnnlab.spec.invalid import require
 from cnnlab.spec.task import Task
 
@@ -38,14 +38,14 @@ class SparseDiffuse:
     contrast: float
     noise: float
 
-    def sample(self, n: int, random: np.random.RandomState) -> Sample:
+    def sample(self, n: int, random: np.random.RandomState) -> StimulusSample:
         """Draw `n` images."""
         label, shape = generated.labels(n, CLASSES), (n, self.side**2)
         chosen = random.random_sample(shape).argsort(axis=1).argsort(axis=1) < self.pixels
         signs = 2 * random.randint(0, 2, size=shape) - 1
         images = self.noise * random.standard_normal(shape)
         images += self.contrast * (label[:, None] * chosen * signs)
-        return Sample(images=images.reshape(n, self.side, self.side, 1), labels=label)
+        return StimulusSample(images=images.reshape(n, self.side, self.side, 1), labels=label)
 
     def likelihoods(self, images: Floats) -> Floats:
         """Answer as the ideal observer: log-likelihood of unscaled images, (n, side, side, 1), by label, (n, 2).

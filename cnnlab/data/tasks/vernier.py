@@ -23,7 +23,7 @@ import numpy.typing as npt
 from cnnlab.data import generated
 from cnnlab.data.arrays import Dataset, Source, Split, require_fit, verified
 from cnnlab.data.dials import positive, settings, whole
-from cnnlab.data.generated import Sample
+from cnnlab.data.generated import StimulusSample
 from cnnlab.spec.invalid import require
 from cnnlab.spec.task import Task
 
@@ -78,16 +78,16 @@ class Vernier:
         images: npt.NDArray[np.float64] = (upper | lower).astype(np.float64)
         return images
 
-    def sample(self, n: int, random: np.random.RandomState) -> Sample:
+    def sample(self, n: int, random: np.random.RandomState) -> StimulusSample:
         """Draw `n` images, labels alternating."""
         label = generated.labels(n, CLASSES)
         row = random.randint(0, self.side - 2 * self.bar + 1, size=n)
         left = random.randint(0, self.side - self.offset_px, size=n)
         images = self.contrast * self.bars(row, left, label)
         images += self.noise * random.standard_normal(images.shape)
-        return Sample(images=images[..., None], labels=label)
+        return StimulusSample(images=images[..., None], labels=label)
 
-    def scaled(self, sample: Sample) -> Split:
+    def scaled(self, sample: StimulusSample) -> Split:
         """Scale pixels by their exact mean and standard deviation."""
         lit = 2 * self.bar / self.side**2
         deviation = math.sqrt(self.noise**2 + self.contrast**2 * lit * (1 - lit))

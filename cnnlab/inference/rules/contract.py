@@ -1,4 +1,4 @@
-"""What every rule is given and gives back: evidence, p-values for the family, the family's decisions, a verdict.
+"""The interface of a rule: evidence, p-values for the family, the family's decisions, and a verdict.
 
 Judging takes two steps because Holm needs every claim's p at once: `p_values` of all claims, then `conclude` of
 each with the decisions of the whole family (`cnnlab.inference.family` does both).
@@ -17,7 +17,7 @@ EvidenceT = TypeVar("EvidenceT", contravariant=True)
 
 @dataclass(frozen=True, kw_only=True)
 class PValues:
-    """What a claim brings to the registered family: one p per direction, one per moderator contrast.
+    """The p-values of one claim in the registered family: one a direction, and one a moderator contrast.
 
     Looks are already paid for. `moderators` follow the order of the evidence.
     """
@@ -29,7 +29,7 @@ class PValues:
 
 @dataclass(frozen=True, kw_only=True)
 class Decisions:
-    """What Holm over the whole family says: a p-value passes if it is at most the threshold of its kind.
+    """Holm's thresholds over the whole family: a p-value passes if it is at most the threshold of its kind.
 
     Attributes:
         greater, less: thresholds of a claim's p in either direction. moderators: of each moderator contrast.
@@ -86,8 +86,8 @@ def difference_p(level_a: tuple[Effect, Sample, Sample], level_b: tuple[Effect, 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trained:
-    """What training says about a claim.
+class TrainedEvidence:
+    """Evidence on a claim from trained arms.
 
     Attributes:
         effects: every contrast: each task, at its own and at the common learning rate, at each match.
@@ -105,7 +105,7 @@ class Trained:
     missing: tuple[str, ...] = ()
 
 
-def trained_caps(evidence: Trained, counted: tuple[Effect, ...]) -> tuple[str, ...]:
+def trained_caps(evidence: TrainedEvidence, counted: tuple[Effect, ...]) -> tuple[str, ...]:
     """List why trained evidence stays inconclusive: arms missing, a failed check on a counted task, other caps."""
     tasks = {effect.setting.task for effect in counted}
     missing = (f"arms missing: {', '.join(evidence.missing)}",) if evidence.missing else ()

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import special
+import scipy
 
 from cnnlab.inference.effects import POWER
 from cnnlab.inference.intervals import ratio_of_medians
@@ -26,7 +26,7 @@ class Timings:
         names: the two sides as columns of a table name them.
         counted: the ratio that counting operations predicts, dear over cheap; None where counting says nothing.
         beside: seconds of other ways, timed in the same rounds and shown, which no rule reads.
-        caps: why the ratio may not be read (see `Trained`). device: what it was measured on.
+        caps: why the ratio may not be read (see `TrainedEvidence`). device: what it was measured on.
     """
 
     dear: tuple[float, ...]
@@ -85,8 +85,8 @@ class Cost:
 
     def _detectable(self, low: float, high: float) -> float:
         """Smallest true ratio whose interval, this wide on a log scale, lies above the bar with power .8."""
-        error = math.log(high / low) / 2 / float(special.ndtri(0.975))
-        return self.ratio * math.exp(float(special.ndtri(0.975) + special.ndtri(POWER)) * error)
+        error = math.log(high / low) / 2 / float(scipy.special.ndtri(0.975))
+        return self.ratio * math.exp(float(scipy.special.ndtri(0.975) + scipy.special.ndtri(POWER)) * error)
 
     def _word(self, low: float, high: float) -> tuple[Word, str]:
         """Say the word, and how the reason begins."""

@@ -10,7 +10,7 @@ from cnnlab.inference.rules.contract import (
     Decisions,
     ModeratorContrast,
     PValues,
-    Trained,
+    TrainedEvidence,
     held_back,
     trained_caps,
     untested,
@@ -39,7 +39,7 @@ class Directional:
     margin: float | None = None
     mechanism: bool = False
 
-    def p_values(self, evidence: Trained) -> PValues:
+    def p_values(self, evidence: TrainedEvidence) -> PValues:
         """Give one partial-conjunction p per direction; 1 where the evidence is capped."""
         counted = self._counted(evidence)
         moderators = tuple(contrast.p for contrast in evidence.moderators)
@@ -49,7 +49,7 @@ class Directional:
         less = partial_conjunction([spent(effect.p_less, effect.setting.look) for effect in counted])
         return PValues(greater=greater, less=less, moderators=moderators)
 
-    def conclude(self, evidence: Trained, decisions: Decisions) -> Verdict:
+    def conclude(self, evidence: TrainedEvidence, decisions: Decisions) -> Verdict:
         """Give the verdict. Raises InvalidError if one task has two primary effects."""
         if not self._primary(evidence):
             return untested(evidence.missing)
@@ -73,20 +73,20 @@ class Directional:
             evidence=numbers,
         )
 
-    def _primary(self, evidence: Trained) -> Effects:
+    def _primary(self, evidence: TrainedEvidence) -> Effects:
         found = tuple(e for e in evidence.effects if e.setting.match == self.match and e.setting.condition == "own")
         tasks = [effect.setting.task for effect in found]
         require(len(set(tasks)) == len(tasks), "evidence", tasks, "one primary effect for each task")
         return found
 
-    def _counted(self, evidence: Trained) -> Effects:
+    def _counted(self, evidence: TrainedEvidence) -> Effects:
         return tuple(effect for effect in self._primary(evidence) if effect.setting.eligible)
 
     def _carries(self, winners: Effects) -> bool:
         """Two tasks of which one is real, or two constructions where the claim is a mechanism."""
         return _on_real(winners) or (self.mechanism and len(_constructions(winners)) >= 2)
 
-    def _carried(self, evidence: Trained, counted: Effects, decisions: Decisions) -> Verdict | None:
+    def _carried(self, evidence: TrainedEvidence, counted: Effects, decisions: Decisions) -> Verdict | None:
         p = self.p_values(evidence)
         pos, neg = called(counted, "pos"), called(counted, "neg")
         if self._carries(pos) and not neg and p.greater <= decisions.greater:
@@ -104,14 +104,14 @@ class Directional:
             return None
         return Verdict(word="refuted", reason=f"negligible: {listed(bearing)}")
 
-    def _qualified(self, evidence: Trained, counted: Effects, decisions: Decisions) -> Verdict | None:
+    def _qualified(self, evidence: TrainedEvidence, counted: Effects, decisions: Decisions) -> Verdict | None:
         return (
             _by_moderator(evidence.moderators, decisions)
             or _by_learning_rate(tuple(e for e in evidence.effects if e.setting.match == self.match))
             or self._by_match(evidence, counted, decisions)
         )
 
-    def _by_match(self, evidence: Trained, counted: Effects, decisions: Decisions) -> Verdict | None:
+    def _by_match(self, evidence: TrainedEvidence, counted: Effects, decisions: Decisions) -> Verdict | None:
         """Overturn a claim that would be supported where the other match is Neg on a real task."""
         verdict = self._carried(evidence, counted, decisions)
         if verdict is None or verdict.word != "supported":
@@ -124,7 +124,7 @@ class Directional:
                 return Verdict(word="qualified", reason=f"match {at.match}: {describe(effect)}", condition=condition)
         return None
 
-    def _why_inconclusive(self, evidence: Trained, counted: Effects, decisions: Decisions) -> str:
+    def _why_inconclusive(self, evidence: TrainedEvidence, counted: Effects, decisions: Decisions) -> str:
         if not counted:
             leads = ", ".join(f"{e.setting.task} {100 * e.setting.headroom:+.1f} pp" for e in self._primary(evidence))
             return f"no task counts: the reference leads logistic regression by too little ({leads})"
@@ -138,7 +138,7 @@ class Directional:
             return f"p {value:.2g} fails Holm over {decisions.registered} claims: {listed(pos or neg)}; {finds}"
         return f"{listed(counted)}; {finds}"
 
-    def _numbers(self, evidence: Trained, counted: Effects, decisions: Decisions) -> dict[str, Any]:
+    def _numbers(self, evidence: TrainedEvidence, counted: Effects, decisions: Decisions) -> dict[str, Any]:
         p = self.p_values(evidence)
         return {
             "rule": "R-DIR v2",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from cnnlab.inference.effects import smallest_detectable
 from cnnlab.inference.equivalence import is_different, is_equivalent
-from cnnlab.inference.rules.contract import Decisions, PValues, Trained, held_back, trained_caps, untested
+from cnnlab.inference.rules.contract import Decisions, PValues, TrainedEvidence, held_back, trained_caps, untested
 from cnnlab.inference.wording import amount, listed, smallest
 from cnnlab.spec.verdict import Effect, Match, Verdict
 
@@ -27,11 +27,11 @@ class Equivalence:
     tasks: int = 2
     mechanism: bool = False
 
-    def p_values(self, evidence: Trained) -> PValues | None:
+    def p_values(self, evidence: TrainedEvidence) -> PValues | None:
         """Give nothing: R-EQ is outside the directional family."""
         return None
 
-    def conclude(self, evidence: Trained, decisions: Decisions) -> Verdict:
+    def conclude(self, evidence: TrainedEvidence, decisions: Decisions) -> Verdict:
         """Give the verdict."""
         primary = tuple(e for e in evidence.effects if e.setting.match == self.match and e.setting.condition == "own")
         if not primary:

@@ -1,4 +1,4 @@
-"""A verdict that no rule has to find: what is not tested yet, cannot be tested, or may not be judged."""
+"""A fixed verdict: for what is not tested yet, cannot be tested, or may not be judged."""
 
 from dataclasses import dataclass
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cnnlab.inference.checks import Check
-from cnnlab.inference.rules.contract import Decisions, PValues, Trained, held_back, trained_caps, untested
+from cnnlab.inference.rules.contract import Decisions, PValues, TrainedEvidence, held_back, trained_caps, untested
 from cnnlab.inference.wording import describe, listed, smallest
 from cnnlab.spec.invalid import require
 from cnnlab.spec.verdict import Effect, Verdict
@@ -29,7 +29,7 @@ class Instance:
 
 @dataclass(frozen=True, kw_only=True)
 class Instances:
-    """All instances that were tried, with the checks and caps of their sweeps (see `Trained`)."""
+    """All instances that were tried, with the checks and caps of their sweeps (see `TrainedEvidence`)."""
 
     tried: tuple[Instance, ...] = ()
     checks: tuple[Check, ...] = ()
@@ -51,7 +51,7 @@ class Instances:
         """Give the verdict of evidence that may not be read, else None."""
         if not self.tried:
             return untested(self.missing)
-        trained = Trained(checks=self.checks, caps=self.caps, missing=self.missing)
+        trained = TrainedEvidence(checks=self.checks, caps=self.caps, missing=self.missing)
         caps = trained_caps(trained, tuple(instance.first for instance in self.counted))
         return held_back(caps, self.effects) if caps else None
 

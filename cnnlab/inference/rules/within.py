@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from cnnlab.inference.effects import FEWEST, smallest_detectable
-from cnnlab.inference.rules.contract import Decisions, PValues, Trained, held_back, trained_caps, untested
+from cnnlab.inference.rules.contract import Decisions, PValues, TrainedEvidence, held_back, trained_caps, untested
 from cnnlab.inference.wording import smallest
 from cnnlab.spec.invalid import require
 from cnnlab.spec.verdict import Effect, Match, Number, Verdict, Word
@@ -29,11 +29,11 @@ class Within:
     def __post_init__(self) -> None:
         require(self.low < self.high, "bounds", f"[{self.low}, {self.high}]", "low must lie below high")
 
-    def p_values(self, evidence: Trained) -> PValues | None:
+    def p_values(self, evidence: TrainedEvidence) -> PValues | None:
         """Give nothing: outside the directional family."""
         return None
 
-    def conclude(self, evidence: Trained, decisions: Decisions) -> Verdict:
+    def conclude(self, evidence: TrainedEvidence, decisions: Decisions) -> Verdict:
         """Give the verdict."""
         primary = tuple(e for e in evidence.effects if e.setting.match == self.match and e.setting.condition == "own")
         if not primary:

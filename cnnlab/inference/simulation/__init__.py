@@ -1,1 +1,1 @@
-"""The judge judged: effects and nulls are planted, members drawn and tuned, and the verdicts counted."""
+"""Simulations of the verdicts: plant effects or nulls, draw and tune members, and count the verdicts."""

@@ -6,8 +6,8 @@ Not a second judge: tests hold it against `effects.effect` replication by replic
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 from cnnlab.inference import intervals
 from cnnlab.inference.effects import FEWEST
@@ -21,7 +21,7 @@ POS, NEG, NULL, OPEN = 1, -1, 0, 2
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Calls:
-    """What one contrast says in every replication [replications].
+    """The call and p-values of one contrast in every replication [replications].
 
     Attributes:
         call: `POS`, `NEG`, `NULL` or `OPEN`. greater, less: one-sided p-values, the look paid for.
@@ -90,7 +90,7 @@ def students(differences: Floats, level: float) -> Spans:
     """`intervals.paired_t` of every row."""
     n = differences.shape[1]
     centre = differences.mean(axis=1)
-    half = float(special.stdtrit(n - 1, 0.5 + level / 2)) * differences.std(axis=1, ddof=1) / np.sqrt(n)
+    half = float(scipy.special.stdtrit(n - 1, 0.5 + level / 2)) * differences.std(axis=1, ddof=1) / np.sqrt(n)
     return Spans(centre=centre, low=centre - half, high=centre + half)
 
 
@@ -114,7 +114,7 @@ def one_sided(differences: Floats, lost: Bools) -> tuple[Floats, Floats]:
     greater, less = np.ones(repeats), np.ones(repeats)
     plain = differences[~ranked]
     t = plain.mean(axis=1) * np.sqrt(n) / plain.std(axis=1, ddof=1)
-    greater[~ranked], less[~ranked] = special.stdtr(n - 1, -t), special.stdtr(n - 1, t)
+    greater[~ranked], less[~ranked] = scipy.special.stdtr(n - 1, -t), scipy.special.stdtr(n - 1, t)
     greater[ranked], less[ranked] = _ranked_p(differences[ranked])
     return greater, less
 

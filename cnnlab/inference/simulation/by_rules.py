@@ -1,12 +1,12 @@
-"""A replication of a simulation before the very rule code that judges records."""
+"""Judge one replication of a simulation by the same rule code that judges records."""
 
 from collections.abc import Callable
 
 from cnnlab.inference.effects import Sample, effect
 from cnnlab.inference.family import Case, Family, judge, undecided
 from cnnlab.inference.intervals import Floats
-from cnnlab.inference.rules.contract import ModeratorContrast, Trained, difference_p
-from cnnlab.inference.simulation.planting import Arms, Bools, Contrast, Drawn, Level, Planted, Scenario
+from cnnlab.inference.rules.contract import ModeratorContrast, TrainedEvidence, difference_p
+from cnnlab.inference.simulation.planting import Arms, Bools, Drawn, Level, Planted, PlantedContrast, Scenario
 from cnnlab.spec.verdict import Condition, Effect, Look, Match, Setting, Verdict
 
 Effector = Callable[[Sample, Sample, Setting], Effect]
@@ -32,7 +32,7 @@ def by_rules(
     levels = tuple(_moderator(scenario, number, pair, row, effector) for number, pair in enumerate(drawn.moderators))
     while True:
         effects = tuple(_effect(contrast, row, contrast.place in second, effector) for contrast in drawn.contrasts)
-        evidence = Trained(effects=effects, moderators=levels)
+        evidence = TrainedEvidence(effects=effects, moderators=levels)
         verdict = judging({"planted": Case(rule=scenario.rule, evidence=evidence)}, scenario.family)["planted"]
         more = {(setting.task, setting.match) for setting in undecided(verdict)} - second
         if not more:
@@ -40,7 +40,7 @@ def by_rules(
         second |= more
 
 
-def _effect(contrast: Contrast, row: int, second: bool, effector: Effector) -> Effect:
+def _effect(contrast: PlantedContrast, row: int, second: bool, effector: Effector) -> Effect:
     setting = _setting(contrast.task, second, contrast.condition, contrast.match)
     members = contrast.task.blocks[-1 if second else 0]
     return effector(*_samples(contrast.arms, row, members), setting)

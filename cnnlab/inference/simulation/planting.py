@@ -1,4 +1,4 @@
-"""What is planted: tasks with a true effect, noise from seeds, from tuning and from members that diverge."""
+"""The scenarios of a simulation: tasks with a true effect, noise from seeds and tuning, and members that diverge."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True)
 class Planted:
-    """One task as it truly is.
+    """The true effect and the noise of one task.
 
     Attributes:
         task: its name. real: whether it counts as real data.
@@ -112,7 +112,7 @@ class Arms:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Contrast:
+class PlantedContrast:
     """One contrast of the planted claim, in every replication."""
 
     task: Planted
@@ -132,9 +132,9 @@ Level = dict[Condition, Arms]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Drawn:
-    """Everything a scenario's replications saw: the contrasts, and two levels of each moderator."""
+    """All draws of a scenario: the contrasts, and two levels of each moderator."""
 
-    contrasts: tuple[Contrast, ...]
+    contrasts: tuple[PlantedContrast, ...]
     moderators: tuple[tuple[Level, Level], ...]
 
 
@@ -145,7 +145,7 @@ def draw(scenario: Scenario, repeats: int, seed: int) -> Drawn:
     for match, tasks in ((scenario.rule.match, scenario.tasks), (scenario.other_match, scenario.matched)):
         for task in tasks:
             for condition, arms in _task_arms(task, repeats, random).items():
-                contrasts.append(Contrast(task=task, condition=condition, match=match, arms=arms))
+                contrasts.append(PlantedContrast(task=task, condition=condition, match=match, arms=arms))
     levels = tuple(
         (_level(scenario.tasks[0], one, repeats, random), _level(scenario.tasks[0], other, repeats, random))
         for one, other in scenario.moderators

@@ -7,10 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from cnnlab.inference.effects import effect
-from cnnlab.inference.family import judge
 from cnnlab.inference.intervals import Floats, wilson
-from cnnlab.inference.simulation.by_rules import Effector, Judge, by_rules, outcome
+from cnnlab.inference.simulation.by_rules import by_rules, outcome
 from cnnlab.inference.simulation.planting import Scenario, draw
 from cnnlab.inference.simulation.verdicts import outcomes
 from cnnlab.spec.verdict import Interval
@@ -41,15 +39,6 @@ def simulate(scenario: Scenario, *, repeats: int, seed: int) -> Rates:
     """Plant, draw, judge, `repeats` times, on arrays."""
     words = outcomes(scenario, draw(scenario, repeats, seed))
     return Rates(counts=dict(Counter(words.tolist())), repeats=repeats)
-
-
-def simulate_by_rules(
-    scenario: Scenario, *, repeats: int, seed: int, effector: Effector = effect, judging: Judge = judge
-) -> Rates:
-    """Do as `simulate` by the rule code itself. `effector` and `judging` may be faulty, to see the fault found."""
-    drawn = draw(scenario, repeats, seed)
-    words = [outcome(by_rules(scenario, drawn, row, effector, judging)) for row in range(repeats)]
-    return Rates(counts=dict(Counter(words)), repeats=repeats)
 
 
 def disagreements(scenario: Scenario, *, repeats: int, checked: int, seed: int) -> int:

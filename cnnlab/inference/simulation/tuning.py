@@ -54,7 +54,7 @@ class LearningRates:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Choices:
-    """What tuning did in many replications [replications]: octaves from the best, of each arm and of the centre."""
+    """Chosen learning rates [replications], in octaves from the best: of each arm, and of the grid's centre."""
 
     better: Floats
     worse: Floats
@@ -71,13 +71,6 @@ def choices(rates: LearningRates, repeats: int) -> Choices:
     best = random.uniform(-rates.spread, rates.spread, size=repeats)
     chosen = np.array([[_chosen(rates, float(at), random) for _ in range(2)] for at in best])
     return Choices(better=chosen[:, 0] - best, worse=chosen[:, 1] - best, common=-best)
-
-
-def selection_noise(rates: LearningRates, *, repeats: int) -> float:
-    """Give the standard deviation that tuning both arms adds to a contrast of two equal ones."""
-    found = choices(rates, repeats)
-    gaps = losses(rates, found.worse) - losses(rates, found.better)
-    return float(np.std(gaps, ddof=1))
 
 
 def losses(rates: LearningRates, octaves: Floats) -> Floats:

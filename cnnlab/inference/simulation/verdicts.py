@@ -12,7 +12,7 @@ from cnnlab.inference.intervals import Floats
 from cnnlab.inference.multiplicity import ONE_SIDED, TWO_SIDED
 from cnnlab.inference.simulation import batch
 from cnnlab.inference.simulation.batch import NEG, NULL, POS, Calls
-from cnnlab.inference.simulation.planting import Bools, Contrast, Drawn, Scenario
+from cnnlab.inference.simulation.planting import Bools, Drawn, PlantedContrast, Scenario
 from cnnlab.spec.verdict import Condition, Look, Match
 
 Words = NDArray[np.str_]
@@ -38,7 +38,7 @@ def outcomes(scenario: Scenario, drawn: Drawn) -> Words:
             return words
 
 
-def _looks(contrast: Contrast) -> tuple[Calls, Calls]:
+def _looks(contrast: PlantedContrast) -> tuple[Calls, Calls]:
     """What a contrast says at its first and at its last look."""
     task, blocks = contrast.task, contrast.task.blocks
     if len(blocks) == 1:
@@ -50,7 +50,9 @@ def _looks(contrast: Contrast) -> tuple[Calls, Calls]:
     )
 
 
-def _words(scenario: Scenario, contrasts: Sequence[Contrast], now: Sequence[Calls], by_moderator: Bools) -> Words:
+def _words(
+    scenario: Scenario, contrasts: Sequence[PlantedContrast], now: Sequence[Calls], by_moderator: Bools
+) -> Words:
     """R-DIR v2 in its order, on arrays."""
     rule, own = scenario.rule, [place for place, c in enumerate(contrasts) if c.condition == "own"]
     primary = [place for place in own if contrasts[place].match == rule.match]
@@ -96,7 +98,7 @@ def _partial_conjunction(p: Floats) -> Floats:
 
 
 def _pairs(
-    contrasts: Sequence[Contrast], now: Sequence[Calls], match: Match | None = None
+    contrasts: Sequence[PlantedContrast], now: Sequence[Calls], match: Match | None = None
 ) -> list[tuple[tuple[str, Match], tuple[Calls, Calls]]]:
     """The same contrast at own-best and at the common learning rate; of one match, or of all."""
     common = {c.place: calls for c, calls in zip(contrasts, now, strict=True) if c.condition == "common"}
@@ -111,7 +113,9 @@ def _disagree(own: Calls, common: Calls) -> Bools:
     return found
 
 
-def _undecided(contrasts: Sequence[Contrast], now: Sequence[Calls], words: Words) -> dict[tuple[str, Match], Bools]:
+def _undecided(
+    contrasts: Sequence[PlantedContrast], now: Sequence[Calls], words: Words
+) -> dict[tuple[str, Match], Bools]:
     """Where each task, at each match, wants its second block (`family.undecided`)."""
     wanted = {contrast.place: np.zeros(len(words), bool) for contrast in contrasts}
     for contrast, calls in zip(contrasts, now, strict=True):

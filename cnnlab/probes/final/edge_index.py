@@ -5,10 +5,10 @@ from math import comb
 import numpy as np
 
 from cnnlab.probes.eigenvalues import Floats
-from cnnlab.probes.trained import Trained, first_convolution
+from cnnlab.probes.trained import TrainedMember, first_convolution
 
 
-def probe(member: Trained) -> dict[str, float]:
+def probe(member: TrainedMember) -> dict[str, float]:
     """`share` of the first convolution's energy in the plane of oriented first derivatives, and `by_chance`.
 
     Chance is 2 of the kernel's dimensions, what random kernels have on average. Empty for kernels of one pixel along

@@ -3,10 +3,10 @@
 import numpy as np
 
 from cnnlab.probes.eigenvalues import Floats, centred_spectrum, units
-from cnnlab.probes.trained import HEAD, Trained, head
+from cnnlab.probes.trained import HEAD, TrainedMember, head
 
 
-def probe(member: Trained) -> dict[str, float]:
+def probe(member: TrainedMember) -> dict[str, float]:
     """Effective rank (Roy & Vetterli 2007) over the test images: of the `head`'s input, and of the last map.
 
     exp of the entropy of the covariance's eigenvalues, each as a share of their sum: between 1 and the number of

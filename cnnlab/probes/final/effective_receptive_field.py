@@ -3,14 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.probes.trained import Trained
+from cnnlab.probes.trained import TrainedMember
 
 Floats = NDArray[np.float64]
 
 IMAGES = 64
 
 
-def probe(member: Trained) -> dict[str, float]:
+def probe(member: TrainedMember) -> dict[str, float]:
     """`radius` in pixels of the central unit's input gradient (Luo et al. 2016), over test images and channels.
 
     Empty where the unit has no gradient.
@@ -19,7 +19,7 @@ def probe(member: Trained) -> dict[str, float]:
     return {"radius": radius(found)} if found.any() else {}
 
 
-def energy(member: Trained) -> Floats:
+def energy(member: TrainedMember) -> Floats:
     """Mean squared gradient at each pixel of the unit in the middle of the last map, with random signs by channel."""
     images, name = member.test.images[:IMAGES], member.network.features
     shape = member.on_test[name].shape[1:]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cnnlab.geometry.coverage import network_coverage
 from cnnlab.geometry.period import periodic_coverage
 from cnnlab.probes.input_energy import log_slope
-from cnnlab.probes.trained import Trained
+from cnnlab.probes.trained import TrainedMember
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.network import Network, Pair
 
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 IMAGES = 64
 
 
-def probe(member: Trained) -> dict[str, float]:
+def probe(member: TrainedMember) -> dict[str, float]:
     """`slope` of log gradient energy on log read count, and `ratio` of the energy at most and at least read pixels.
 
     A slope of 1 says that the energy is proportional to the count. Only pixels whose count the border leaves alone are
@@ -34,7 +34,7 @@ def probe(member: Trained) -> dict[str, float]:
     return {"slope": log_slope(found, counts[inner]), "ratio": float(found[most].mean() / found[least].mean())}
 
 
-def energy(member: Trained) -> Floats:
+def energy(member: TrainedMember) -> Floats:
     """Mean squared gradient of a random combination of the logits at each pixel, over test images and channels."""
     images = member.test.images[:IMAGES]
     sent = member.random("input_energy").normal(size=(len(images), member.task.classes)).astype(np.float32)

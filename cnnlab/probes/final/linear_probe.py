@@ -11,7 +11,7 @@ import functools
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.probes.trained import HEAD, Trained, by_place, down_samplings, head, source
+from cnnlab.probes.trained import HEAD, TrainedMember, by_place, down_samplings, head, source
 
 Floats = NDArray[np.float64]
 Pair = tuple[Floats, NDArray[np.int32]]
@@ -20,7 +20,7 @@ Pair = tuple[Floats, NDArray[np.int32]]
 PENALTIES = tuple(10.0**power for power in range(7))
 
 
-def probe(member: Trained) -> dict[str, float]:
+def probe(member: TrainedMember) -> dict[str, float]:
     """Test accuracies, fractions: `<layer>/before`, `after` and `drop` of a down-sampling, and `head/accuracy`.
 
     Fitted on images the member was trained on, scored on test images. A drop is before minus after: positive where
@@ -47,7 +47,7 @@ def readable(train: Pair, test: Pair) -> float:
     return float(model.score(*test))
 
 
-def _score(member: Trained, name: str) -> float:
+def _score(member: TrainedMember, name: str) -> float:
     seen, new = ((member.on_train, member.train), (member.on_test, member.test))
     train, test = ((layers[name].reshape(len(split), -1).astype("f8"), split.labels) for layers, split in (seen, new))
     return readable(train, test)

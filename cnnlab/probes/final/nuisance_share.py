@@ -5,10 +5,10 @@ from numpy.typing import NDArray
 
 from cnnlab.data.tasks import distractor_channels
 from cnnlab.probes.eigenvalues import Floats
-from cnnlab.probes.trained import Trained, Values, first_convolution, reads_image
+from cnnlab.probes.trained import TrainedMember, Values, first_convolution, reads_image
 
 
-def probe(member: Trained) -> dict[str, float]:
+def probe(member: TrainedMember) -> dict[str, float]:
     """What nuisance channels weigh and do; empty on every other task.
 
     `weight`: their share of the first convolution's weight energy, over their share of the channels: 1 is no

@@ -6,10 +6,10 @@ import numpy as np
 
 from cnnlab.data.tasks import parts
 from cnnlab.probes.eigenvalues import Floats
-from cnnlab.probes.trained import Trained, first_convolution, reads_image
+from cnnlab.probes.trained import TrainedMember, first_convolution, reads_image
 
 
-def probe(member: Trained) -> dict[str, float]:
+def probe(member: TrainedMember) -> dict[str, float]:
     """`auc` with which the weights of a first 1x1 convolution tell true pairs of parts from other pairs.
 
     Empty on every other task, and where the first convolution is not a 1x1 that reads the parts themselves.

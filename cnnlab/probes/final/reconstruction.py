@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.probes.reconstruction import linear_r2
-from cnnlab.probes.trained import Trained, by_place, down_samplings, source
+from cnnlab.probes.trained import TrainedMember, by_place, down_samplings, source
 
 Floats = NDArray[np.float64]
 
@@ -16,7 +16,7 @@ HELD_OUT = 0.25
 RANK_TOLERANCE = 1e-10
 
 
-def probe(member: Trained) -> dict[str, float]:
+def probe(member: TrainedMember) -> dict[str, float]:
     """Share of the test pixels' variance explained (R2): `<layer>/before`, `after` and `drop` of a down-sampling.
 
     Fitted on training images, scored on test images; below 0 where the decoder does worse than the mean image.
@@ -43,7 +43,7 @@ def compact(train: Floats, *others: Floats) -> list[Floats]:
     return [turns * lengths, *(((part - mean) @ centred.T) @ (turns / lengths) for part in others)]
 
 
-def _score(member: Trained, name: str) -> float:
+def _score(member: TrainedMember, name: str) -> float:
     """R2 of one layer; 0 for a layer whose output is the same for all images."""
     train, test = (
         (layers[name].reshape(len(split), -1).astype(np.float64), split.images.reshape(len(split), -1).astype("f8"))

@@ -3,12 +3,12 @@
 import numpy as np
 
 from cnnlab.probes.eigenvalues import Floats, centred_spectrum, units
-from cnnlab.probes.trained import HEAD, Trained, head
+from cnnlab.probes.trained import HEAD, TrainedMember, head
 
 VARIANCE = 0.99
 
 
-def probe(member: Trained) -> dict[str, float]:
+def probe(member: TrainedMember) -> dict[str, float]:
     """Layer saturation over the test images: of the `head`'s input, and of the last map.
 
     The least number of eigenvalues of the covariance that hold 99 % of the variance, over the number of units: a

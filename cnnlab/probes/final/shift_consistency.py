@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.probes.trained import Trained, Values
+from cnnlab.probes.trained import TrainedMember, Values
 
 IMAGES, REACH = 40, 2
 
 
-def probe(member: Trained) -> dict[str, float]:
+def probe(member: TrainedMember) -> dict[str, float]:
     """Share of (test image, circular shift) pairs whose predicted class is that of the unmoved image (Zhang 2019).
 
     `one_pixel`: over the eight shifts by at most one pixel along either axis; `two_pixels`: over the 24 by at most
@@ -27,11 +27,6 @@ def shifts(reach: int) -> list[tuple[int, int]]:
     """All (down, right) shifts by at most `reach` pixels an axis, but for none at all."""
     steps = range(-reach, reach + 1)
     return [move for move in itertools.product(steps, steps) if move != (0, 0)]
-
-
-def every_shift(height: int, width: int) -> list[tuple[int, int]]:
-    """All circular shifts of an image, but for none at all."""
-    return [move for move in itertools.product(range(height), range(width)) if move != (0, 0)]
 
 
 def unchanged(

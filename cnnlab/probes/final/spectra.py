@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.probes.gratings import alias_share, frequencies, gains
-from cnnlab.probes.trained import Trained, by_place, down_factor
+from cnnlab.probes.trained import TrainedMember, by_place, down_factor
 from cnnlab.spec.network import Blur, Conv, Pair, Pool
 from cnnlab.zoo.operations import operate
 
@@ -19,7 +19,7 @@ LENGTH = 32
 """Pixels of a grating, rounded up to a multiple of the stride."""
 
 
-def probe(member: Trained) -> dict[str, float]:
+def probe(member: TrainedMember) -> dict[str, float]:
     """`<layer>/attenuated` of every spatial convolution, pool and blur, and `<layer>/aliased` where it has a stride.
 
     Attenuated: how much less energy comes out, on average over the frequencies that a stride of 2 can keep (or the

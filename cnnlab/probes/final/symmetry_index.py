@@ -3,11 +3,11 @@
 import numpy as np
 
 from cnnlab.probes.eigenvalues import Floats
-from cnnlab.probes.trained import Trained
+from cnnlab.probes.trained import TrainedMember
 from cnnlab.spec.network import Conv
 
 
-def probe(member: Trained) -> dict[str, float]:
+def probe(member: TrainedMember) -> dict[str, float]:
     """Share of energy in the even part of the kernels: of the `first` spatial convolution, and of `all` together.
 
     0 is a purely odd kernel, such as an edge; 1 an even one, such as a blur. Random kernels of n pixels have

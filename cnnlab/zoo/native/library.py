@@ -26,11 +26,11 @@ _used: list[str] = []
 
 
 class LibraryError(Exception):
-    """There is no library, and why: one line."""
+    """The native library cannot be built or loaded; the message is one line that says why."""
 
 
 def build(folder: Path) -> Path:
-    """The library, from the folder or compiled into it; another compiler, processor or source makes another file.
+    """Build the library in `folder` unless it is there; the file name depends on compiler, processor and source.
 
     Processes that compile it at once write the same bytes, each in one step. Raises LibraryError.
     """
@@ -54,7 +54,7 @@ def build(folder: Path) -> Path:
 
 
 def use(library: Path) -> None:
-    """Let this process convolve by the library; there is no way back, and no second one. Raises LibraryError."""
+    """Load the library for this process; it cannot be unloaded or replaced. Raises LibraryError."""
     if _used:
         if _used[0] != library.stem:
             raise LibraryError(f"{_used[0]} is already in use")

@@ -1,1 +1,1 @@
-"""What is compared: one module a contender, found by its path; `experiments.bench.contract` says what each offers."""
+"""What is compared: one module a contender, found by its path, with a class of its name."""

@@ -1,10 +1,11 @@
 """The suite's engine, driven as `cnnlab.training.members` drives it: a process a core, or side by side on a GPU."""
 
 import dataclasses
+import itertools
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -12,147 +13,85 @@ import numpy as np
 
 from cnnlab.training import members as engine
 from cnnlab.training.program import State
-from cnnlab.training.workers import ONE_THREAD
 from cnnlab.zoo import native
-from experiments.bench.compiling import watch
-from experiments.bench.contract import Batches, Machine, Setup, Values, on_gpu
-from experiments.bench.given import given
-from experiments.bench.workloads import LEARNING_RATE, Workload
-
-SAYS = "this suite's engine, on a CPU with our own convolutions"
+from experiments.bench.contender import Batches, Contender, Machine, Values
+from experiments.bench.workloads import LEARNING_RATE, InitialWeights, Workload, dataset, initial_weights
 
 
-def missing(machine: Machine) -> str:
-    """On a CPU our own convolutions, which must be compiled."""
-    try:
-        if machine.kind == "cpu":
-            native.compiler()
-    except native.LibraryError as problem:
-        return str(problem)
-    return ""
+class Engine(Contender):
+    """Members of one workload; on a CPU with our own convolutions, on a GPU with TF32 as all contenders."""
 
+    description = "this suite's engine"
+    sweeps = gated = native = True
+    statistics, gpu_precision = False, "default"
 
-def setups(machine: Machine) -> tuple[Setup, ...]:
-    """As a sweep uses the machine: on a CPU one process a core, of one thread each."""
-    if machine.kind == "gpu":
-        return (Setup(name="1", processes=1, together=engine.SIDE_BY_SIDE, environment=on_gpu()),)
-    return (Setup(name=f"{machine.cores}x1", processes=machine.cores, environment=ONE_THREAD),)
-
-
-class Engine:
-    """Members of one workload; statistics of every step are computed, kept and fetched if `watched`."""
-
-    def __init__(
-        self, workload: Workload, members: Sequence[int], *, strategy: str, watched: bool, precision: str = "highest"
-    ) -> None:
-        self.compiling = watch()
+    def __init__(self, workload: Workload, members: Sequence[int], machine: Machine) -> None:
+        super().__init__(workload, members, machine)
+        strategy = engine.strategy_for(machine.kind)
+        if machine.kind == "cpu" and self.native:
+            strategy, config = "native", cast(Any, jax.config)
+            if not native.used():  # the library lies beside the compiled programs
+                native.use(native.build(Path(config.jax_compilation_cache_dir or tempfile.mkdtemp())))
+        precision = self.gpu_precision if machine.kind == "gpu" else "highest"
         recipe = dataclasses.replace(workload.arm.recipe, precision=precision)
-        self.watched, self.arm = watched, dataclasses.replace(workload.arm, recipe=recipe)
-        self.lone = lone = strategy != "side_by_side"
-        self.built = engine.compiled(self.arm, strategy)
-        self.step: Any = self.built.many or self.built.step
-        start = [given(workload, member) for member in members]
-        join: Callable[[Sequence[Any]], Any] = engine.only if lone else engine.stack
-        states = [placed(self.built.init(member), own.weights) for member, own in zip(members, start, strict=True)]
-        self.state = join(states)
-        self.images = jax.device_put(join([own.train.images for own in start]))
-        self.labels = jax.device_put(join([own.train.labels for own in start]))
+        self.arm, self.lone = dataclasses.replace(workload.arm, recipe=recipe), strategy != "side_by_side"
+        self.compiled = engine.compiled(self.arm, strategy)
+        self.step: Any = self.compiled.many or self.compiled.step
+        join: Callable[[Sequence[Any]], Any] = engine.only if self.lone else engine.stack
+        self.state = join([with_weights(self.compiled.init(one), initial_weights(workload, one)) for one in members])
+        train = dataset(workload).pool
+        self.data = [jax.device_put(join([part for _ in members])) for part in (train.images, train.labels)]
         self.epoch = workload.images // workload.batch
-        self.rates = np.full((self.epoch,) if lone else (self.epoch, len(members)), LEARNING_RATE, np.float32)
-
-    @property
-    def compile_seconds(self) -> float:
-        """See `Trainer`."""
-        return self.compiling.seconds
+        self.rates = np.full((self.epoch, *(() if self.lone else (len(members),))), LEARNING_RATE, np.float32)
 
     def run(self, batches: Batches) -> Values:
-        """See `Trainer`; what a step gives is fetched at an epoch's end, as `members` fetches it."""
+        """See `Contender`; what a step gives is fetched at an epoch's end, as `members` fetches it."""
         steps = batches[0] if self.lone else batches.swapaxes(0, 1)
-        losses, looks = list[Any](), list[Any]()
+        losses, statistics = list[Any](), list[Any]()
         for first in range(0, len(steps), self.epoch):
             some = steps[first : first + self.epoch]
             # an epoch cut short is still an epoch's program
             whole = np.concatenate([some, np.repeat(some[-1:], self.epoch - len(some), axis=0)])
-            stretches = [range(at, at + 1) for at in range(len(some))] if self.watched else [range(len(some))]
-            given, found = (self.images, self.labels), list[Any]()
-            for steps_taken in stretches:
-                if self.watched:
-                    at = steps_taken.start
-                    looks.append(self.built.look(self.state, *given, whole[at], self.rates[at]))
-                self.state, values = self.built.advance(self.state, *given, whole, self.rates, steps_taken)
+            found = list[Any]()
+            for at, end in itertools.pairwise(range(len(some) + 1) if self.statistics else (0, len(some))):
+                state, (images, labels) = self.state, self.data
+                if self.statistics:
+                    statistics.append(self.compiled.measure_step(state, images, labels, whole[at], self.rates[at]))
+                steps_taken = range(at, end)
+                self.state, values = self.compiled.advance(state, images, labels, whole, self.rates, steps_taken)
                 found += values
             losses += jax.device_get(found)
-        jax.device_get(looks)
+        jax.device_get(statistics)
         return np.asarray(losses).reshape(len(losses), -1).T
 
     def logits(self, images: Values) -> Values:
-        """See `Trainer`."""
-        count = 1 if self.lone else len(self.images)
+        """See `Contender`."""
         shown = jnp.asarray(images)
-        found = self.built.logits(self.state, shown if self.lone else jnp.stack([shown] * count))
-        return np.asarray(found).reshape(count, len(images), -1)
-
-    def device_bytes(self) -> int:
-        """See `Trainer`."""
-        return device_bytes()
+        scores = self.compiled.logits(self.state, shown if self.lone else jnp.stack([shown] * len(self.members)))
+        return np.asarray(scores).reshape(len(self.members), len(images), -1)
 
     def hlo(self) -> str:
         """What XLA makes of one step, or of a stretch of them: the text without the machine code that follows it."""
-        batch = np.zeros((*self.labels.shape[:-1], self.arm.recipe.batch_size), np.int32)
-        if self.built.many is None:
-            lowered = self.step.lower(self.state, self.images, self.labels, batch, self.rates[0])
-        else:
-            epoch = np.stack([batch] * self.epoch)
-            lowered = self.step.lower(self.state, self.images, self.labels, epoch, self.rates, 0, self.epoch)
+        batch = np.zeros((*self.data[1].shape[:-1], self.workload.batch), np.int32)
+        stretch = (np.stack([batch] * self.epoch), self.rates, 0, self.epoch)
+        lowered = self.step.lower(self.state, *self.data, *(stretch if self.compiled.many else (batch, self.rates[0])))
         sooner = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
         return lowered.compile(compiler_options=sooner).as_text() or ""
 
-
-def trainer(workload: Workload, members: Sequence[int], machine: Machine) -> Engine:
-    """See `Contender`."""
-    return engine_on(machine, workload, members)
-
-
-def engine_on(
-    machine: Machine,
-    workload: Workload,
-    members: Sequence[int],
-    *,
-    watched: bool = False,
-    precision: str = "",
-    natively: bool = True,
-) -> Engine:
-    """The engine as a machine of that kind has it; on a GPU with TF32 products, as all contenders, if not told else."""
-    strategy = engine.strategy_for(machine.kind)
-    if machine.kind == "cpu" and natively:
-        load_library()
-        strategy = "native"
-    usual = {"cpu": "highest", "gpu": "default"}[machine.kind]
-    return Engine(workload, members, strategy=strategy, watched=watched, precision=precision or usual)
+    @classmethod
+    def missing(cls, machine: Machine) -> str:
+        """On a CPU our own convolutions must be compiled."""
+        try:
+            if machine.kind == "cpu" and cls.native:
+                native.compiler()
+        except native.LibraryError as problem:
+            return str(problem)
+        return super().missing(machine)
 
 
-def load_library() -> None:
-    """Let this process use our own convolutions; the library is kept beside the compiled programs.
-
-    Raises LibraryError.
-    """
-    if native.used():
-        return
-    config: Any = jax.config
-    kept = config.jax_compilation_cache_dir
-    native.use(native.build(Path(kept or tempfile.mkdtemp())))
-
-
-def placed(state: State, weights: Any) -> State:
-    """A member's state with other weights of the same names and shapes."""
+def with_weights(state: State, weights: InitialWeights) -> State:
+    """A member's state with other weights. Raises ValueError where names or shapes are not the same."""
     params = {**state.params, "layers": jax.device_put(weights)}
-    before, after = (jax.tree.map(jnp.shape, tree) for tree in (state.params, params))
-    if before != after:
-        raise ValueError(f"the weights do not fit the net: {after}, where it has {before}")
+    if jax.tree.map(jnp.shape, state.params) != jax.tree.map(jnp.shape, params):
+        raise ValueError("the weights do not fit the net")
     return State(params, state.statistics, state.moments)
-
-
-def device_bytes() -> int:
-    """Peak memory that JAX has used on its accelerator; 0 on a CPU."""
-    found = jax.local_devices()[0].memory_stats()
-    return int(found["peak_bytes_in_use"]) if found else 0

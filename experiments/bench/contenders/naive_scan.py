@@ -10,84 +10,36 @@ import optax
 from flax import nnx
 from jax import Array
 
-from experiments.bench.compiling import watch
+from experiments.bench.contender import Batches, Machine, Values
 from experiments.bench.contenders import nnx_loop
-from experiments.bench.contenders.engine import device_bytes
-from experiments.bench.contract import Batches, Machine, Setup, Values
-from experiments.bench.given import given
 from experiments.bench.workloads import LEARNING_RATE, MOMENTUM, Workload
 
-SAYS = "the same Flax net under a scan over steps"
-STEPS = 3
-"""Of one program: as slow a step as one of a whole epoch's, and there in minutes."""
 
+class NaiveScan(nnx_loop.NnxLoop):
+    """One member; its program, of few steps that are as slow as a whole epoch's, is compiled when it is made."""
 
-def missing(machine: Machine) -> str:
-    """Nothing: Flax comes with the suite."""
-    return ""
+    description, sweeps, slow_steps = "the same Flax net under a scan over steps", False, 3
 
-
-def setups(machine: Machine) -> tuple[Setup, ...]:
-    """As the loop, but of few steps, which take many seconds on a CPU."""
-    (loop,) = nnx_loop.setups(machine)
-    return (Setup(name=loop.name, processes=1, environment=loop.environment, steps=STEPS, turns=1),)
-
-
-class Scan:
-    """One member; its program is compiled when it is made."""
-
-    def __init__(self, workload: Workload, member: int) -> None:
-        self.compiling = watch()
-        start = given(workload, member)
-        model = nnx_loop.CNN(workload, nnx.Rngs(member))
-        model.begin(start.weights)
-        graph, params = nnx.split(model, nnx.Param)
+    def __init__(self, workload: Workload, members: Sequence[int], machine: Machine) -> None:
+        super().__init__(workload, members, machine)
+        graph, params = nnx.split(self.model, nnx.Param)
         optimizer = optax.sgd(LEARNING_RATE, MOMENTUM)
 
         def step(carry: Any, batch: Array) -> tuple[Any, Array]:
             params, moments, images, labels = carry
-
-            def loss_of(params: Any) -> Array:
-                return nnx_loop.loss_of(nnx.merge(graph, params), images[batch], labels[batch])
-
-            loss, grads = jax.value_and_grad(loss_of)(params)
+            data = images[batch], labels[batch]
+            loss, grads = jax.value_and_grad(lambda own: nnx_loop.loss_of(nnx.merge(graph, own), *data))(params)
             updates, moments = optimizer.update(grads, moments, params)
             return (optax.apply_updates(params, updates), moments, images, labels), loss
 
-        self.graph = graph
-        self.carry = (params, optimizer.init(params), jnp.asarray(start.train.images), jnp.asarray(start.train.labels))
-        places = np.zeros((STEPS, workload.batch), np.int32)
-        self.epoch = (
-            jax.jit(lambda carry, batches: jax.lax.scan(step, carry, batches)).lower(self.carry, places).compile()
-        )
-
-    @property
-    def compile_seconds(self) -> float:
-        """See `Trainer`."""
-        return self.compiling.seconds
+        self.carry = (params, optimizer.init(params), jnp.asarray(self.train.images), jnp.asarray(self.train.labels))
+        scan = jax.jit(lambda carry, batches: jax.lax.scan(step, carry, batches))
+        self.epoch = scan.lower(self.carry, np.zeros((self.slow_steps, workload.batch), np.int32)).compile()
 
     def run(self, batches: Batches) -> Values:
-        """See `Trainer`; the number of steps must be a multiple of `STEPS`."""
+        """See `Contender`; the number of steps must be a multiple of `slow_steps`."""
         losses = []
-        for some in batches[0].reshape(-1, STEPS, batches.shape[-1]):
+        for some in batches[0].reshape(-1, self.slow_steps, batches.shape[-1]):
             self.carry, found = self.epoch(self.carry, some)
             losses.append(found)
         return np.concatenate(jax.device_get(losses))[None]
-
-    def logits(self, images: Values) -> Values:
-        """See `Trainer`."""
-        return np.asarray(nnx_loop.forward(nnx.merge(self.graph, self.carry[0]), jnp.asarray(images)))[None]
-
-    def device_bytes(self) -> int:
-        """See `Trainer`."""
-        return device_bytes()
-
-    def hlo(self) -> str:
-        """What XLA makes of the program."""
-        return self.epoch.as_text() or ""
-
-
-def trainer(workload: Workload, members: Sequence[int], machine: Machine) -> Scan:
-    """See `Contender`."""
-    (member,) = members
-    return Scan(workload, member)

@@ -1,141 +1,106 @@
 """PyTorch as its documentation writes it, images and net in channels-last memory; the peer to beat on a CPU."""
 
-from collections.abc import Callable, Sequence
+import importlib.util
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.spec.network import Activation, Conv, Dense, Flatten, GlobalAveragePool, Pool
-from experiments.bench.contract import Batches, Machine, Setup, Values, threads, torch_missing
-from experiments.bench.given import Weights, given
-from experiments.bench.workloads import LEARNING_RATE, MOMENTUM, Workload
-
-SAYS = "PyTorch, eager, channels-last"
+from experiments.bench.contender import Batches, Contender, Machine, Setup, Values, threads
+from experiments.bench.workloads import CLASSES, LEARNING_RATE, MOMENTUM, Workload, dataset, initial_weights
 
 
-def missing(machine: Machine) -> str:
-    """PyTorch is an extra of the suite."""
-    return torch_missing(machine)
+class TorchEager(Contender):
+    """A net for each member and the training set on the device; the other PyTorch contenders begin with it."""
 
-
-def setups(machine: Machine) -> tuple[Setup, ...]:
-    """One process on all cores, and one of one thread on each."""
-    if machine.kind == "gpu":
-        return (Setup(name="1", processes=1, environment={"XLA_FLAGS": ""}),)
-    spread = dict.fromkeys(((1, machine.cores), (machine.cores, 1)))
-    return tuple(
-        Setup(name=f"{processes}x{each}", processes=processes, environment=threads(each)) for processes, each in spread
-    )
-
-
-def trainer(workload: Workload, members: Sequence[int], machine: Machine) -> "Loop":
-    """See `Contender`."""
-    (member,) = members
-    return Loop(workload, member, machine)
-
-
-class Loop:
-    """One member: net, optimiser, and the whole training set on the device.
-
-    Attributes:
-        model: what a step calls; another contender puts a compiled one here.
-    """
-
+    description, sweeps = "PyTorch, eager, channels-last", True
     compile_seconds = 0.0
 
-    def __init__(self, workload: Workload, member: int, machine: Machine) -> None:
+    def __init__(self, workload: Workload, members: Sequence[int], machine: Machine) -> None:
         import torch
 
-        self.device = "cuda" if machine.kind == "gpu" else "cpu"
+        super().__init__(workload, members, machine)
+        self.torch, self.device = torch, "cuda" if machine.kind == "gpu" else "cpu"
         torch.backends.cudnn.benchmark = True
         if machine.kind == "gpu":  # TF32 for dense layers too, as it is for convolutions, and as JAX has it
             torch.set_float32_matmul_precision("high")
-        start = given(workload, member)
-        self.net = net(workload, start.weights).to(self.device, memory_format=torch.channels_last)
-        self.model: Callable[..., Any] = self.net
-        self.optimizer = torch.optim.SGD(self.net.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
-        self.images = torch.from_numpy(start.train.images.copy()).to(self.device)
-        self.labels = torch.from_numpy(start.train.labels.astype(np.int64)).to(self.device)
+        layout = {"device": self.device, "memory_format": torch.channels_last}
+        self.nets = [torch_net(workload, member).to(**layout) for member in members]
+        self.model: Any = self.nets[0]
+        self.optimizer = torch.optim.SGD(self.nets[0].parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+        train = dataset(workload).pool
+        self.images, self.labels = self.tensor(train.images), self.tensor(train.labels.astype(np.int64))
 
-    def gradient(self, places: Any) -> Any:
-        """Loss on the images at these places, its gradients left with the weights; it stays on the device."""
-        from torch.nn import functional
+    def tensor(self, array: NDArray[Any]) -> Any:
+        """A copy of the array on the device."""
+        return self.torch.from_numpy(array.copy()).to(self.device)
 
+    def batch(self, indices: Any) -> tuple[Any, Any]:
+        """Images, (..., batch, channels, height, width), and labels."""
         # images lie channels last, so this is a view of the layout that channels-last kernels want
-        images = self.images[places].permute(0, 3, 1, 2)
+        return self.images[indices].movedim(-1, -3), self.labels[indices]
+
+    def gradient(self, indices: Any) -> Any:
+        """Loss on the images at these indices, its gradients left with the weights; it stays on the device."""
+        images, labels = self.batch(indices)
         self.optimizer.zero_grad(set_to_none=True)
-        loss = functional.cross_entropy(self.model(images), self.labels[places])
+        loss = self.torch.nn.functional.cross_entropy(self.model(images), labels)
         loss.backward()
         return loss.detach()
 
-    def step(self, places: Any) -> Any:
-        """One step; its loss stays on the device."""
-        loss = self.gradient(places)
+    def step(self, indices: Any) -> Any:
+        """One step of the first member; its loss stays on the device."""
+        loss = self.gradient(indices)
         self.optimizer.step()
         return loss
 
     def run(self, batches: Batches) -> Values:
-        """See `Trainer`."""
-        import torch
-
-        places = torch.from_numpy(batches[0].astype(np.int64)).to(self.device)
-        losses = torch.stack([self.step(batch) for batch in places])
-        found: Values = losses.cpu().numpy()[None]
-        return found
+        """See `Contender`."""
+        losses = [self.step(indices) for indices in self.tensor(batches[0].astype(np.int64))]
+        return np.asarray(self.torch.stack(losses).cpu())[None]
 
     def logits(self, images: Values) -> Values:
-        """See `Trainer`."""
-        import torch
-
-        with torch.no_grad():
-            shown = torch.from_numpy(images.copy()).to(self.device).permute(0, 3, 1, 2)
-            found: Values = self.net(shown).cpu().numpy()[None]
-        return found
+        """See `Contender`."""
+        with self.torch.no_grad():
+            return np.asarray(self.nets[0](self.tensor(images).movedim(-1, -3)).cpu())[None]
 
     def device_bytes(self) -> int:
-        """See `Trainer`."""
-        import torch
+        """See `Contender`."""
+        return int(self.torch.cuda.max_memory_allocated()) if self.device == "cuda" else 0
 
-        return int(torch.cuda.max_memory_allocated()) if self.device == "cuda" else 0
+    @classmethod
+    def setups(cls, machine: Machine) -> tuple[Setup, ...]:
+        """One process on all cores, and one of one thread on each."""
+        if machine.kind == "gpu":
+            return (Setup(environment={"XLA_FLAGS": ""}),)
+        spread = dict.fromkeys(((1, machine.cores), (machine.cores, 1)))
+        return tuple(Setup(processes=processes, threads=each, environment=threads(each)) for processes, each in spread)
+
+    @classmethod
+    def missing(cls, machine: Machine) -> str:
+        """PyTorch is an extra of the suite."""
+        absent = importlib.util.find_spec("torch") is None
+        return "PyTorch is not installed: pip install -e '.[bench]'" if absent else super().missing(machine)
 
 
-def net(workload: Workload, weights: Weights) -> Any:
-    """The workload's net as a `Sequential`, with the given weights."""
-    from torch import nn
+def torch_net(workload: Workload, member: int) -> Any:
+    """The workload's net as a `Sequential`, with the initial weights of a member in PyTorch's order of axes."""
+    from torch import from_numpy, nn
 
-    layers: list[Any] = []
-    channels, side = workload.channels, workload.side
-    for node in workload.network.nodes[1:]:
-        match node:
-            case Conv():
-                kernel = weights[node.name]["kernel"]
-                layer = nn.Conv2d(channels, node.filters, node.kernel, padding="same")
-                layers.append(_filled(layer, kernel.transpose(3, 2, 0, 1), weights[node.name]["bias"]))
-                channels = node.filters
-            case Activation():
-                layers.append(nn.ReLU())
-            case Pool():
-                layers.append(nn.MaxPool2d(node.kernel))
-                side //= node.kernel[0]
-            case GlobalAveragePool():
-                layers += [nn.AvgPool2d(side), nn.Flatten()]
-                side = 1
-            case Flatten():
-                layers.append(nn.Flatten())
-            case Dense():
-                kernel = weights[node.name]["kernel"]
-                # a map is flattened channel by channel here, and pixel by pixel in the suite
-                turned = kernel.reshape(side, side, channels, -1).transpose(3, 2, 0, 1).reshape(kernel.shape[::-1])
-                layers.append(_filled(nn.Linear(*kernel.shape), turned, weights[node.name]["bias"]))
+    layers, channels, side = list[Any](), workload.channels, workload.side // 2 ** len(workload.net.pools)
+    for place, filters in enumerate(workload.net.widths, start=1):
+        layers += [nn.Conv2d(channels, filters, workload.net.kernel, padding="same"), nn.ReLU()]
+        layers += [nn.MaxPool2d(2)] if place in workload.net.pools else []
+        channels = filters
+    layers += [*([] if workload.net.head == "flatten" else [nn.AvgPool2d(side)]), nn.Flatten()]
+    weights = initial_weights(workload, member)
+    *kernels, last = [own["kernel"] for own in weights.values()]
+    layers.append(nn.Linear(*last.shape))
+    # a map is flattened channel by channel here, and pixel by pixel in the suite
+    turned = last.reshape(-1, channels, CLASSES).transpose(2, 1, 0).reshape(last.shape[::-1])
+    values = [*(kernel.transpose(3, 2, 0, 1) for kernel in kernels), turned]
+    for layer, kernel in zip((one for one in layers if hasattr(one, "weight")), values, strict=True):
+        layer.weight.data.copy_(from_numpy(np.ascontiguousarray(kernel)))
+        layer.bias.data.zero_()
     return nn.Sequential(*layers)
-
-
-def _filled(layer: Any, kernel: NDArray[np.float32], bias: NDArray[np.float32]) -> Any:
-    """A layer with these weights, in PyTorch's order of axes."""
-    import torch
-
-    with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(np.ascontiguousarray(kernel)))
-        layer.bias.copy_(torch.from_numpy(bias))
-    return layer

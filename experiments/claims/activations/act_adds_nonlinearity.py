@@ -68,7 +68,7 @@ LAYERS: dict[str, tuple[Node, Mode]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class MeasuredLayer:
     """One layer: superposition defect by size of the inputs, and residual from the probed affine map."""
 
     name: str
@@ -77,7 +77,7 @@ class Measured:
     residual: float
 
 
-def measured(name: str, node: Node, mode: Mode) -> Measured:
+def measured(name: str, node: Node, mode: Mode) -> MeasuredLayer:
     """Measure a layer of the zoo on its own. In training mode the batch as a whole is the input."""
     alone = Network(
         nodes=(Input(name="image", channels=IMAGE[-1]), node), output="layer", features="image", size=IMAGE[:2]
@@ -95,7 +95,7 @@ def measured(name: str, node: Node, mode: Mode) -> Measured:
         def function(images: Floats) -> Floats:
             return np.asarray(run(state, jnp.asarray(images)))
 
-        return Measured(
+        return MeasuredLayer(
             name=name,
             activation=isinstance(node, Activation),
             defects=tuple(superposition_defect(function, size * draws[0], size * draws[1]) for size in SIZES),
@@ -104,7 +104,7 @@ def measured(name: str, node: Node, mode: Mode) -> Measured:
 
 
 @cache
-def layers() -> tuple[Measured, ...]:
+def layers() -> tuple[MeasuredLayer, ...]:
     """Measure every activation, and the other layers."""
     activations = {kind: Activation(name="layer", inputs=READS, kind=kind) for kind in ACTIVATIONS}
     every = {**{kind: (node, "evaluate") for kind, node in activations.items()}, **LAYERS}

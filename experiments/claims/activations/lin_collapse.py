@@ -14,7 +14,7 @@ import numpy as np
 
 from cnnlab.inference.rules.exact import Enumerated, Exact, Restricted
 from cnnlab.probes.affine import convolution_defects, probed, probes, window
-from cnnlab.probes.collapse import TOLERANCE, Outcome, Subject, image_of, judged, run
+from cnnlab.probes.collapse import TOLERANCE, CollapseOutcome, CollapseSubject, image_of, judged, run
 from cnnlab.report import canvas
 from cnnlab.spec.net import ConvNet
 from cnnlab.spec.network import Conv, Dense, Flatten, Input, Network, Node
@@ -38,7 +38,7 @@ def linear(depth: int = 3, side: int = SIDE, **factors: Any) -> Network:
     return network(ConvNet(depth=depth, activation="identity", **settings), side, 1, CLASSES)
 
 
-def grid() -> Iterator[Subject]:
+def grid() -> Iterator[CollapseSubject]:
     """Pools by norms by paddings, three convolutions on 12x12."""
     norms: tuple[tuple[str, str, Mode], ...] = (
         ("no norm", "none", "evaluate"),
@@ -49,10 +49,10 @@ def grid() -> Iterator[Subject]:
         pools = () if down == "none" else (2,)
         pool = "no pool" if down == "none" else f"{down} pool"
         built = linear(padding=padding, pools=pools, down=down, norm=kind)
-        yield Subject(name=f"{pool}, {norm}, {padding}", network=built, mode=mode)
+        yield CollapseSubject(name=f"{pool}, {norm}, {padding}", network=built, mode=mode)
 
 
-def others() -> Iterator[Subject]:
+def others() -> Iterator[CollapseSubject]:
     """One factor at a time: the other head, down-samplings, paddings, blocks and norms."""
     factors: dict[str, dict[str, Any]] = {
         "flatten head": {"head": "flatten"},
@@ -65,21 +65,23 @@ def others() -> Iterator[Subject]:
         "layer norm": {"norm": "layer"},
     }
     for name, changed in factors.items():
-        yield Subject(name=name, network=linear(**changed))
-    yield Subject(name="dense layers, one of 2 units", network=dense(5, narrowest=2), until=("dense5",))
+        yield CollapseSubject(name=name, network=linear(**changed))
+    yield CollapseSubject(name="dense layers, one of 2 units", network=dense(5, narrowest=2), until=("dense5",))
     tiny = dense(20, bias=False, init_scale=10 ** (-38 / 20))
-    yield Subject(name="weights that shrink 38 decades in 20 layers", network=tiny, until=("dense20",))
+    yield CollapseSubject(name="weights that shrink 38 decades in 20 layers", network=tiny, until=("dense20",))
 
 
-def deep() -> Iterator[Subject]:
+def deep() -> Iterator[CollapseSubject]:
     """Depth 1 to 100, read at the layers of one net: dense, convolutions with zero padding, convolutions without."""
     deepest = DEPTHS[-1]
     # zero padding costs a signal about a tenth a layer; the gain makes up for it, or the offsets would drown it
     padded = linear(deepest, side=6, width=4, init_scale=1.15)
     unpadded = tuple(f"conv{depth}" for depth in DEPTHS if depth <= 20)
-    yield Subject(name="dense layers", network=dense(deepest), until=tuple(f"dense{depth}" for depth in DEPTHS))
-    yield Subject(name="zero-padded convolutions", network=padded, until=tuple(f"conv{depth}" for depth in DEPTHS))
-    yield Subject(name="valid convolutions", network=on_a_line(20), until=unpadded)
+    yield CollapseSubject(name="dense layers", network=dense(deepest), until=tuple(f"dense{depth}" for depth in DEPTHS))
+    yield CollapseSubject(
+        name="zero-padded convolutions", network=padded, until=tuple(f"conv{depth}" for depth in DEPTHS)
+    )
+    yield CollapseSubject(name="valid convolutions", network=on_a_line(20), until=unpadded)
 
 
 def on_a_line(depth: int) -> Network:
@@ -115,7 +117,7 @@ def bound(nodes: list[Node], size: tuple[int, int], init_scale: float = 1.0) -> 
 
 
 @cache
-def outcomes() -> tuple[Outcome, ...]:
+def outcomes() -> tuple[CollapseOutcome, ...]:
     """Probe every net."""
     subjects = sorted((*grid(), *others(), *deep()), key=lambda subject: image_of(subject.network))
     groups = itertools.groupby(subjects, key=lambda subject: image_of(subject.network))
@@ -145,7 +147,7 @@ def compute() -> Enumerated:
     )
 
 
-def collapsing(found: tuple[Outcome, ...]) -> Table:
+def collapsing(found: tuple[CollapseOutcome, ...]) -> Table:
     """Which nets collapse."""
     shallow = [one for one in found if one.layer in ("logits", "dense5", "dense20") and one.net != "dense layers"]
     rows: list[tuple[Scalar, ...]] = []
@@ -158,7 +160,7 @@ def collapsing(found: tuple[Outcome, ...]) -> Table:
     return Table(title="Which nets collapse", columns=columns, rows=tuple(rows))
 
 
-def by_depth(found: tuple[Outcome, ...]) -> Table:
+def by_depth(found: tuple[CollapseOutcome, ...]) -> Table:
     """How far rounding carries a deep net from its affine map."""
     rows: list[tuple[Scalar, ...]] = []
     for subject in deep():
@@ -175,10 +177,10 @@ def as_convolutions() -> Table:
     depths = ("conv1", "conv2", "conv3", "conv4")
     pooled = linear(2, side=11, padding="valid", pools=(1,), down="average")
     subjects = (
-        Subject(name="valid", network=linear(4, side=11, padding="valid"), until=depths),
-        Subject(name="zero padding", network=linear(4, side=11), until=depths),
-        Subject(name="circular padding", network=linear(4, side=11, padding="circular"), until=depths),
-        Subject(name="valid, average pool after the first", network=pooled, until=("conv2",)),
+        CollapseSubject(name="valid", network=linear(4, side=11, padding="valid"), until=depths),
+        CollapseSubject(name="zero padding", network=linear(4, side=11), until=depths),
+        CollapseSubject(name="circular padding", network=linear(4, side=11, padding="circular"), until=depths),
+        CollapseSubject(name="valid, average pool after the first", network=pooled, until=("conv2",)),
     )
     reads = image_of(pooled)
     rows: list[tuple[Scalar, ...]] = []
@@ -209,7 +211,7 @@ def figure() -> "Figure":
     return drawn
 
 
-def _bars(panel: "Axes", found: tuple[Outcome, ...]) -> None:
+def _bars(panel: "Axes", found: tuple[CollapseOutcome, ...]) -> None:
     shallow = [one for one in found if one.layer in ("logits", "dense5", "dense20") and one.net != "dense layers"]
     kept = [one for one in shallow if one.dtype == "float64" and "valid" not in one.net and "shrink" not in one.net]
     kept.sort(key=lambda one: one.residual)
@@ -225,7 +227,7 @@ def _bars(panel: "Axes", found: tuple[Outcome, ...]) -> None:
     panel.grid(visible=False, axis="y")
 
 
-def _lines(panel: "Axes", found: tuple[Outcome, ...]) -> None:
+def _lines(panel: "Axes", found: tuple[CollapseOutcome, ...]) -> None:
     styles = dict(zip(TOLERANCE, ("-", ":"), strict=True))
     for subject, colour, marker in zip(
         deep(), (canvas.BLUE, canvas.GREEN, canvas.PURPLE), canvas.MARKERS, strict=False

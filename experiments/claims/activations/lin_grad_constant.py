@@ -46,7 +46,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class GradientPair:
     """One derivative at two inputs.
 
     Attributes:
@@ -162,24 +162,24 @@ def change(first: Floats, second: Floats) -> float:
     return float(np.abs(first - second).max() / largest) if largest else 0.0
 
 
-def cases() -> Iterator[Case]:
+def cases() -> Iterator[GradientPair]:
     """Compare every derivative at every pair of inputs."""
     pairs = list(itertools.combinations(range(INPUTS), 2))
     places = np.random.default_rng(4).normal(0, 10, (100, 2))
     with jax.enable_x64(True):
         slopes = np.asarray(jax.vmap(jax.vmap(jax.grad(activation("identity"))))(jnp.asarray(places)))
     for (x, y), (first, second) in zip(places, slopes, strict=True):
-        yield Case(
+        yield GradientPair(
             what=f"activation by its input, at {x:.2f} and {y:.2f}", of_weights=False, change=change(first, second)
         )
     for name, found in derivatives().items():
         for one, other in pairs:
             what = f"{name}, output by input, inputs {one} and {other}"
-            yield Case(what=what, of_weights=False, change=change(found.by_input[one], found.by_input[other]))
+            yield GradientPair(what=what, of_weights=False, change=change(found.by_input[one], found.by_input[other]))
         for kind, layers in found.by_weights.items():
             for (layer, values), (one, other) in itertools.product(layers.items(), pairs):
                 what = f"{name}, {kind} by the weights of {layer}, inputs {one} and {other}"
-                yield Case(what=what, of_weights=True, change=change(values[one], values[other]))
+                yield GradientPair(what=what, of_weights=True, change=change(values[one], values[other]))
 
 
 def compute() -> Enumerated:
@@ -222,7 +222,7 @@ def against_product() -> dict[str, float]:
     return found
 
 
-def by_net(found: tuple[Case, ...]) -> Table:
+def by_net(found: tuple[GradientPair, ...]) -> Table:
     """Largest and smallest change of each derivative between two inputs."""
     rows: list[tuple[Scalar, ...]] = [_row("activation by its input", found, "activation", None)]
     for name in nets():
@@ -234,7 +234,7 @@ def by_net(found: tuple[Case, ...]) -> Table:
     return Table(title="Change between two inputs, of the largest entry", columns=columns, rows=tuple(rows))
 
 
-def _row(title: str, found: tuple[Case, ...], begins: str, product: float | None) -> tuple[Scalar, ...]:
+def _row(title: str, found: tuple[GradientPair, ...], begins: str, product: float | None) -> tuple[Scalar, ...]:
     changes = [100 * case.change for case in found if case.what.startswith(begins)]
     written = None if product is None else f"{product:.0e}"
     return title, float(f"{min(changes):.2g}"), float(f"{max(changes):.2g}"), written

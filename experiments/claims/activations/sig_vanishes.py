@@ -45,7 +45,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chain:
+class EqualLayers:
     """A chain of equal layers: activation, how its weights are drawn, and what stands around each layer."""
 
     kind: str
@@ -64,20 +64,20 @@ class Chain:
 
 SCALES = (2.0, 4.0, 6.0, 8.0, 10.0, 12.0)
 JUDGED = (
-    *(Chain(kind="sigmoid", init=init) for init in ("xavier", "he", "orthogonal")),
-    *(Chain(kind="sigmoid", scale=scale) for scale in SCALES),
+    *(EqualLayers(kind="sigmoid", init=init) for init in ("xavier", "he", "orthogonal")),
+    *(EqualLayers(kind="sigmoid", scale=scale) for scale in SCALES),
 )
-RELU = Chain(kind="relu", init="he")
+RELU = EqualLayers(kind="relu", init="he")
 BESIDE = (
     RELU,
-    Chain(kind="relu"),
-    Chain(kind="leaky_relu", init="he"),
-    Chain(kind="tanh"),
-    Chain(kind="tanh", init="orthogonal"),
-    Chain(kind="tanh", init="normal", scale=0.01),
-    Chain(kind="identity"),
-    Chain(kind="sigmoid", block="batch norm"),
-    Chain(kind="sigmoid", block="residual"),
+    EqualLayers(kind="relu"),
+    EqualLayers(kind="leaky_relu", init="he"),
+    EqualLayers(kind="tanh"),
+    EqualLayers(kind="tanh", init="orthogonal"),
+    EqualLayers(kind="tanh", init="normal", scale=0.01),
+    EqualLayers(kind="identity"),
+    EqualLayers(kind="sigmoid", block="batch norm"),
+    EqualLayers(kind="sigmoid", block="residual"),
 )
 SHOWN = tuple(dict.fromkeys((chain.kind, chain.block) for chain in (*JUDGED, *BESIDE)))
 
@@ -144,9 +144,9 @@ def flows(kind: str, block: str, weights: Floats) -> Flow:
 
 
 @cache
-def decays() -> dict[Chain, tuple[Decay, ...]]:
+def decays() -> dict[EqualLayers, tuple[Decay, ...]]:
     """What gradients lose in every chain, by depth."""
-    found: dict[Chain, tuple[Decay, ...]] = {}
+    found: dict[EqualLayers, tuple[Decay, ...]] = {}
     chains = sorted((*JUDGED, *BESIDE), key=lambda chain: (chain.kind, chain.block))
     for (kind, block), group in itertools.groupby(chains, key=lambda chain: (chain.kind, chain.block)):
         alike = tuple(group)
@@ -197,7 +197,7 @@ def factors() -> Enumerated:
             if chain.scale == 1:
                 plain_cases, plain_failing = plain_cases + 1, plain_failing + (not inside)
     sigmoid, relu = decays()[JUDGED[0]][-1], decays()[RELU][-1]
-    widest = decays()[Chain(kind="sigmoid", scale=10.0)][-1]
+    widest = decays()[EqualLayers(kind="sigmoid", scale=10.0)][-1]
     return Enumerated(
         cases=cases,
         counterexamples=tuple(failing),
@@ -219,7 +219,7 @@ def factors() -> Enumerated:
     )
 
 
-def _line(chain: Chain, decay: Decay) -> str:
+def _line(chain: EqualLayers, decay: Decay) -> str:
     at = decay.interval
     return f"{chain.name}, depth {decay.depth}: {decay.factor:.3f} [{at.low:.3f}, {at.high:.3f}] per layer"
 
@@ -291,7 +291,15 @@ def _blind(panel: "Axes") -> None:
 
 
 def _slope(panel: "Axes") -> None:
-    shown = (JUDGED[0], RELU, Chain(kind="relu"), Chain(kind="tanh"), Chain(kind="identity"), BESIDE[-2], BESIDE[-1])
+    shown = (
+        JUDGED[0],
+        RELU,
+        EqualLayers(kind="relu"),
+        EqualLayers(kind="tanh"),
+        EqualLayers(kind="identity"),
+        BESIDE[-2],
+        BESIDE[-1],
+    )
     for chain, colour, marker in zip(shown, canvas.SERIES, canvas.MARKERS, strict=True):
         found = decays()[chain]
         panel.plot(

@@ -26,7 +26,7 @@ KERNEL, OFTEN_ON_AN_AXIS, MARGIN = 3, 3, 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class PrintedRow:
     """A row as the notes print it: sides of the padded image, the image and the block read nine times; percent."""
 
     padded: int
@@ -58,11 +58,11 @@ class Truth:
 
 
 ROWS = (
-    Row(padded=5, image=3, block=1, percent=11),
-    Row(padded=7, image=5, block=3, percent=36),
-    Row(padded=9, image=7, block=5, percent=50),
-    Row(padded=11, image=9, block=5, percent=60),
-    Row(padded=114, image=112, block=108, percent=90),
+    PrintedRow(padded=5, image=3, block=1, percent=11),
+    PrintedRow(padded=7, image=5, block=3, percent=36),
+    PrintedRow(padded=9, image=7, block=5, percent=50),
+    PrintedRow(padded=11, image=9, block=5, percent=60),
+    PrintedRow(padded=114, image=112, block=108, percent=90),
 )
 READINGS = tuple(
     Reading(slides_over=over, share_of=of) for over, of in itertools.product(("padded", "image"), repeat=2)
@@ -73,7 +73,7 @@ RIGHT, WRONG = "#d9efe7", "#f7d7c4"
 """Backgrounds in the figure; a wrong number carries a cross as well."""
 
 
-def truth(row: Row, reading: Reading) -> Truth:
+def truth(row: PrintedRow, reading: Reading) -> Truth:
     """Recompute a row from the side of its padded image."""
     sides = {"padded": row.padded, "image": row.padded - MARGIN}
     block = coverage(sides[reading.slides_over], KERNEL, padding="valid").count(OFTEN_ON_AN_AXIS)
@@ -85,7 +85,7 @@ def rounded(percent: float, printed: int) -> bool:
     return round(percent) == printed or (printed % 10 == 0 and 10 * round(percent / 10) == printed)
 
 
-def wrong(row: Row, found: Truth) -> tuple[str, ...]:
+def wrong(row: PrintedRow, found: Truth) -> tuple[str, ...]:
     """What is wrong in a row, and what is right, a phrase for each number."""
     phrases = (
         (row.image == found.image, f"the image is {found.image}x{found.image}, not {row.image}x{row.image}"),
@@ -98,12 +98,12 @@ def wrong(row: Row, found: Truth) -> tuple[str, ...]:
     return tuple(phrase for right, phrase in phrases if not right)
 
 
-def favourable(rows: tuple[Row, ...]) -> Reading:
+def favourable(rows: tuple[PrintedRow, ...]) -> Reading:
     """The reading under which the fewest numbers are wrong; the first of equals."""
     return min(READINGS, key=lambda reading: sum(len(wrong(row, truth(row, reading))) for row in rows))
 
 
-def judged(row: Row, found: Truth) -> str:
+def judged(row: PrintedRow, found: Truth) -> str:
     """The judgement of a row in a few words."""
     amiss = wrong(row, found)
     if amiss:
@@ -134,7 +134,7 @@ def compute() -> Enumerated:
     )
 
 
-def bare(row: Row) -> str:
+def bare(row: PrintedRow) -> str:
     """Say where a row's count comes from, if it is that of the image without its padding."""
     found = truth(row, Reading(slides_over="image", share_of="image"))
     if found.block != row.block:
@@ -143,7 +143,7 @@ def bare(row: Row) -> str:
     return f" ({row.block}x{row.block} would be {side} without padding, {found.percent:.1f} % of it)"
 
 
-def table(found: list[tuple[Row, Truth]]) -> Table:
+def table(found: list[tuple[PrintedRow, Truth]]) -> Table:
     """The notes' table beside what is true."""
     rows: tuple[tuple[Scalar, ...], ...] = tuple(
         (

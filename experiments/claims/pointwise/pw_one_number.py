@@ -35,7 +35,7 @@ READS, WRITES = 2, 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class MixingCase:
     """One case; all numbers are relative to the size of the output.
 
     Attributes:
@@ -65,7 +65,7 @@ def left_over(images: Values, made: Values) -> float:
     return float((rest.min(0) / np.linalg.norm(outputs, axis=0)).max())
 
 
-def tried() -> Iterator[Found]:
+def tried() -> Iterator[MixingCase]:
     """Every number of channels read and written, some random images and weights each."""
     random = np.random.default_rng(0)
     for reads, writes, _ in itertools.product(CHANNELS, CHANNELS, range(DRAWS)):
@@ -76,7 +76,7 @@ def tried() -> Iterator[Found]:
         unlike = max(np.abs(made - np.einsum("nhwi,io->nhwo", images, weights)).max(), np.abs(made - dense).max())
         moved = np.abs(pointwise(np.roll(images, SHIFT, (1, 2)), weights) - np.roll(made, SHIFT, (1, 2))).max()
         relative = {"unlike": float(unlike / size), "moved": float(moved / size)}
-        yield Found(reads=reads, writes=writes, left=left_over(images, made), **relative)
+        yield MixingCase(reads=reads, writes=writes, left=left_over(images, made), **relative)
 
 
 def compute() -> Enumerated:
@@ -107,11 +107,11 @@ def compute() -> Enumerated:
     )
 
 
-def _mean_left(found: tuple[Found, ...]) -> float:
+def _mean_left(found: tuple[MixingCase, ...]) -> float:
     return 100 * float(np.mean([one.left for one in found if one.reads > 1]))
 
 
-def by_channels(found: tuple[Found, ...]) -> Table:
+def by_channels(found: tuple[MixingCase, ...]) -> Table:
     """What one number leaves, and the properties of a convolution, for each number of channels read."""
     rows = []
     for reads in CHANNELS:

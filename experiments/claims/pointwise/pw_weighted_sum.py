@@ -28,7 +28,7 @@ TOLERANCE = 1e-10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class PointwiseCase:
     """Images, weights (channels read, channels written) and bias of one 1x1 convolution; bias None for one without."""
 
     images: Values
@@ -36,21 +36,21 @@ class Case:
     bias: Values | None
 
 
-def cases() -> Iterator[Case]:
+def cases() -> Iterator[PointwiseCase]:
     """Random cases for every number of channels, with and without a bias."""
     random = np.random.default_rng(0)
     for reads, writes, biased in itertools.product(READS, WRITES, (False, True)):
         images, weights = random.normal(size=(*IMAGES, reads)), random.normal(size=(reads, writes))
-        yield Case(images=images, weights=weights, bias=random.normal(size=writes) if biased else None)
+        yield PointwiseCase(images=images, weights=weights, bias=random.normal(size=writes) if biased else None)
 
 
-def pointwise(case: Case) -> Values:
+def pointwise(case: PointwiseCase) -> Values:
     """What the convolution gives."""
     layer = Conv(name="point", filters=case.weights.shape[1], kernel=(1, 1))
     return output(layer, case.images, case.weights[None, None], case.bias)
 
 
-def weighted_sum(case: Case) -> Values:
+def weighted_sum(case: PointwiseCase) -> Values:
     """What the weighted sum gives."""
     total: Values = np.einsum("nhwi,io->nhwo", case.images, case.weights)
     return total if case.bias is None else total + case.bias
@@ -89,7 +89,7 @@ def figure() -> "Figure":
     random = np.random.default_rng(1)
     images = random.integers(0, 6, size=(1, 4, 4, 2)).astype(float)
     weights = np.array([[2.0], [1.0]])
-    made = pointwise(Case(images=images, weights=weights, bias=None))
+    made = pointwise(PointwiseCase(images=images, weights=weights, bias=None))
     shown = (images[0, :, :, 0], images[0, :, :, 1], made[0, :, :, 0])
     titles = (f"channel 1, times {weights[0, 0]:g}", f"+ channel 2, times {weights[1, 0]:g}", "= the output channel")
     for panel, counts, title in zip(axes[0], shown, titles, strict=True):

@@ -38,7 +38,7 @@ TOLERANCE = 1e-10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Family:
+class KernelFamily:
     """The kernels that two 3x3 layers make.
 
     Attributes:
@@ -78,10 +78,10 @@ def what_it_sees() -> Enumerated:
     return Enumerated(cases=len(SIDES) * len(PADDINGS), counterexamples=tuple(failing))
 
 
-def families() -> tuple[Family, ...]:
+def families() -> tuple[KernelFamily, ...]:
     """The families of all numbers of channels tried."""
     return tuple(
-        Family(
+        KernelFamily(
             reads=reads,
             middle=middle,
             writes=writes,
@@ -137,7 +137,7 @@ def what_it_can_be() -> Enumerated:
     )
 
 
-def by_channels(found: tuple[Family, ...]) -> Table:
+def by_channels(found: tuple[KernelFamily, ...]) -> Table:
     """Dimensions by the channels before, between and after."""
     rows = tuple((one.reads, one.middle, one.writes, one.dimension, one.full) for one in found)
     columns = ("channels read", "between", "written", "dimensions reached", "of")

@@ -39,7 +39,7 @@ CONDITION = "the derivative is that of jax.nn.relu, which puts 0 at 0, and x is 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class Derivative:
     """One derivative: how ReLU is written, and where it is taken."""
 
     way: str
@@ -65,7 +65,7 @@ def places(dtype: str) -> dict[str, float]:
     return {"-1": -1.0, "-denormal": -denormal, "-0.0": -0.0, "0": 0.0, "denormal": denormal, "1": 1.0}
 
 
-def cases() -> Iterator[Case]:
+def cases() -> Iterator[Derivative]:
     """Differentiate every way of writing ReLU at every place, in every format."""
 
     @jax.jit
@@ -80,7 +80,7 @@ def cases() -> Iterator[Case]:
             slopes = {way: np.asarray(values).astype(float) for way, values in found.items()}
         for way, (place, x) in itertools.product(WAYS, at.items()):
             slope = float(slopes[way][list(at).index(place)])
-            yield Case(way=way, dtype=dtype, place=place, x=x, slope=slope)
+            yield Derivative(way=way, dtype=dtype, place=place, x=x, slope=slope)
 
 
 def compute() -> Enumerated:
@@ -102,7 +102,7 @@ def compute() -> Enumerated:
     )
 
 
-def by_place(found: tuple[Case, ...]) -> Table:
+def by_place(found: tuple[Derivative, ...]) -> Table:
     """Derivatives by way, format and place."""
     rows: list[tuple[Scalar, ...]] = []
     for way, dtype in itertools.product(WAYS, DTYPES):

@@ -32,6 +32,7 @@ multiply: the largest over the least is F(L + 2)^2.
 
 import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,16 +40,18 @@ from numpy.typing import NDArray
 
 from cnnlab.geometry.coverage import coverage, interior, network_coverage
 from cnnlab.geometry.period import periodic_coverage, unevenness
+from cnnlab.inference.effects import FEWEST, smallest_detectable
+from cnnlab.inference.intervals import paired_t
 from cnnlab.inference.rules.all_of import AllOf
+from cnnlab.inference.rules.contract import Decisions, PValues, held_back
 from cnnlab.inference.rules.directional import Directional
 from cnnlab.inference.rules.exact import Enumerated, Exact, Restricted
-from cnnlab.inference.rules.slope import Slope, Slopes
 from cnnlab.inference.rules.within import Within
 from cnnlab.probes.input_energy import by_phase, input_energy, log_slope
 from cnnlab.report import canvas
 from cnnlab.spec.net import Classic
 from cnnlab.spec.network import Activation, Conv, Input, Network, Node, Pool
-from cnnlab.spec.verdict import Number, Scalar, Table
+from cnnlab.spec.verdict import Number, Scalar, Table, Verdict, Word
 from cnnlab.zoo.lowering import network
 from experiments.claims.base import Awaited, Claim, Computed, Contrast, Trained
 
@@ -77,6 +80,65 @@ REAL = (
     ("MobileNet-V1", "mobilenet_v1", 224),
 )
 """Name, name in the zoo, and side of the image it was published for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slopes:
+    """One slope of each independent net.
+
+    Attributes:
+        values: the slopes. what: one phrase that names them.
+        caps: why they may not be read (see `TrainedEvidence`). tables: the evidence as a reader looks at it.
+    """
+
+    values: tuple[float, ...]
+    what: str
+    caps: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slope:
+    """R-SLOPE: supported if the 95 % t interval of the mean slope lies above `above`, refuted if it lies below.
+
+    Else inconclusive, and so with fewer than six nets.
+    """
+
+    above: float = 0.0
+
+    def p_values(self, evidence: Slopes) -> PValues | None:
+        """Give nothing: outside the directional family."""
+        return None
+
+    def conclude(self, evidence: Slopes, decisions: Decisions) -> Verdict:
+        """Give the verdict."""
+        nets = len(evidence.values)
+        if nets == 0:
+            return Verdict(word="untested", reason=f"not measured: {evidence.what}")
+        if evidence.caps:
+            return held_back(evidence.caps)
+        if nets < FEWEST:
+            return Verdict(word="inconclusive", reason=f"{nets} nets, at least {FEWEST} needed")
+        values = np.asarray(evidence.values)
+        mean, interval = float(values.mean()), paired_t(values, 0.95)
+        word: Word = "inconclusive"
+        if interval.low > self.above:
+            word = "supported"
+        elif interval.high < self.above:
+            word = "refuted"
+        finds = ""
+        if word == "inconclusive":
+            distance = smallest_detectable(interval, n=nets, margin=0.0)
+            finds = f"; smallest distance from it found with power .8: {distance:.3g}"
+        span = f"{mean:.3f}, 95 % t [{interval.low:.3f}, {interval.high:.3f}], {nets} nets"
+        return Verdict(
+            word=word,
+            reason=f"{evidence.what} {span} (bar {self.above:g}){finds}",
+            number=Number(name=evidence.what, value=mean, low=interval.low, high=interval.high),
+            n=nets,
+            tables=evidence.tables,
+            evidence={"rule": "R-SLOPE", "above": self.above, "low": interval.low, "high": interval.high},
+        )
 
 
 def line(kernel: int, stride: int, depth: int = 1) -> tuple[int, ...]:

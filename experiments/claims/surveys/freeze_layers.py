@@ -36,7 +36,7 @@ class SourceError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class LayerRow:
     """One line of layers.csv; sides in pixels (all maps and strides here are square)."""
 
     network: str
@@ -55,13 +55,13 @@ class Row:
 def main() -> None:
     """Write the three files."""
     torch, _, timm = (importlib.import_module(name) for name in LIBRARIES)
-    rows: list[Row] = []
+    rows: list[LayerRow] = []
     with (FOLDER / "architectures.csv").open(newline="", encoding="utf-8") as file:
         for entry in csv.DictReader(file):
             net, side = built(entry["library"], entry["model"])
             rows.append(image(entry["name"], side))
             rows.extend(layers(torch, net, entry["name"], side))
-    write(FOLDER / "layers.csv", [field.name for field in fields(Row)], map(astuple, rows))
+    write(FOLDER / "layers.csv", [field.name for field in fields(LayerRow)], map(astuple, rows))
     models = [timm_model(timm, name) for name in timm.list_models()]
     write(FOLDER / "timm_models.csv", list(models[0]), (tuple(model.values()) for model in models))
     versions = {name: importlib.import_module(name).__version__.split("+")[0] for name in LIBRARIES}
@@ -101,9 +101,9 @@ def restore_five(net: Any) -> None:
             module.branch3[1].conv = nn.Conv2d(old.in_channels, old.out_channels, 5, padding=2, bias=False)
 
 
-def image(network: str, side: int) -> Row:
+def image(network: str, side: int) -> LayerRow:
     """The line that says what goes in."""
-    return Row(
+    return LayerRow(
         network=network,
         kind="input",
         kernel_h=1,
@@ -118,9 +118,9 @@ def image(network: str, side: int) -> Row:
     )
 
 
-def layers(torch: Any, net: Any, network: str, side: int) -> list[Row]:
+def layers(torch: Any, net: Any, network: str, side: int) -> list[LayerRow]:
     """Every convolution and windowed pool that one blank image meets. Raises SourceError for what cannot be told."""
-    rows: list[Row] = []
+    rows: list[LayerRow] = []
     learned = {weight.untyped_storage().data_ptr() for weight in net.parameters()}
     fixed = {buffer.untyped_storage().data_ptr() for buffer in net.buffers()}
     mode = importlib.import_module("torch.utils._python_dispatch").TorchDispatchMode
@@ -145,7 +145,7 @@ def layers(torch: Any, net: Any, network: str, side: int) -> list[Row]:
     return rows
 
 
-def convolution(network: str, args: Any, out: Any, learned: set[int], fixed: set[int]) -> Row:
+def convolution(network: str, args: Any, out: Any, learned: set[int], fixed: set[int]) -> LayerRow:
     """The line of a convolution: a blur where its kernel is not learned."""
     x, weight, _, stride, _, dilation, transposed, _, groups = args
     at = weight.untyped_storage().data_ptr()
@@ -155,7 +155,7 @@ def convolution(network: str, args: Any, out: Any, learned: set[int], fixed: set
     return row(network, kind, x, out, tuple(weight.shape[2:]), stride, groups, dilation[0])
 
 
-def pool(network: str, kind: str, args: Any, out: Any) -> Row:
+def pool(network: str, kind: str, args: Any, out: Any) -> LayerRow:
     """The line of a windowed pool."""
     kernel, stride = args[1], args[2] if len(args) > 2 and args[2] else args[1]
     return row(network, kind, args[0], out[0] if kind == "max" else out, tuple(kernel), stride, args[0].shape[1], 1)
@@ -163,13 +163,13 @@ def pool(network: str, kind: str, args: Any, out: Any) -> Row:
 
 def row(
     network: str, kind: str, x: Any, out: Any, kernel: Sequence[int], stride: Sequence[int], groups: int, dilation: int
-) -> Row:
+) -> LayerRow:
     """A line from what went in and what came out. Raises SourceError where map or stride are not square."""
     strides, sides, outs = set(stride), set(x.shape[2:]), set(out.shape[2:])
     if any(len(each) != 1 for each in (strides, sides, outs)):
         raise SourceError(f"{network}: stride {stride} on {tuple(x.shape)}")
     high, wide = kernel[0], kernel[-1]
-    return Row(
+    return LayerRow(
         network=network,
         kind=kind,
         kernel_h=high,

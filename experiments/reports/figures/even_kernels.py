@@ -23,7 +23,7 @@ APART = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mark:
+class DriftPoint:
     """One arm on one task, under one match.
 
     Attributes:
@@ -63,7 +63,7 @@ def figure(now: SweepResults) -> "Figure":
     return drawn
 
 
-def marks(now: SweepResults) -> dict[Task, tuple[Mark, ...]]:
+def marks(now: SweepResults) -> dict[Task, tuple[DriftPoint, ...]]:
     """Every arm that has run, by task. Raises LackingRecordsError."""
     own = against_reference(now)
     found = {}
@@ -76,7 +76,7 @@ def marks(now: SweepResults) -> dict[Task, tuple[Mark, ...]]:
             raise LackingRecordsError(f"the reference has no record on {now.label(task)}")
         middle = centre(reference.point.arm)
         found[task] = tuple(
-            Mark(
+            DriftPoint(
                 level=cell.point.level,
                 match=cell.point.match,
                 drift=centre(cell.point.arm) - middle,
@@ -104,7 +104,7 @@ def centre(arm: Arm) -> float:
     return float((field.rf[0] - 1) / 2 - low)
 
 
-def title(now: SweepResults, found: dict[Task, tuple[Mark, ...]]) -> str:
+def title(now: SweepResults, found: dict[Task, tuple[DriftPoint, ...]]) -> str:
     """What is seen: every arm's difference, at equal parameters where that was run, beside its drift."""
     lines = []
     for task, several in found.items():
@@ -116,7 +116,7 @@ def title(now: SweepResults, found: dict[Task, tuple[Mark, ...]]) -> str:
     return "\n".join(lines) or "Only the reference has run"
 
 
-def _panel(panel: "Axes", several: Sequence[Mark], kinds: Sequence[tuple[str, str]]) -> None:
+def _panel(panel: "Axes", several: Sequence[DriftPoint], kinds: Sequence[tuple[str, str]]) -> None:
     for margin in {mark.effect.setting.margin for mark in several if mark.effect is not None}:
         panel.axhspan(-100 * margin, 100 * margin, color="0.93", zorder=0)
     panel.axhline(0, color="0.6", linewidth=1)

@@ -16,7 +16,7 @@ from cnnlab.report import canvas
 from cnnlab.spec.net import ConvNet
 from cnnlab.spec.record import OWN, Record
 from cnnlab.spec.task import Task
-from cnnlab.training.schedule import recorded
+from cnnlab.training.schedule import log_spaced_steps
 from experiments.analysis.metrics.gradient_decay import STATISTIC, activations
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.reports.figures import LackingRecordsError
@@ -118,7 +118,7 @@ def _series(record: Record, place: int, sites: Sequence[str]) -> list[list[float
 def _steps(record: Record) -> tuple[int, ...]:
     """The steps at which every training is looked at; compact records keep the looks alone."""
     recipe, task = record.config["recipe"], record.config["task"]
-    return recorded(math.ceil(task["train_images"] / recipe["batch_size"]) * recipe["epochs"])
+    return log_spaced_steps(math.ceil(task["train_images"] / recipe["batch_size"]) * recipe["epochs"])
 
 
 def strips(now: SweepResults, task: Task) -> tuple[Strip, ...]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cnnlab.data import MissingDataError, draw
 from cnnlab.inference.intervals import paired_t
 from cnnlab.probes.final import input_energy
-from cnnlab.probes.trained import Trained
+from cnnlab.probes.trained import TrainedMember
 from cnnlab.report import canvas
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.record import OWN
@@ -105,7 +105,7 @@ def _stack(now: SweepResults, cell: ArmResults) -> Stack:
     )
 
 
-def _begun(now: SweepResults, arm: Arm, seed: int) -> Trained:
+def _begun(now: SweepResults, arm: Arm, seed: int) -> TrainedMember:
     """A member as it begins. Raises LackingRecordsError."""
     try:
         data = dataset(arm.task, now.settings.source)

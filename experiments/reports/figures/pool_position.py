@@ -47,7 +47,7 @@ class Square:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Map:
+class PlacementPanel:
     """One panel: a task and a match, and a square for every placement that has run."""
 
     task: Task
@@ -85,7 +85,7 @@ def figure(now: SweepResults) -> "Figure":
     return drawn
 
 
-def maps(now: SweepResults) -> tuple[Map, ...]:
+def maps(now: SweepResults) -> tuple[PlacementPanel, ...]:
     """A map for each task and match that has records. Raises LackingRecordsError."""
     own = against_reference(now)
     found = []
@@ -99,7 +99,7 @@ def maps(now: SweepResults) -> tuple[Map, ...]:
             if reference is None or not reference.records:
                 raise LackingRecordsError(f"the reference has no record on {now.label(task)}")
             squares = {at: _square(cell, reference, own) for at, cell in ran.items()}
-            found.append(Map(task=task, match=match, squares=squares))
+            found.append(PlacementPanel(task=task, match=match, squares=squares))
     if not found:
         raise LackingRecordsError("no arm has a record")
     return tuple(found)
@@ -122,7 +122,7 @@ def _square(cell: ArmResults, reference: ArmResults, own: Mapping[int, Effect]) 
     return Square(accuracy=100 * sum(values) / len(values), effect=effect, field=field)
 
 
-def title(now: SweepResults, found: Sequence[Map]) -> str:
+def title(now: SweepResults, found: Sequence[PlacementPanel]) -> str:
     """What is seen: the best and the worst placement on each task, at the reference's own width."""
     lines = []
     for one in found:
@@ -133,7 +133,7 @@ def title(now: SweepResults, found: Sequence[Map]) -> str:
     return "\n".join(lines)
 
 
-def _map(panel: "Axes", one: Map, span: tuple[float, float]) -> None:
+def _map(panel: "Axes", one: PlacementPanel, span: tuple[float, float]) -> None:
     """Draw the squares with their numbers."""
     from matplotlib import colormaps
     from matplotlib.patches import Rectangle

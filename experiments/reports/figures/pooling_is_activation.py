@@ -41,7 +41,7 @@ ACTIVATIONS = {"relu": "ReLU", "identity": "no activation"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dot:
+class LinearityDot:
     """One arm on one task.
 
     Attributes:
@@ -88,7 +88,7 @@ def figure(now: SweepResults) -> "Figure":
     return drawn
 
 
-def dots(now: SweepResults) -> dict[Task, tuple[Dot, ...]]:
+def dots(now: SweepResults) -> dict[Task, tuple[LinearityDot, ...]]:
     """Every unmatched arm that has run, by task; tasks of large images are left out. Raises LackingRecordsError."""
     found = {}
     for task in now.tasks():
@@ -102,13 +102,13 @@ def dots(now: SweepResults) -> dict[Task, tuple[Dot, ...]]:
     return found
 
 
-def _measured(cells: Sequence[ArmResults], task: Task) -> tuple[Dot, ...]:
+def _measured(cells: Sequence[ArmResults], task: Task) -> tuple[LinearityDot, ...]:
     """The arms' accuracies from their records, and the distances of their untrained nets."""
     found = []
     for cell in cells:
         net, linear = _convnet(cell), cell.records[0].tuning.linear_accuracy
         found.append(
-            Dot(
+            LinearityDot(
                 net=net,
                 accuracies=cell.sample(OWN).values,
                 residuals=residuals(net, task),
@@ -141,7 +141,7 @@ def residuals(net: ConvNet, task: Task) -> tuple[float, ...]:
     return tuple(found)
 
 
-def title(now: SweepResults, found: dict[Task, tuple[Dot, ...]]) -> str:
+def title(now: SweepResults, found: dict[Task, tuple[LinearityDot, ...]]) -> str:
     """What is seen: what nets without activations reach, with and without max-pools, and what ReLU adds."""
     lines = []
     for task, several in found.items():
@@ -155,7 +155,7 @@ def title(now: SweepResults, found: dict[Task, tuple[Dot, ...]]) -> str:
     return "\n".join(lines)
 
 
-def _panel(panel: "Axes", several: Sequence[Dot], chance: float) -> None:
+def _panel(panel: "Axes", several: Sequence[LinearityDot], chance: float) -> None:
     """Accuracy to the right, distance upwards; bars: 95 % interval over members, range over seeds."""
     activations, downs = (list(dict.fromkeys(dot.named[part] for dot in several)) for part in (0, 1))
     for dot in several:

@@ -34,7 +34,7 @@ STEP = 0.035
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class DepthPoint:
     """One place along an arm's depth: where it stands on the axis, and one value a member."""
 
     place: int
@@ -57,8 +57,8 @@ class Fall:
     level: str
     members: int
     probed: int
-    image: tuple[Stage, ...]
-    label: tuple[Stage, ...]
+    image: tuple[DepthPoint, ...]
+    label: tuple[DepthPoint, ...]
 
     @property
     def name(self) -> str:
@@ -131,10 +131,10 @@ def _fall(cell: ArmResults, head: int) -> Fall:
     )
 
 
-def _stages(cell: ArmResults, paths: Sequence[tuple[int, str]]) -> tuple[Stage, ...]:
+def _stages(cell: ArmResults, paths: Sequence[tuple[int, str]]) -> tuple[DepthPoint, ...]:
     """The stages that the members' probes have values of."""
     stages = ((place, cell.probed(path).values) for place, path in paths)
-    return tuple(Stage(place=place, values=values) for place, values in stages if values)
+    return tuple(DepthPoint(place=place, values=values) for place, values in stages if values)
 
 
 def title(now: SweepResults, found: dict[Task, tuple[Fall, ...]]) -> str:
@@ -159,7 +159,7 @@ def _names(panel: "Axes", several: Sequence[Fall]) -> None:
     panel.set_xlim(-0.3, last + 0.6)
 
 
-def _line(panel: "Axes", place: int, name: str, stages: Sequence[Stage]) -> None:
+def _line(panel: "Axes", place: int, name: str, stages: Sequence[DepthPoint]) -> None:
     """One arm along its depth; its place among the arms says how it looks, on whichever task."""
     colour, marker = canvas.style(place)
     across = [stage.place + STEP * place for stage in stages]

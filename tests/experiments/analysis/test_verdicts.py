@@ -14,10 +14,9 @@ from cnnlab.spec.arm import plain
 from cnnlab.spec.record import PROTOCOL, Finals, Measured, Record, Tried, Tuning
 from cnnlab.spec.verdict import Verdict
 from cnnlab.training.run import evaluation_seeds
+from experiments.analysis import contrasts, verdicts
 from experiments.analysis import evidence as desk
-from experiments.analysis import reading, verdicts
-from experiments.analysis.evidence import label
-from experiments.analysis.results import ArmResults, SweepResults
+from experiments.analysis.results import ArmResults, SweepResults, label
 from experiments.claims.base import Contrast, Moderator, Trained
 from experiments.claims.registry import claim_digests, claims, claims_fed_by, register, strays
 from experiments.config.grid import Grid, grid
@@ -110,7 +109,7 @@ def reference_too(accuracy: Accuracy) -> Accuracy:
 
 
 def verdict(view: SweepResults, name: str = CLAIM) -> Verdict:
-    return verdicts.verdicts([name], {"pool_position": view}, Path("none"))[name]
+    return verdicts.judge_claims([name], {"pool_position": view}, Path("none"))[name]
 
 
 def test_a_planted_effect_is_supported_and_its_mirror_refuted() -> None:
@@ -230,13 +229,14 @@ def test_clauses_without_evidence_hold_back_and_say_what_is_needed() -> None:
     )
 
 
-def test_the_second_look_is_asked_for_where_noise_left_things_open() -> None:
-    assert verdicts.undecided(planted(reference_too(late_wins)), [CLAIM]) == ()
+def test_the_second_look_is_asked_for_where_noise_left_things_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verdicts, "claims_fed_by", lambda sweep: (CLAIM,))
+    assert verdicts.undecided_points(planted(reference_too(late_wins))) == ()
     noisy = planted(usual, noise=0.03)
-    wanted = {cell.point.level for cell in verdicts.undecided(noisy, [CLAIM]) if cell.point.check == "none"}
+    wanted = {point.level for point in verdicts.undecided_points(noisy) if point.check == "none"}
     assert {"[2,4]"} <= wanted
     both = planted(usual, blocks=2, noise=0.03)
-    assert verdicts.undecided(both, [CLAIM]) == ()
+    assert verdicts.undecided_points(both) == ()
 
 
 def test_two_blocks_are_the_second_look() -> None:
@@ -255,14 +255,14 @@ def test_the_register_holds_all_claims_and_every_file_is_registered() -> None:
 
 def test_the_family_is_fixed_whatever_has_run() -> None:
     """M counts registered claims with a trained half, not those whose files or records exist."""
-    size = verdicts.family().claims
+    size = verdicts.registered_family().claims
     assert size == sum("empirical" in entry.kind for entry in register().values())
     fed = {name for name, claim in claims().items() if claim.trained}
     assert size > len(fed)
 
 
 def test_early_pooling_is_judged_over_all_fifteen_placements() -> None:
-    found = verdicts.verdicts(["mp-early-smallest"], {}, Path("none"))["mp-early-smallest"]
+    found = verdicts.judge_claims(["mp-early-smallest"], {}, Path("none"))["mp-early-smallest"]
     assert found.word == "qualified"
     assert "not parameters" in (found.condition or "")
     from experiments.claims.max_pooling import mp_early_smallest
@@ -279,7 +279,7 @@ def test_a_tie_in_cost_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 
     blind = dict.fromkeys(mp_early_smallest.SENSES, 1)
     monkeypatch.setattr(mp_early_smallest, "sizes", lambda *arguments: blind)
-    found = verdicts.verdicts(["mp-early-smallest"], {}, Path("none"))["mp-early-smallest"]
+    found = verdicts.judge_claims(["mp-early-smallest"], {}, Path("none"))["mp-early-smallest"]
     assert found.word == "refuted"
 
 
@@ -328,7 +328,7 @@ def test_a_member_without_the_probe_holds_its_contrast_back_and_is_named(level: 
 
 
 def test_a_member_that_is_dropped_in_silence_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "lacking", lambda trained, place: ())
+    monkeypatch.setattr(contrasts, "lacking", lambda trained, place: ())
     assert not held_back(probed(lost="[2,4]"))
 
 

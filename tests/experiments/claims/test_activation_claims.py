@@ -11,7 +11,7 @@ import pytest
 import sympy
 
 from cnnlab.inference.family import Family, judge
-from cnnlab.probes.collapse import Subject
+from cnnlab.probes.collapse import CollapseSubject
 from cnnlab.spec.net import ConvNet
 from cnnlab.zoo.activations import TABLE
 from experiments.analysis.verdicts import claim_case
@@ -66,6 +66,7 @@ def few(activation="identity", **factors):
     return lin_collapse.network(net, 6, 1, 2)
 
 
+@pytest.mark.slow
 def test_linear_nets_collapse_unless_they_pool_by_maximum_or_normalise_by_their_input():
     found = lin_collapse.outcomes()
     assert all(one.collapses == (not one.exceptions) for one in found)
@@ -97,7 +98,9 @@ def test_valid_layers_are_one_convolution_and_zero_padding_spoils_a_ring():
 @pytest.mark.parametrize(("left_in", "word"), [("identity", "qualified"), ("relu", "refuted")])
 def test_a_relu_left_in_a_linear_net_turns_the_verdict(monkeypatch, afresh, left_in, word):
     nets = {"plain": few(), "left": few(left_in, head="flatten"), "pooled": few(pools=(1,))}
-    monkeypatch.setattr(lin_collapse, "grid", lambda: iter([Subject(name=n, network=net) for n, net in nets.items()]))
+    monkeypatch.setattr(
+        lin_collapse, "grid", lambda: iter([CollapseSubject(name=n, network=net) for n, net in nets.items()])
+    )
     monkeypatch.setattr(lin_collapse, "others", lambda: iter(()))
     monkeypatch.setattr(lin_collapse, "deep", lambda: iter(()))
     monkeypatch.setattr(lin_collapse, "as_convolutions", lambda: lin_collapse.by_depth(()))
@@ -172,6 +175,7 @@ def mean_field(slope, value, scale):
     return scale * math.sqrt(mean(slope, variance))
 
 
+@pytest.mark.slow
 def test_sigmoid_loses_what_mean_field_theory_says():
     def value(x):
         return 1 / (1 + np.exp(-x))
@@ -180,7 +184,7 @@ def test_sigmoid_loses_what_mean_field_theory_says():
         return value(x) * (1 - value(x))
 
     decays = sig_vanishes.decays()
-    for scale, chain in ((1.0, sig_vanishes.JUDGED[0]), (4.0, sig_vanishes.Chain(kind="sigmoid", scale=4.0))):
+    for scale, chain in ((1.0, sig_vanishes.JUDGED[0]), (4.0, sig_vanishes.EqualLayers(kind="sigmoid", scale=4.0))):
         assert decays[chain][-1].factor == pytest.approx(mean_field(slope, value, scale), rel=0.05)
     assert decays[sig_vanishes.RELU][-1].factor == pytest.approx(1, abs=0.05)
     verdict = judged(sig_vanishes)
@@ -197,7 +201,7 @@ def test_a_steeper_sigmoid_breaks_the_bound(monkeypatch):
 
 
 def test_weights_of_the_wrong_scale_turn_the_factor(monkeypatch, afresh):
-    xavier, wide = sig_vanishes.JUDGED[0], sig_vanishes.Chain(kind="sigmoid", scale=10.0)
+    xavier, wide = sig_vanishes.JUDGED[0], sig_vanishes.EqualLayers(kind="sigmoid", scale=10.0)
     monkeypatch.setattr(sig_vanishes, "JUDGED", (xavier, wide))
     monkeypatch.setattr(sig_vanishes, "BESIDE", (sig_vanishes.RELU,))
     draw = sig_vanishes.drawn
@@ -324,6 +328,7 @@ def test_an_activation_that_is_none_and_none_that_is_one_are_noticed(monkeypatch
     assert judged(act_adds_nonlinearity).word == "refuted"
 
 
+@pytest.mark.slow
 def test_a_relu_net_is_one_function_though_not_an_affine_one():
     verdict = judged(act_nonlinear_definition)
     assert verdict.word == "qualified"

@@ -25,22 +25,16 @@ from cnnlab.spec.verdict import Verdict
 from cnnlab.training import probing
 from cnnlab.training.program import program
 from cnnlab.training.run import evaluation_seeds
+from experiments.analysis import verdicts as desk
 from experiments.analysis.contrasts import places
 from experiments.analysis.metrics import PROBE, conditions
 from experiments.analysis.results import ArmResults, SweepResults
-from experiments.analysis.verdicts import (
-    contrast_effects,
-    judge_claims,
-    pairwise_effects,
-    primary,
-    registered_family,
-    undecided_arms,
-)
+from experiments.analysis.verdicts import contrast_effects, judge_claims, pairwise_effects, primary, registered_family
 from experiments.claims.base import Claim, Contrast, Moderator, Trained, Untestable, Variant
 from experiments.claims.registry import claim_digests, claims, register
 from experiments.config.grid import CONF, Grid, grid
 from experiments.config.resolve import Point
-from experiments.reports.sweep import printed_contrasts
+from experiments.reports.tables import printed_contrasts
 
 # ----------------------------------------------------------------------------------- what a claim asks for, a sweep has
 
@@ -361,14 +355,15 @@ def test_a_penalty_that_grows_with_detail_is_supported() -> None:
     assert followed == {"vernier, offset_px 1 minus 3", "digits_scaled, scale 0.5 minus 1"}
 
 
-def test_a_penalty_that_is_the_same_everywhere_does_not_grow() -> None:
+def test_a_penalty_that_is_the_same_everywhere_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     """The twin: without the change along the dials this would be supported as well."""
     view = planted(detail(), by_level(stride=0.82))
     found = judged("st-bad-when-detail-needed", detail_needed=view)
     assert word(found, "penalty at the finest detail") == word(found, "worse than a pool there") == "supported"
     assert word(found, "penalty grows with detail") == "inconclusive"
     assert found.word == "inconclusive"
-    wanted = {cell.point.data for cell in undecided_arms(view, ["st-bad-when-detail-needed"])}
+    monkeypatch.setattr(desk, "claims_fed_by", lambda sweep: ("st-bad-when-detail-needed",))
+    wanted = {point.data for point in desk.undecided_points(view)}
     assert {"vernier_coarse", "digits_scaled"} <= wanted
 
 

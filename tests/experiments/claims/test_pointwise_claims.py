@@ -7,7 +7,7 @@ import pytest
 
 from cnnlab.inference.family import Family, judge
 from experiments.claims.pointwise import pw_filters_background, pw_merges_cooccurring, pw_one_number, pw_weighted_sum
-from experiments.claims.pointwise.pw_weighted_sum import Case
+from experiments.claims.pointwise.pw_weighted_sum import PointwiseCase
 
 
 def judged(module):
@@ -21,7 +21,7 @@ def test_a_weighted_sum_it_is():
     """Pixel by pixel, by hand."""
     random = np.random.default_rng(5)
     images, weights, bias = random.normal(size=(1, 3, 2, 3)), random.normal(size=(3, 2)), random.normal(size=2)
-    found = pw_weighted_sum.pointwise(Case(images=images, weights=weights, bias=bias))
+    found = pw_weighted_sum.pointwise(PointwiseCase(images=images, weights=weights, bias=bias))
     for row, column in np.ndindex(3, 2):
         np.testing.assert_allclose(found[0, row, column], weights.T @ images[0, row, column] + bias, atol=1e-14)
     assert judged(pw_weighted_sum).word == "supported"
@@ -30,7 +30,7 @@ def test_a_weighted_sum_it_is():
 FAULTS = {
     "an activation": lambda make: lambda case: np.maximum(make(case), 0),
     "a neighbour": lambda make: lambda case: make(case) + np.roll(make(case), 1, 1),
-    "no bias": lambda make: lambda case: make(Case(images=case.images, weights=case.weights, bias=None)),
+    "no bias": lambda make: lambda case: make(PointwiseCase(images=case.images, weights=case.weights, bias=None)),
     "one weight wrong": lambda make: lambda case: make(case) * (1 + 1e-8),
 }
 

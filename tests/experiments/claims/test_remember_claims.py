@@ -98,10 +98,11 @@ def test_a_family_that_is_always_full_supports(monkeypatch):
     assert word_of(k3_stack_five, "what it can be") == "supported"
 
 
+@pytest.mark.slow
 def test_a_condition_that_does_not_save_it_is_noticed(monkeypatch):
     monkeypatch.setattr(k3_stack_five, "misfit", lambda target, middle: 0.0)
     assert word_of(k3_stack_five, "what it can be") == "qualified"
-    monkeypatch.setattr(k3_stack_five.Family, "wide", property(lambda family: True))
+    monkeypatch.setattr(k3_stack_five.KernelFamily, "wide", property(lambda family: True))
     assert word_of(k3_stack_five, "what it can be") == "refuted"
 
 
@@ -210,6 +211,7 @@ def plus_two():
     return judged(rf_plus_two)
 
 
+@pytest.mark.slow
 def test_the_field_grows_by_two_before_any_down_sampling(plus_two):
     assert plus_two.word == "qualified"
     assert "down-sampled" in (plus_two.condition or "")

@@ -15,10 +15,7 @@ from cnnlab.geometry.axis import Slide
 from cnnlab.geometry.coverage import coverage, interior, sliding
 from cnnlab.inference.family import Family, judge
 from cnnlab.inference.rules.all_of import AllOf
-from cnnlab.inference.rules.slope import Slope, Slopes
 from cnnlab.probes.input_energy import log_slope
-from cnnlab.probes.sight import measured_coverage
-from cnnlab.spec.network import Conv, Input, Network
 from experiments.analysis.verdicts import claim_case
 from experiments.claims.strides import (
     st2_accumulation,
@@ -111,10 +108,10 @@ def test_were_strides_to_cover_more_the_claim_would_hold(monkeypatch):
 def check_counts(module, side, padding):
     """Compare the counts with the gradient of the real net, all of whose weights are 1."""
     pads = module.PADDINGS[padding]
-    both = pads if isinstance(pads, str) else (pads, pads)
-    conv = Conv(name="conv", inputs=("image",), filters=1, kernel=(3, 3), stride=(2, 2), padding=both)
-    net = Network(nodes=(Input(name="image", channels=1), conv), output="conv", features="conv")
-    expected = Counter(int(count) for count in measured_coverage(net, (side, side), "conv").ravel())
+    both = pads.upper() if isinstance(pads, str) else (pads, pads)
+    kernel = jnp.ones((1, 1, 3, 3))
+    read = jax.grad(lambda image: jax.lax.conv_general_dilated(image, kernel, (2, 2), both).sum())
+    expected = Counter(int(count) for count in np.asarray(read(jnp.zeros((1, 1, side, side)))).ravel())
     return module.counts(side, padding) == expected
 
 
@@ -217,6 +214,7 @@ def uneven():
     return judged(st2_coverage_uneven)
 
 
+@pytest.mark.slow
 def test_unevenness_is_qualified_seen_at_init_and_awaits_training(uneven):
     assert uneven.word == "inconclusive"
     assert part(uneven, "counts") == "qualified"
@@ -226,6 +224,7 @@ def test_unevenness_is_qualified_seen_at_init_and_awaits_training(uneven):
     assert "gradient after training" in uneven.reason
 
 
+@pytest.mark.slow
 def test_measured_gradient_energy_follows_the_counts(uneven):
     for name, predicted in zip(st2_coverage_uneven.LOTTERY, (4, 9, 25), strict=True):
         counts, energies = st2_coverage_uneven.at_init()[name]
@@ -237,11 +236,12 @@ def test_measured_gradient_energy_follows_the_counts(uneven):
         assert np.corrcoef(counts.ravel(), mean.ravel())[0, 1] > 0.95
 
 
+@pytest.mark.slow
 def test_nets_whose_stride_divides_their_kernel_do_not_pass_for_the_lottery(uneven):
     counts, _ = st2_coverage_uneven.at_init()["3x3, stride 2, 2 deep"]
     _, energies = st2_coverage_uneven.at_init()["4x4, stride 2, 2 deep"]
-    slopes = Slopes(values=tuple(log_slope(energy, counts) for energy in energies), what="slope")
-    assert Slope(above=0.25).conclude(slopes, None).word == "refuted"
+    slopes = st2_coverage_uneven.Slopes(values=tuple(log_slope(energy, counts) for energy in energies), what="slope")
+    assert st2_coverage_uneven.Slope(above=0.25).conclude(slopes, None).word == "refuted"
 
 
 def test_a_net_that_covers_evenly_turns_the_counts(monkeypatch):

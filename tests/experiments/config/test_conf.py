@@ -2,20 +2,25 @@
 
 import dataclasses
 import re
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import ConvNet
 from experiments.cli.errors import UsageError
-from experiments.config import resolve, schema
+from experiments.config import grid as grids
+from experiments.config import resolve, schema, sections
 from experiments.config.grid import CONF, grid
 from experiments.config.resolve import CHECKS
 
+Compose = Callable[..., grids.Grid]
 GROUPS = {
     group: sorted(path.stem for path in (CONF / group).glob("*.yaml"))
     for group in ("model", "data", "train", "scale", "tracker", "check")
@@ -41,9 +46,9 @@ def test_every_choice_composes_and_resolves(choice: str) -> None:
 
 
 @pytest.mark.parametrize("name", SWEEPS)
-@pytest.mark.parametrize("scale", GROUPS["scale"])
-def test_every_sweep_composes_at_every_scale(name: str, scale: str) -> None:
-    found = grid([f"+sweep={name}", f"scale={scale}"])
+@pytest.mark.parametrize("scale", ["smoke", "quick", pytest.param("full", marks=pytest.mark.slow)])
+def test_every_sweep_composes_at_every_scale(name: str, scale: str, composed: Compose) -> None:
+    found = composed(name, scale)
     sweep = found.settings.sweep
     assert sweep is not None
     assert found.settings.sweep_name == name
@@ -69,6 +74,75 @@ def test_a_swept_key_is_replaced_from_the_command_line() -> None:
     assert {point.arm.task.name for point in found.points} == {"vernier"}
 
 
+def test_the_scales_are_all_there() -> None:
+    assert GROUPS["scale"] == ["full", "quick", "smoke"]
+
+
+def chosen_files(name: str, scale: str) -> set[tuple[str, ...]]:
+    """Every choice of files that a sweep's jobs make."""
+    overrides = OverridesParser.create().parse_overrides([f"+sweep={name}", f"scale={scale}"])
+    base = grids._base(overrides)
+    jobs = grids._jobs(base, overrides)
+    every = (
+        OverridesParser.create().parse_overrides(grids._words(job)) for job in jobs + grids._check_jobs(jobs, base)
+    )
+    return {tuple(str(one.input_line) for one in job if grids._chooses_file(one)) for job in every}
+
+
+def differing(name: str, scale: str) -> list[tuple[str, ...]]:
+    """Choices of files of which the config that is put together is not what Hydra composes."""
+
+    def differs(choices: tuple[str, ...]) -> bool:
+        ours, hydras = sections.composed_files(CONF, choices), compose("config", list(choices))
+        kinds = [(OmegaConf.get_type(ours[key]), OmegaConf.get_type(hydras[key])) for key in hydras]
+        plain = [OmegaConf.to_container(one, resolve=False) for one in (ours, hydras)]
+        return plain[0] != plain[1] or any(one != other for one, other in kinds)
+
+    with grids._composing():
+        return [choices for choices in chosen_files(name, scale) if differs(choices)]
+
+
+SOME = ("difficulty", "stride_vs_pool")
+
+
+@pytest.mark.parametrize(
+    ("name", "scale"),
+    [*((name, "smoke") for name in SOME)]
+    + [pytest.param(name, scale, marks=pytest.mark.slow) for name in SWEEPS for scale in ("quick", "full")],
+)
+def test_configs_put_together_are_those_of_hydra(name: str, scale: str) -> None:
+    assert differing(name, scale) == []
+
+
+def test_a_section_of_another_file_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The twin."""
+    right = sections._section
+    wrong = {"digits12": "vernier", "positive": "sensitivity"}
+    monkeypatch.setattr(
+        sections, "_section", lambda folder, name: right(folder, wrong[name] if name in wrong else name)
+    )
+    monkeypatch.setattr(sections, "forget_changed", lambda conf: sections.composed_files.cache_clear())
+    found = differing("stride_vs_pool", "smoke")
+    sections.composed_files.cache_clear()
+    assert any("data=digits12" in choices for choices in found)
+
+
+@pytest.mark.parametrize("section", ["data: {side: 28}", "check: {name: none}", "data: null"])
+def test_a_sweep_that_writes_into_a_section_itself_is_composed_by_hydra(
+    section: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conf = tmp_path / "conf"
+    shutil.copytree(CONF, conf)
+    text = (conf / "sweep" / "pool_position.yaml").read_text()
+    (conf / "sweep" / "own.yaml").write_text(f"{text}\n{section}\n")
+    monkeypatch.setattr(grids, "CONF", conf)
+    choices = ("+sweep=own", "scale=smoke", "data=vernier", "check=positive")
+    with grids._composing():
+        assert sections._frame(choices[:2], ("data", "check")) is None
+        assert sections.composed_files(conf, choices) == compose("config", list(choices))
+        assert sections._frame(("+sweep=pool_position", "scale=smoke"), ("data", "check")) is not None
+
+
 def test_points_are_what_hydra_would_run() -> None:
     """The pre-flight composes the very jobs that the sweeper launches, in its order."""
     found = grid(["+sweep=pool_position", "scale=smoke"])
@@ -85,8 +159,8 @@ def test_no_config_can_run_code() -> None:
             assert "_target_" not in path.read_text(), path
 
 
-def test_checks_change_what_they_say() -> None:
-    found = grid(["+sweep=pool_position", "scale=smoke"])
+def test_checks_change_what_they_say(composed: Compose) -> None:
+    found = composed("pool_position", "smoke")
     reference = next(point.arm for point in found.points if point.level == "[2,4]")
     arms = {point.check: point.arm for point in found.checks}
     assert arms["positive"].net.pools == (0,)
@@ -108,8 +182,8 @@ def test_conf_lies_beside_the_package() -> None:
     assert Path("conf/config.yaml").resolve() == (CONF / "config.yaml").resolve()
 
 
-def test_named_arms_change_what_they_say_and_keep_the_rest() -> None:
-    found = grid(["+sweep=stride_vs_pool", "data=digits12"])
+def test_named_arms_change_what_they_say_and_keep_the_rest(composed: Compose) -> None:
+    found = composed("stride_vs_pool", "quick", "data=digits12")
     nets = {(point.level, point.match): point.arm.net for point in found.points}
     assert isinstance(reference := nets["max", "none"], ConvNet)
     assert nets["stride", "none"] == dataclasses.replace(reference, down="strided_conv")
@@ -118,8 +192,8 @@ def test_named_arms_change_what_they_say_and_keep_the_rest() -> None:
     assert max(matched.widths) > reference.width
 
 
-def test_named_arms_run_only_at_the_matches_and_on_the_tasks_they_name() -> None:
-    found = grid(["+sweep=stride_vs_pool", "data=digits12"])
+def test_named_arms_run_only_at_the_matches_and_on_the_tasks_they_name(composed: Compose) -> None:
+    found = composed("stride_vs_pool", "quick", "data=digits12")
     assert {point.match for point in found.points if point.level == "blur"} == {"none"}
     assert {point.match for point in found.points if point.level == "all_cnn"} == {"none", "macs"}
     elsewhere = grid(["+sweep=stride_vs_pool", "data=digits12,vernier", "sweep.arms.blur.tasks=[vernier]"])

@@ -3,15 +3,19 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cnnlab.spec.invalid import InvalidError
+from experiments import run
 from experiments.cli.errors import UsageError
 from experiments.config.grid import grid
 
 SWEEP = "+sweep=pool_position"
+Door = Callable[..., Any]
 
 WRONG = {
     # command line: what the line must name
@@ -71,7 +75,7 @@ def test_a_mistake_is_one_line_that_says_what_would_be_valid(arguments: tuple[st
     assert "_schema" not in line
 
 
-def door(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def process(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "CNNLAB_RESULTS": str(folder / "results"), "CNNLAB_CACHE": str(folder / "cache")}
     return subprocess.run(
         [sys.executable, "-m", "experiments.run", *arguments],
@@ -86,8 +90,19 @@ def door(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     "arguments", [("model.activation=rleu",), (SWEEP, "scale=smoke", "model.pools=[2,4],[9,9]"), ("+model.widht=8",)]
 )
-def test_the_door_exits_with_two_and_writes_nothing(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    done = door(*arguments, folder=tmp_path)
+def test_a_command_with_a_mistake_exits_with_two_and_writes_nothing(
+    arguments: tuple[str, ...], tmp_path: Path, door: Door
+) -> None:
+    done = door(run.main, *arguments)
+    assert done.code == 2, done.err
+    assert len(done.err.strip().splitlines()) == 1
+    assert done.err.startswith("error: ")
+    assert done.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_with_a_mistake_exits_with_two_and_one_line(tmp_path: Path) -> None:
+    done = process("model.activation=rleu", folder=tmp_path)
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert done.stderr.startswith("error: ")
@@ -95,12 +110,12 @@ def test_the_door_exits_with_two_and_writes_nothing(arguments: tuple[str, ...], 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_our_own_convolutions_need_a_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_our_own_convolutions_need_a_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, door: Door) -> None:
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     monkeypatch.delenv("CXX", raising=False)
-    done = door("convolutions=native", folder=tmp_path)
-    assert done.returncode == 2, done.stderr
-    assert done.stderr == (
+    done = door(run.main, "convolutions=native")
+    assert done.code == 2, done.err
+    assert done.err == (
         "error: convolutions=native is not valid: no C++ compiler is installed (c++, g++, clang++; CXX may name"
         " another); choose xla\n"
     )
@@ -108,9 +123,9 @@ def test_our_own_convolutions_need_a_compiler(tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_question_is_answered_and_nothing_written(tmp_path: Path) -> None:
-    done = door(SWEEP, "scale=smoke", "--cfg", "job", folder=tmp_path)
+    done = process(SWEEP, "scale=smoke", "--cfg", "job", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "question: Where should the two max-pools" in done.stdout
-    done = door("--help", folder=tmp_path)
+    done = process("--help", folder=tmp_path)
     assert "python -m experiments.run +sweep=pool_position" in done.stdout
     assert list(tmp_path.iterdir()) == []

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from cnnlab.geometry.graph_json import read
 from cnnlab.probes import agreement
-from cnnlab.probes.sight import Seen
+from cnnlab.probes.sight import MeasuredField
+from experiments.cli.command import ExitCode
 from experiments.geometry import __main__ as geometry
-from experiments.geometry import main
 
 ROOT = Path(__file__).parents[3]
 CASES = {
@@ -30,10 +30,14 @@ KEYS = {"rf", "effective_stride", "effective_padding", "output_size", "params", 
 
 
 def door(*arguments: str) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main(list(arguments))
+    """Exit code, stdout and stderr. No fixture, since generated files come in by it too."""
+    out, err, before = io.StringIO(), io.StringIO(), sys.argv
+    sys.argv = ["geometry", *arguments]
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = geometry.main()
+    finally:
+        sys.argv = before
     return code, out.getvalue(), err.getvalue()
 
 
@@ -471,9 +475,11 @@ def test_gradients_give_a_second_opinion_and_a_wrong_formula_is_told(monkeypatch
     code, out, _ = door("model=tiny_vgg", "size=32", "--measure", "conv3")
     assert code == 0
     assert "formula and gradient agree on 1 layers" in out
-    monkeypatch.setattr(agreement, "_formulas", lambda *_: {"conv3": Seen(rf=(9, 9), stride=(2, 2), padding=(0, 0))})
+    monkeypatch.setattr(
+        agreement, "_formulas", lambda *_: {"conv3": MeasuredField(rf=(9, 9), stride=(2, 2), padding=(0, 0))}
+    )
     code, out, _ = door("model=tiny_vgg", "size=32", "--measure", "conv3")
-    assert code == geometry.DISAGREES
+    assert code == ExitCode.FAILED
     assert "disagree: conv3" in out
 
 
@@ -585,5 +591,5 @@ def test_the_command_itself_prints_json_and_needs_no_jax_for_a_graph(tmp_path: P
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["nodes"]["conv"]["macs"] == 64 * 108
-    assert "usage: python -m experiments.geometry" in geometry.parser().format_help()
-    assert "examples:" in geometry.parser().format_help()
+    assert "usage: python -m experiments.geometry" in geometry.command_line().format_help()
+    assert "examples:" in geometry.command_line().format_help()

@@ -9,21 +9,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from experiments.analysis.published import lying_in
 
 from cnnlab.data import MissingDataError
 from cnnlab.records import Store
 from cnnlab.spec.net import ConvNet
 from cnnlab.spec.record import OWN, Record
-from cnnlab.training.schedule import recorded
+from cnnlab.training.schedule import log_spaced_steps
 from experiments.analysis.metrics import gradient_decay
 from experiments.analysis.results import SweepResults, view
+from experiments.analysis.selection import relocated
 from experiments.analysis.verdicts import pairwise_effects
 from experiments.config.grid import Grid, grid
 from experiments.config.resolve import Point
 from experiments.reports import figures as sweep_figures
 from experiments.reports.figures import (
-    Lacking,
+    LackingRecordsError,
     even_kernels,
     gradient_norms,
     pixel_lottery,
@@ -73,7 +73,7 @@ def stored(
     for point in plan(sweep).points:
         record = dataclasses.replace(plant(point, level(point), noise=0.001), probes=probes(point))
         store.write(with_histories(record) if histories else record, {})
-    return view(lying_in(plan(sweep), results))
+    return view(relocated(plan(sweep), results))
 
 
 def accuracy(point: Point) -> float:
@@ -139,7 +139,7 @@ def test_records_without_histories_give_no_picture_and_are_named(
 
 @pytest.mark.parametrize("sweep", [GRADIENTS, PLACES, POOLS, LOTTERY, STRIDES, KERNELS])
 def test_without_any_record_there_is_no_picture(sweep: str, tmp_path: Path) -> None:
-    line = sweep_figures.draw(view(lying_in(plan(sweep), tmp_path)), tmp_path)
+    line = sweep_figures.draw(view(relocated(plan(sweep), tmp_path)), tmp_path)
     assert line.startswith(f"no picture of {sweep}: no arm has a record")
     assert list(tmp_path.iterdir()) == []
 
@@ -176,7 +176,7 @@ def test_columns_are_steps_and_accuracies_stand_above(gradients: SweepResults) -
     cell = gradients.cells[1]
     axes = shown(gradients)["sigmoid, 16 layers"]
     arm = cell.point.arm
-    steps = recorded(math.ceil(arm.task.train_images / arm.recipe.batch_size) * arm.recipe.epochs)
+    steps = log_spaced_steps(math.ceil(arm.task.train_images / arm.recipe.batch_size) * arm.recipe.epochs)
     assert [text.get_text() for text in axes.get_xticklabels()] == [str(steps[at]) for at in (0, 2, 3)]
     mean = 100 * sum(cell.sample(OWN).values) / 2
     assert axes.get_title().splitlines()[1] == f"{mean:.1f} %"
@@ -291,7 +291,7 @@ def test_differences_need_the_reference(tmp_path: Path, plant: Plant) -> None:
     gone = tuple(
         dataclasses.replace(cell, records=()) if now.is_reference(cell.point.level) else cell for cell in now.cells
     )
-    with pytest.raises(Lacking, match="the reference has no record on digits12"):
+    with pytest.raises(LackingRecordsError, match="the reference has no record on digits12"):
         pool_position.figure(dataclasses.replace(now, cells=gone))
 
 
@@ -344,7 +344,7 @@ def test_tasks_of_large_images_are_left_out(
 ) -> None:
     now, _ = nonlinear
     monkeypatch.setattr(pooling_is_activation, "MOST", 143)
-    with pytest.raises(Lacking, match="images of at most 143 numbers"):
+    with pytest.raises(LackingRecordsError, match="images of at most 143 numbers"):
         pooling_is_activation.dots(now)
 
 
@@ -456,7 +456,7 @@ def test_a_waterfall_of_swapped_sides_is_another(tmp_path: Path, plant: Plant) -
 
 
 def test_records_without_probes_have_no_waterfall(tmp_path: Path, plant: Plant) -> None:
-    with pytest.raises(Lacking, match="no arm has a record of a trained member's probes"):
+    with pytest.raises(LackingRecordsError, match="no arm has a record of a trained member's probes"):
         stride_vs_pool.figure(stored(tmp_path, plant, STRIDES, accuracy))
 
 
@@ -467,7 +467,7 @@ def test_without_the_tasks_data_there_is_no_lottery(lottery: SweepResults, monke
         raise MissingDataError("digits12", "is not prepared")
 
     monkeypatch.setattr(pixel_lottery, "dataset", missing)
-    with pytest.raises(Lacking, match="data=digits12 is not prepared"):
+    with pytest.raises(LackingRecordsError, match="data=digits12 is not prepared"):
         pixel_lottery.figure(lottery)
 
 

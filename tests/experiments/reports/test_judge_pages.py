@@ -16,7 +16,7 @@ from cnnlab.records import Store
 from cnnlab.spec.record import PROTOCOL, Record
 from cnnlab.spec.verdict import Verdict
 from experiments import judge
-from experiments.analysis import scope, verdicts
+from experiments.analysis import evidence, verdicts
 from experiments.analysis.results import SweepResults, view
 from experiments.claims.registry import claims, register
 from experiments.config.grid import Grid, grid
@@ -58,7 +58,7 @@ def seen(store: Store) -> SweepResults:
 
 
 def printed(call: Callable[[Console], object]) -> str:
-    console = Console(file=io.StringIO(), width=200, highlight=False)
+    console = Console(file=io.StringIO(), width=200, highlight=False, markup=False)
     call(console)
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
@@ -72,7 +72,7 @@ def test_noise_page_finds_every_copy_and_says_how_far_it_lies(tmp_path: Path, pl
     assert said.count("d6w16-max2_4-relu") >= 2
     for task in ("digits12", "offset_px 1", "offset_px 3"):
         assert task in said
-    assert f"{verdicts.family().claims} claims" in said
+    assert f"{verdicts.registered_family().claims} claims" in said
     assert "McNemar" in said
     assert (tmp_path / "claims" / "noise.png").is_file()
 
@@ -175,12 +175,12 @@ def test_an_arm_without_a_record_takes_its_specifications_away(tmp_path: Path, p
 def test_the_curve_is_written_drawn_and_printed(tmp_path: Path, plant: Plant) -> None:
     there = {"pool_position": seen(stored(tmp_path, plant))}
     said = printed(lambda console: specification_curve.page([CLAIM], there, tmp_path, console, as_json=False))
-    with (tmp_path / f"{CLAIM}-specification_curve.csv").open() as file:
+    with (tmp_path / f"{CLAIM}-curve.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == COUNT
     assert {"contrast", "task", "matched", "learning rate", "net", "difference", "low", "high", "call"} <= set(rows[0])
     assert all(float(row["low"]) <= float(row["difference"]) <= float(row["high"]) for row in rows)
-    assert (tmp_path / f"{CLAIM}-specification_curve.png").stat().st_size > 10_000
+    assert (tmp_path / f"{CLAIM}-curve.png").stat().st_size > 10_000
     assert "no test is made of their number" in said
 
 
@@ -202,7 +202,7 @@ def test_headlines_are_claims_that_rest_on_training() -> None:
 
 
 def reach(store: Store) -> str:
-    found = scope.scope(claims()[CLAIM], {"pool_position": seen(store)})
+    found = evidence.scope(claims()[CLAIM], {"pool_position": seen(store)})
     assert found is not None
     return found
 
@@ -213,7 +213,7 @@ def test_the_scope_is_computed_from_the_arms(tmp_path: Path, plant: Plant) -> No
     for part in ("at most 12x12 px", f"6 convolutions of {widest} channels", "no normalisation", "Adam", "12 members"):
         assert part in found
     assert "digits12, vernier" in found
-    assert scope.scope(claims()[CLAIM], {}) is None
+    assert evidence.scope(claims()[CLAIM], {}) is None
 
 
 @pytest.mark.parametrize(
@@ -230,23 +230,23 @@ def test_another_arm_widens_the_scope(
 ) -> None:
     """The twin of a scope that is written instead of computed."""
     cells = seen(stored(tmp_path, plant)).cells
-    assert says not in scope.line(cells)
+    assert says not in evidence.scope_line(cells)
     arm = cells[0].point.arm
     other = dataclasses.replace(arm, **{part: dataclasses.replace(getattr(arm, part), **change)})  # type: ignore[arg-type]
     changed = dataclasses.replace(cells[0], point=dataclasses.replace(cells[0].point, arm=other))
-    assert says in scope.line((changed, *cells[1:]))
+    assert says in evidence.scope_line((changed, *cells[1:]))
 
 
 def judged(store: Store) -> Verdict:
-    return verdicts.verdicts([CLAIM], {"pool_position": seen(store)}, store.root.parent)[CLAIM]
+    return verdicts.judge_claims([CLAIM], {"pool_position": seen(store)}, store.root.parent)[CLAIM]
 
 
 def test_a_row_for_machines_has_its_keys_and_the_scope(tmp_path: Path, plant: Plant) -> None:
-    row = judge.as_data(register()[CLAIM], judged(stored(tmp_path, plant)))
+    row = claim_page.verdict_data(register()[CLAIM], judged(stored(tmp_path, plant)))
     assert set(row) == KEYS
     assert row["evidence"]["scope"] == reach(Store(tmp_path / "runs"))
     assert json.loads(json.dumps(row, allow_nan=False)) == row
-    bare = judge.as_data(register()[CLAIM], verdicts.verdicts([CLAIM], {}, tmp_path)[CLAIM])
+    bare = claim_page.verdict_data(register()[CLAIM], verdicts.judge_claims([CLAIM], {}, tmp_path)[CLAIM])
     assert set(bare) == KEYS
     assert "scope" not in bare["evidence"]
 
@@ -255,7 +255,8 @@ def test_the_page_prints_scope_family_contrasts_and_what_decides_nothing(tmp_pat
     verdict = judged(stored(tmp_path, plant))
     said = printed(lambda console: claim_page.claim(register()[CLAIM], verdict, None, console))
     assert verdict.word == "supported"
-    for part in ("scope", f"m = {verdicts.family().claims}", "sign-flip", "BCa", "found with", "two or three against"):
+    family = f"m = {verdicts.registered_family().claims}"
+    for part in ("scope", family, "sign-flip", "BCa", "found with", "two or three against"):
         assert part in said
 
 

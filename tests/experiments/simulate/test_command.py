@@ -2,20 +2,23 @@
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cnnlab.inference.simulation import verdicts
 from experiments.simulate import __main__ as simulate
 from experiments.simulate import rates
-from experiments.simulate.rates import Found, Relation, Row, find, rows
+from experiments.simulate.rates import FoundRate, PredictedRate, Relation, find, rows
 
+Door = Callable[..., Any]
 QUICK = ("R-DIR v2: digits12", "Parts of the rules")
 
 
-def row(predicted: float | None, relation: Relation = "about", places: int = 0, successes: int = 50) -> Found:
-    made = Row(
+def row(predicted: float | None, relation: Relation = "about", places: int = 0, successes: int = 50) -> FoundRate:
+    made = PredictedRate(
         group="g", what="w", count=lambda n: (successes, n), predicted=predicted, places=places, relation=relation
     )
     return find(made, 1000)
@@ -86,9 +89,10 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simulate, "scenarios", lambda: rates.scenarios()[:2])
 
 
-def test_the_door_writes_a_table_and_a_figure(tmp_path: Path, short: None, capsys: pytest.CaptureFixture[str]) -> None:
-    assert simulate.main(["--replications", "200", f"results={tmp_path}"]) == 0
-    said = capsys.readouterr().out
+def test_the_door_writes_a_table_and_a_figure(tmp_path: Path, short: None, door: Door) -> None:
+    ended = door(simulate.main, "--replications", "200", f"results={tmp_path}")
+    assert ended.code == 0
+    said = ended.out
     assert "predictions agree" in said
     assert "50 of 50 alike" in said
     with (tmp_path / "simulation" / "rates.csv").open() as file:
@@ -99,14 +103,16 @@ def test_the_door_writes_a_table_and_a_figure(tmp_path: Path, short: None, capsy
 
 
 def test_arrays_that_differ_from_the_rule_code_fail_the_door(
-    tmp_path: Path, short: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, short: None, monkeypatch: pytest.MonkeyPatch, door: Door
 ) -> None:
     monkeypatch.setattr(verdicts, "_carries", lambda winners, real, mechanism: winners.any(axis=0))
-    assert simulate.main(["--replications", "150", "--json", f"results={tmp_path}"]) == 1
-    assert len(json.loads(capsys.readouterr().out)) == len(simulate.rows())
+    ended = door(simulate.main, "--replications", "150", "--json", f"results={tmp_path}")
+    assert ended.code == 1
+    assert len(json.loads(ended.out)) == len(simulate.rows())
 
 
-def test_too_few_replications_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert simulate.main(["--replications", "5", f"results={tmp_path}"]) == 2
-    assert "at least 100" in capsys.readouterr().err
+def test_too_few_replications_are_one_line(tmp_path: Path, door: Door) -> None:
+    ended = door(simulate.main, "--replications", "5", f"results={tmp_path}")
+    assert ended.code == 2
+    assert "at least 100" in ended.err
     assert list(tmp_path.iterdir()) == []

@@ -20,18 +20,19 @@ from rich.console import Console
 from cnnlab.inference.family import Case, Family, judge
 from cnnlab.inference.rules.cost import Cost, Everywhere, Timings
 from cnnlab.inference.rules.exact import Exact
-from cnnlab.inference.rules.powers_of_two import PowersOfTwo
 from cnnlab.records import RecordError
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.verdict import Verdict
 from experiments import cost
-from experiments.analysis import published, verdicts
+from experiments.analysis.verdicts import judge_claims
 from experiments.claims.activations import relu_cheap
 from experiments.claims.base import Claim, Timed
 from experiments.claims.pointwise import pw_cheaper
 from experiments.claims.remember import ch_pow2_gpu
 from experiments.claims.strides import st_saves_memory
+from experiments.cli.command import ExitCode
 from experiments.cli.errors import UsageError
+from experiments.paths import published
 from experiments.timing import timings
 from experiments.timing.stopwatch import SHORTEST, clock_for, interleaved
 from experiments.timing.timings import NotTimedError, TimingsError
@@ -203,21 +204,21 @@ def sixty_fours(width: int) -> float:
     [(powers, "supported"), (eights, "refuted"), (sixty_fours, "refuted"), (lambda _: 1.0, "refuted")],
 )
 def test_powers_of_two_are_told_from_their_divisors(speed: Callable[[int], float], word: str) -> None:
-    found = verdict_of(PowersOfTwo(), widths(speed))
+    found = verdict_of(ch_pow2_gpu.PowersOfTwo(), widths(speed))
     assert found.word == word
     assert (found.nearest_true is not None) == (word == "refuted")
 
 
 def test_a_planted_gain_is_found_at_its_size_and_noise_leaves_it_open() -> None:
-    found = verdict_of(PowersOfTwo(), widths(powers))
+    found = verdict_of(ch_pow2_gpu.PowersOfTwo(), widths(powers))
     assert found.number is not None
     assert found.number.value == pytest.approx(-20, abs=2)
-    assert verdict_of(PowersOfTwo(), widths(powers, noise=0.5)).word == "inconclusive"
+    assert verdict_of(ch_pow2_gpu.PowersOfTwo(), widths(powers, noise=0.5)).word == "inconclusive"
 
 
 def test_without_the_trend_narrow_layers_would_pass_for_powers_of_two() -> None:
     """Powers of two crowd among narrow widths: what is true of narrow layers must not be counted for them."""
-    found = verdict_of(PowersOfTwo(), widths(lambda _: 1.0, noise=0.0))
+    found = verdict_of(ch_pow2_gpu.PowersOfTwo(), widths(lambda _: 1.0, noise=0.0))
     assert found.number is not None
     narrow = {name: cell for name, cell in widths(lambda _: 1.0).items() if name in ("16", "32", "64", "128", "256")}
     naive = float(np.median([cell.dear[0] / int(name) ** 2 for name, cell in narrow.items()]))
@@ -229,7 +230,7 @@ def test_without_the_trend_narrow_layers_would_pass_for_powers_of_two() -> None:
 def test_widths_too_few_for_the_regression_are_refused() -> None:
     few = {name: cell for name, cell in widths(powers).items() if name in ("16", "32", "64", "128")}
     with pytest.raises(InvalidError, match="widths"):
-        verdict_of(PowersOfTwo(), few)
+        verdict_of(ch_pow2_gpu.PowersOfTwo(), few)
 
 
 # Timings on disk.
@@ -314,7 +315,7 @@ def test_devices_are_never_pooled_and_this_one_comes_first(tmp_path: Path) -> No
 
 def test_the_working_folder_comes_before_what_is_published_but_not_before_this_device(tmp_path: Path) -> None:
     work = tmp_path / "work"
-    timings.write(made(device=here(), dear=3.0), published.root())
+    timings.write(made(device=here(), dear=3.0), published())
     assert timings.kept("pw-cheaper", work, "time")["a"].dear == around(3.0, 1)
     timings.write(made(device="GPU a stranger", dear=2.0), work)
     assert timings.kept("pw-cheaper", work, "time")["a"].device == here()
@@ -355,7 +356,7 @@ def test_the_door_keeps_what_it_timed_and_judges_it(
 
 def test_sides_exchanged_refute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     door(monkeypatch, tmp_path, "pw-cheaper", "relu-cheap", reverse=True)
-    found = verdicts.verdicts(["pw-cheaper", "relu-cheap"], {}, tmp_path)
+    found = judge_claims(["pw-cheaper", "relu-cheap"], {}, tmp_path)
     assert {verdict.word for verdict in found.values()} == {"refuted"}
     assert all("reversed" in verdict.reason for verdict in found.values())
 
@@ -363,7 +364,7 @@ def test_sides_exchanged_refute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 def test_what_needs_a_gpu_is_skipped_and_asked_for_by_name_it_is_not_done(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert door(monkeypatch, tmp_path, "ch-pow2-gpu") == cost.FAILED
+    assert door(monkeypatch, tmp_path, "ch-pow2-gpu") == ExitCode.FAILED
     assert "ch-pow2-gpu: skipped, needs a GPU" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setattr(cost, "timed_claims", lambda: ("relu-cheap", "ch-pow2-gpu"))
@@ -373,7 +374,7 @@ def test_what_needs_a_gpu_is_skipped_and_asked_for_by_name_it_is_not_done(
 
 def test_nothing_timed_is_untested_with_the_way_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(timings, "accelerator", lambda: "cpu")
-    found = verdicts.verdicts(["ch-pow2-gpu", "relu-cheap"], {}, tmp_path)
+    found = judge_claims(["ch-pow2-gpu", "relu-cheap"], {}, tmp_path)
     assert [verdict.word for verdict in found.values()] == ["untested", "untested"]
     assert "needs a GPU" in found["ch-pow2-gpu"].reason
     assert "python -m experiments.cost relu-cheap" in found["relu-cheap"].reason
@@ -387,7 +388,7 @@ def test_a_wrong_word_is_one_line_with_the_choices(
         ("rf-plus-two", "choose of"),
         ("--device=gpu", "no GPU"),
     ):
-        assert door(monkeypatch, tmp_path, word) == cost.MISTAKE
+        assert door(monkeypatch, tmp_path, word) == ExitCode.USAGE
         line = capsys.readouterr().err
         assert hint in line
         assert len(line.strip().splitlines()) == 1

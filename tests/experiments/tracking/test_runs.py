@@ -10,7 +10,7 @@ import pytest
 
 from cnnlab.records import Store
 from cnnlab.spec.arm import plain
-from cnnlab.training.workers import Outcome
+from cnnlab.training.workers import ArmOutcome
 from experiments import run
 from experiments.analysis.selection import relocated
 from experiments.claims.registry import claims_fed_by
@@ -138,10 +138,10 @@ def test_an_arm_that_fails_before_good_ones_leaves_nothing_in_theirs(
 ) -> None:
     by_name = {f"{point.arm.key}/0": plant(point, mean) for point, mean in zip(plan.points, MEANS, strict=True)}
 
-    def outcomes(trainings: Sequence[tuple[str, Any]], done: Any) -> Iterator[Outcome]:
+    def outcomes(trainings: Sequence[tuple[str, Any]], done: Any) -> Iterator[ArmOutcome]:
         for place, (name, _) in enumerate(trainings):
             lost = place == 0
-            yield Outcome(name=name, record=None if lost else by_name[name], failure="planted" if lost else None)
+            yield ArmOutcome(name=name, record=None if lost else by_name[name], failure="planted" if lost else None)
 
     elsewhere = relocated(plan, tmp_path)
     with Mirror(elsewhere.settings) as mirror, Session(elsewhere.settings, on_record=mirror.show_record) as session:

@@ -12,7 +12,7 @@ from cnnlab.data import Source
 from cnnlab.records import Store, lease
 from cnnlab.spec.record import Record
 from cnnlab.training.arm import Training
-from cnnlab.training.workers import Outcome, Plan, Pool
+from cnnlab.training.workers import ArmOutcome, WorkerPlan, WorkerPool
 from experiments.config.resolve import Point
 from experiments.training.work_queue import Name, WorkQueue
 
@@ -46,8 +46,10 @@ class Copy:
         yield
 
     def run(self) -> None:
-        plan = Plan(workers=1, backend="cpu", source=Source(cache_dir=self.store.root), compile_cache=self.store.root)
-        pool = Pool(plan)
+        plan = WorkerPlan(
+            workers=1, backend="cpu", source=Source(cache_dir=self.store.root), compile_cache=self.store.root
+        )
+        pool = WorkerPool(plan)
         pool._worker = lambda number: idle(pool)  # type: ignore[method-assign]
         with WorkQueue(self.store, tuple(self.points), self.said.append) as share:
             for outcome in pool.run(share.offers(self.begin, self.found.append)):
@@ -55,13 +57,13 @@ class Copy:
                 arm, _, block = outcome.name.rpartition("/")
                 share.release((arm, int(block)))
 
-    def end(self, outcome: Outcome) -> None:
+    def end(self, outcome: ArmOutcome) -> None:
         assert isinstance(outcome.record, Record)
         self.store.write(outcome.record, {})
         self.trained.append((outcome.record.arm, outcome.record.block))
 
 
-def idle(pool: Pool) -> "object":
+def idle(pool: WorkerPool) -> "object":
     """A worker that is never given anything: these arms ask for no work."""
 
     class Idle:

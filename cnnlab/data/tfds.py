@@ -1,0 +1,288 @@
+"""Datasets of TensorFlow Datasets (TFDS), read without TensorFlow; any task without a module of its own.
+
+Three ways in: prepared in `cache_dir` as array_record (parquet drops rows in TFDS 4.9.10, tfrecord needs TensorFlow
+to be read); from the files as published in `raw_dir`; over the network. Records are decoded once and kept, see
+`cnnlab.data.cache`. Whatever the way, the order is that of the records.
+"""
+
+import contextlib
+import difflib
+import importlib.util
+import io
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnlab.data import cache, connectivity, raw, registry
+from cnnlab.data.arrays import Dataset, MissingDataError, Source, from_pixels, require_fit, verified
+from cnnlab.data.cache import Stacked
+from cnnlab.spec.invalid import InvalidError, require
+from cnnlab.spec.task import Task
+
+PARTS = {"pool": "train", "test": "test"}
+"""Our words for the official splits."""
+
+IMBALANCE = 4.0
+"""A guess counts as 1 / classes: classes must not be further apart than this (svhn_cropped: 3.2, mnist: 1.3)."""
+
+BATCH = 1000
+"""Records decoded at once."""
+
+UNKNOWN = sys.maxsize
+
+RETRIES = 5
+"""Attempts at a download: pauses of 6 seconds in all. TFDS's own 10 take 205 seconds to give up."""
+
+NEEDED = "must be a TFDS dataset of square 8-bit images of one size with one class label"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What can be said of a dataset before it is loaded; `pool` is `UNKNOWN` where only preparing it would tell."""
+
+    side: int
+    channels: int
+    classes: int
+    pool: int
+
+
+def check(task: Task, source: Source) -> None:
+    """Raise `MissingDataError` or `InvalidError` unless the task's dataset can be loaded and fits; prepares nothing."""
+    _fit(task, facts(task.name, source))
+
+
+def load(task: Task, source: Source) -> Dataset:
+    """Return the official test split, and the official training split as pool."""
+    arrays = stacked(task.name, source)
+    _fit(task, _facts_of(arrays))
+    dataset = from_pixels((arrays.pool_images, arrays.pool_labels), (arrays.test_images, arrays.test_labels))
+    return verified(dataset, task, imbalance=IMBALANCE)
+
+
+def facts(name: str, source: Source) -> Facts:
+    """Say what is known of the dataset, having made sure that it can be had; see `check` for what is raised."""
+    arrays = cache.read(name, source.cache_dir)
+    if arrays is not None:
+        return _facts_of(arrays)
+    builder = _prepared(name, source)
+    if builder is not None:
+        _require_writable(source.cache_dir / name)
+        return _facts_in(builder.info, builder.info.splits["train"].num_examples)
+    stock = _stock(name)
+    with _described(name):
+        info = stock(data_dir=str(source.cache_dir), file_format="array_record").info
+    arranged = raw.layout(stock)
+    known = _facts_in(info, arranged.train_images if arranged else UNKNOWN)
+    _require_obtainable(stock, source)
+    return known
+
+
+def stacked(name: str, source: Source) -> Stacked:
+    """Return the dataset's arrays: from the kept file if there is one, else prepared, decoded and kept."""
+    arrays = cache.read(name, source.cache_dir)
+    if arrays is not None:
+        return arrays
+    builder = _prepared(name, source)
+    if builder is None:
+        stock = _stock(name)
+        _require_obtainable(stock, source)
+        _prepare(stock, source)
+        builder = _prepared(name, source)
+    arrays = _decoded(builder)
+    cache.write(arrays, name, source.cache_dir)
+    return arrays
+
+
+def _fit(task: Task, known: Facts) -> None:
+    require_fit(task, side=known.side, channels=known.channels, classes=known.classes, pool=known.pool)
+
+
+def _facts_of(arrays: Stacked) -> Facts:
+    pool, side, _, channels = arrays.pool_images.shape
+    return Facts(side=side, channels=channels, classes=int(arrays.classes), pool=pool)
+
+
+def _facts_in(info: Any, pool: int) -> Facts:
+    image, label = _keys(info)
+    side, _, channels = info.features[image].shape
+    return Facts(side=side, channels=channels, classes=info.features[label].num_classes, pool=pool)
+
+
+def _keys(info: Any) -> tuple[str, str]:
+    """Name the image and the label feature. Raises `InvalidError` unless it is classification of square images."""
+    import tensorflow_datasets as tfds
+
+    keys = info.supervised_keys
+    named = (
+        isinstance(keys, tuple)
+        and len(keys) == 2
+        and all(isinstance(key, str) and key in info.features for key in keys)
+    )
+    require(named, "data.name", info.name, NEEDED)
+    image, label = (info.features[key] for key in keys)
+    shape: Any = image.shape if isinstance(image, tfds.features.Tensor | tfds.features.Image) else ()
+    square = len(shape) == 3 and None not in shape and shape[0] == shape[1] and image.np_dtype == np.uint8
+    kinds = f"{type(image).__name__} and {type(label).__name__}"
+    single = isinstance(label, tfds.features.ClassLabel) and label.num_classes
+    require(square and single, "data.name", info.name, f"{NEEDED}; it has {kinds}, the images of shape {shape}")
+    return keys[0], keys[1]
+
+
+def _stock(name: str) -> Any:
+    """Find the TFDS builder class of that name. Raises `InvalidError`, with close matches, if there is none."""
+    import tensorflow_datasets as tfds
+
+    known = (*registry.names(), *tfds.list_builders(with_community_datasets=False))
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=5) or registry.names()
+        raise InvalidError(
+            "data.name", name, f"no such task and no such TFDS dataset; did you mean {', '.join(close)}?"
+        )
+    with _described(name):
+        return tfds.builder_cls(name)
+
+
+@contextlib.contextmanager
+def _described(name: str) -> Iterator[None]:
+    """Turn what some builders raise and print when they merely describe themselves into one line."""
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
+    except Exception as error:  # they want TensorFlow, h5py, a configuration, a file that is not there
+        raise MissingDataError(name, f"is a dataset that TFDS cannot even describe here ({_reason(error)})") from error
+
+
+def _reason(error: Exception) -> str:
+    return ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep TFDS from writing to stdout, from advice, and from progress bars where nobody watches."""
+    import tensorflow_datasets as tfds
+
+    if not sys.stderr.isatty():
+        tfds.disable_progress_bar()
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(sys.stderr if sys.stderr.isatty() else io.StringIO()):
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _prepared(name: str, source: Source) -> Any | None:
+    """Open the dataset as prepared in `cache_dir`; None if it is not there. `MissingDataError` if it is of no use."""
+    folder = source.cache_dir / name
+    if not folder.is_dir():
+        return None
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core import read_only_builder
+
+    try:
+        with _quiet():
+            builder = read_only_builder.builder_from_files(name, data_dir=str(source.cache_dir))
+    except Exception as error:  # whatever TFDS makes of a broken folder
+        if any(folder.glob("[0-9]*.*.*")):
+            raise MissingDataError(name, f"is only half prepared: delete {folder} and run again") from error
+        return None
+    kind = builder.info.file_format
+    if kind != tfds.core.FileFormat.ARRAY_RECORD:
+        how = f"is prepared in {builder.data_dir} as {kind.value}, and array_record is needed: choose another cache_dir"
+        raise MissingDataError(name, how)
+    for split in PARTS.values():
+        require(split in builder.info.splits, "data.name", name, f"has no official {split} split")
+        for file in builder.info.splits[split].filepaths:
+            if not Path(file).is_file():
+                raise MissingDataError(name, f"is only half prepared, {file} is missing: delete {folder} and run again")
+    return builder
+
+
+def _require_obtainable(stock: Any, source: Source) -> None:
+    """Raise unless the dataset can be prepared: from raw files if a folder of them is given, else over the network."""
+    name, arranged, files = stock.name, raw.layout(stock), raw.published(stock)
+    _require_writable(source.cache_dir)
+    missing = f"is not prepared in {source.cache_dir}"
+    if arranged is None and importlib.util.find_spec("tensorflow") is None:
+        call = f'tensorflow_datasets.builder("{name}", data_dir=DIR, file_format="array_record").download_and_prepare()'
+        how = f"{missing}, and only TensorFlow can prepare it: where it is installed, run {call}"
+        raise MissingDataError(name, f"{how}, then give data.cache_dir=DIR")
+    if arranged is not None and source.raw_dir is not None:
+        raw.found(stock, source.raw_dir)
+    elif not connectivity.reachable(file.url for file in files):
+        hint = raw.DEBIAN.get(name, f"holding {', '.join(file.name for file in files)}")
+        other = f", or give the raw files with data.raw_dir=DIR ({hint})" if arranged else ""
+        raise MissingDataError(name, f"{missing}, and there is no network: run once with a network{other}")
+
+
+def _require_writable(folder: Path) -> None:
+    exists = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    usable = exists.is_dir() and os.access(exists, os.W_OK)
+    require(usable, "data.cache_dir", folder, f"{exists} cannot be written to: choose another folder")
+
+
+def _prepare(stock: Any, source: Source) -> None:
+    """Prepare in a folder of one's own, then move it into place whole: killed at any instant, nothing half stays."""
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.download import downloader
+
+    downloader.MAX_RETRIES = RETRIES
+    arranged = raw.layout(stock)
+    files = raw.found(stock, source.raw_dir) if arranged and source.raw_dir else None
+    reader = raw.builder_class(stock, arranged, files) if arranged else stock
+    source.cache_dir.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".preparing-{stock.name}-", dir=source.cache_dir))
+    try:
+        builder = reader(data_dir=str(scratch), file_format="array_record")
+        config = tfds.download.DownloadConfig(try_download_gcs=False)
+        with _quiet():
+            builder.download_and_prepare(download_dir=str(source.cache_dir / "downloads"), download_config=config)
+        _move(Path(builder.data_dir), source.cache_dir / Path(builder.data_dir).relative_to(scratch))
+        default = Path(stock.name, ".config")  # which configuration is the default, of a dataset that has several
+        if (scratch / default).exists():
+            shutil.copytree(scratch / default, source.cache_dir / default, dirs_exist_ok=True)
+    except Exception as error:  # network gone, nonsense from a server, disk full
+        raise MissingDataError(stock.name, f"could not be prepared ({_reason(error)})") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _move(made: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        made.rename(target)
+    except OSError:
+        if not target.is_dir():  # else another process was quicker, with the same result
+            raise
+
+
+def _decoded(builder: Any) -> Stacked:
+    """Decode all records of both splits, in their order. Raises `MissingDataError` if one cannot be read."""
+    image, label = _keys(builder.info)
+    arrays: dict[str, Any] = {"classes": np.asarray(builder.info.features[label].num_classes, np.int32)}
+    for part, split in PARTS.items():
+        said = builder.info.splits[split].num_examples
+        try:
+            with _quiet():
+                records = builder.as_data_source(split=split)
+                rows = [
+                    (record[image], record[label])
+                    for start in range(0, said, BATCH)
+                    for record in records.__getitems__(range(start, min(start + BATCH, said)))
+                ]
+        except Exception as error:  # array_record raises what its C++ raises
+            how = f"cannot be read from {builder.data_dir}: delete that folder and run again"
+            raise MissingDataError(builder.name, how) from error
+        images, labels = zip(*rows, strict=True)
+        arrays |= {f"{part}_images": np.stack(images), f"{part}_labels": np.asarray(labels, np.int32)}
+    return Stacked(**arrays)

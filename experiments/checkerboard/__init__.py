@@ -1,0 +1,1 @@
+"""`python -m experiments.checkerboard`: how much checkerboard an up-sampling leaves, before and after training."""

@@ -1,0 +1,185 @@
+"""Draw what a net's classes and channels respond to, beside an untrained control: `python -m experiments.features`."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from cnnlab.data import Source, check
+from cnnlab.files import json_text
+from cnnlab.probes.ascent.parametrise import DEFAULT, NAMES
+from cnnlab.records import Store
+from cnnlab.spec.arm import Arm
+from cnnlab.spec.record import Record
+from cnnlab.training.run import FIRST_EVALUATION_SEED
+from cnnlab.training.workers import ONE_THREAD, environment
+from experiments.analysis.selection import best_view, split
+from experiments.cli import signals
+from experiments.cli.command import ExitCode, command, parser
+from experiments.cli.console import terminal
+from experiments.cli.errors import UsageError, format_error
+from experiments.config.grid import grid
+from experiments.config.resolve import SCALES, XLA, Settings
+from experiments.paths import result_folders
+from experiments.reports import features as page
+from experiments.training import convolutions
+from experiments.training.feature_pictures import Asked, Features, chosen_layer, feature_pictures
+from experiments.training.provenance import convolutions as made_with
+
+SWEEP = "+sweep=pool_position"
+MEMBERS = 3
+DESCRIPTION = """\
+Pictures of what raises each class, and each channel of a layer, of one member of an arm (by default the reference of
+the sweep pool_position). Records keep no weights: the member is trained again from its record's seed and learning
+rate, and a line says whether its test accuracy equals the record's. Two more members read the class pictures.
+Beside every picture stands the same member's before its first step: an untrained net gives pictures of hidden units
+that pass the same gate. Pictures that are refused are grey tiles that say why. About a minute of one core for digits12.
+Prints a table, and writes features.csv, features.json and features.png to results/features/<arm>/."""
+EXAMPLES = """\
+examples:
+  python -m experiments.features                                      the reference of pool_position
+  python -m experiments.features model.activation=sigmoid             another arm, as for experiments.run
+  python -m experiments.features --layer act2 --parametrisation fourier
+  python -m experiments.features --seeds 1003,1004,1005 --starts 4    another member, other readers"""
+Draw = Callable[[Arm, Record | None, Asked, Source, Path | None], Features]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """An arm, its record if there is one, and where that lies."""
+
+    arm: Arm
+    record: Record | None
+    runs: Path | None
+    settings: Settings
+
+
+@command
+def main(draw: Draw | None = None) -> int:
+    """The door. Returns the exit code."""
+    asked = command_line().parse_intermixed_args()
+    chosen = choose(asked.words)
+    chosen_layer(chosen.arm, asked.layer)
+    wanted = Asked(
+        layer=asked.layer,
+        parametrisation=asked.parametrisation,
+        steps=at_least("--steps", asked.steps, 1),
+        starts=at_least("--starts", asked.starts, 2),
+        seeds=seeds(asked.seeds, chosen.record),
+    )
+    check(chosen.arm.task, chosen.settings.source)
+    console = terminal(sys.stderr) if asked.json else terminal()
+    library = None
+    if chosen.runs is not None and made_with(Store(chosen.runs).provenance(chosen.arm.key, 0)) != XLA:
+        library = convolutions.library(chosen.settings, chosen.settings.cache / "native", console)
+    console.print(f"record: {chosen.runs}" if chosen.runs else "no record of this arm: the recipe's learning rate")
+    try:
+        found = (draw or apart)(chosen.arm, chosen.record, wanted, chosen.settings.source, library)
+    except BrokenProcessPool as problem:
+        print(format_error(problem), file=sys.stderr)
+        return ExitCode.FAILED
+    paths = page.write(found, chosen.settings.results / "features" / found.arm)
+    if asked.json:
+        print(json_text(page.data(found), sort_keys=True))
+    else:
+        page.show(found, console)
+    for path in paths:
+        console.print(f"written: {path}", markup=False)
+    return ExitCode.DONE
+
+
+def command_line() -> argparse.ArgumentParser:
+    """The parser."""
+    made = parser("features", DESCRIPTION, EXAMPLES)
+    made.add_argument("words", nargs="*", metavar="key=value", help="the arm, as for experiments.run; results=FOLDER")
+    made.add_argument("--layer", default="", help="whose channels are drawn (default: the last map before the head)")
+    made.add_argument("--parametrisation", choices=NAMES, default=DEFAULT, help=f"default: {DEFAULT}")
+    made.add_argument("--steps", type=int, default=192, help="Adam steps (default: 192)")
+    made.add_argument("--starts", type=int, default=2, help="random beginnings of every picture (default: 2)")
+    made.add_argument("--seeds", help="members, such as 1000,1001,1002: the first is drawn, the others read")
+    made.add_argument("--json", action="store_true", help="print the numbers for machines instead of a table")
+    return made
+
+
+def choose(words: Sequence[str]) -> Chosen:
+    """The arm that a command line means, with its record from the user's own results or as published.
+
+    A sweep means its reference on its first task. Without a sweep, and without a key that changes the arm, it is that
+    of pool_position; else one arm, as for `experiments.run`, at the highest scale that has a record of it.
+
+    Raises:
+        UsageError, InvalidError, RecordError: as `experiments.config.grid.grid`, and for a record that is of no use.
+    """
+    asked, others = split(words)
+    results = [word for word in words if word.startswith("results=")]
+    sweep = [word for word in others if word.startswith("+sweep=")] or ([] if others else [SWEEP])
+    if not sweep:
+        return single(asked, others, results)
+    others = [word for word in others if word not in sweep]
+    settings = grid(["tracker=off", *results]).settings
+    name = sweep[0].removeprefix("+sweep=")
+    scales = [f"scale={scale}" for scale in asked]
+    best = best_view(name, [*others, *scales], result_folders(settings.results))
+    reference = None if best is None else best.reference(best.tasks()[0])
+    if best is None or reference is None:
+        plan = grid(["tracker=off", sweep[0], *others, *scales])
+        level = None if plan.settings.sweep is None else plan.settings.sweep.reference
+        arm = next((one.arm for one in plan.points if one.level == level), plan.points[0].arm)
+        return Chosen(arm=arm, record=None, runs=None, settings=settings)
+    record = reference.records[0]
+    return Chosen(arm=reference.point.arm, record=record, runs=best.settings.runs, settings=settings)
+
+
+def single(scales: Sequence[str], others: Sequence[str], results: Sequence[str]) -> Chosen:
+    """One arm, at the first scale and from the first folder that has its record."""
+    plans = [grid(["tracker=off", *others, *results, f"scale={scale}"]) for scale in scales or SCALES]
+    for plan in plans:
+        if len(plan.points) > 1:
+            raise UsageError(f"{' '.join(others)} names several arms: give one value a key")
+        arm = plan.points[0].arm
+        for folder in result_folders(plan.settings.results):
+            store = Store(folder / "runs")
+            if store.has(arm.key, 0):
+                return Chosen(arm=arm, record=store.read(arm.key, 0), runs=store.root, settings=plan.settings)
+    plan = grid(["tracker=off", *others, *results, *(f"scale={scale}" for scale in scales)])
+    return Chosen(arm=plan.points[0].arm, record=None, runs=None, settings=plan.settings)
+
+
+def seeds(asked: str | None, record: Record | None) -> tuple[int, ...]:
+    """The members to train. Raises UsageError where the record has not got one of them, and for fewer than three."""
+    there = range(FIRST_EVALUATION_SEED, FIRST_EVALUATION_SEED + MEMBERS) if record is None else record.members
+    if asked is None:
+        if len(there) < MEMBERS:
+            raise UsageError(f"the record has {len(there)} members, {MEMBERS} are needed: one is drawn, two read")
+        return tuple(there[:MEMBERS])
+    words = asked.split(",")
+    if not all(word.isdecimal() for word in words) or len(set(words)) < MEMBERS:
+        raise UsageError(
+            f"--seeds {asked} is not valid: give at least {MEMBERS} different seeds, such as 1000,1001,1002"
+        )
+    found = tuple(int(word) for word in words)
+    if record is not None and not set(found) <= set(record.members):
+        valid = f"{record.members[0]} to {record.members[-1]}"
+        raise UsageError(f"--seeds {asked} is not valid here: the record has the members {valid}")
+    return found
+
+
+def at_least(option: str, value: int, least: int) -> int:
+    """The value of an option. Raises UsageError where it is too small."""
+    if value < least:
+        raise UsageError(f"{option} {value} is not valid: it must be at least {least}")
+    return value
+
+
+def apart(arm: Arm, record: Record | None, asked: Asked, source: Source, library: Path | None) -> Features:
+    """Draw in a process of its own, on one thread of the CPU as a worker trains: else roundings differ."""
+    with environment(ONE_THREAD), ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(feature_pictures, arm, record, asked, source, library).result()
+
+
+if __name__ == "__main__":
+    signals.door(main, signals.STOPPED)
