@@ -5,7 +5,7 @@ import functools
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,9 @@ from cnnlab.training.workers import WorkerPool
 from cnnlab.zoo import native
 from cnnlab.zoo.lowering import network
 from experiments.claims.registry import claim_digests
-from experiments.config.grid import Grid, grid
+from experiments.config.grid import Grid, first_point, grid
 from experiments.config.resolve import Point
-from experiments.training import convolutions, session
+from experiments.training import convolutions, session, suite_plan
 
 Compose = Callable[..., Grid]
 Plant = Callable[..., Record]
@@ -43,15 +43,59 @@ class Ended:
 
 
 @functools.cache
+def grid_of(words: tuple[str, ...]) -> Grid:
+    """The grid of a command line, composed once."""
+    return grid(list(words))
+
+
+@functools.cache
+def first_point_of(words: tuple[str, ...]) -> Point | None:
+    """The first point of a command line, composed once."""
+    return first_point(list(words))
+
+
+banks = functools.cache(suite_plan.banks)
+"""The sweeps by bank, read once."""
+
+
+def arms_of(words: Iterable[str]) -> tuple[str, ...]:
+    """What of a command line bears on arms, in an order of its own: of a key that is set twice the last counts."""
+    last = {word.partition("=")[0]: word for word in words}
+    return tuple(
+        last[key] for key in sorted(last) if key not in ("results", "cache", "force", "convolutions", "tracker")
+    )
+
+
+def compose_once(words: Sequence[str]) -> Grid:
+    """Stands for `grid` where commands are called again and again: it composes anew only if arms may be others."""
+    given = dict(word.split("=", 1) for word in words if "=" in word)
+    made = grid_of(arms_of(words))
+    places = {key: os.environ.get(f"CNNLAB_{key.upper()}", str(NOWHERE / key)) for key in ("results", "cache")} | given
+    settings = dataclasses.replace(
+        made.settings,
+        results=Path(places["results"]),
+        cache=Path(places["cache"]),
+        force=given.get("force", "").lower() == "true",
+        convolutions=given.get("convolutions", "auto"),
+        tracker=given.get("tracker", "offline"),
+    )
+    return dataclasses.replace(made, settings=settings)
+
+
+def first_point_once(words: Sequence[str]) -> Point | None:
+    """Stands for `first_point` in the same way."""
+    return first_point_of(arms_of(words))
+
+
+@functools.cache
 def composed_grid(sweep: str = "", scale: str = "quick", *overrides: str) -> Grid:
     """The grid of a sweep at a scale, composed once; no sweep where the name is empty.
 
     Its results and cache folders are not there, and there is no tracker, unless `overrides` say otherwise.
     """
     named = [f"+sweep={sweep}"] if sweep else []
-    given = {word.partition("=")[0] for word in overrides}
-    places = {"tracker": "off", "results": str(NOWHERE / "results"), "cache": str(NOWHERE / "cache")}
-    return grid([*named, f"scale={scale}", *(f"{key}={places[key]}" for key in places if key not in given), *overrides])
+    places = [f"results={NOWHERE / 'results'}", f"cache={NOWHERE / 'cache'}"]
+    return compose_once([*named, f"scale={scale}", "tracker=off", *places, *overrides])
 
 
 def record_of(
@@ -204,28 +248,7 @@ def train_nothing(patch: pytest.MonkeyPatch, training: Callable[..., Training] =
     patch.setattr(native, "build", lambda folder: folder / "native-0123.so")
 
 
-@functools.cache
-def grid_of(words: tuple[str, ...]) -> Grid:
-    """The grid of a command line, composed once."""
-    return grid(list(words))
-
-
-def compose_once(words: list[str]) -> Grid:
-    """Stands for `grid` where commands are called again and again: it composes anew only if arms may be others."""
-    own = ("results=", "cache=", "force=")
-    given = dict(word.split("=", 1) for word in words if word.startswith(own))
-    made = grid_of(tuple(word for word in words if not word.startswith(own)))
-    places = {key: os.environ.get(f"CNNLAB_{key.upper()}", str(NOWHERE / key)) for key in ("results", "cache")} | given
-    settings = dataclasses.replace(
-        made.settings,
-        results=Path(places["results"]),
-        cache=Path(places["cache"]),
-        force=given.get("force", "").lower() == "true",
-    )
-    return dataclasses.replace(made, settings=settings)
-
-
 @pytest.fixture
-def composed_once() -> Callable[[list[str]], Grid]:
+def composed_once() -> Callable[[Sequence[str]], Grid]:
     """A stand-in for `grid` that remembers what it composed."""
     return compose_once

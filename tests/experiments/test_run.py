@@ -23,12 +23,12 @@ from cnnlab.records import Store
 from cnnlab.zoo import native
 from experiments import run
 from experiments.cli.command import ExitCode
-from experiments.config.grid import Grid, grid
+from experiments.config.grid import Grid
 from experiments.tracking import images
 from experiments.tracking.workspace import ARM
 from experiments.training import convolutions, session
 
-from .conftest import Door, Ended, train_nothing
+from .conftest import Door, Ended, compose_once, train_nothing
 
 ROOT = Path(__file__).parents[2]
 TINY = ("+sweep=pool_position", "scale=smoke", "model.width=2", "scale.max_train_images=64", "scale.max_epochs=1")
@@ -195,7 +195,7 @@ def test_wandbs_runs_are_named_by_task_level_match_and_check_and_no_two_alike(sw
     assert sorted(one.run["display_name"] for one in arms) == sorted(
         f"digits12 {rest}" for rest in ("[0,4]", "[2,4]", "[2,6]", "[2,4] positive", "[2,4] sensitivity", "[2,4] a_a")
     )
-    assert told(arms, grid(list(TINY))) == []
+    assert told(arms, compose_once(list(TINY))) == []
 
 
 TWO_SETTINGS = ("+sweep=pool_position", "scale=smoke", "data=digits12,digits12_noisy", "model.pools=[0,4],[2,4]")
@@ -203,13 +203,13 @@ TWO_SETTINGS = ("+sweep=pool_position", "scale=smoke", "data=digits12,digits12_n
 
 def unnamed(words: list[str]) -> Grid:
     """The fault: points that know neither their level nor the file of their task."""
-    made = grid(words)
+    made = compose_once(words)
     points = tuple(dataclasses.replace(point, level="", data="") for point in made.points)
     checks = tuple(dataclasses.replace(point, level="", data="") for point in made.checks)
     return dataclasses.replace(made, points=points, checks=checks)
 
 
-@pytest.mark.parametrize("compose", [grid, unnamed])
+@pytest.mark.parametrize("compose", [compose_once, unnamed])
 def test_points_made_without_level_and_data_are_noticed(
     compose: Callable[[list[str]], Grid],
     door: Door,
@@ -224,8 +224,8 @@ def test_points_made_without_level_and_data_are_noticed(
     monkeypatch.setattr(images, "of_arm", lambda *_: {})
     monkeypatch.setattr(run.sweep_report, "finish", lambda *_: None)
     assert door(run.main, *TWO_SETTINGS, "tracker=offline").code == 0
-    wrong = told(shown_arms(tmp_path / "results", inspect), grid(list(TWO_SETTINGS)))
-    if compose is grid:
+    wrong = told(shown_arms(tmp_path / "results", inspect), compose_once(list(TWO_SETTINGS)))
+    if compose is compose_once:
         assert wrong == []
     else:
         assert "named digits12 sensitivity, not digits12_noisy [2,4] sensitivity" in wrong

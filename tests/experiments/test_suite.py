@@ -27,7 +27,7 @@ from experiments.training import convolutions, estimate, provenance, session, su
 from experiments.training.estimate import Pace
 from experiments.training.suite_plan import CONTROL, Plan, Stage, named
 
-from .conftest import Compose, Door, Ended
+from .conftest import Compose, Door, Ended, banks
 
 TINY = ("scale=smoke", "model.width=2", "scale.max_train_images=64", "scale.max_epochs=1", "tracker=off")
 SOME = ("pool_position", "relu_at_zero", "linear_depth")
@@ -229,6 +229,7 @@ def opened(
 ) -> Suite:
     """The command with a training that takes no time; it judges two claims and draws nothing."""
     monkeypatch.setattr(suite_plan, "grid", composed_once)
+    monkeypatch.setattr(suite_plan, "banks", banks)
     fed = {"mp-after-two-convs", "mp-after-features"}
     entries = {name: entry for name, entry in suite_report.register().items() if name in fed}
     feeds = {"pool_position": tuple(entries)}
@@ -276,10 +277,9 @@ def test_the_same_convolutions_train_every_stage_and_the_second_look(
         return tuple(dataclasses.replace(cell.point, block=1) for cell in sweep.cells)
 
     monkeypatch.setattr(suite_train, "undecided_points", all_open)
-    assert opened("only=relu_at_zero", *TINY, "scale.looks=2", "scale.blocks=[2,2]").code == 0
+    assert opened(*ASKED, "scale.looks=2", "scale.blocks=[2,2]").code == 0
     store = Store(opened.results / "runs")
     assert {block for _, block in store.names()} == {0, 1}
-    assert opened(*ASKED, "scale.blocks=[2,2]").code == 0
     assert {provenance.convolutions(store.provenance(*name)) for name in store.names()} == {"native-0123"}
 
 
@@ -296,7 +296,7 @@ def test_our_own_convolutions_that_cannot_be_had_are_one_line_and_nothing_is_wri
 def test_a_suite_over_records_of_both_kinds_goes_on(opened: Suite) -> None:
     """It refuses nothing: what was made with XLA's convolutions counts beside what is made with our own."""
     assert opened("only=relu_at_zero", *TINY, "convolutions=xla").code == 0
-    done = opened(*ASKED, "convolutions=auto")
+    done = opened(*ASKED)
     assert (done.code, done.err, len(opened.trained)) == (0, "", 2)
     store = Store(opened.results / "runs")
     made = Counter(provenance.convolutions(store.provenance(*name)) for name in store.names())

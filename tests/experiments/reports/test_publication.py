@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import functools
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -24,7 +23,7 @@ from experiments.analysis.selection import MADE, best_view, relocated
 from experiments.analysis.verdicts import judge_claims
 from experiments.claims.registry import register
 from experiments.cli.errors import UsageError
-from experiments.config.grid import Grid, first_point
+from experiments.config.grid import Grid
 from experiments.config.resolve import Point
 from experiments.paths import result_folders
 from experiments.reports import literature, noise_floor, publication, specification_curve
@@ -33,7 +32,7 @@ from experiments.reports import sweep as sweep_report
 from experiments.reports.claim import verdict_data
 from experiments.training import suite_plan
 
-from ..conftest import Compose, Door, Plant, compose_once, composed_grid
+from ..conftest import Compose, Door, Plant, banks, compose_once, composed_grid, first_point_once
 
 SWEEP, POOLS, CLAIM = "gradient_norms", "pooling_is_activation", "tanh-same"
 WORDS = ("data=digits12", "tracker=off")
@@ -44,9 +43,6 @@ DECADES = {"sigmoid": -0.6, "tanh": -0.02, "relu": 0.0}
 
 def plan(sweep: str = SWEEP) -> Grid:
     return composed_grid(sweep, "quick", "data=digits12")
-
-
-first_point_once = functools.cache(lambda words: first_point(list(words)))
 
 
 def accuracy(point: Point) -> float:
@@ -65,8 +61,8 @@ def accuracy(point: Point) -> float:
     return named[point.level] if point.level in named else 0.92
 
 
-def with_histories(record: Record, kind: str) -> Record:
-    """The record with gradients that decay as planted, and a statistic that nothing reads."""
+def with_histories(record: Record, kind: str, unread: int = 1) -> Record:
+    """The record with gradients that decay as planted, and a statistic of so many numbers that nothing reads."""
     draw = np.random.default_rng(len(record.arm))
     sites = gradient_decay.activations(record)
     histories = []
@@ -75,19 +71,24 @@ def with_histories(record: Record, kind: str) -> Record:
         stats: dict[str, Any] = {
             f"activation_grad_norm/{site}": [10 ** (rate * (len(sites) - place))] for place, site in enumerate(sites)
         }
-        stats["log2_histogram/conv1/kernel"] = [draw.integers(0, 99, 2000).tolist()]
+        stats["log2_histogram/conv1/kernel"] = [draw.integers(0, 99, unread).tolist()]
         histories.append({"images_seen": [0], "loss/train": [2.3], "stats": stats})
     return dataclasses.replace(record, histories=tuple(histories))
 
 
 def stored(
-    results: Path, plant: Plant, sweep: str = SWEEP, level: Callable[[Point], float] = accuracy, **facts: str
+    results: Path,
+    plant: Plant,
+    sweep: str = SWEEP,
+    level: Callable[[Point], float] = accuracy,
+    unread: int = 1,
+    **facts: str,
 ) -> Path:
     """A results folder with a record of every arm of a sweep, and further facts in their provenance."""
     store = Store(results / "runs")
     for point in (*plan(sweep).points, *plan(sweep).checks):
         kind = "" if point.check != "none" else point.level.split("_")[0]
-        record = with_histories(plant(point, level(point)), kind)
+        record = with_histories(plant(point, level(point)), kind, unread)
         store.write(record, {"host": "here", "pid": 7, "backend": "cpu", "python": "3", **facts})
     return results
 
@@ -115,7 +116,8 @@ def one_claim(patch: pytest.MonkeyPatch, root: Path) -> None:
     patch.setattr(sweep_report, "related", lambda sweep: ())
     for module in (selection, suite_plan):
         patch.setattr(module, "grid", compose_once)
-    patch.setattr(selection, "first_point", lambda words: first_point_once(tuple(words)))
+    patch.setattr(selection, "first_point", first_point_once)
+    patch.setattr(suite_plan, "banks", banks)
 
 
 @pytest.fixture
@@ -132,7 +134,7 @@ def patched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPat
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory, plant: Plant) -> Path:
     """What a run has left; tests do not write to it."""
-    return stored(tmp_path_factory.mktemp("ran") / "results", plant)
+    return stored(tmp_path_factory.mktemp("ran") / "results", plant, unread=2000)
 
 
 @pytest.fixture(scope="module")
