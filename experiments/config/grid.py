@@ -156,7 +156,7 @@ def _reject_additions(overrides: list[Override]) -> None:
             raise UsageError(f"{key[:LONGEST_KEY]}... is not a key: {near(key[:LONGEST_KEY])}")
         if key.startswith("hydra"):
             continue
-        if _chooses_file(override) and override.value() is None:
+        if _chooses_file(override) and override.value() is None and not override.is_delete():
             raise UsageError(f"{override.input_line} is not valid: a file of conf/{key}/ is chosen by its name")
         added = override.is_add() or override.is_force_add()
         if override.is_delete() or (added and key != "sweep"):
