@@ -5,22 +5,21 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from cnnlab.inference.rules.contract import Decisions
 from cnnlab.inference.rules.within import Within
-from cnnlab.spec.arm import plain
-from cnnlab.spec.record import PROTOCOL, Finals, Measured, Record, Tried, Tuning
+from cnnlab.spec.record import Finals, Record
 from cnnlab.spec.verdict import Verdict
-from cnnlab.training.run import evaluation_seeds
 from experiments.analysis import contrasts, verdicts
 from experiments.analysis import evidence as desk
 from experiments.analysis.results import ArmResults, SweepResults, label
 from experiments.claims.base import Contrast, Moderator, Trained
-from experiments.claims.registry import claim_digests, claims, claims_fed_by, register, strays
+from experiments.claims.registry import claims, claims_fed_by, register, strays
 from experiments.config.grid import Grid, grid
 from experiments.config.resolve import Point
+
+from ..conftest import planted_record
 
 CLAIM = "mp-after-two-convs"
 Accuracy = Callable[[Point], float]
@@ -31,48 +30,11 @@ def plan(tasks: str = "digits12,fashion14,vernier,vernier_coarse") -> Grid:
     return grid(["+sweep=pool_position", f"data={tasks}", "model.pools=[0,4],[1,4],[2,4],[3,4]"])
 
 
-def record(point: Point, mean: float, block: int, noise: float = 0.003, seed: int = 0) -> Record:
-    """A record whose members scatter around a mean, with a reference well above logistic regression."""
-    seeds = evaluation_seeds(point.blocks, block)
-    draw = np.random.default_rng([seed, block, int(point.arm.key[-8:], 16)])
-    values = tuple(float(value) for value in mean + noise * draw.standard_normal(len(seeds)))
-    calm = (False,) * len(seeds)
-    rate = point.arm.recipe.learning_rate
-    finals = Finals(
-        learning_rate=rate,
-        test_accuracy=values,
-        test_loss=(0.5,) * len(seeds),
-        validation_accuracy=values,
-        train_loss=(0.1,) * len(seeds),
-        diverged=calm,
-    )
-    tuning = Tuning(
-        seeds=(1_000_000,),
-        tried=(Tried(learning_rate=rate, validation_accuracy=(0.9,), diverged=(False,)),),
-        chosen=rate,
-        capped=False,
-        linear_accuracy=(0.3,),
-    )
-    return Record(
-        protocol=PROTOCOL,
-        arm=point.arm.key,
-        block=block,
-        config=plain(point.arm),
-        members=seeds,
-        finals={"own": finals, "common": finals},
-        histories=(),
-        probes=(),
-        tuning=tuning,
-        claims=dict(claim_digests()),
-        geometry=Measured(params=1, macs=1, receptive_field=(1, 1), output_size=(1, 1), activation_elements=1),
-    )
-
-
 def planted(accuracy: Accuracy, blocks: int = 1, noise: float = 0.003) -> SweepResults:
     """The view of a sweep whose arms have the accuracy that is planted."""
 
     def cell(point: Point) -> ArmResults:
-        made = tuple(record(point, accuracy(point), block, noise) for block in range(blocks))
+        made = tuple(planted_record(point, accuracy(point), block, noise) for block in range(blocks))
         return ArmResults(point=point, records=made)
 
     found = plan()

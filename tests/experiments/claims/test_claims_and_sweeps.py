@@ -17,24 +17,23 @@ from cnnlab.inference.rules.all_of import AllOf, Senses
 from cnnlab.inference.rules.contract import Rule
 from cnnlab.inference.rules.directional import Directional
 from cnnlab.probes import measuring
-from cnnlab.spec.arm import plain
 from cnnlab.spec.invalid import InvalidError
-from cnnlab.spec.record import PROTOCOL, Finals, Measured, Record, Tried, Tuning
 from cnnlab.spec.task import Task
 from cnnlab.spec.verdict import Verdict
 from cnnlab.training import probing
 from cnnlab.training.program import program
-from cnnlab.training.run import evaluation_seeds
 from experiments.analysis import verdicts as desk
 from experiments.analysis.contrasts import places
 from experiments.analysis.metrics import PROBE, conditions
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.analysis.verdicts import contrast_effects, judge_claims, pairwise_effects, primary, registered_family
 from experiments.claims.base import Claim, Contrast, Moderator, Trained, Untestable, Variant
-from experiments.claims.registry import claim_digests, claims, register
+from experiments.claims.registry import claims, register
 from experiments.config.grid import CONF, Grid, grid
 from experiments.config.resolve import Point
 from experiments.reports.tables import printed_contrasts
+
+from ..conftest import planted_record
 
 # ----------------------------------------------------------------------------------- what a claim asks for, a sweep has
 
@@ -270,43 +269,6 @@ class Plant:
     probes: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
-def record(point: Point, plant: Plant, block: int) -> Record:
-    """A record whose members scatter by .3 points; logistic regression has 30 %."""
-    seeds = evaluation_seeds(point.blocks, block)
-    draw = np.random.default_rng([block, int(point.arm.key[-8:], 16)])
-    noise = 0.003 * draw.standard_normal(len(seeds))
-    values, rate = tuple(float(plant.accuracy + one) for one in noise), point.arm.recipe.learning_rate
-    finals = Finals(
-        learning_rate=rate,
-        test_accuracy=values,
-        test_loss=(0.5,) * len(seeds),
-        validation_accuracy=values,
-        train_loss=(0.1,) * len(seeds),
-        diverged=(False,) * len(seeds),
-    )
-    tuning = Tuning(
-        seeds=(1_000_000,),
-        tried=(Tried(learning_rate=rate, validation_accuracy=(0.9,), diverged=(False,)),),
-        chosen=rate,
-        capped=False,
-        linear_accuracy=(0.3,),
-    )
-    probes = tuple({path: float(value + one) for path, value in plant.probes.items()} for one in noise)
-    return Record(
-        protocol=PROTOCOL,
-        arm=point.arm.key,
-        block=block,
-        config=plain(point.arm),
-        members=seeds,
-        finals={"own": finals, "common": finals},
-        histories=(),
-        probes=probes,
-        tuning=tuning,
-        geometry=Measured(params=1, macs=1, receptive_field=(1, 1), output_size=(1, 1), activation_elements=1),
-        claims=dict(claim_digests()),
-    )
-
-
 def planted(found: Grid, plant: Callable[[Point], Plant], blocks: int = 1) -> SweepResults:
     """The view of a sweep whose arms have what is planted; the checks pass."""
     reference = found.settings.sweep.reference if found.settings.sweep is not None else ""
@@ -318,7 +280,10 @@ def planted(found: Grid, plant: Callable[[Point], Plant], blocks: int = 1) -> Sw
         worse = {"positive": 0.4, "sensitivity": 0.05}
         lower = worse[point.check] if point.check in worse else 0.0
         one = dataclasses.replace(given, accuracy=given.accuracy - lower)
-        return ArmResults(point=point, records=tuple(record(point, one, block) for block in range(blocks)))
+        return ArmResults(
+            point=point,
+            records=tuple(planted_record(point, one.accuracy, block, probes=one.probes) for block in range(blocks)),
+        )
 
     return SweepResults(
         settings=found.settings, cells=tuple(map(cell, found.points)), checks=tuple(map(cell, found.checks))
