@@ -88,7 +88,7 @@ def main(draw: Draw | None = None) -> int:
     else:
         page.show(found, console)
     for path in paths:
-        console.print(f"written: {path}", markup=False)
+        console.print(f"written: {path}")
     return ExitCode.DONE
 
 

@@ -6,8 +6,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from rich.markup import escape
-
 from cnnlab.files import json_text
 from cnnlab.spec.invalid import require, require_choice
 from cnnlab.training.workers import accelerator
@@ -57,7 +55,7 @@ def main() -> int:
     reasons = {name: contender(name).missing(machine) for name in dict.fromkeys([*wanted, LIMIT])}
     skipped = {name: reason for name, reason in reasons.items() if reason}
     for name, reason in skipped.items():
-        log.print(escape(f"{name}: skipped, {reason}"))
+        log.print(f"{name}: skipped, {reason}")
     asked = {"rounds": rounds, "quick": options.quick, "cores": machine.cores, "parts": parts}
     facts = {**report.run_facts(machine), "settings": asked, "skipped": skipped}
     present, path = [name for name in reasons if name not in skipped], None
@@ -75,7 +73,7 @@ def main() -> int:
     problems = [name for name, fine in benchmark.gates.items() if not fine]
     problems += ["{workload} {contender}: {reason}".format(**failure) for failure in benchmark.failures]
     for problem in problems:
-        log.print(escape(f"FAILED {problem}"))
+        log.print(f"FAILED {problem}")
     return ExitCode.FAILED if problems else ExitCode.DONE
 
 

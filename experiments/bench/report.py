@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from cnnlab.files import write_json
@@ -136,14 +135,14 @@ def labels(workload: str, summaries: Summaries) -> list[str]:
 def table(summaries: Summaries) -> Table:
     """Every contender on every workload."""
     shown = [column for column in COLUMNS if any(key[2] == column[1] and summaries[key].high for key in summaries)]
-    made = Table("contender", *(column[0] for column in shown), box=box.SIMPLE_HEAD, caption=escape(CAPTION))
+    made = Table("contender", *(column[0] for column in shown), box=box.SIMPLE_HEAD, caption=CAPTION)
     for workload in dict.fromkeys(key[0] for key in summaries):
         one = WORKLOADS[workload]
         made.add_section()
         made.add_row(f"[bold]{workload}[/bold]: {one.description}, {one.train_flop / 1e6:.1f} MFLOP an image")
         for label in labels(workload, summaries):
             texts = [_text(summaries, (workload, label, metric), *how) for _, metric, *how in shown]
-            made.add_row(*map(escape, (describe(label), *texts)))
+            made.add_row(describe(label), *texts)
     return made
 
 

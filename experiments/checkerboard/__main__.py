@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
@@ -100,8 +99,8 @@ def main() -> int:
         print(json_text(data))
         return ExitCode.DONE
     show(data, members, counted, terminal())
-    terminal().print(f"\n{escape(data['reading'])}\n")
-    terminal().print(f"tables and figure: {escape(str(folder))}", soft_wrap=True)
+    terminal().print(f"\n{data['reading']}\n")
+    terminal().print(f"tables and figure: {folder!s}", soft_wrap=True)
     return ExitCode.DONE
 
 
@@ -196,14 +195,14 @@ def show(data: dict[str, Any], members: Sequence[Member], counted: Sequence[Pain
     """Print the arms, then the counts."""
     seeds, own = len(data["seeds"]), data["images_themselves"]
     title = f"{data['images']}, {data['steps']} steps: median [min, max] over n = {seeds} seeds"
-    table = Table(title=escape(title), title_justify="left", header_style="bold", box=None, pad_edge=False)
+    table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     table.add_column("up-sampling")
     for heading in (*(column[0] for column in COLUMNS), "of mean\nenergy", "squared\nerror"):
         table.add_column(heading, justify="right", no_wrap=True)
     for arm in data["arms"]:
         cells = [str(_shown(arm[when][number])) for _, when, number in COLUMNS]
         mean, error = arm["trained"]["dispersion_of_mean_energy"], arm["mse"]["median"]
-        table.add_row(*map(escape, (arm["arm"], *cells, short(mean), short(error, 4))))
+        table.add_row(arm["arm"], *cells, short(mean), short(error, 4))
     console.print(table)
     console.print(
         f"the test images themselves: pattern {short(own['pattern'])}, dispersion {short(own['dispersion'])}\n"

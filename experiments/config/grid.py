@@ -132,7 +132,8 @@ def _grid(arguments: list[str]) -> Grid:
         return Grid(settings=resolve.settings(base, ""), points=(resolve.point(base),), checks=(), launcher=launcher)
     jobs = _jobs(base, overrides)
     points = tuple(point for job in jobs if (point := _point(job, base)) is not None)
-    _require_reference(points, base)
+    if base.sweep is not None and base.sweep.factor not in {override.key_or_group for override in overrides}:
+        _require_reference(points, base)
     checks: tuple[tuple[str, ...], ...] = ()
     if base.sweep is not None and points[0].check == "none":
         checks = _check_jobs(jobs, base)
@@ -227,8 +228,6 @@ def _point(job: tuple[str, ...], base: DictConfig) -> Point | None:
 
 def _require_reference(points: tuple[Point, ...], base: DictConfig) -> None:
     """Raise UsageError unless the sweep's reference is one of its levels, written in the same way."""
-    if base.sweep is None:
-        return
     levels = list(dict.fromkeys(point.level for point in points))
     reference = str(base.sweep.reference)
     if reference not in levels and any(levels):

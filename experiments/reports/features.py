@@ -174,7 +174,7 @@ def show(found: Features, console: Console) -> None:
             )
     console.print(table)
     for line in sentences(found):
-        console.print(line, markup=False)
+        console.print(line)
 
 
 def _percent(share: float | None) -> str:
