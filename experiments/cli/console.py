@@ -3,6 +3,7 @@
 from typing import TextIO
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 LOG_WIDTH = 160
 
@@ -11,3 +12,20 @@ def terminal(file: TextIO | None = None) -> Console:
     """A console for tables and progress, on standard output by default. It prints brackets as they are: no markup."""
     console = Console(highlight=False, markup=False, file=file)
     return console if console.is_terminal else Console(highlight=False, markup=False, width=LOG_WIDTH, file=file)
+
+
+def progress_bar(console: Console, unit: str) -> Progress:
+    """A bar with a label, counts of a unit, time so far and time left; on a terminal alone, gone at the end."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(f"{unit},"),
+        TimeElapsedColumn(),
+        TextColumn("so far,"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )

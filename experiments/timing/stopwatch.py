@@ -9,9 +9,8 @@ from typing import Any
 
 import jax
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from experiments.cli.console import terminal
+from experiments.cli.console import progress_bar, terminal
 
 ROUNDS = 31
 """One more than R-COST asks for, so that the median is one of the measured values."""
@@ -87,18 +86,7 @@ def _repeats(call: Call, clock: Clock) -> int:
 def _shown(items: Iterable[Any], what: str, console: Console) -> Iterator[Any]:
     """Go through items with a bar on a terminal, or a plain line now and then in a log."""
     every = list(items)
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("so far,"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-    )
+    bar = progress_bar(console, "calls")
     last = time.monotonic()
     with bar:
         task = bar.add_task(what, total=len(every))

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from cnnlab.records import Store, require_writable
 from cnnlab.spec.record import Record
@@ -16,7 +15,7 @@ from cnnlab.training.arm import Training, training
 from cnnlab.training.run import evaluation_seeds
 from cnnlab.training.workers import ArmOutcome, WorkerPlan, WorkerPool, accelerator, cores, devices
 from experiments.claims.registry import claim_digests
-from experiments.cli.console import terminal
+from experiments.cli.console import progress_bar, terminal
 from experiments.cli.signals import undisturbed
 from experiments.config.resolve import Point, Settings
 from experiments.training import convolutions
@@ -170,19 +169,7 @@ class _Progress:
     def __init__(self, console: Console, arms: int, runs: int) -> None:
         self.console, self.arms, self.runs = console, arms, runs
         self.arms_done, self.done, self.last = 0, 0, time.perf_counter()
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("members,"),
-            TimeElapsedColumn(),
-            TextColumn("so far,"),
-            TimeRemainingColumn(),
-            TextColumn("left"),
-            console=console,
-            disable=not console.is_terminal,
-            transient=True,
-        )
+        self.bar = progress_bar(console, "members")
         self.task = self.bar.add_task("", total=runs)
 
     def __enter__(self) -> "_Progress":
