@@ -119,6 +119,7 @@ def test_a_planted_fault_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert any(line.startswith(NOTICED[name, planted]) for line in found.wrong), found.wrong
 
 
+@pytest.mark.slow
 def test_a_signal_that_comes_when_all_is_done_is_no_try(tmp_path: Path) -> None:
     """Nor is one to a sweep that ends by itself meanwhile, if its tables are there; without them it went on, deaf."""
     honest = pretended(tmp_path, "none")

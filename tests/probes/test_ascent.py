@@ -87,6 +87,7 @@ def test_each_parametrisation_fits_a_target_that_it_can_be(name: str) -> None:
     assert error < 0.1 * spread, error
 
 
+@pytest.mark.slow
 def test_the_spectrum_has_exactly_the_magnitudes_it_is_given() -> None:
     for side in (7, 8):
         images = real(side=side)
@@ -122,6 +123,7 @@ def neuron_score(net: ascend.Net, moves: move.Moves) -> float:
     return float(np.diag(ascend.score(net, aim, found.pictures, STILL, KEY)).mean())
 
 
+@pytest.mark.slow
 def test_a_neurons_picture_stays_under_its_unit(net: ascend.Net) -> None:
     far = move.Moves(jitter=3)
     assert far.of_neuron(1) == STILL

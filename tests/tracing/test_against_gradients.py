@@ -181,6 +181,7 @@ def test_a_traced_window_is_where_the_gradient_arrives(seed: int) -> None:
     assert check(Chain(seed), trace) > 0
 
 
+@pytest.mark.slow
 def test_a_tracer_that_ignores_dilation_or_strides_is_noticed() -> None:
     def faulty(module: Chain, size: tuple[int, int], channels: int) -> Network:
         net = trace(module, size, channels)

@@ -144,6 +144,7 @@ def losses(arm: Arm, source: Source, strategy: str, seeds: tuple[int, ...] = (0,
     return [result.history["stats"]["grad_norm/conv1/kernel"] for result in results]
 
 
+@pytest.mark.slow
 def test_members_side_by_side_equal_lone_ones(arm: Arm, source: Source) -> None:
     """Six steps: every gradient norm agrees to 1e-5, and each member keeps its own data and weights."""
     alone, together = (losses(arm, source, strategy) for strategy in ("sequential", "side_by_side"))

@@ -92,6 +92,7 @@ def test_training_leaves_out_what_is_computed_in_one_unless_its_gradient_is_aske
     assert np.abs(expected).max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change", [{}, *SLOW_NETS, pytest.param({"activation": "tanh"}, marks=pytest.mark.slow)], ids=str
 )

@@ -77,6 +77,7 @@ def _broken(arm: Arm) -> Training:
     raise AssertionError("the worker was expected to fail")
 
 
+@pytest.mark.slow
 def test_a_failing_arm_leaves_its_reason_and_the_others_run_on(arm: Arm, tmp_path: Path) -> None:
     with WorkerPool(plan(1, tmp_path)) as pool:
         ended = {

@@ -154,6 +154,7 @@ def batches_in_another_order(trainer: Any) -> None:
     trainer.run = lambda batches: honest(batches[:, [1, 0, *range(2, batches.shape[1])]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [other_momentum, another_beginning, batches_in_another_order])
 def test_a_contender_that_trains_something_else_is_found(fault: Callable[[Any], None], reference: Losses) -> None:
     faulty = NnxLoop(TINY, (0,), CPU)

@@ -194,6 +194,7 @@ def test_sigmoid_loses_what_mean_field_theory_says():
     assert "gradient_norms" in verdict.reason
 
 
+@pytest.mark.slow
 def test_a_steeper_sigmoid_breaks_the_bound(monkeypatch):
     monkeypatch.setattr(sig_vanishes, "activation", lambda kind: lambda x: jax.nn.sigmoid(4 * x))
     assert sig_vanishes.bounded().counterexamples[0].startswith("sigmoid'(")
@@ -211,6 +212,7 @@ def test_weights_of_the_wrong_scale_turn_the_factor(monkeypatch, afresh):
     assert found.restricted.counterexamples > 0
 
 
+@pytest.mark.slow
 def test_the_last_layer_keeps_its_gradient():
     verdict = judged(sig_all_grads_zero)
     assert verdict.word == "refuted"

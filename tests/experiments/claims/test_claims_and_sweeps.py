@@ -493,6 +493,7 @@ def kernels() -> Grid:
     return plan("even_kernels", "digits12,vernier,phase", "none,params")
 
 
+@pytest.mark.slow
 def test_symmetry_is_not_why_where_repaired_padding_closes_the_gap() -> None:
     repaired = by_level(k4=0.8, k4_symmetric=0.9, k4_alternating=0.88)
     found = judged("k3-symmetry-finer", even_kernels=planted(kernels(), repaired))

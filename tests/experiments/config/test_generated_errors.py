@@ -360,6 +360,7 @@ def check_file(conf: Path, change: Change) -> None:
     assert one_line(answer), (text, answer)
 
 
+@pytest.mark.slow
 @settings(QUICKLY, max_examples=FILES[0])
 @given(change=CHANGES)
 def test_a_wrong_sweep_file_is_one_line(conf: Path, nothing_runs: Path, change: Change) -> None:

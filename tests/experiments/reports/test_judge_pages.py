@@ -265,6 +265,7 @@ def door(monkeypatch: pytest.MonkeyPatch, root: Path, *words: str) -> int:
     return judge.main()
 
 
+@pytest.mark.slow
 def test_the_door_opens_both_pages(
     tmp_path: Path, plant: Plant, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

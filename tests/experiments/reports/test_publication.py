@@ -209,6 +209,7 @@ def test_tables_verdicts_figure_and_what_made_them_lie_beside(there: Path) -> No
     }
 
 
+@pytest.mark.slow
 def test_published_twice_every_file_has_the_same_bytes(
     ran: Path, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

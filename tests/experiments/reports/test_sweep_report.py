@@ -63,6 +63,7 @@ def test_at_smoke_one_sentence_says_what_it_shows_and_what_to_run_next(
     assert "90.0 [" not in said  # two members have no interval worth printing
 
 
+@pytest.mark.slow
 def test_a_report_is_written_once_and_the_same_from_any_caller(composed: Compose, plant: Plant, tmp_path: Path) -> None:
     plan = planted(composed, plant, "quick", tmp_path)
     first = build_report(plan)

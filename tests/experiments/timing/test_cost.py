@@ -436,6 +436,7 @@ def shapes(call: Callable[[], Any]) -> list[tuple[int, ...]]:
     return [leaf.shape for leaf in jax.tree.leaves(call())]
 
 
+@pytest.mark.slow
 def test_what_is_timed_is_what_it_says() -> None:
     both = shapes(pw_cheaper.layer("3x3", 16, 8, "forward + backward"))
     assert both == [(4, 8, 8, 16), (4, 8, 8, 16), (3, 3, 16, 16)]
@@ -480,6 +481,7 @@ def small_bytes() -> list[tuple[str, int, int]]:
     return list(st_saves_memory.cases())
 
 
+@pytest.mark.slow
 def test_strides_save_bytes_and_xla_says_what_the_shapes_say() -> None:
     found = st_saves_memory.compute()
     assert verdict_of(Exact(), found).word == "supported"
