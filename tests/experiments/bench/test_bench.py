@@ -882,15 +882,15 @@ def test_a_part_has_files_of_its_name_and_a_run_cut_short_leaves_what_it_measure
 def test_a_stopped_run_ends_at_once_with_its_processes_and_says_what_it_leaves(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "experiments.bench", "W1", "--quick", "--contenders", "nnx_loop", "--rounds", "9"]
     variables = {**os.environ, "CNNLAB_RESULTS": str(tmp_path / "results"), "TMPDIR": str(tmp_path)}
-    process = subprocess.Popen(command, cwd=ROOT, env=variables, stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stderr is not None
-        assert next(line for line in process.stderr if "samples models per second" in line)
-        children = psutil.Process(process.pid).children(recursive=True)
-        process.send_signal(signal.SIGTERM)
-        assert "stopped; what was measured so far is kept" in process.stderr.read()
-        assert process.wait(10) == 128 + signal.SIGTERM
-    finally:
-        process.kill()
+    with subprocess.Popen(command, cwd=ROOT, env=variables, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stderr is not None
+            assert next(line for line in process.stderr if "samples models per second" in line)
+            children = psutil.Process(process.pid).children(recursive=True)
+            process.send_signal(signal.SIGTERM)
+            assert "stopped; what was measured so far is kept" in process.stderr.read()
+            assert process.wait(10) == 128 + signal.SIGTERM
+        finally:
+            process.kill()
     assert not psutil.wait_procs(children, 10)[1]
     assert not list(tmp_path.glob("cnnlab-bench-*"))
