@@ -76,13 +76,16 @@ def read_regular(path: Path, most_bytes: int) -> bytes:
         if problem.errno in (errno.ELOOP, errno.ENXIO):
             raise FileError("is no regular file") from None
         raise
-    with os.fdopen(handle, "rb") as file:
+    try:
         facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode):
             raise FileError("is no regular file")
         if facts.st_size > most_bytes:
             raise FileError(f"has {facts.st_size} bytes, more than {most_bytes}")
-        return file.read(most_bytes)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read(most_bytes)
+    finally:
+        os.close(handle)
 
 
 def flush_folder(folder: Path) -> None:

@@ -198,10 +198,13 @@ class Store:
         """Free a block's folder for its record: a note of failure goes, whatever else lies there is set aside."""
         if not os.path.lexists(place):
             return
-        if place.is_dir() and {path.name for path in place.iterdir()} <= {FAILURE}:
-            shutil.rmtree(place)
+        try:
+            if place.is_dir() and {path.name for path in place.iterdir()} <= {FAILURE}:
+                shutil.rmtree(place)
+                return
+            aside = _move_aside(place)
+        except FileNotFoundError:  # another writer has freed it in between
             return
-        aside = _move_aside(place)
         if (aside / RECORD).is_file():  # another writer's, put in place since `has` looked
             _rename_first(aside, place)
 

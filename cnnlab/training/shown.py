@@ -51,7 +51,7 @@ class ShownMember:
             return f"{now}; there is no record of it"
         if self.equals_record:
             return f"{now}, equals the record"
-        return f"{now}, NOT the record's {self.recorded:.4f}: another processor or library rounds otherwise"
+        return f"{now}, NOT the record's {self.recorded:.4f}: other processors and libraries round otherwise"
 
 
 def train_again(

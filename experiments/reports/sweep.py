@@ -1,5 +1,6 @@
 """The one report of a sweep: what came of it, as printed at the end of a run, written to files, and shown in W&B."""
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -69,12 +70,12 @@ class SweepReport:
         """Where the tables, verdicts and figures are written."""
         return sweep_folder(self.name, self.plan.settings.scale, self.plan.settings.results)
 
-    @property
+    @functools.cached_property
     def checks(self) -> tuple[Check, ...]:
         """The checks that come before every verdict."""
         return sweep_checks(self.results)
 
-    @property
+    @functools.cached_property
     def contrasts(self) -> list[tuple[str, str, Effect]]:
         """What the claims rest on: (claim, contrast, effect)."""
         return contrast_effects(self.results, claims_fed_by(self.name))

@@ -4,6 +4,7 @@ import dataclasses
 import gzip
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from cnnlab.files import FileError, read_regular
 from cnnlab.records import RecordError, Store
 from cnnlab.records.coding import decode, encode
 from cnnlab.spec.arm import HASH_DIGITS, digest
@@ -345,6 +347,31 @@ def bytes_of_no_text(path: Path) -> None:
 
 def deep_json(path: Path) -> None:
     path.write_text("[" * 100_000)
+
+
+def test_what_is_no_regular_file_leaves_no_file_open(tmp_path: Path) -> None:
+    a_folder(tmp_path / "folder")
+    a_pipe(tmp_path / "pipe")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for name in ("folder", "pipe"):
+        with pytest.raises(FileError, match="no regular file"):
+            read_regular(tmp_path / name, 100)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_place_that_another_writer_frees_meanwhile_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    as_it_was(store.write(RECORD, {}))
+
+    def gone(place: Path) -> Path:
+        shutil.rmtree(place)
+        raise FileNotFoundError(place)
+
+    monkeypatch.setattr("cnnlab.records.store._move_aside", gone)
+    store.write(RECORD, {})
+    assert store.read(RECORD.arm, 0) == RECORD
 
 
 @pytest.mark.parametrize("planted", [a_folder, a_pipe, bytes_of_no_text, deep_json])
