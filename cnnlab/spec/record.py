@@ -1,63 +1,16 @@
-"""What one block of an arm's members produced, as plain values: the content of `record.json`."""
+"""What an arm's members produced, as plain values: the content of `record.json`."""
 
+import functools
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
-PROTOCOL = 3
+from cnnlab.spec.curve import AtRate, Finals, finals
+
+PROTOCOL = 4
 """Raised whenever recorded numbers may change; part of every record, and never pooled over.
 
-1: finals, histories and tuning. 2: also probes of every trained member. 3: convolutions of grey images are computed
-as a matrix product, statistics apart from the step: other roundings.
+4: every member at every learning rate, read leave-one-out (`cnnlab.spec.curve`); tasks that draw training images anew.
 """
-
-OWN: Final = "own"
-COMMON: Final = "common"
-"""The two learning rates an arm is evaluated at: its own tuned one, and the recipe's `learning_rate` for all."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finals:
-    """Every member's results at one learning rate, in the order of `Record.members`.
-
-    Accuracies are fractions in [0, 1]; losses are mean cross-entropies in nats. A diverged member (a loss
-    that is not finite, or a validation accuracy no better than guessing) has chance accuracies and null losses.
-    """
-
-    learning_rate: float
-    test_accuracy: tuple[float, ...]
-    test_loss: tuple[float | None, ...]
-    validation_accuracy: tuple[float, ...]
-    train_loss: tuple[float | None, ...]
-    diverged: tuple[bool, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tried:
-    """One learning rate of the tuning grid: validation accuracy per tuning seed (chance where diverged)."""
-
-    learning_rate: float
-    validation_accuracy: tuple[float, ...]
-    diverged: tuple[bool, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tuning:
-    """How the learning rate was chosen: the tried grid, ascending, and the choice.
-
-    Attributes:
-        seeds: tuning seeds, disjoint from every evaluation seed.
-        tried: the grid, by ascending learning rate. Empty when the recipe does not tune.
-        chosen: the smallest learning rate within one standard error of the best.
-        capped: True if the best stands at an end that could not be extended and beats its neighbour by over one
-            standard error: the arm's own best may lie outside.
-        linear_accuracy: validation accuracy of logistic regression on the same training draws, per tuning seed.
-    """
-
-    seeds: tuple[int, ...]
-    tried: tuple[Tried, ...]
-    chosen: float
-    capped: bool
-    linear_accuracy: tuple[float, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,32 +33,40 @@ class Measured:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One (arm, block): what config, seeds and versions determine, and nothing else.
+    """One arm: what config, seeds and versions determine, and nothing else.
 
     Attributes:
         protocol: `PROTOCOL` of the code that wrote it.
-        arm: the arm's key, also its folder. block: 0 or 1.
+        arm: the arm's key, also its folder.
         config: `plain(arm)`: net, recipe, task.
-        members: evaluation seeds of this block.
-        finals: results at the `own` and at the `common` learning rate.
-        histories: per member, at its own learning rate: series by name, each as long as `images_seen`
-            (`loss/...`, `accuracy/...`, and `<statistic>/<layer>/<parameter>`).
-        probes: per member, after training at its own learning rate: values by path (`linear_probe/pool_after4/drop`,
-            see `cnnlab.probes.final`). Empty for a diverged member; a value that is not finite has no path.
-        geometry, tuning: see `Measured` and `Tuning`.
+        members: their seeds.
+        rates: every member's results at every learning rate, by ascending rate.
+        test_images: how many images a test accuracy counts.
+        linear_accuracy: validation accuracy of logistic regression on the draws of the first members.
+        histories: per member, at the rate where it is read: series by name, each as long as `images_seen`
+            (`loss/...`; of a watched arm also `accuracy/...`, and `<statistic>/<layer>/<parameter>`).
+        probes: per member of a watched arm, after training at the rate where it is read: values by path
+            (`linear_probe/pool_after4/drop`, see `cnnlab.probes.final`). Empty for a diverged member; a value that is
+            not finite has no path.
+        geometry: see `Measured`.
         claims: digest of every claim that was registered when the record was made, by id.
         status: always `complete`; an arm that failed has no record but a `failure.txt` that says why.
     """
 
     protocol: int
     arm: str
-    block: int
     config: dict[str, Any]
     members: tuple[int, ...]
-    finals: dict[str, Finals]
+    rates: tuple[AtRate, ...]
+    test_images: int
+    linear_accuracy: tuple[float, ...]
     histories: tuple[dict[str, Any], ...]
     probes: tuple[dict[str, float], ...]
     geometry: Measured
-    tuning: Tuning
     claims: dict[str, str] = field(default_factory=dict)
     status: str = "complete"
+
+    @functools.cached_property
+    def finals(self) -> Finals:
+        """Every member's results at the rate where it is read; derived from `rates`, never stored."""
+        return finals(self.rates)

@@ -6,14 +6,16 @@ from typing import Any, Literal, get_args
 from cnnlab.spec.invalid import require
 
 Call = Literal["pos", "neg", "null", "open"]
-Condition = Literal["own", "common"]
 Match = Literal["none", "macs", "params"]
-Look = Literal["first", "second", "only"]
 Word = Literal["supported", "refuted", "qualified", "inconclusive", "untested", "untestable"]
 WORDS: tuple[Word, ...] = get_args(Word)
 
 HEADROOM = 0.05
 """A task counts for a claim only if the reference arm beats logistic regression by this much accuracy."""
+
+ERROR_RATIOS = ("test_accuracy", "over_linear", "over_chance")
+"""Metrics that are compared by the ratio of errors: their values are -log(errors + 1/2), so that a difference of 0.34 is
+1.4 times as many errors on the worse side."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +48,12 @@ class Setting:
     Attributes:
         task: name with its dials, unique within a claim. real: False for a generated task.
         construction: what the task is built from; two dial settings of one construction share it.
-        margin: smallest difference of `metric` that matters (delta), in units of the metric.
-        headroom: accuracy by which the sweep's reference arm beats logistic regression here (tuning seeds).
-        metric: what is compared; higher is better. Accuracies are fractions.
-        condition: `own` tuned or `common` learning rate.
+        margin: smallest difference of `metric` that matters (delta), in units of the metric: of an error ratio its log.
+        headroom: accuracy by which the sweep's reference arm beats logistic regression here.
+        metric: what is compared; higher is better.
         match: what the arms were re-widthed to share.
-        look: `first` block, `second` (both blocks), or `only` when no second block was ever planned.
         contrast: which of the claim's contrasts it is; empty where that has no name.
+        better, worse: the two sides in words, such as "two convolutions before the first pool"; empty where unnamed.
     """
 
     task: str
@@ -61,33 +62,41 @@ class Setting:
     margin: float
     headroom: float
     metric: str = "test_accuracy"
-    condition: Condition = "own"
     match: Match = "none"
-    look: Look = "first"
     contrast: str = ""
+    better: str = ""
+    worse: str = ""
 
     @property
     def eligible(self) -> bool:
         """True if a design effect can be read on this task."""
         return self.headroom >= HEADROOM
 
+    @property
+    def ratio(self) -> bool:
+        """True if a difference is the log of a ratio of errors (see `ERROR_RATIOS`)."""
+        return self.metric in ERROR_RATIOS
+
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
     """What one contrast, better minus worse, says on one task.
 
+    Of an error ratio all numbers are logs: `math.exp(estimate)` is how many times as many errors the worse side makes.
+
     Attributes:
-        setting: task, metric, learning-rate condition, match, margin and look.
-        seeds: of the pairs compared, ascending. note: what was left out and why, or empty.
+        setting: task, metric, match and margin.
+        seeds: of the pairs compared, ascending. note: what was left out or capped and why, or empty.
         mean: mean paired difference. sd: its standard deviation over members (not a standard error).
         estimate: the centre that belongs to the intervals, and that calls use: the mean beside a t interval, the
             Hodges-Lehmann estimate beside a signed-rank one.
-        decision: the interval that calls use, at the level of the look (98 %, 97 %, or 95 %).
-        interval95, interval90: printed always; `null` is called from the 90 % one.
-        p_greater, p_less: one-sided p of "better wins" and of "worse wins", before looks and family are paid for.
+        interval95, interval90: `pos` and `neg` are called from the 95 % one, `null` from the 90 % one.
+        p_greater, p_less: one-sided p of "better wins" and of "worse wins", before the family is paid for.
         call: `pos`, `neg`, `null` or `open`. reason: why the call is open, or empty.
         diverged_better, diverged_worse: diverged members of each side; diverged_p: Fisher's exact p of the two.
         smallest_detectable: true effect that this n calls `pos` with power .8; infinite when nothing is known.
+        points, points95: mean difference of accuracy, a fraction, and its 95 % interval, printed beside an error ratio;
+            None for other metrics.
         sign_flip_p, bca95: printed checks, never gates; None until `with_printed_checks` fills them.
     """
 
@@ -97,7 +106,6 @@ class Effect:
     mean: float
     sd: float
     estimate: float
-    decision: Interval
     interval95: Interval
     interval90: Interval
     p_greater: float
@@ -108,6 +116,8 @@ class Effect:
     diverged_worse: int
     diverged_p: float
     smallest_detectable: float
+    points: float | None = None
+    points95: Interval | None = None
     sign_flip_p: float | None = None
     bca95: Interval | None = None
 
@@ -162,8 +172,9 @@ class Verdict:
     """The judgement of one claim.
 
     Attributes:
-        word: one of the six words. reason: the one line that stands beside it.
-        effects: everything the verdict rests on, contrasts of the other match and learning rate included.
+        word: one of the six words. reason: the statistics behind it, in one line.
+        sentence: what was found, in one plain sentence for a teacher; empty where the reason is plain enough.
+        effects: everything the verdict rests on, contrasts of the other match included.
         evidence: the numbers behind the reason, as plain values.
         nearest_true: for a refuted universal, what is true instead. condition: what a qualified claim needs.
         mechanism: True if synthetic tasks alone carry it; printed as "supported (mechanism)".
@@ -175,6 +186,7 @@ class Verdict:
 
     word: Word
     reason: str
+    sentence: str = ""
     effects: tuple[Effect, ...] = ()
     evidence: dict[str, Any] = field(default_factory=dict)
     nearest_true: str | None = None
