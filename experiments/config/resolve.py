@@ -30,6 +30,7 @@ LIST_ITEMS: Final[dict[Any, str]] = {int: "whole numbers", float: "numbers", str
 SCALES = ("full", "quick", "smoke")
 """The scales; the highest complete one is judged, and they are never pooled."""
 CONVOLUTIONS = AUTO, XLA, NATIVE = ("auto", "xla", "native")
+MOST_MEMBERS, MOST_SEED = 1000, 2**31 - 1001
 CHECKS = ("none", "positive", "sensitivity", "a_a")
 
 
@@ -47,7 +48,6 @@ class Settings:
     project: str
     unit: str
     scale: str
-    looks: int
     sweep_name: str
     sweep: schema.Sweep | None
 
@@ -71,7 +71,7 @@ class Point:
         data: the task's file in conf/data/, as written in the sweep; empty without one.
         match: `none`, `params` or `macs`; `matching` says in a sentence what that did.
         check: `none`, or which of the sweep's checks this point is.
-        blocks: members of the first and of the second look.
+        seeds: of its members, consecutive.
     """
 
     arm: Arm
@@ -80,8 +80,7 @@ class Point:
     match: str
     matching: str
     check: str
-    block: int
-    blocks: tuple[int, ...]
+    seeds: tuple[int, ...]
 
 
 def wanted(cfg: DictConfig) -> bool:
@@ -105,7 +104,6 @@ def settings(cfg: DictConfig, sweep_name: str) -> Settings:
     require(cfg.workers >= 0, "workers", cfg.workers, "must be 0 (one per core) or more")
     require_choice("scale.name", cfg.scale.name, SCALES)
     require_choice("convolutions", cfg.convolutions, CONVOLUTIONS)
-    require(cfg.scale.looks in (1, 2), "scale.looks", cfg.scale.looks, "must be 1 or 2: there is never a third look")
     if cfg.sweep is not None:
         require_choice("sweep.match_on", cfg.sweep.match_on, MATCH_ON)
     sweep = None if cfg.sweep is None else OmegaConf.to_object(cfg.sweep)
@@ -120,7 +118,6 @@ def settings(cfg: DictConfig, sweep_name: str) -> Settings:
         project=cfg.tracker.project,
         unit=cfg.tracker.unit,
         scale=cfg.scale.name,
-        looks=cfg.scale.looks,
         sweep_name=sweep_name,
         sweep=sweep if isinstance(sweep, schema.Sweep) else None,
     )
@@ -150,9 +147,6 @@ def point(cfg: DictConfig, level: str = "", data: str = "") -> Point:
     if cfg.match != "none":
         net, matching = _matched(cfg, net, task)
     _require_fit(net, task)
-    blocks = tuple(cfg.scale.blocks_large if cfg.data.large else cfg.scale.blocks)
-    require(0 <= cfg.block < len(blocks), "block", cfg.block, f"must lie between 0 and {len(blocks) - 1} at this scale")
-    require(min(blocks) >= 1, "scale.blocks", list(blocks), "every block needs at least one member")
     arm = Arm(net=net, recipe=recipe, task=task)
     return Point(
         arm=arm,
@@ -161,9 +155,17 @@ def point(cfg: DictConfig, level: str = "", data: str = "") -> Point:
         match=cfg.match,
         matching=matching,
         check=cfg.check.name,
-        block=cfg.block,
-        blocks=blocks,
+        seeds=_seeds(cfg),
     )
+
+
+def _seeds(cfg: DictConfig) -> tuple[int, ...]:
+    """The seeds of an arm's members. Raises InvalidError for a number that cannot be."""
+    count = "members_large" if cfg.data.large else "members" if cfg.data.real else "members_generated"
+    members, first = cfg.scale[count], cfg.scale.first_seed
+    require(1 <= members <= MOST_MEMBERS, f"scale.{count}", members, f"must lie between 1 and {MOST_MEMBERS}")
+    require(0 <= first <= MOST_SEED, "scale.first_seed", first, f"must lie between 0 and {MOST_SEED}")
+    return tuple(range(first, first + members))
 
 
 def net_and_task(cfg: DictConfig) -> tuple[Net, Task]:

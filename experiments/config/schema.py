@@ -21,9 +21,10 @@ class Scale:
     name: str = "quick"
     tasks: str = "digits12"
     matches: str = "none"
-    blocks: list[int] = field(default_factory=list)
-    blocks_large: list[int] = field(default_factory=list)
-    looks: int = 1
+    members: int = 12
+    members_generated: int = 8
+    members_large: int = 8
+    first_seed: int = 2000
     max_train_images: int = 0
     max_epochs: int = 0
 
@@ -99,7 +100,6 @@ class Root:
     check: CheckConfig = field(default_factory=CheckConfig)
     arm: str = ""
     match: str = "none"
-    block: int = 0
     workers: int = 0
     convolutions: str = "auto"
     force: bool = False

@@ -23,7 +23,7 @@ from cnnlab.spec.task import Task
 Shipped = Callable[..., Task]
 Cut = Callable[..., npt.NDArray[np.uint8]]
 
-TESTS = {"digits12_redrawn": 5_990, "fashion12": 10_000, "textures12": 16_384}
+TESTS = {"digits12": 5_990, "fashion12": 10_000, "textures12": 16_384}
 NAMES = tuple(TESTS)
 SHA256 = {
     "pool_images": "2ca0fca0511bab1bae47ff44e19dfb53ff027dc8a35d108a240f733c822420d4",
@@ -36,7 +36,7 @@ SHA256 = {
 }
 """Of the bytes of every frozen array: if one changes, recorded numbers change."""
 RECORDED = {
-    "digits12_redrawn": (
+    "digits12": (
         [-0.5879, 0.5942, 0.8808, -0.8282],
         [-0.0492, -0.7704, 0.8861, 2.7671],
         [-0.1922, -0.1931, 0.4908, 2.4895],
@@ -221,7 +221,7 @@ def test_an_epoch_puts_the_same_clothing_at_other_places(shipped: Shipped, nowhe
 
 def test_an_epoch_puts_the_same_digits_at_other_places(shipped: Shipped, nowhere: Source) -> None:
     """All but without noise, an image's ink is that of its digit in every epoch."""
-    train, _, _ = drawn(shipped("digits12_redrawn", train_images=200, dials={"noise": 1e-6}), nowhere)
+    train, _, _ = drawn(shipped("digits12", train_images=200, dials={"noise": 1e-6}), nowhere)
     ink = [train.in_epoch(epoch).sum(axis=(1, 2, 3)) for epoch in range(3)]
     assert np.allclose(ink[0], ink[1], atol=1e-2)
     assert np.allclose(ink[0], ink[2], atol=1e-2)
@@ -229,7 +229,7 @@ def test_an_epoch_puts_the_same_digits_at_other_places(shipped: Shipped, nowhere
 
 def test_every_test_digit_stands_at_ten_places(shipped: Shipped, nowhere: Source) -> None:
     frozen = digits.frozen()
-    test = data.load(shipped("digits12_redrawn", dials={"noise": 1e-6}), nowhere).test
+    test = data.load(shipped("digits12", dials={"noise": 1e-6}), nowhere).test
     assert np.array_equal(test.labels, np.tile(frozen.labels[frozen.test], 10))
     images = test.images.reshape(10, 599, -1)
     assert np.allclose(images.sum(axis=2), images[0].sum(axis=1), atol=1e-2)
@@ -317,10 +317,10 @@ def test_a_patch_is_a_window_of_its_own_photograph_anywhere_in_it() -> None:
 @pytest.mark.parametrize(
     ("name", "changes", "key"),
     [
-        ("digits12_redrawn", {"side": 8}, "data.side"),
-        ("digits12_redrawn", {"test_images": 599}, "data.test_images"),
-        ("digits12_redrawn", {"dials": {"noise": -1.0}}, "data.dials.noise"),
-        ("digits12_redrawn", {"train_images": 961}, "data.train_images"),
+        ("digits12", {"side": 8}, "data.side"),
+        ("digits12", {"test_images": 599}, "data.test_images"),
+        ("digits12", {"dials": {"noise": -1.0}}, "data.dials.noise"),
+        ("digits12", {"train_images": 961}, "data.train_images"),
         ("fashion12", {"dials": {"noise": 0.4}}, "data.dials"),
         ("fashion12", {"train_images": 10_001}, "data.train_images"),
         ("textures12", {"classes": 4}, "data.classes"),

@@ -384,7 +384,7 @@ def test_packaged_tasks_import_neither_tfds_nor_tensorflow() -> None:
     [
         ("fashion_mnsit", "did you mean fashion_mnist"),
         ("digits21", "digits12"),
-        ("zzzz", "digits12, digits12_redrawn, digits8"),
+        ("zzzz", "digits12, digits8"),
         ("tf_flowers", "square 8-bit images"),
         ("imdb_reviews", "square 8-bit images"),
         ("svhn_cropped", "only TensorFlow can prepare it"),

@@ -24,7 +24,7 @@ Watch = Callable[..., Seen]
 
 @pytest.fixture
 def arm(arm: Arm) -> Arm:
-    task = dataclasses.replace(arm.task, name="digits12_redrawn", dials=(("noise", 0.4),))
+    task = dataclasses.replace(arm.task, name="digits12", dials=(("noise", 0.4),))
     return Arm(net=arm.net, recipe=dataclasses.replace(arm.recipe, epochs=EPOCHS), task=task)
 
 
