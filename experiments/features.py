@@ -15,7 +15,6 @@ from cnnlab.probes.ascent.parametrise import DEFAULT, NAMES
 from cnnlab.records import Store
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.record import Record
-from cnnlab.training.run import FIRST_EVALUATION_SEED
 from cnnlab.training.workers import ONE_THREAD, environment
 from experiments.analysis.selection import best_view, split
 from experiments.cli import signals
@@ -44,15 +43,16 @@ examples:
   python -m experiments.features                                      the reference of pool_position
   python -m experiments.features model.activation=sigmoid             another arm, as for experiments.run
   python -m experiments.features --layer act2 --parametrisation fourier
-  python -m experiments.features --seeds 1003,1004,1005 --starts 4    another member, other readers"""
+  python -m experiments.features --seeds 2003,2004,2005 --starts 4    another member, other readers"""
 Draw = Callable[[Arm, Record | None, Asked, Source, Path | None], Features]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """An arm, its record if there is one, and where that lies."""
+    """An arm, its members' seeds, its record if there is one, and where that lies."""
 
     arm: Arm
+    seeds: tuple[int, ...]
     record: Record | None
     runs: Path | None
     settings: Settings
@@ -69,12 +69,12 @@ def main(draw: Draw | None = None) -> int:
         parametrisation=asked.parametrisation,
         steps=at_least("--steps", asked.steps, 1),
         starts=at_least("--starts", asked.starts, 2),
-        seeds=seeds(asked.seeds, chosen.record),
+        seeds=seeds(asked.seeds, chosen),
     )
     check(chosen.arm.task, chosen.settings.source)
     console = terminal(sys.stderr) if asked.json else terminal()
     library = None
-    if chosen.runs is not None and made_with(Store(chosen.runs).provenance(chosen.arm.key, 0)) != XLA:
+    if chosen.runs is not None and made_with(Store(chosen.runs).provenance(chosen.arm.key)) != XLA:
         library = convolutions.library(chosen.settings, chosen.settings.cache / "native", console)
     console.print(f"record: {chosen.runs}" if chosen.runs else "no record of this arm: the recipe's learning rate")
     try:
@@ -100,7 +100,7 @@ def command_line() -> argparse.ArgumentParser:
     made.add_argument("--parametrisation", choices=NAMES, default=DEFAULT, help=f"default: {DEFAULT}")
     made.add_argument("--steps", type=int, default=192, help="Adam steps (default: 192)")
     made.add_argument("--starts", type=int, default=2, help="random beginnings of every picture (default: 2)")
-    made.add_argument("--seeds", help="members, such as 1000,1001,1002: the first is drawn, the others read")
+    made.add_argument("--seeds", help="members, such as 2000,2001,2002: the first is drawn, the others read")
     made.add_argument("--json", action="store_true", help="print the numbers for machines instead of a table")
     return made
 
@@ -128,10 +128,10 @@ def choose(words: Sequence[str]) -> Chosen:
     if best is None or reference is None:
         plan = grid(["tracker=off", sweep[0], *others, *scales])
         level = None if plan.settings.sweep is None else plan.settings.sweep.reference
-        arm = next((one.arm for one in plan.points if one.level == level), plan.points[0].arm)
-        return Chosen(arm=arm, record=None, runs=None, settings=settings)
-    record = reference.records[0]
-    return Chosen(arm=reference.point.arm, record=record, runs=best.settings.runs, settings=settings)
+        point = next((one for one in plan.points if one.level == level), plan.points[0])
+        return Chosen(arm=point.arm, seeds=point.seeds, record=None, runs=None, settings=settings)
+    point, runs = reference.point, best.settings.runs
+    return Chosen(arm=point.arm, seeds=point.seeds, record=reference.record, runs=runs, settings=settings)
 
 
 def single(scales: Sequence[str], others: Sequence[str], results: Sequence[str]) -> Chosen:
@@ -140,26 +140,30 @@ def single(scales: Sequence[str], others: Sequence[str], results: Sequence[str])
     for plan in plans:
         if len(plan.points) > 1:
             raise UsageError(f"{' '.join(others)} names several arms: give one value a key")
-        arm = plan.points[0].arm
+        point = plan.points[0]
         for folder in result_folders(plan.settings.results):
             store = Store(folder / "runs")
-            if store.has(arm.key, 0):
-                return Chosen(arm=arm, record=store.read(arm.key, 0), runs=store.root, settings=plan.settings)
+            if store.has(point.arm.key):
+                record = store.read(point.arm.key)
+                return Chosen(
+                    arm=point.arm, seeds=record.members, record=record, runs=store.root, settings=plan.settings
+                )
     plan = grid(["tracker=off", *others, *results, *(f"scale={scale}" for scale in scales)])
-    return Chosen(arm=plan.points[0].arm, record=None, runs=None, settings=plan.settings)
+    (point,) = plan.points
+    return Chosen(arm=point.arm, seeds=point.seeds, record=None, runs=None, settings=plan.settings)
 
 
-def seeds(asked: str | None, record: Record | None) -> tuple[int, ...]:
+def seeds(asked: str | None, chosen: Chosen) -> tuple[int, ...]:
     """The members to train. Raises UsageError where the record has not got one of them, and for fewer than three."""
-    there = range(FIRST_EVALUATION_SEED, FIRST_EVALUATION_SEED + MEMBERS) if record is None else record.members
+    there, record = chosen.seeds, chosen.record
     if asked is None:
         if len(there) < MEMBERS:
-            raise UsageError(f"the record has {len(there)} members, {MEMBERS} are needed: one is drawn, two read")
-        return tuple(there[:MEMBERS])
+            raise UsageError(f"the arm has {len(there)} members, {MEMBERS} are needed: one is drawn, two read")
+        return there[:MEMBERS]
     words = asked.split(",")
     if not all(word.isdecimal() for word in words) or len(set(words)) < MEMBERS:
         raise UsageError(
-            f"--seeds {asked} is not valid: give at least {MEMBERS} different seeds, such as 1000,1001,1002"
+            f"--seeds {asked} is not valid: give at least {MEMBERS} different seeds, such as 2000,2001,2002"
         )
     found = tuple(int(word) for word in words)
     if record is not None and not set(found) <= set(record.members):

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from cnnlab.data import check
 from cnnlab.records import Store
+from experiments.analysis.convergence import TIMES, longer_points
 from experiments.analysis.results import view
-from experiments.analysis.verdicts import undecided_points
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command
 from experiments.cli.console import terminal
@@ -53,7 +53,7 @@ def check_feasible(plan: Grid) -> None:
         check(task, plan.settings.source)
     require_folders(plan.settings)
     store, force = Store(plan.settings.runs), plan.settings.force
-    if force or not all(usable(store, (point.arm.key, point.block)) for point in points):
+    if force or not all(usable(store, point) for point in points):
         convolutions.check(plan.settings, None if plan.launcher is None else plan.launcher.gpus)
 
 
@@ -63,10 +63,10 @@ def run(plan: Grid, console: Console) -> int:
     console.print(sweep_report.headline(plan, len({point.arm.key for point in points})))
     with Mirror(plan.settings) as mirror, trainer(plan, mirror, console) as session:
         summary = session.train(points)
-        second = undecided_points(view(plan)) if plan.settings.looks == 2 else ()
-        if second:
-            console.print(f"second look: another block of members for {len(second)} arms that are still undecided")
-            summary.add(session.train(second))
+        longer = longer_points(view(plan))
+        if longer:
+            console.print(f"convergence: {len(longer)} arms of decided contrasts again, {TIMES} times as long")
+            summary.add(session.train(longer))
         report = sweep_report.finish(plan, summary, console)
         if report is not None:
             mirror.show_report(report)

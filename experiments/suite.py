@@ -24,7 +24,7 @@ from experiments.training import convolutions, suite_train
 from experiments.training.estimate import ENDING, SWEEP, Pace, machine_pace, spoken
 from experiments.training.provenance import mixture
 from experiments.training.session import Session, expected_runs, require_folders, usable
-from experiments.training.suite_plan import CONTROL, Name, Plan, choose, compose, make, named, parse_choice, stages
+from experiments.training.suite_plan import CONTROL, Plan, choose, compose, make, parse_choice, stages
 from experiments.training.summary import Summary
 
 DESCRIPTION = """\
@@ -109,10 +109,10 @@ def prepared(plan: Plan, overrides: Sequence[str], session: Session) -> Prepared
         RecordError: a record that is there cannot be used.
     """
     plan = replace(plan, missing=_missing(plan))
-    done = set[Name]() if plan.settings.force else _recorded(plan, session)
+    done = set[str]() if plan.settings.force else _recorded(plan, session)
     workers, backend = session.pool.plan.workers, session.pool.plan.backend
     pace = machine_pace(plan.settings.runs, plan.points, workers, backend)
-    todo = tuple(point for point in plan.points if named(point) not in done)
+    todo = tuple(point for point in plan.points if point.arm.key not in done)
     return Prepared(plan=plan, overrides=tuple(overrides), todo=todo, pace=pace)
 
 
@@ -132,20 +132,20 @@ def _missing(plan: Plan) -> dict[str, str]:
     return found
 
 
-def _recorded(plan: Plan, session: Session) -> set[Name]:
+def _recorded(plan: Plan, session: Session) -> set[str]:
     """Which of the plan's points have a record that can be used."""
-    return {named(point) for point in plan.points if usable(session.store, named(point))}
+    return {point.arm.key for point in plan.points if usable(session.store, point)}
 
 
 def show(ready: Prepared, console: Console) -> None:
     """Print the plan: stages, what is shared, and the estimate."""
-    plan, todo = ready.plan, {named(point) for point in ready.todo}
+    plan, todo = ready.plan, {point.arm.key for point in ready.todo}
     table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("stage", "bank", "arms", "shared with stages above", "to train", "members", "estimate"):
         table.add_column(column, justify="left" if column in ("stage", "bank") else "right")
     for stage in stages(plan):
         sweep = plan.sweeps[stage.name] if stage.name in plan.sweeps else None
-        own = [point for point in stage.points if named(point) in todo]
+        own = [point for point in stage.points if point.arm.key in todo]
         wanted = len(stage.points) if sweep is None else len(plan.asked(sweep))
         bank = CONTROL if sweep is None else _bank(sweep)
         cells = (wanted, wanted - len(stage.points), len(own), expected_runs(own))
@@ -162,7 +162,7 @@ def estimate(ready: Prepared) -> list[str]:
     known = f"as {pace.arms} arms took on this machine before" if pace.arms else "not yet measured on this machine"
     lines = [
         f"{len(plan.points)} arms at scale {plan.settings.scale}, {plan.shared} of them shared by several sweeps; "
-        f"{len(ready.todo)} to train, some {expected_runs(ready.todo)} members with tuning",
+        f"{len(ready.todo)} to train, some {expected_runs(ready.todo)} members over all learning rates",
         f"estimate: {spoken(ready.seconds)} on {pace.workers} worker{'s' if pace.workers > 1 else ''} ({known}); "
         "from layers, multiply-accumulates, images, epochs and members of every arm",
     ]

@@ -21,7 +21,7 @@ from cnnlab.spec.arm import Arm
 from cnnlab.spec.task import Task
 from cnnlab.spec.verdict import HEADROOM
 from cnnlab.training import linear, members
-from cnnlab.training.run import LinearFit, MemberRun, tuning_seeds
+from cnnlab.training.run import LinearFit, MemberRun
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
@@ -30,6 +30,8 @@ from experiments.config.grid import grid
 from experiments.paths import CONF
 from experiments.tracking.images import first_samples
 
+PILOT_SEEDS = (5100, 5101)
+"""Members that show whether a task is worth it: pilots, never evidence."""
 SILENT = 1e-6
 """Noise of a picture of the signal alone: the same samples, their noise invisible."""
 DESCRIPTION = """\
@@ -170,14 +172,14 @@ def described(task: Task) -> str:
 
 
 def eligibility(setting: TaskSetting) -> Eligibility:
-    """Train the reference net on the tuning seeds, and fit logistic regression and the ideal observer."""
-    recipe, seeds = setting.arm.recipe, tuning_seeds(setting.arm.recipe.tuning_seeds)
-    runs = [MemberRun(arm=setting.arm, seed=seed, learning_rate=recipe.learning_rate, purpose="tune") for seed in seeds]
+    """Train the reference net on the pilots' seeds, and fit logistic regression and the ideal observer."""
+    arm = replace(setting.arm, recipe=replace(setting.arm.recipe, watched=False))
+    runs = [MemberRun(arm=arm, seed=seed, learning_rate=arm.recipe.learning_rate) for seed in PILOT_SEEDS]
     trained = members.train(runs, setting.source, "sequential")
     stimulus = getattr(registry.family(setting.task.name), "stimulus", None)
     return Eligibility(
         net=tuple(result.validation_accuracy for result in trained),
-        linear=tuple(linear.fit(LinearFit(task=setting.task, seed=seed), setting.source) for seed in seeds),
+        linear=tuple(linear.fit(LinearFit(task=setting.task, seed=seed), setting.source) for seed in PILOT_SEEDS),
         ideal=None if stimulus is None else generated.ideal_accuracy(stimulus(setting.task)),
     )
 

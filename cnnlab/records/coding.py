@@ -52,12 +52,17 @@ def require_consistent(record: Record) -> None:
     if not record.arm.endswith(f"-{digest(record.config)[:HASH_DIGITS]}"):
         raise ValueError(f"record.config is not that of the arm {record.arm}: another hash")
     lengths = {"histories": len(record.histories), "probes": len(record.probes)}
-    for rate, finals in record.finals.items():
-        values = {name: getattr(finals, name) for name in vars(finals) if name != "learning_rate"}
-        lengths |= {f"finals.{rate}.{name}": len(value) for name, value in values.items()}
+    rates = [at.learning_rate for at in record.rates]
+    if not rates or rates[0] <= 0 or rates != sorted(set(rates)):
+        raise ValueError(f"record.rates must be positive learning rates that ascend, not {rates}")
+    for place, at in enumerate(record.rates):
+        values = {name: getattr(at, name) for name in vars(at) if name != "learning_rate"}
+        lengths |= {f"rates[{place}].{name}": len(value) for name, value in values.items()}
         for name in ("test_accuracy", "validation_accuracy"):
             if not all(0 <= value <= 1 for value in values[name]):
-                raise ValueError(f"record.finals.{rate}.{name} must lie between 0 and 1")
+                raise ValueError(f"record.rates[{place}].{name} must lie between 0 and 1")
+    if record.test_images < 1:
+        raise ValueError("record.test_images must be at least 1")
     for name, length in lengths.items():
         if length not in (members, 0 if name in ("histories", "probes") else members):
             raise ValueError(f"record.{name} has {length} entries for {members} members")

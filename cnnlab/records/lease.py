@@ -1,4 +1,4 @@
-"""A lease (file lock) on one block of an arm: its holder trains it. The kernel releases it when the process ends.
+"""A lease (file lock) on an arm: its holder trains it. The kernel releases it when the process ends.
 
 It is a lock (`flock`) on a small file. On one machine that is certain, and so it is on NFS since version 4, where a
 machine that dies holds its leases until the server's grace is over (a minute or two). Where a file system locks each

@@ -1,4 +1,4 @@
-"""The store: `<root>/<arm>/<block>/record.json` and `provenance.json`, put in place by one rename.
+"""The store: `<root>/<arm>/record.json` and `provenance.json`, put in place by one rename.
 
 A store that is published holds compact records instead, `record.json.gz` (see `cnnlab.records.compact`), and is read in
 the same way.
@@ -30,6 +30,7 @@ from cnnlab.spec.record import Record
 MOST_BYTES = 1 << 28
 """Size of the largest record or state file that is read: some 200 times what a sweep writes."""
 RECORD, COMPACT, PROVENANCE, FAILURE = "record.json", "record.json.gz", "provenance.json", "failure.txt"
+ASIDE = ".aside-"
 DIGEST = "record_sha256"
 """Key of the provenance: SHA-256 of the record's bytes, by which an edit is found out."""
 
@@ -40,38 +41,34 @@ class Store:
 
     root: Path
 
-    def folder(self, arm: str, block: int) -> Path:
-        """Where one block of an arm lies, whether or not it is there."""
-        return self.root / arm / str(block)
+    def folder(self, arm: str) -> Path:
+        """Where an arm lies, whether or not it is there."""
+        return self.root / arm
 
-    def record(self, arm: str, block: int) -> Path:
-        """The file of one block's record: the whole one, or else the compact one, whether or not that is there."""
-        whole = self.folder(arm, block) / RECORD
+    def record(self, arm: str) -> Path:
+        """The file of an arm's record: the whole one, or else the compact one, whether or not that is there."""
+        whole = self.folder(arm) / RECORD
         return whole if whole.is_file() else whole.with_name(COMPACT)
 
-    def has(self, arm: str, block: int) -> bool:
+    def has(self, arm: str) -> bool:
         """Whether a record is there, of whatever protocol."""
-        return self.record(arm, block).is_file()
+        return self.record(arm).is_file()
 
-    def names(self) -> Iterator[tuple[str, int]]:
-        """Arm and block of every record, in alphabetical order."""
-        folders = sorted({path.parent for name in (RECORD, COMPACT) for path in self.root.glob(f"*/[0-9]/{name}")})
-        return ((folder.parent.name, int(folder.name)) for folder in folders)
+    def arms(self) -> Iterator[str]:
+        """The arm of every record, in alphabetical order."""
+        folders = sorted({path.parent for name in (RECORD, COMPACT) for path in self.root.glob(f"*/{name}")})
+        return (folder.name for folder in folders if ASIDE not in folder.name and not folder.name.startswith("."))
 
-    def blocks(self, arm: str) -> tuple[tuple[str, int], ...]:
-        """Arm and block of every record of one arm."""
-        return tuple((arm, block) for block in range(10) if self.has(arm, block))
-
-    def content(self, arm: str, block: int) -> bytes:
+    def content(self, arm: str) -> bytes:
         """The JSON bytes of one record, not looked into. Raises FileNotFoundError, and RecordError if it is cut off."""
-        path = self.record(arm, block)
+        path = self.record(arm)
         try:
             content = read_regular(path, MOST_BYTES)
         except FileError as problem:
             raise RecordError(path, str(problem)) from None
         return unpack(content, path, MOST_BYTES) if path.name == COMPACT else content
 
-    def read(self, arm: str, block: int) -> Record:
+    def read(self, arm: str) -> Record:
         """Read one record.
 
         Raises:
@@ -79,14 +76,14 @@ class Store:
             RecordError: if it cannot be read, is of another protocol, was edited, or lies in the wrong place; says
                 which file and what is wrong.
         """
-        path = self.record(arm, block)
-        content = self.content(arm, block)
+        path = self.record(arm)
+        content = self.content(arm)
         record = decode(content, path)
-        facts = self.provenance(arm, block)
+        facts = self.provenance(arm)
         if DIGEST in facts and facts[DIGEST] != hashlib.sha256(content).hexdigest():
             raise RecordError(path, f"is not what was written there (its SHA-256 in {PROVENANCE} is another): edited")
-        if (record.arm, record.block) != (arm, block):
-            raise RecordError(path, f"is the record of {record.arm} block {record.block}")
+        if record.arm != arm:
+            raise RecordError(path, f"is the record of {record.arm}")
         return record
 
     def publish(self, record: Record, made: Mapping[str, Any]) -> Path:
@@ -95,53 +92,53 @@ class Store:
         Args:
             made: what is told of how it was made, beside it.
         """
-        path = self.folder(record.arm, record.block) / COMPACT
+        path = self.folder(record.arm) / COMPACT
         facts = json.dumps(made, indent=1, sort_keys=True).encode() + b"\n"
         write_bytes(path.with_name(PROVENANCE), facts)
         return write_bytes(path, pack(encode(record)))
 
-    def provenance(self, arm: str, block: int) -> dict[str, Any]:
+    def provenance(self, arm: str) -> dict[str, Any]:
         """The provenance of a record: code, machine and times; empty if there is none that can be read."""
         try:
-            facts = json.loads(read_regular(self.folder(arm, block) / PROVENANCE, MOST_BYTES))
+            facts = json.loads(read_regular(self.folder(arm) / PROVENANCE, MOST_BYTES))
         except (OSError, ValueError, RecursionError):
             return {}
         return facts if isinstance(facts, dict) else {}
 
-    def take(self, arm: str, block: int) -> Lease | None:
-        """Take the right to train a block and to write its record; None while another process has it.
+    def take(self, arm: str) -> Lease | None:
+        """Take the right to train an arm and to write its record; None while another process has it.
 
         What a writer of this machine left half done, that was killed, is cleared away.
         """
         try:
-            lease_ = lease.take(self._lease(arm, block))
+            lease_ = lease.take(self._lease(arm))
         except OSError as problem:
             if problem.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
                 raise
-            raise RecordError(self._lease(arm, block), "is no regular file, so that it cannot be a lease") from None
+            raise RecordError(self._lease(arm), "is no regular file, so that it cannot be a lease") from None
         if lease_ is not None and lease_.firm:
-            for draft in (self.root / arm).glob(f"{glob.escape(_draft_prefix(block))}*"):
+            for draft in self.root.glob(f"{glob.escape(_draft_prefix(arm))}*"):
                 shutil.rmtree(draft, ignore_errors=True)
         return lease_
 
-    def tidy(self, arm: str, block: int) -> None:
+    def tidy(self, arm: str) -> None:
         """Delete the files that a killed process left beside a finished record: its lease and checkpoints."""
-        shutil.rmtree(self.checkpoints(arm, block), ignore_errors=True)
-        if self._lease(arm, block).exists():
-            left = self.take(arm, block)
+        shutil.rmtree(self.checkpoints(arm), ignore_errors=True)
+        if self._lease(arm).exists():
+            left = self.take(arm)
             if left is not None:
                 left.release()
 
-    def checkpoints(self, arm: str, block: int) -> Path:
-        """Where the trainings of one block may leave what they have reached; gone once the record is written."""
-        return self.root / arm / f".{block}.checkpoints"
+    def checkpoints(self, arm: str) -> Path:
+        """Where the trainings of an arm may leave what they have reached; gone once the record is written."""
+        return self.root / f".{arm}.checkpoints"
 
-    def holder(self, arm: str, block: int) -> str:
-        """Who trains a block, for a person to read; empty if nobody does."""
-        return lease.holder(self._lease(arm, block))
+    def holder(self, arm: str) -> str:
+        """Who trains an arm, for a person to read; empty if nobody does."""
+        return lease.holder(self._lease(arm))
 
-    def _lease(self, arm: str, block: int) -> Path:
-        return self.root / arm / f".{block}.lease"
+    def _lease(self, arm: str) -> Path:
+        return self.root / f".{arm}.lease"
 
     def write(self, record: Record, provenance: dict[str, Any]) -> Path:
         """Write a record and its provenance at once; an existing record stays as it is.
@@ -149,9 +146,9 @@ class Store:
         Both files are written to a temporary folder, flushed to disk, and put in place by renaming that folder, so
         that a reader sees both or neither, and of two writers the first wins.
         """
-        place = self.folder(record.arm, record.block)
+        place = self.folder(record.arm)
         place.parent.mkdir(parents=True, exist_ok=True)
-        draft = place.parent / f"{_draft_prefix(record.block)}{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        draft = place.parent / f"{_draft_prefix(record.arm)}{os.getpid()}-{uuid.uuid4().hex[:8]}"
         draft.mkdir()
         try:
             content = encode(record)
@@ -159,43 +156,43 @@ class Store:
             write_bytes(draft / RECORD, content)
             write_bytes(draft / PROVENANCE, json.dumps(facts, indent=1, sort_keys=True).encode() + b"\n")
             flush_folder(draft)
-            if not self.has(record.arm, record.block):
+            if not self.has(record.arm):
                 self._free(place)
                 _rename_first(draft, place)
             flush_folder(place.parent)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-        shutil.rmtree(self.checkpoints(record.arm, record.block), ignore_errors=True)
+        shutil.rmtree(self.checkpoints(record.arm), ignore_errors=True)
         return place
 
-    def write_failure(self, arm: str, block: int, reason: str) -> Path:
+    def write_failure(self, arm: str, reason: str) -> Path:
         """Leave the reason why an arm has no record in its folder."""
-        place = self.folder(arm, block)
+        place = self.folder(arm)
         place.mkdir(parents=True, exist_ok=True)
         path = place / FAILURE
         path.write_text(reason)
         return path
 
-    def failure(self, arm: str, block: int) -> Path | None:
+    def failure(self, arm: str) -> Path | None:
         """The note of why an arm has no record; None if there is none."""
-        path = self.folder(arm, block) / FAILURE
+        path = self.folder(arm) / FAILURE
         return path if path.is_file() else None
 
-    def forget_failure(self, arm: str, block: int) -> None:
+    def forget_failure(self, arm: str) -> None:
         """Take away the note of an earlier failure, if there is one."""
-        (self.folder(arm, block) / FAILURE).unlink(missing_ok=True)
+        (self.folder(arm) / FAILURE).unlink(missing_ok=True)
 
-    def set_aside(self, arm: str, block: int) -> Path | None:
-        """Move a block's folder to `<block>.aside-<time>`, never deleting it; None if there is none.
+    def set_aside(self, arm: str) -> Path | None:
+        """Move an arm's folder to `<arm>.aside-<time>`, never deleting it; None if there is none.
 
         Its checkpoints go: what is trained then is trained from the start.
         """
-        shutil.rmtree(self.checkpoints(arm, block), ignore_errors=True)
-        place = self.folder(arm, block)
+        shutil.rmtree(self.checkpoints(arm), ignore_errors=True)
+        place = self.folder(arm)
         return _move_aside(place) if os.path.lexists(place) else None
 
     def _free(self, place: Path) -> None:
-        """Free a block's folder for its record: a note of failure goes, whatever else lies there is set aside."""
+        """Free an arm's folder for its record: a note of failure goes, whatever else lies there is set aside."""
         if not os.path.lexists(place):
             return
         try:
@@ -228,9 +225,9 @@ def _takes_folders(folder: Path) -> bool:
     return True
 
 
-def _draft_prefix(block: int) -> str:
-    """How the drafts of a block begin that this machine writes: those of others may still be written to."""
-    return f".{block}-{socket.gethostname()}-"
+def _draft_prefix(arm: str) -> str:
+    """How the drafts of an arm begin that this machine writes: those of others may still be written to."""
+    return f".{arm}-{socket.gethostname()}-"
 
 
 def _rename_first(draft: Path, place: Path) -> None:
@@ -244,6 +241,6 @@ def _rename_first(draft: Path, place: Path) -> None:
 
 def _move_aside(place: Path) -> Path:
     """Rename a folder to `<name>.aside-<time>`; returns where it is."""
-    aside = place.with_name(f"{place.name}.aside-{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}")
+    aside = place.with_name(f"{place.name}{ASIDE}{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:4]}")
     place.rename(aside)
     return aside

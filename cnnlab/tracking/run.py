@@ -14,7 +14,7 @@ from cnnlab.spec.record import Record
 from cnnlab.tracking.members import each
 
 UNITS = ("arm", "seed")
-"""What a run is: a block of an arm, its members summed up; or each member, for a dashboard that groups them itself."""
+"""What a run is: an arm, its members summed up; or each member, for a dashboard that groups them itself."""
 
 LONGEST_ID = 128
 """W&B refuses longer run ids."""
@@ -46,7 +46,7 @@ class TrackedRun:
         id: stable, see `run_id`: the same id lands in the same run, whenever and wherever it is logged.
         name: what a person reads. group: runs shown as one, such as a sweep. job_type: what kind of run it is.
         config: plain values that say what was run.
-        record: the arm's block whose series and summary are shown; None for a run of tables alone.
+        record: the arm whose series and summary are shown; None for a run of tables alone.
         numbers: further entries of the summary.
         tables: by name, such as the verdicts that a sweep feeds. pictures: by name.
         artifact: what is kept beside the run.
@@ -77,24 +77,23 @@ def arm_runs(
     config: Mapping[str, Any] | None = None,
     pictures: Mapping[str, Picture] | None = None,
 ) -> tuple[TrackedRun, ...]:
-    """The runs of one block of an arm: one, or one a member.
+    """The runs of an arm: one, or one a member.
 
     Args:
         unit: `arm` or `seed`. Of several runs the first alone has the pictures.
-        config: what stands beside the record's own config (net, recipe, task), protocol, block and members,
+        config: what stands beside the record's own config (net, recipe, task), protocol and members,
             such as the sweep, the scale and the levels of its factors. The record's own keys win.
 
     Raises:
         InvalidError: another unit.
     """
     require_choice("tracker.unit", unit, UNITS)
-    own = {"protocol": record.protocol, "arm": record.arm, "block": record.block}
+    own = {"protocol": record.protocol, "arm": record.arm}
     known = {**(config or {}), **record.config, **own}
-    block = f"{record.arm}-b{record.block}"
     if unit == "arm":
         return (
             TrackedRun(
-                id=run_id(block),
+                id=run_id(record.arm),
                 name=name,
                 group=group,
                 job_type=unit,
@@ -107,7 +106,7 @@ def arm_runs(
         )
     return tuple(
         TrackedRun(
-            id=run_id(f"{block}-s{one.members[0]}"),
+            id=run_id(f"{record.arm}-s{one.members[0]}"),
             name=f"{name} seed {one.members[0]}",
             group=group,
             job_type=unit,
@@ -124,9 +123,9 @@ def arm_runs(
 def run_id(name: str) -> str:
     """A name as a W&B run id: other characters than letters, digits, dot, dash and underscore become underscores.
 
-    A long name keeps its end, where an arm's hash, block and seed stand.
+    A long name keeps its end, where an arm's hash and a member's seed stand.
 
-    >>> run_id("digits12-convnet/2:4-0123456789-b0")
-    'digits12-convnet_2_4-0123456789-b0'
+    >>> run_id("digits12-convnet/2:4-0123456789-s2000")
+    'digits12-convnet_2_4-0123456789-s2000'
     """
     return re.sub(r"[^A-Za-z0-9._-]", "_", name)[-LONGEST_ID:]

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cnnlab.spec.record import Finals, Record
+from cnnlab.spec.curve import Finals, at_chance, capped
+from cnnlab.spec.record import Record
 
 AXIS = "images_seen"
 """The x-axis of every series, in training images a member has seen."""
@@ -79,27 +80,41 @@ def best(record: Record) -> dict[str, str]:
 
 
 def summary(record: Record) -> dict[str, int | float | bool | None]:
-    """The arm in single numbers: finals at both learning rates, geometry, probes, and the last value of every series.
+    """The arm in single numbers: finals where members are read, geometry, probes, and the last value of every series.
 
     Series of which `best` names the moment that counts are not among them. Standard deviations are over members with
     divisor n - 1, and absent with fewer than two members. A series whose last moment is finite for no member ends as
     None, whatever it was before.
     """
     return (
-        {"members": len(record.members), "block": record.block}
-        | {name: value for rate, finals in record.finals.items() for name, value in _finals(rate, finals).items()}
+        {"members": len(record.members)}
+        | _finals(record.finals)
         | _geometry(record)
-        | {"tuning/capped": record.tuning.capped, "tuning/tried": len(record.tuning.tried)}
+        | {"learning_rate/tried": len(record.rates), "learning_rate/capped": capped(record.rates)}
+        | {"at_chance": at_chance(record.rates)}
         | _probes(record)
         | _last(record)
     )
 
 
-def _finals(rate: str, finals: Finals) -> dict[str, int | float | bool]:
-    """Finals at one learning rate, under names that begin with its kind (`own` or `common`)."""
+def curve(record: Record) -> list[dict[str, float]]:
+    """The arm's accuracy against its learning rate: a row a rate, means over members, and how many were lost."""
+    return [
+        {
+            "learning_rate": at.learning_rate,
+            "validation_accuracy": statistics.fmean(at.validation_accuracy),
+            "test_accuracy": statistics.fmean(at.test_accuracy),
+            "diverged": sum(at.diverged),
+        }
+        for at in record.rates
+    ]
+
+
+def _finals(finals: Finals) -> dict[str, int | float | bool]:
+    """Every member where it is read: mean and standard deviation of each result."""
     flat: dict[str, int | float | bool] = {
-        f"{rate}/learning_rate": finals.learning_rate,
-        f"{rate}/diverged": sum(finals.diverged),
+        "final/learning_rate": statistics.geometric_mean(finals.learning_rate),
+        "final/diverged": sum(finals.diverged),
     }
     measured = {
         "test_accuracy": finals.test_accuracy,
@@ -110,9 +125,9 @@ def _finals(rate: str, finals: Finals) -> dict[str, int | float | bool]:
     for name, members in measured.items():
         known = _known(members)
         if known:
-            flat[f"{rate}/{name}/mean"] = statistics.fmean(known)
+            flat[f"final/{name}/mean"] = statistics.fmean(known)
         if len(known) > 1:
-            flat[f"{rate}/{name}/std"] = statistics.stdev(known)
+            flat[f"final/{name}/std"] = statistics.stdev(known)
     return flat
 
 

@@ -125,7 +125,6 @@ class Keeper:
         return {
             "protocol": PROTOCOL,
             "arm": plain(first.arm),
-            "purpose": first.purpose,
             "strategy": self.strategy,
             "library": native.used() if self.strategy == "native" else "",
             "seeds": [run.seed for run in self.runs],
@@ -152,7 +151,7 @@ class Keeper:
 def keeper(runs: Sequence[MemberRun], strategy: str) -> Keeper:
     """The keeper of runs of one arm that are trained together."""
     kept = runs[0].checkpoints
-    name = "/".join([runs[0].purpose, *(f"{run.seed} {run.learning_rate!r}" for run in runs)])
+    name = "/".join(f"{run.seed} {run.learning_rate!r}" for run in runs)
     folder = None if kept is None else kept / hashlib.sha256(name.encode()).hexdigest()[:16]
     return Keeper(runs=runs, strategy=strategy, folder=folder)
 

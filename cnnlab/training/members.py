@@ -34,8 +34,8 @@ STRATEGIES = ("sequential", "native", "side_by_side")
 """Members one after the other, with XLA's convolutions or with our own (`cnnlab.zoo.native`), or all at once."""
 SIDE_BY_SIDE = 12
 """Members that train side by side, a block of most sweeps. Fewer are filled up with copies of the last one, which cost
-little where the device is not full: so tuning, its extensions and the members share one compiled program, whose
-bytes, for one member, do not depend on how many others there are."""
+little where the device is not full: so all learning rates share one compiled program, whose bytes, for one member, do not
+depend on how many others there are."""
 EVALUATED_AT_ONCE = 256
 AT_CHANCE = 2.33
 """A member whose validation accuracy is not this many binomial standard errors above chance (99 %, one-sided) has
@@ -51,7 +51,7 @@ def strategy_for(backend: str) -> str:
 
 
 def train(runs: Sequence[MemberRun], source: Source, strategy: str, on_end: OnEnd | None = None) -> list[Result]:
-    """Train runs of ONE arm and one purpose; results in their order. Raises InvalidError for an unknown strategy.
+    """Train runs of ONE arm; results in their order. Raises InvalidError for an unknown strategy.
 
     Args:
         on_end: called with every run and its last state, without a member axis, as the run ends; it only reads it.
@@ -184,7 +184,8 @@ def _train_together(
     orders = [epoch_orders(arm.task.train_images, arm.recipe.epochs, one.seed) for one in filled]
     rates = _joined([np.float32(one.learning_rate) for one in filled], lone)
     checkpoints = keeper(runs, strategy)
-    journals: list[Journal] = [{"images_seen": [], "loss/train": [], "accuracy/validation": []} for _ in runs]
+    names = ("images_seen", "loss/train", *(("accuracy/validation",) if arm.recipe.watched else ()))
+    journals: list[Journal] = [{name: [] for name in names} for _ in runs]
     looks: list[Look] = []
     begin = 0
     reached = checkpoints.found(state)
@@ -193,8 +194,7 @@ def _train_together(
 
     steps_per_epoch = -(-arm.task.train_images // arm.recipe.batch_size)
     factor = factors(arm.recipe.schedule, steps_per_epoch * arm.recipe.epochs)
-    watched = set(log_spaced_steps(len(factor))) if runs[0].purpose == "own" else set()
-    checked = set(log_spaced_steps(arm.recipe.epochs))
+    watched = set(log_spaced_steps(len(factor))) if arm.recipe.watched else set()
     validation = [validation for _, validation in draws]
     for epoch in range(begin, arm.recipe.epochs):
         train_images = shown.in_epoch(epoch)
@@ -212,18 +212,17 @@ def _train_together(
             state, found = run.advance(state, train_images, train_labels, batches, paces, range(start, stop))
             losses += found
         by_member = np.asarray(jax.device_get(losses)).reshape(len(losses), -1).mean(0)
-        accuracy = (
-            _score(run.logits, state, validation, lone)[0] if epoch in checked and watched else [None] * len(runs)
-        )
+        accuracy = _score(run.logits, state, validation, lone)[0] if watched else []
         for member, journal in enumerate(journals):
             journal["images_seen"].append((epoch + 1) * arm.task.train_images)
             journal["loss/train"].append(_finite(by_member[member]))
-            journal["accuracy/validation"].append(accuracy[member])
+            if watched:
+                journal["accuracy/validation"].append(accuracy[member])
         if not np.isfinite(by_member).any():
             break
         reached = Progress(epochs=epoch + 1, state=state, journals=journals, looks=looks)
         checkpoints.keep(reached, final=reached.epochs == arm.recipe.epochs)
-    for member, journal in enumerate(journals):
+    for member, journal in enumerate(journals if watched else ()):
         journal["stats"] = _series(looks, member, lone)
     if on_end is not None:
         ends = jax.device_get(state)
@@ -241,29 +240,28 @@ def _finish(
     journals: list[Journal],
     lone: bool,
 ) -> list[Result]:
-    """Score every member; the test set is read here, once, and not at all for a tuning run."""
+    """Score every member; the test set is read here, once."""
     task = runs[0].arm.task
     validation_accuracy, _ = _score(logits, state, [validation for _, validation in draws], lone)
-    test = None if runs[0].purpose == "tune" else data.test
-    unseen: list[Any] = [None] * len(runs)
-    test_accuracy, test_loss = (unseen, unseen) if test is None else _score(logits, state, [test] * len(draws), lone)
+    test_accuracy, test_loss = _score(logits, state, [data.test] * len(draws), lone)
     results = []
     ends = state if lone else jax.device_get(state)
     for member, run in enumerate(runs):
         train_loss = journals[member]["loss/train"][-1]
         diverged = train_loss is None or at_chance(validation_accuracy[member], task)
         probes: dict[str, float] = {}
-        if test is not None and run.purpose == "own" and not diverged:
+        if run.arm.recipe.watched and not diverged:
             own = ends if lone else jax.tree.map(operator.itemgetter(member), ends)
-            probes = probed(run.arm, own, draws[member][0], test)
+            probes = probed(run.arm, own, draws[member][0], data.test)
         results.append(
             Result(
                 validation_accuracy=task.chance if diverged else validation_accuracy[member],
-                test_accuracy=None if test is None else task.chance if diverged else test_accuracy[member],
+                test_accuracy=task.chance if diverged else test_accuracy[member],
+                test_images=len(data.test.labels),
                 test_loss=None if diverged else test_loss[member],
                 train_loss=None if diverged else train_loss,
                 diverged=diverged,
-                history=journals[member] if run.purpose == "own" else {},
+                history=journals[member],
                 probes=probes,
             )
         )
@@ -280,15 +278,13 @@ def _score(logits: Any, state: State, splits: Sequence[Split], lone: bool) -> tu
     """Accuracy and mean cross-entropy of every member on its split; every image counts, none is dropped."""
     join: Callable[[Sequence[Any]], Any] = only if lone else stack
     count = len(splits[0].labels)
-    chunk = min(EVALUATED_AT_ONCE, count)
     outputs = []
-    for first in range(0, count, chunk):
-        # the last chunk starts earlier, so that one batch shape is compiled; its repeats are cut off below
-        start = min(first, count - chunk)
-        images = join([split.images[start : start + chunk] for split in splits])
-        out = np.asarray(logits(state, images))
-        outputs.append((out[None] if lone else out)[:, first - start :])
-    scores = np.concatenate(outputs, axis=1).astype(np.float64)
+    for first in range(0, count, EVALUATED_AT_ONCE):
+        # the last batch goes on at the first image, so that one batch shape is compiled for every set of images
+        places = np.arange(first, first + EVALUATED_AT_ONCE) % count
+        out = np.asarray(logits(state, join([split.images[places] for split in splits])))
+        outputs.append(out[None] if lone else out)
+    scores = np.concatenate(outputs, axis=1)[:, :count].astype(np.float64)
     accuracies, losses = [], []
     for member, split in enumerate(splits):
         shifted = scores[member] - scores[member].max(1, keepdims=True)

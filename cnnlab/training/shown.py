@@ -4,14 +4,14 @@ Records keep no weights. Another processor or library may round otherwise, so a 
 taken for the one in the record: both accuracies are kept, and whether they are equal is reported.
 """
 
+import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 
 from cnnlab.data import Source, Split, draw
 from cnnlab.spec.arm import Arm
-from cnnlab.spec.record import OWN, Record
+from cnnlab.spec.record import Record
 from cnnlab.training import members
 from cnnlab.training.program import State, program
 from cnnlab.training.run import MemberRun
@@ -57,10 +57,10 @@ class ShownMember:
 def train_again(
     arm: Arm, seed: int, record: Record | None, source: Source, strategy: str = "sequential"
 ) -> ShownMember:
-    """Train one member at the record's own learning rate, or at the recipe's where there is no record.
+    """Train one member at the learning rate where it is read, or at the recipe's where there is no record.
 
     Args:
-        record: of the block that has this seed. strategy: see `members.STRATEGIES`.
+        record: of the arm. strategy: see `members.STRATEGIES`.
 
     Raises:
         ValueError: the record is of another arm, or does not have the seed.
@@ -68,27 +68,27 @@ def train_again(
     """
     if record is not None and (record.arm != arm.key or seed not in record.members):
         raise ValueError(f"the record of {record.arm} has no member {seed} of {arm.key}")
-    finals = None if record is None else record.finals[OWN]
-    rate = arm.recipe.learning_rate if finals is None else finals.learning_rate
+    place = None if record is None else record.members.index(seed)
+    rate = arm.recipe.learning_rate if record is None or place is None else record.finals.learning_rate[place]
     ends: list[State] = []
 
     def keep(run: MemberRun, state: State) -> None:
         # a copy: what a device holds may be given away
         ends.append(jax.device_get(state))
 
-    # `common` trains the same steps as `own`, without looking at them
-    run = MemberRun(arm=arm, seed=seed, learning_rate=rate, purpose="common")
+    # unwatched it takes the same steps, without looking at them
+    unwatched = dataclasses.replace(arm, recipe=dataclasses.replace(arm.recipe, watched=False))
+    run = MemberRun(arm=unwatched, seed=seed, learning_rate=rate)
     (result,) = members.train([run], source, strategy, keep)
     data = members.dataset(arm.task, source)
-    accuracy: Any = result.test_accuracy
     return ShownMember(
         arm=arm,
         seed=seed,
         learning_rate=rate,
         first=jax.device_get(program(arm).init(seed)),
         last=ends[0],
-        test_accuracy=accuracy,
-        recorded=None if record is None or finals is None else finals.test_accuracy[record.members.index(seed)],
+        test_accuracy=result.test_accuracy,
+        recorded=None if record is None or place is None else record.finals.test_accuracy[place],
         diverged=result.diverged,
         train=draw(data, arm.task, seed)[0],
         test=data.test,

@@ -2,14 +2,15 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+import statistics
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cnnlab.inference.effects import Sample, accuracy_margin, effect, pair, with_printed_checks
-from cnnlab.spec.record import OWN, Record
+from cnnlab.spec.curve import capped
+from cnnlab.spec.record import Record
 from cnnlab.spec.task import Task
-from cnnlab.spec.verdict import Condition, Effect, Look, Match, Setting
-from experiments.analysis.metrics import conditions
+from cnnlab.spec.verdict import Effect, Match, Setting
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.claims.base import Contrast, Moderator, Trained
 from experiments.claims.registry import claim_digests
@@ -30,15 +31,20 @@ class ArmPair:
         """Both sides' arms."""
         return (*self.better, *self.worse)
 
-    def in_block(self, block: int) -> "ArmPair | None":
-        """The same arms with the members of one block alone; None unless every arm has that block."""
-        better, worse = (tuple(cell.in_block(block) for cell in side) for side in (self.better, self.worse))
-        whole = all(cell.records for cell in (*better, *worse))
-        return dataclasses.replace(self, better=better, worse=worse) if whole else None
+    def of(self, arms: Callable[[ArmResults], ArmResults]) -> "ArmPair":
+        """The same contrast between arms that stand in for these, such as half of their members."""
+        better, worse = (tuple(arms(cell) for cell in side) for side in (self.better, self.worse))
+        return dataclasses.replace(self, better=better, worse=worse)
 
-    def samples(self, condition: str, metric: str) -> tuple[Sample, Sample]:
-        """Each side's mean, seed by seed."""
-        better, worse = ([cell.sample(condition, metric) for cell in side] for side in (self.better, self.worse))
+    @property
+    def at_chance(self) -> tuple[bool, bool]:
+        """Whether either side has learned nothing; a number never has."""
+        better, worse = (bool(side) and all(cell.mostly_lost for cell in side) for side in (self.better, self.worse))
+        return better, worse
+
+    def samples(self, values: Callable[[ArmResults], Sample]) -> tuple[Sample, Sample]:
+        """Each side's mean, seed by seed, of what `values` takes from an arm."""
+        better, worse = ([values(cell) for cell in side] for side in (self.better, self.worse))
         if not better:
             theirs = Sample.mean_of(worse)
             return Sample.constant(self.bound, theirs.seeds), theirs
@@ -68,15 +74,29 @@ class ContrastSite:
         """All arms that take part."""
         return tuple(cell for sides in self.sides for cell in sides.cells)
 
-    def in_block(self, block: int) -> "ContrastSite | None":
-        """The same place with the members of one block alone; None unless every arm has that block."""
-        sides = [one.in_block(block) for one in self.sides]
-        found = tuple(one for one in sides if one is not None)
-        return ContrastSite(label=self.label, sides=found) if len(found) == len(sides) else None
+    def of(self, arms: Callable[[ArmResults], ArmResults]) -> "ContrastSite":
+        """The same place with arms that stand in for these, such as half of their members."""
+        return ContrastSite(label=self.label, sides=tuple(one.of(arms) for one in self.sides))
 
-    def samples(self, condition: str, metric: str) -> tuple[Sample, Sample]:
+    @property
+    def at_chance(self) -> tuple[bool, bool]:
+        """Whether either of the samples is at chance throughout; both, where a contrast along a dial has a floor."""
+        found = [sides.at_chance for sides in self.sides]
+        if len(found) == 1:
+            return found[0]
+        floor = any(all(pair) for pair in found)
+        return floor, floor
+
+    def samples(self, metric: str) -> tuple[Sample, Sample]:
         """The two samples that are compared: better and worse, or the contrast at a dial's low and high value."""
-        found = [sides.samples(condition, metric) for sides in self.sides]
+        return self._compared(lambda cell: cell.sample(metric))
+
+    def accuracies(self) -> tuple[Sample, Sample]:
+        """The same of accuracies, fractions."""
+        return self._compared(ArmResults.accuracies)
+
+    def _compared(self, values: Callable[[ArmResults], Sample]) -> tuple[Sample, Sample]:
+        found = [sides.samples(values) for sides in self.sides]
         if len(found) == 1:
             return found[0]
         low, high = (pair(ours, theirs) for ours, theirs in found)
@@ -92,7 +112,7 @@ def places(
     wanted = list(_wanted(view, trained))
     for where, tasks in wanted:
         planned = [match for match in matches(view) if all(is_planned(view, task, contrast, match) for task in tasks)]
-        bare = [task for task in tasks if (reference := view.reference(task)) is None or not reference.records]
+        bare = [task for task in tasks if (reference := view.reference(task)) is None or reference.record is None]
         if bare or not planned:
             missing.append(f"{where}: {'the reference arm' if bare else ', '.join(contrast.levels)}")
             continue
@@ -156,7 +176,7 @@ def both(view: SweepResults, task: Task, contrast: Contrast, match: Match) -> Ar
 def group(view: SweepResults, task: Task, levels: tuple[str, ...], match: Match) -> tuple[ArmResults, ...] | None:
     """The arms of a group of levels; None unless every one has a record."""
     cells = [_at(view, task, level, match) for level in levels]
-    found = tuple(cell for cell in cells if cell is not None and cell.records)
+    found = tuple(cell for cell in cells if cell is not None and cell.record is not None)
     return found if len(found) == len(levels) else None
 
 
@@ -166,23 +186,25 @@ def _at(view: SweepResults, task: Task, level: str, match: Match) -> ArmResults 
     return view.reference(task) if cell is None and view.is_reference(level) else cell
 
 
-ACCURACY = "accuracy"
-"""What the names of accuracies end in."""
-
-
-def effects(view: SweepResults, trained: Trained, place: ContrastSite) -> tuple[Effect, ...]:
-    """The effect of a contrast at one site, at each learning rate; its call is open where a member has no value."""
-    found = []
+def measured_effect(view: SweepResults, trained: Trained, contrast: Contrast, place: ContrastSite) -> Effect:
+    """The effect of a contrast at one site; its call is open where a member has no value."""
+    found = plain_effect(place, setting(view, place, trained, contrast))
     lacks = ", ".join(lacking(trained, place))
-    for condition in conditions(trained.metric):
-        ours, theirs = place.samples(condition, trained.metric)
-        at = setting(view, place, condition, trained)
-        read = with_printed_checks(effect(ours, theirs, at), ours, theirs)
-        found.append(dataclasses.replace(read, call="open", reason=lacks) if lacks else read)
-    return tuple(found)
+    return dataclasses.replace(found, call="open", reason=lacks) if lacks else found
 
 
-def setting(view: SweepResults, place: ContrastSite, condition: Condition, trained: Trained | None = None) -> Setting:
+def plain_effect(place: ContrastSite, at: Setting) -> Effect:
+    """The effect at a site as its members give it, with the checks that are printed beside."""
+    ours, theirs = place.samples(at.metric)
+    compared = all(sides.better and sides.worse for sides in place.sides)
+    accuracies = place.accuracies() if at.ratio and compared else None
+    found = effect(ours, theirs, at, accuracies=accuracies, at_chance=place.at_chance if at.ratio else (False, False))
+    return with_printed_checks(found, ours, theirs)
+
+
+def setting(
+    view: SweepResults, place: ContrastSite, trained: Trained | None = None, contrast: Contrast | None = None
+) -> Setting:
     """Where and how a contrast was measured: accuracies by default, else what the claim's evidence says.
 
     A quantity other than accuracy needs no headroom over a linear classifier to be read.
@@ -192,34 +214,24 @@ def setting(view: SweepResults, place: ContrastSite, condition: Condition, train
     if trained is not None and trained.margin is not None:
         margin = trained.margin
     references = [view.reference(sides.task) for sides in place.sides]
-    room = min(headroom(cell.records[0]) for cell in references if cell is not None)
+    room = min(headroom(cell.record) for cell in references if cell is not None and cell.record is not None)
     return Setting(
         task=place.label,
         real=task.real,
         construction=task.name,
         margin=margin,
-        headroom=room if metric.endswith(ACCURACY) else math.inf,
+        headroom=room if metric == "test_accuracy" else math.inf,
         metric=metric,
-        condition=condition,
         match=place.match,
-        look=look(place.cells),
+        contrast="" if contrast is None else contrast.name,
+        better="" if contrast is None else contrast.better_is,
+        worse="" if contrast is None else contrast.worse_is,
     )
 
 
-def look(cells: Sequence[ArmResults]) -> Look:
-    """Which look the cells' blocks make: the second only where every arm has both blocks."""
-    planned = min(len(cell.point.blocks) for cell in cells)
-    if planned == 1:
-        return "only"
-    return "second" if all(len(cell.records) == 2 for cell in cells) else "first"
-
-
 def headroom(record: Record) -> float:
-    """Validation accuracy of the tuned reference over logistic regression, on the tuning seeds."""
-    chosen = [tried for tried in record.tuning.tried if tried.learning_rate == record.tuning.chosen]
-    accuracy = chosen[0].validation_accuracy if chosen else record.finals[OWN].validation_accuracy
-    linear = record.tuning.linear_accuracy
-    return sum(accuracy) / len(accuracy) - sum(linear) / len(linear)
+    """Validation accuracy of the reference, where its members are read, over logistic regression."""
+    return statistics.fmean(record.finals.validation_accuracy) - statistics.fmean(record.linear_accuracy)
 
 
 def caps(name: str, trained: Trained, place: ContrastSite) -> tuple[str, ...]:
@@ -227,11 +239,11 @@ def caps(name: str, trained: Trained, place: ContrastSite) -> tuple[str, ...]:
     digest = claim_digests()[name]
     found = []
     for cell in place.cells:
-        for record in cell.records:
-            if name not in record.claims or record.claims[name] != digest:
-                found.append(f"rule changed after data (record {record.arm})")
-            if record.tuning.capped:
-                found.append(f"learning rate capped at the grid's end in {record.arm}")
+        record = cell.record
+        if record is not None and (name not in record.claims or record.claims[name] != digest):
+            found.append(f"rule changed after data (record {record.arm})")
+        if record is not None and capped(record.rates):
+            found.append(f"the best learning rate ends the {len(record.rates)} that were tried in {record.arm}")
     return (*found, *lacking(trained, place))
 
 
@@ -240,5 +252,5 @@ def lacking(trained: Trained, place: ContrastSite) -> tuple[str, ...]:
     return tuple(
         f"{trained.metric} has no value for {missing} of {cell.members} members of {cell.point.arm.key}"
         for cell in place.cells
-        if (missing := max(cell.lacking(condition, trained.metric) for condition in conditions(trained.metric)))
+        if (missing := cell.lacking(trained.metric))
     )

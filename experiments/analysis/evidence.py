@@ -1,31 +1,32 @@
 """The evidence that a sweep's results give for a claim: effects, instances, moderators, checks, caps, and its scope."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 from cnnlab.inference import checks as check_rules
 from cnnlab.inference.checks import Check
-from cnnlab.inference.effects import Sample, effect
+from cnnlab.inference.effects import Sample
 from cnnlab.inference.rules.contract import ModeratorContrast, TrainedEvidence, difference_p
 from cnnlab.inference.rules.instances import Instance, Instances
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.net import ConvNet
-from cnnlab.spec.record import COMMON, OWN
 from cnnlab.spec.task import Task
 from cnnlab.spec.verdict import Effect, Match
 from cnnlab.zoo.widths import widths
+from experiments.analysis import convergence
 from experiments.analysis.contrasts import (
-    ACCURACY,
     ArmPair,
     ContrastSite,
     at_dial,
     both,
     caps,
-    effects,
     is_meant,
     is_planned,
     matches,
+    measured_effect,
     places,
+    plain_effect,
     setting,
 )
 from experiments.analysis.results import ArmResults, SweepResults
@@ -41,22 +42,23 @@ def evidence(
     found, missing = places(view, trained, contrast)
     contrasts = [moderated(name, moderator, trained, contrast, view, match) for moderator in trained.moderators]
     held = [cap for place in found for cap in caps(name, trained, place)]
+    levels = [_level(view, trained, contrast, place) for place in found]
+    again, wanting = convergence.looked_at_again(
+        view, trained, contrast, [(place, level[0]) for place, level in zip(found, levels, strict=True)], match
+    )
     return TrainedEvidence(
-        effects=tuple(_named(effect, contrast) for place in found for effect in effects(view, trained, place)),
+        effects=tuple(level[0] for level in levels),
         moderators=tuple(one for several, _ in contrasts for one in several),
-        checks=gates(view, trained, contrast, found),
-        caps=_once(trained, *held, *(cap for _, why in contrasts for cap in why)),
-        missing=missing,
+        tasks=_between_tasks([level for level in levels if level[0].setting.match == match]),
+        longer=again,
+        checks=gates(view, contrast, found),
+        caps=tuple(dict.fromkeys((*held, *(cap for _, why in contrasts for cap in why)))),
+        missing=(*missing, *wanting),
     )
 
 
-def _named(effect: Effect, contrast: Contrast) -> Effect:
-    """The effect, saying which contrast it is."""
-    return dataclasses.replace(effect, setting=dataclasses.replace(effect.setting, contrast=contrast.name))
-
-
 def instances(name: str, trained: Trained, view: SweepResults | None) -> Instances:
-    """Every contrast on every task, unmatched, as an instance: its first block, and the second as a fresh one."""
+    """Every contrast on every task, unmatched, as an instance: in the first half of the members and in the second."""
     if view is None:
         return Instances(missing=(f"the sweep {trained.sweep} has no records",))
     tried: list[Instance] = []
@@ -67,39 +69,24 @@ def instances(name: str, trained: Trained, view: SweepResults | None) -> Instanc
         everywhere, lacks = places(view, trained, contrast)
         found = tuple(place for place in everywhere if place.match == "none")
         missing.extend(lacks)
-        checks.extend(gates(view, trained, contrast, found))
+        checks.extend(gates(view, contrast, found))
         held.extend(cap for place in found for cap in caps(name, trained, place))
         for place in found:
-            first, fresh = (_of_block(view, trained, place, block) for block in (0, 1))
-            if first is None:
-                missing.append(f"{place.label}: the first block of {', '.join(contrast.levels)}")
-            else:
-                tried.append(Instance(name=f"{contrast.name} on {place.label}", first=first, fresh=fresh))
+            halves = place.of(lambda cell: cell.halves()[0]), place.of(lambda cell: cell.halves()[1])
+            first, fresh = (measured_effect(view, trained, contrast, half) for half in halves)
+            tried.append(Instance(name=f"{contrast.name} on {place.label}", first=first, fresh=fresh))
     return Instances(
-        tried=tuple(tried), checks=tuple(dict.fromkeys(checks)), caps=_once(trained, *held), missing=tuple(missing)
+        tried=tuple(tried), checks=tuple(dict.fromkeys(checks)), caps=tuple(dict.fromkeys(held)), missing=tuple(missing)
     )
 
 
-def _of_block(view: SweepResults, trained: Trained, place: ContrastSite, block: int) -> Effect | None:
-    """The effect in the members of one block, at the arms' own learning rates; None unless every arm has that block."""
-    narrowed = place.in_block(block)
-    return None if narrowed is None else effects(view, trained, narrowed)[0]
+def gates(view: SweepResults, contrast: Contrast, found: Sequence[ContrastSite]) -> tuple[Check, ...]:
+    """The checks that must have passed before these places are read: all of a sweep's, where arms are compared.
 
-
-def _once(trained: Trained, *held: str) -> tuple[str, ...]:
-    """All caps, each once; what the claim still needs is one of them."""
-    return tuple(dict.fromkeys((*(f"needs {need}" for need in trained.needs), *held)))
-
-
-def gates(view: SweepResults, trained: Trained, contrast: Contrast, found: Sequence[ContrastSite]) -> tuple[Check, ...]:
-    """The checks that must have passed before these places are read.
-
-    All of a sweep's where accuracies of arms are compared. None where a quantity stands for itself, or is no accuracy:
-    that width 16 is told from width 8 says nothing of a gradient at initialisation or of a share of weights. A contrast
-    that is followed along a dial answers for the checks on both of its tasks.
+    None where a quantity stands for itself. A contrast that is followed along a dial answers for the checks on both of
+    its tasks.
     """
-    compares = bool(contrast.better and contrast.worse) and trained.metric.endswith(ACCURACY)
-    if not compares:
+    if not (contrast.better and contrast.worse):
         return ()
     checks = sweep_checks(view)
     return tuple(
@@ -114,11 +101,11 @@ def gates(view: SweepResults, trained: Trained, contrast: Contrast, found: Seque
 
 
 def sweep_checks(view: SweepResults) -> tuple[Check, ...]:
-    """The three checks on every task that has them, compared with the reference at the common learning rate."""
+    """The three checks on every task that has them, compared with the reference and read as every other arm."""
     found = []
     for task in view.tasks():
         reference, where = view.reference(task), view.label(task)
-        if reference is None or not reference.records:
+        if reference is None or reference.record is None:
             continue
         for name, rule, better_is_reference in (
             ("positive", check_rules.positive, True),
@@ -126,15 +113,14 @@ def sweep_checks(view: SweepResults) -> tuple[Check, ...]:
             ("a_a", check_rules.same_twice, False),
         ):
             cell = view.check(task, name)
-            if cell is None or not cell.records:
+            if cell is None or cell.record is None:
                 found.append(Check(name=name, task=where, passed=False, line=f"{name} not run on {where}"))
                 continue
             better, worse = (reference, cell) if better_is_reference else (cell, reference)
             place = ContrastSite(
                 label=where, sides=(ArmPair(task=task, match="none", better=(better,), worse=(worse,)),)
             )
-            at = setting(view, place, "common")
-            found.append(rule(effect(better.sample(COMMON), worse.sample(COMMON), at)))
+            found.append(rule(plain_effect(place, setting(view, place))))
     return tuple(found)
 
 
@@ -161,7 +147,7 @@ def moderated(
         return (), (f"needs the moderator {_described(moderator)}",)
     if held:
         return (), tuple(dict.fromkeys(held))
-    low, high = (_level(view, trained, place) for place in found)
+    low, high = (_level(view, trained, at, place) for place, (_, at) in zip(found, asked, strict=True))
     what, level_a, level_b = _names(moderator)
     contrasted = ModeratorContrast(
         moderator=what, level_a=level_a, level_b=level_b, effect_a=low[0], effect_b=high[0], p=difference_p(low, high)
@@ -180,9 +166,23 @@ def _asked(
     return None if None in tasks else [(task, contrast) for task in tasks if task is not None]
 
 
-def _level(view: SweepResults, trained: Trained, place: ContrastSite) -> Level:
-    ours, theirs = place.samples(OWN, trained.metric)
-    return effect(ours, theirs, setting(view, place, "own", trained)), ours, theirs
+def _level(view: SweepResults, trained: Trained, contrast: Contrast, place: ContrastSite) -> Level:
+    return measured_effect(view, trained, contrast, place), *place.samples(trained.metric)
+
+
+def _between_tasks(levels: Sequence[Level]) -> tuple[ModeratorContrast, ...]:
+    """Every pair of tasks, and the test that the effects on them differ."""
+    return tuple(
+        ModeratorContrast(
+            moderator="task",
+            level_a=one[0].setting.task,
+            level_b=other[0].setting.task,
+            effect_a=one[0],
+            effect_b=other[0],
+            p=difference_p(one, other),
+        )
+        for one, other in itertools.combinations(levels, 2)
+    )
 
 
 def _names(moderator: Moderator | Variant) -> tuple[str, str, str]:

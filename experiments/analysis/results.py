@@ -1,12 +1,13 @@
 """The results of a sweep: its points, composed from its file, and the records that exist for them."""
 
+import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cnnlab.inference.effects import Sample
 from cnnlab.records import Store
-from cnnlab.spec.record import OWN, Record
+from cnnlab.spec.record import Record
 from cnnlab.spec.task import Task
 from experiments.analysis.metrics import measured
 from experiments.config.grid import Grid
@@ -15,43 +16,65 @@ from experiments.config.resolve import Point, Settings
 
 @dataclass(frozen=True, kw_only=True)
 class ArmResults:
-    """One arm of a sweep and its records by block; no records if the arm failed or has not run."""
+    """One arm of a sweep and its record; none if the arm failed or has not run.
+
+    Attributes:
+        only: the seeds that are looked at, of the record's members; None for all.
+    """
 
     point: Point
-    records: tuple[Record, ...]
+    record: Record | None
+    only: frozenset[int] | None = None
 
     @property
     def members(self) -> int:
-        """Members over all blocks."""
-        return sum(len(record.members) for record in self.records)
+        """How many members there are."""
+        return len(self._rows())
 
-    def in_block(self, block: int) -> "ArmResults":
-        """The same arm with the record of one block alone."""
-        return ArmResults(point=self.point, records=tuple(record for record in self.records if record.block == block))
+    def halves(self) -> "tuple[ArmResults, ArmResults]":
+        """The same arm with the first half of its members alone, and with the second."""
+        seeds = () if self.record is None else self.record.members
+        middle = len(seeds) // 2
+        first, second = (dataclasses.replace(self, only=frozenset(some)) for some in (seeds[:middle], seeds[middle:]))
+        return first, second
 
-    def sample(self, condition: str, metric: str = "test_accuracy") -> Sample:
-        """The metric of every member that has it, at the `own` or the `common` learning rate; see `lacking`."""
-        seeds: list[int] = []
-        values: list[float] = []
-        diverged: list[bool] = []
-        for record in self.records:
-            for seed, value, bad in zip(
-                record.members, measured(record, condition, metric), record.finals[condition].diverged, strict=True
-            ):
-                if math.isfinite(value):
-                    seeds.append(seed)
-                    values.append(value)
-                    diverged.append(bad)
-        return Sample(seeds=tuple(seeds), values=tuple(values), diverged=tuple(diverged))
+    def sample(self, metric: str = "test_accuracy") -> Sample:
+        """The metric of every member that has it, where the member is read; see `lacking`."""
+        return self._sampled(() if self.record is None else measured(self.record, metric))
+
+    def accuracies(self) -> Sample:
+        """Test accuracy of every member where it is read, a fraction."""
+        return self._sampled(() if self.record is None else self.record.finals.test_accuracy)
 
     def probed(self, path: str) -> Sample:
-        """A probe of the trained members, as `sample`; without the records of which no member has it."""
-        there = tuple(record for record in self.records if any(path in member for member in record.probes))
-        return ArmResults(point=self.point, records=there).sample(OWN, f"probe:{path}")
+        """A probe of the trained members, as `sample`; nothing where no member has it."""
+        there = self.record is not None and any(path in member for member in self.record.probes)
+        return self.sample(f"probe:{path}") if there else Sample(seeds=(), values=(), diverged=())
 
-    def lacking(self, condition: str, metric: str) -> int:
+    def lacking(self, metric: str) -> int:
         """Members without a value of the metric, such as a diverged one's probes: accuracies always have one."""
-        return self.members - len(self.sample(condition, metric).seeds)
+        return self.members - len(self.sample(metric).seeds)
+
+    @property
+    def mostly_lost(self) -> bool:
+        """Whether more than half of the members have learned nothing where they are read."""
+        lost = [self.record.finals.diverged[place] for place in self._rows()] if self.record is not None else []
+        return 2 * sum(lost) > len(lost)
+
+    def _rows(self) -> list[int]:
+        """The places of the members that are looked at."""
+        members = () if self.record is None else self.record.members
+        return [place for place, seed in enumerate(members) if self.only is None or seed in self.only]
+
+    def _sampled(self, values: Sequence[float]) -> Sample:
+        """Values of a record's members as a sample; those that are not finite are left out."""
+        rows = [place for place in self._rows() if math.isfinite(values[place])]
+        record = self.record
+        return Sample(
+            seeds=() if record is None else tuple(record.members[place] for place in rows),
+            values=tuple(values[place] for place in rows),
+            diverged=() if record is None else tuple(record.finals.diverged[place] for place in rows),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,13 +136,6 @@ def view(grid: Grid) -> SweepResults:
 
 def _cells(points: Iterable[Point], store: Store) -> tuple[ArmResults, ...]:
     return tuple(
-        ArmResults(
-            point=point,
-            records=tuple(
-                store.read(point.arm.key, block)
-                for block in range(len(point.blocks))
-                if store.has(point.arm.key, block)
-            ),
-        )
+        ArmResults(point=point, record=store.read(point.arm.key) if store.has(point.arm.key) else None)
         for point in points
     )

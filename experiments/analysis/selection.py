@@ -44,10 +44,10 @@ def best_view(sweep: str, overrides: Sequence[str], folders: Sequence[Path]) -> 
 def complete_view(words: list[str] | None, folder: Path) -> SweepResults | None:
     """The view that a command line composes, of the records in a results folder; None unless every arm has one."""
     first = None if words is None else first_point(words)
-    if words is None or (first is not None and not Store(folder / "runs").has(first.arm.key, 0)):
+    if words is None or (first is not None and not Store(folder / "runs").has(first.arm.key)):
         return None
     found = view(relocated(grid(words), folder))
-    return found if all(cell.records for cell in (*found.cells, *found.checks)) else None
+    return found if all(cell.record is not None for cell in (*found.cells, *found.checks)) else None
 
 
 def split(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -65,7 +65,7 @@ def fullest_view(sweep: str, overrides: Sequence[str], folders: Sequence[Path]) 
             words = composing_words(folder, sweep, scale, others)
             if words is not None:
                 now = view(relocated(grid(words), folder))
-                found.append((sum(bool(cell.records) for cell in now.cells) / len(now.cells), now))
+                found.append((sum(cell.record is not None for cell in now.cells) / len(now.cells), now))
                 if found[-1][0] == 1:
                     return now
     share, fullest = max(found, key=lambda pair: pair[0], default=(0.0, None))

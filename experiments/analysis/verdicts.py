@@ -5,9 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cnnlab.inference.effects import effect
 from cnnlab.inference.family import Case, Family, judge
-from cnnlab.inference.family import undecided as undecided_settings
 from cnnlab.inference.rules.all_of import AllOf, Senses
 from cnnlab.inference.rules.contract import Rule
 from cnnlab.inference.rules.cost import Cost, Everywhere
@@ -16,16 +14,14 @@ from cnnlab.inference.rules.equivalence import Equivalence
 from cnnlab.inference.rules.given import Given
 from cnnlab.inference.rules.instances import Always, Exists
 from cnnlab.inference.rules.within import Within
-from cnnlab.spec.verdict import Condition, Effect, Match, Setting, Verdict, Word
-from experiments.analysis.contrasts import ArmPair, ContrastSite, places, setting
-from experiments.analysis.evidence import evidence, instances, scope, sweep_checks
+from cnnlab.spec.verdict import Effect, Match, Verdict, Word
+from experiments.analysis.contrasts import ArmPair, ContrastSite, measured_effect, places, plain_effect, setting
+from experiments.analysis.evidence import evidence, instances, scope
 from experiments.analysis.results import ArmResults, SweepResults
-from experiments.claims.base import Awaited, Claim, Computed, Contrast, Source, Timed, Trained, Untestable
-from experiments.claims.registry import claims, claims_fed_by, register
-from experiments.config.resolve import Point
+from experiments.claims.base import Awaited, Claim, Computed, Source, Timed, Trained, Untestable
+from experiments.claims.registry import claims, register
 from experiments.timing.timings import kept, not_timed
 
-CONDITIONS: tuple[Condition, ...] = ("own", "common")
 MODERATOR_CONTRASTS = 40
 """Moderator contrasts registered over all claims (claims.md names their moderators; two levels a contrast)."""
 
@@ -101,19 +97,18 @@ def _given(word: Word, reason: str) -> Case:
 
 
 def pairwise_effects(view: SweepResults) -> list[tuple[ArmResults, Effect]]:
-    """Every arm against the unmatched reference of its task, at both learning rates: for the table and the figure."""
+    """Every arm against the unmatched reference of its task: for the table and the figure."""
     rows: list[tuple[ArmResults, Effect]] = []
     for cell in view.cells:
-        reference = view.reference(cell.point.arm.task)
-        if reference is None or not reference.records or not cell.records or cell.point.arm == reference.point.arm:
-            continue
-        match: Any = cell.point.match
         task = cell.point.arm.task
-        sides = ArmPair(task=task, match=match, better=(cell,), worse=(reference,))
-        place = ContrastSite(label=view.label(task), sides=(sides,))
-        for condition in CONDITIONS:
-            ours, theirs = place.samples(condition, "test_accuracy")
-            rows.append((cell, effect(ours, theirs, setting(view, place, condition))))
+        match: Any = cell.point.match
+        reference = view.reference(task)
+        if reference is None or reference.record is None or cell.record is None:
+            continue
+        if cell.point.arm != reference.point.arm:
+            sides = ArmPair(task=task, match=match, better=(cell,), worse=(reference,))
+            place = ContrastSite(label=view.label(task), sides=(sides,))
+            rows.append((cell, plain_effect(place, setting(view, place))))
     return rows
 
 
@@ -124,36 +119,6 @@ def contrast_effects(view: SweepResults, names: Sequence[str]) -> list[tuple[str
     for name in names:
         for trained in written[name].trained:
             for contrast in trained.contrasts if trained.sweep == view.settings.sweep_name else ():
-                found = evidence(name, trained, contrast, view)
-                rows.extend((name, contrast.name, effect) for effect in found.effects)
+                found = places(view, trained, contrast)[0]
+                rows += [(name, contrast.name, measured_effect(view, trained, contrast, place)) for place in found]
     return rows
-
-
-def undecided_points(view: SweepResults) -> tuple[Point, ...]:
-    """The second blocks that should run: of arms whose contrast the first look left open, and of an open A/A.
-
-    A claim that is held back for another reason than noise asks for nothing.
-    """
-    sweep = view.settings.sweep_name
-    names = claims_fed_by(sweep)
-    written, found = claims(), judge_claims(names, {sweep: view}, view.settings.results)
-    wanted: list[ArmResults] = []
-    for name in names:
-        settings = undecided_settings(found[name])
-        rests = [(trained, one) for trained in written[name].trained for one in trained.contrasts]
-        for trained, contrast in rests if settings else ():
-            if trained.sweep == sweep:
-                wanted.extend(cell for place in _open(view, trained, contrast, settings) for cell in place.cells)
-    for task in view.tasks():
-        if any(
-            check.task == view.label(task) and check.name == "A/A" and not check.passed for check in sweep_checks(view)
-        ):
-            wanted.extend(cell for cell in (view.reference(task), view.check(task, "a_a")) if cell is not None)
-    once = {cell.point.arm.key: cell for cell in wanted if len(cell.records) == 1 and len(cell.point.blocks) > 1}
-    return tuple(dataclasses.replace(cell.point, block=1) for cell in once.values())
-
-
-def _open(view: SweepResults, trained: Trained, contrast: Contrast, settings: Sequence[Setting]) -> list[ContrastSite]:
-    """The places of a contrast that are still open."""
-    still = {(at.task, at.match) for at in settings}
-    return [place for place in places(view, trained, contrast)[0] if (place.label, place.match) in still]

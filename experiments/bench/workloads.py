@@ -69,7 +69,7 @@ class Workload:
         return 2 * (3 * total.macs - (total.nodes["conv1"].macs or 0))
 
 
-_RECIPE = Recipe(learning_rate=LEARNING_RATE, momentum=MOMENTUM, schedule="constant", tuning="none")
+_RECIPE = Recipe(learning_rate=LEARNING_RATE, momentum=MOMENTUM, schedule="constant", rates=1)
 _TASK = Task(name="any", side=1, channels=1, classes=CLASSES, train_images=1, validation_images=TEST_IMAGES, real=False)
 _THREE = ConvNet(depth=3, widths=(16, 16, 32), pools=(2,))
 _TWO = ConvNet(depth=2, widths=(32, 64), pools=(1, 2), head="flatten")

@@ -39,13 +39,13 @@ def context(settings: Settings) -> dict[str, Any]:
     """The config that all arms of a run share, and the commit; nothing about this machine."""
     sweep = settings.sweep
     asked = {} if sweep is None else {key: getattr(sweep, key) for key in ("question", "held", "factor", "reference")}
-    return {"sweep": settings.sweep_name, **asked, "scale": settings.scale, "looks": settings.looks, "git": git_state()}
+    return {"sweep": settings.sweep_name, **asked, "scale": settings.scale, "git": git_state()}
 
 
 def configured(point: Point) -> dict[str, Any]:
     """A point without its arm, which the record holds."""
     content: dict[str, Any] = plain(point)
-    return {"label": label(point)} | {key: value for key, value in content.items() if key not in ("arm", "block")}
+    return {"label": label(point)} | {key: value for key, value in content.items() if key != "arm"}
 
 
 def label(point: Point) -> str:

@@ -13,18 +13,17 @@ from cnnlab.records.store import PROVENANCE
 from cnnlab.spec.arm import Arm
 from cnnlab.zoo.lowering import network
 from experiments.config.resolve import Point
-from experiments.training.suite_plan import Name, named
 
 COMPILE, COMPILE_NODE = 3.0, 0.12
 """Seconds that compiling an arm takes, and each of its layers."""
 STEP, PER_MAC = 0.8e-3, 1.5e-10
 """Seconds of a training step, and of a multiply-accumulate of one image in it, forward and backward."""
-PROBES = 1.2
-"""Seconds that looking into one trained member takes."""
+PROBES = 0.4
+"""Seconds that watching one member takes: statistics, validation after every epoch, and probes."""
 ENDING, SWEEP = 40.0, 1.5
 """Seconds that judging every claim takes, and the tables and the figure of a sweep."""
-COMMON = 0.5
-"""Share of the tuned arms whose own learning rate is not the common one, so that they are trained at both."""
+FURTHER = 1.15
+"""Runs for each run at the first learning rates, since some arms go on at further ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,15 +66,13 @@ def spoken(seconds: float) -> str:
 
 def core_seconds(point: Point) -> float:
     """Seconds of one core that a point takes, as the constants above have it."""
-    recipe, members = point.arm.recipe, point.blocks[point.block]
-    tuned = recipe.tuning == "grid"
-    runs = members * (1 + COMMON * tuned)
-    if tuned and point.block == 0:
-        runs += recipe.tuning_values * recipe.tuning_seeds
+    recipe = point.arm.recipe
+    runs = len(point.seeds) * recipe.rates * (FURTHER if recipe.rates > 1 else 1.0)
     images = point.arm.task.train_images * recipe.epochs
     steps = -(-point.arm.task.train_images // recipe.batch_size) * recipe.epochs
     nodes, macs = _sizes(point.arm)
-    return COMPILE + COMPILE_NODE * nodes + runs * (STEP * steps + PER_MAC * images * macs) + members * PROBES
+    watching = PROBES if recipe.watched else 0.0
+    return COMPILE + COMPILE_NODE * nodes + runs * (STEP * steps + PER_MAC * images * macs + watching)
 
 
 @functools.cache
@@ -94,7 +91,7 @@ def machine_pace(runs: Path, points: Iterable[Point], workers: int, backend: str
     Args:
         runs: the folder of the records. backend: as in the provenance; another one's passes do not count.
     """
-    known = {named(point): point for point in points}
+    known = {point.arm.key: point for point in points}
     trained: list[Point] = []
     seconds = 0.0
     for done in _passes(runs, backend).values():
@@ -104,14 +101,14 @@ def machine_pace(runs: Path, points: Iterable[Point], workers: int, backend: str
     return Pace(workers=workers).after(trained, seconds) if trained else Pace(workers=workers)
 
 
-def _passes(runs: Path, backend: str) -> dict[tuple[str, int], dict[Name, tuple[float, int]]]:
-    """Records of this machine by training pass: (seconds since it began, workers) by arm and block."""
-    found: dict[tuple[str, int], dict[Name, tuple[float, int]]] = {}
-    for path in runs.glob(f"*/*/{PROVENANCE}"):
+def _passes(runs: Path, backend: str) -> dict[tuple[str, int], dict[str, tuple[float, int]]]:
+    """Records of this machine by training pass: (seconds since it began, workers) by arm."""
+    found: dict[tuple[str, int], dict[str, tuple[float, int]]] = {}
+    for path in runs.glob(f"*/{PROVENANCE}"):
         with contextlib.suppress(ValueError, KeyError):  # a guess at the time is not worth stopping for
             facts: Mapping[str, object] = json.loads(path.read_text())
             if (facts["host"], facts["backend"]) == (socket.gethostname(), backend):
-                name = path.parent.parent.name, int(path.parent.name)
+                name = path.parent.name
                 began = str(facts["started"]), int(str(facts["pid"]))
                 found.setdefault(began, {})[name] = float(str(facts["seconds"])), int(str(facts["workers"]))
     return found

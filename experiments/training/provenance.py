@@ -73,8 +73,8 @@ def convolutions(facts: Mapping[str, Any]) -> str:
 
 def mixture(store: Store, arms: Iterable[str]) -> str:
     """A line that says how many of these arms were trained with which convolutions; empty unless both are there."""
-    names = [name for arm in dict.fromkeys(arms) for name in store.blocks(arm)]
-    counts = Counter(XLA if convolutions(store.provenance(*name)) == XLA else NATIVE for name in names)
+    there = [arm for arm in dict.fromkeys(arms) if store.has(arm)]
+    counts = Counter(XLA if convolutions(store.provenance(arm)) == XLA else NATIVE for arm in there)
     made = " and ".join(f"{counts[kind]} {kind}" for kind in sorted(counts))
     return f"convolutions: {made} records stand side by side; last digits differ" if len(counts) > 1 else ""
 

@@ -21,7 +21,7 @@ from experiments.config.grid import Grid
 from experiments.config.resolve import Point, Settings
 from experiments.launchers import Launched, Launcher
 from experiments.training.session import LOG_EVERY_SECONDS, OnRecord, Session
-from experiments.training.suite_plan import Name, distinct, named
+from experiments.training.suite_plan import distinct
 from experiments.training.summary import Summary
 
 SILENT = "its job ended without a word: killed, or out of memory or time"
@@ -53,7 +53,7 @@ class ArmJob:
 
     plan: Grid
     point: Point
-    beside: tuple[Name, ...]
+    beside: tuple[str, ...]
     ends: JobEnds
 
     def __call__(self) -> None:
@@ -66,7 +66,7 @@ class ArmJob:
             ):
                 session.train([self.point])
         except Exception:
-            store.write_failure(*named(self.point), traceback.format_exc())
+            store.write_failure(self.point.arm.key, traceback.format_exc())
             raise
         finally:
             if all(ended(store, name) for name in self.beside):
@@ -89,7 +89,7 @@ class RemoteTrainer:
         """Nothing is left: `train` ends what it starts."""
 
     def train(self, points: Sequence[Point]) -> Summary:
-        """Train every point that has no record yet, each distinct arm and block once; returns when all jobs are over.
+        """Train every point that has no record yet, each distinct arm once; returns when all jobs are over.
 
         Raises:
             InvalidError: the launcher refuses what it was asked for.
@@ -97,21 +97,21 @@ class RemoteTrainer:
         every = distinct(points)
         if self.force:
             for point in every:
-                self.store.set_aside(*named(point))
-        todo = [point for point in every if not self.store.has(*named(point))]
+                self.store.set_aside(point.arm.key)
+        todo = [point for point in every if not self.store.has(point.arm.key)]
         for point in every:
             if point not in todo:
-                self.store.tidy(*named(point))
+                self.store.tidy(point.arm.key)
         summary = Summary(skipped=len(every) - len(todo))
         if todo:
             for point in todo:
-                self.store.forget_failure(*named(point))
+                self.store.forget_failure(point.arm.key)
             more = self._train(todo)
             summary.trained, summary.failures = more.trained, more.failures
         return summary
 
     def _train(self, todo: Sequence[Point]) -> Summary:
-        names = tuple(named(point) for point in todo)
+        names = tuple(point.arm.key for point in todo)
         errands = [ArmJob(plan=self.plan, point=point, beside=names, ends=self.ends) for point in todo]
         started = self.launcher.launch(errands, self.store.root / ".jobs")
         try:
@@ -122,10 +122,10 @@ class RemoteTrainer:
             started.end()
         for place, name in enumerate(names):
             if not ended(self.store, name):
-                self.store.write_failure(*name, f"{SILENT} (its log: {started.log(place)})")
+                self.store.write_failure(name, f"{SILENT} (its log: {started.log(place)})")
         return outcomes(self.store, names)
 
-    def _wait(self, started: Launched, names: tuple[Name, ...]) -> None:
+    def _wait(self, started: Launched, names: tuple[str, ...]) -> None:
         """Return when all jobs are over, and what they wrote is here."""
         began = shown = time.monotonic()
         with Progress(console=self.console, transient=True, disable=not self.console.is_terminal) as bar:
@@ -154,19 +154,19 @@ def portable(settings: Settings, launcher: Launcher) -> Settings:
     )
 
 
-def ended(store: Store, name: Name) -> bool:
+def ended(store: Store, name: str) -> bool:
     """Whether a job has left its record, or the reason why there is none."""
-    return store.has(*name) or store.failure(*name) is not None
+    return store.has(name) or store.failure(name) is not None
 
 
-def outcomes(store: Store, names: Sequence[Name]) -> Summary:
+def outcomes(store: Store, names: Sequence[str]) -> Summary:
     """How jobs ended, as their records and notes have it."""
     summary = Summary()
     for name in names:
-        note = store.failure(*name)
-        if store.has(*name):
+        note = store.failure(name)
+        if store.has(name):
             summary.trained += 1
         elif note is not None:
             reason = note.read_text().strip().splitlines() or ["unknown"]
-            summary.failures.append((name[0], f"{reason[-1]} (all of it: {note})"))
+            summary.failures.append((name, f"{reason[-1]} (all of it: {note})"))
     return summary

@@ -9,10 +9,9 @@ from typing import Any
 
 from rich.console import Console
 
-from cnnlab.records import Store, require_writable
+from cnnlab.records import RecordError, Store, require_writable
 from cnnlab.spec.record import Record
-from cnnlab.training.arm import Training, training
-from cnnlab.training.run import evaluation_seeds
+from cnnlab.training.arm import LINEAR_FITS, Training, training
 from cnnlab.training.workers import ArmOutcome, WorkerPlan, WorkerPool, accelerator, cores, devices
 from experiments.claims.registry import claim_digests
 from experiments.cli.console import progress_bar, terminal
@@ -21,7 +20,7 @@ from experiments.config.resolve import Point, Settings
 from experiments.training import convolutions
 from experiments.training.provenance import other_version, provenance
 from experiments.training.summary import Summary
-from experiments.training.work_queue import Name, WorkQueue
+from experiments.training.work_queue import WorkQueue
 
 LOG_EVERY_SECONDS = 15.0
 OnRecord = Callable[[Point, Record, Settings], None]
@@ -34,11 +33,15 @@ def require_folders(settings: Settings) -> None:
     require_writable(settings.cache, "cache")
 
 
-def usable(store: Store, name: Name) -> bool:
-    """Whether there is a record that can be used. Raises RecordError if there is one that cannot."""
-    if not store.has(*name):
+def usable(store: Store, point: Point) -> bool:
+    """Whether there is a record that can be used. Raises RecordError if there is one that cannot, of other seeds too."""
+    if not store.has(point.arm.key):
         return False
-    store.read(*name)
+    members = store.read(point.arm.key).members
+    if members != point.seeds:
+        have, want = (f"{seeds[0]} to {seeds[-1]}" for seeds in (members, point.seeds))
+        why = f"has the members {have}, and {want} are asked for: name another folder (results=DIR)"
+        raise RecordError(store.record(point.arm.key), why)
     return True
 
 
@@ -67,32 +70,32 @@ class Session:
         self.pool.__exit__()
 
     def train(self, points: Sequence[Point]) -> Summary:
-        """Train every point that has no record yet; each distinct arm and block once, whoever else trains them too.
+        """Train every point that has no record yet; each distinct arm once, whoever else trains them too.
 
         Raises:
             RecordError: for a record that is there but cannot be used.
             InvalidError: our own convolutions are asked for and cannot be had.
         """
-        distinct = {(point.arm.key, point.block): point for point in points}
+        distinct = {point.arm.key: point for point in points}
         if self.settings.force:
-            for arm, block in distinct:
-                self.store.set_aside(arm, block)
-        todo = {name: point for name, point in distinct.items() if not self._done(*name)}
+            for arm in distinct:
+                self.store.set_aside(arm)
+        todo = {name: point for name, point in distinct.items() if not self._done(point)}
         if todo and not self._settled:
             library = convolutions.library(self.settings, self.pool.plan.compile_cache, self.console)
             self.pool.plan = dataclasses.replace(self.pool.plan, native=library)
             self._settled = True
-        self._tell_versions(self.store.provenance(*name) for name in distinct if name not in todo)
+        self._tell_versions(self.store.provenance(name) for name in distinct if name not in todo)
         summary = Summary(skipped=len(distinct) - len(todo))
         if todo:
             self._train(todo, summary)
         return summary
 
-    def _done(self, arm: str, block: int) -> bool:
+    def _done(self, point: Point) -> bool:
         """Whether a usable record is there. Raises as `usable`."""
-        if not usable(self.store, (arm, block)):
+        if not usable(self.store, point):
             return False
-        self.store.tidy(arm, block)
+        self.store.tidy(point.arm.key)
         return True
 
     @property
@@ -108,15 +111,11 @@ class Session:
             if version:
                 self.console.print(f"found {count} made by {version}, of the same protocol: used")
 
-    def _train(self, todo: dict[Name, Point], summary: Summary) -> None:
+    def _train(self, todo: dict[str, Point], summary: Summary) -> None:
         claims = claim_digests()
 
-        def begin(name: Name) -> Training:
-            arm, block = name
-            seeds = evaluation_seeds(todo[name].blocks, block)
-            first = block > 0 and usable(self.store, (arm, 0))
-            tuned = self.store.read(arm, 0).tuning if first else None
-            return training(todo[name].arm, block, seeds, claims, tuned, self.store.checkpoints(arm, block))
+        def begin(name: str) -> Training:
+            return training(todo[name].arm, todo[name].seeds, claims, self.store.checkpoints(name))
 
         started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
         with (
@@ -124,15 +123,13 @@ class Session:
             WorkQueue(self.store, tuple(todo), progress.say) as share,
         ):
 
-            def found(name: Name) -> None:
-                self._done(*name)
+            def found(name: str) -> None:
+                self._done(todo[name])
                 summary.skipped += 1
-                progress.arm_done("/".join(map(str, name)))
+                progress.arm_done(name)
 
             for outcome in self.pool.run(share.offers(begin, found), progress.runs_done):
-                arm, _, block_text = outcome.name.rpartition("/")
-                name = arm, int(block_text)
-                point = todo[name]
+                point = todo[outcome.name]
                 with undisturbed():
                     if outcome.record is None:
                         self._fail(point, outcome, summary)
@@ -142,25 +139,19 @@ class Session:
                         self.store.write(outcome.record, facts)
                         self.on_record(point, outcome.record, self.settings)
                         summary.trained += 1
-                    share.release(name)
+                    share.release(outcome.name)
                 progress.arm_done(outcome.name, failed=outcome.record is None)
 
     def _fail(self, point: Point, outcome: ArmOutcome, summary: Summary) -> None:
         """Write the reason of a failure into the arm's folder; other arms go on."""
         reason = outcome.failure or "unknown"
-        path = self.store.write_failure(point.arm.key, point.block, reason)
+        path = self.store.write_failure(point.arm.key, reason)
         summary.failures.append((point.arm.key, f"{reason.strip().splitlines()[-1]} (all of it: {path})"))
 
 
 def expected_runs(points: Iterable[Point]) -> int:
-    """Roughly how many members will be trained: tuning, the own and, for half of the arms, the common learning rate."""
-    total = 0.0
-    for point in points:
-        recipe, members = point.arm.recipe, point.blocks[point.block]
-        tuned = recipe.tuning == "grid"
-        total += members * (1.5 if tuned else 1.0) + recipe.tuning_seeds
-        total += recipe.tuning_values * recipe.tuning_seeds if tuned and point.block == 0 else 0
-    return round(total)
+    """How many pieces of work there are at least: every member at the first rates, and the linear baselines."""
+    return sum(len(point.seeds) * point.arm.recipe.rates + len(point.seeds[:LINEAR_FITS]) for point in points)
 
 
 class _Progress:

@@ -16,8 +16,6 @@ from experiments.paths import CONF
 CONTROL = "CONTROL"
 """The bank that no sweep's file names: the references and checks that several sweeps have in common."""
 
-Name = tuple[str, int]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
@@ -44,34 +42,29 @@ class Plan:
 
     @property
     def points(self) -> tuple[Point, ...]:
-        """Every arm and block once, CONTROL first."""
+        """Every arm once, CONTROL first."""
         return tuple(point for stage in stages(self) for point in stage.points)
 
     @property
     def shared(self) -> int:
         """How many arms more than one sweep asks for."""
-        owners = Counter(named(point) for one in self.sweeps.values() for point in self.asked(one))
+        owners = Counter(point.arm.key for one in self.sweeps.values() for point in self.asked(one))
         return sum(count > 1 for count in owners.values())
 
     def asked(self, one: Grid) -> tuple[Point, ...]:
-        """All that a sweep asks for and that can be had, each arm and block once: references and checks first."""
+        """All that a sweep asks for and that can be had, each arm once: references and checks first."""
         return self.at_hand((*controls(one), *one.points))
 
     def at_hand(self, points: Iterable[Point]) -> tuple[Point, ...]:
-        """Every arm and block once, without those whose data are missing."""
+        """Every arm once, without those whose data are missing."""
         return tuple(point for point in distinct(points) if point.arm.task.name not in self.missing)
 
 
-def named(point: Point) -> Name:
-    """The name of a point: its arm and block, whatever sweep asks for it."""
-    return point.arm.key, point.block
-
-
 def distinct(points: Iterable[Point]) -> list[Point]:
-    """Every arm and block once, where it is first asked for."""
-    found: dict[Name, Point] = {}
+    """Every arm once, where it is first asked for."""
+    found: dict[str, Point] = {}
     for point in points:
-        found.setdefault(named(point), point)
+        found.setdefault(point.arm.key, point)
     return list(found.values())
 
 
@@ -85,17 +78,17 @@ def controls(one: Grid) -> tuple[Point, ...]:
 def control(sweeps: Iterable[Grid]) -> tuple[Point, ...]:
     """References and checks that more than one sweep asks for."""
     every = tuple(sweeps)
-    owners = Counter(name for one in every for name in {named(point) for point in controls(one)})
-    return tuple(distinct(point for one in every for point in controls(one) if owners[named(point)] > 1))
+    owners = Counter(name for one in every for name in {point.arm.key for point in controls(one)})
+    return tuple(distinct(point for one in every for point in controls(one) if owners[point.arm.key] > 1))
 
 
 def stages(plan: Plan) -> tuple[Stage, ...]:
     """CONTROL, then sweep by sweep what none before has trained; a sweep that has nothing left is a stage too."""
     first = plan.at_hand(plan.control)
-    found, before = [Stage(name=CONTROL, points=first)] if first else [], {named(point) for point in first}
+    found, before = [Stage(name=CONTROL, points=first)] if first else [], {point.arm.key for point in first}
     for name, one in plan.sweeps.items():
-        own = tuple(point for point in plan.asked(one) if named(point) not in before)
-        before |= {named(point) for point in own}
+        own = tuple(point for point in plan.asked(one) if point.arm.key not in before)
+        before |= {point.arm.key for point in own}
         found.append(Stage(name=name, points=own))
     return tuple(found)
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from experiments.analysis.convergence import longer_points
 from experiments.analysis.results import view
-from experiments.analysis.verdicts import undecided_points
 from experiments.config.resolve import Point
 from experiments.training.estimate import Pace, spoken
 from experiments.training.session import Session
-from experiments.training.suite_plan import Plan, Stage, named, stages
+from experiments.training.suite_plan import Plan, Stage, stages
 from experiments.training.summary import Summary
 
 
@@ -39,14 +39,14 @@ class Clock:
 
     def among(self, points: Iterable[Point]) -> list[Point]:
         """Those of the points that are left."""
-        names = {named(point) for point in points}
-        return [point for point in self.left if named(point) in names]
+        names = {point.arm.key for point in points}
+        return [point for point in self.left if point.arm.key in names]
 
     def book(self, points: Iterable[Point], seconds: float) -> None:
         """Remove points from those that are left, and update the pace by the time that they took."""
         ended = self.among(points)
-        names = {named(point) for point in ended}
-        self.left = [point for point in self.left if named(point) not in names]
+        names = {point.arm.key for point in ended}
+        self.left = [point for point in self.left if point.arm.key not in names]
         if ended:
             self.over.extend(ended)
             self.seconds += seconds
@@ -86,12 +86,12 @@ def described(plan: Plan, stage: Stage) -> str:
 
 
 def _stage(plan: Plan, stage: Stage, session: Session, total: Summary) -> None:
-    """Train a stage, then what the first look left open of its sweep, where the scale has a second."""
+    """Train a stage, then with three times the training what decides in its sweep."""
     sweep = plan.sweeps[stage.name] if stage.name in plan.sweeps else None
     session.settings = plan.settings if sweep is None else sweep.settings
     total.add(session.train(stage.points))
-    if sweep is not None and sweep.settings.looks == 2:
-        total.add(session.train(undecided_points(view(sweep))))
+    if sweep is not None:
+        total.add(session.train(longer_points(view(sweep))))
 
 
 @contextlib.contextmanager

@@ -11,19 +11,16 @@ from cnnlab.records import Store
 from cnnlab.records.lease import Lease
 from cnnlab.training.arm import Training
 
-Name = tuple[str, int]
-"""An arm's key and a block."""
-
 Offers = Iterator[tuple[str, Training] | None]
 
 
 class WorkQueue:
-    """The blocks that this process trains. Use as a context manager: leaving it releases what is still held."""
+    """The arms that this process trains. Use as a context manager: leaving it releases what is still held."""
 
-    def __init__(self, store: Store, blocks: Sequence[Name], say: Callable[[str], None]) -> None:
+    def __init__(self, store: Store, arms: Sequence[str], say: Callable[[str], None]) -> None:
         self.store, self.say = store, say
-        self._left = collections.deque(blocks)
-        self._held: dict[Name, Lease] = {}
+        self._left = collections.deque(arms)
+        self._held: dict[str, Lease] = {}
         self._told: set[str] = set()
 
     def __enter__(self) -> "WorkQueue":
@@ -33,23 +30,23 @@ class WorkQueue:
         for name in tuple(self._held):
             self.release(name)
 
-    def release(self, name: Name) -> None:
-        """Release a block that has its record or has failed."""
+    def release(self, name: str) -> None:
+        """Release an arm that has its record or has failed."""
         self._held.pop(name).release()
 
-    def offers(self, begin: Callable[[Name], Training], found: Callable[[Name], None]) -> Offers:
-        """Yield each block as it may be begun, and None where all that are left are being trained by others.
+    def offers(self, begin: Callable[[str], Training], found: Callable[[str], None]) -> Offers:
+        """Yield each arm as it may be begun, and None where all that are left are being trained by others.
 
         Args:
-            begin: makes the training of a block, which is then held until it is released.
-            found: told of a block that another process has finished.
+            begin: makes the training of an arm, which is then held until it is released.
+            found: told of an arm that another process has finished.
         """
         while self._left:
             for _ in range(len(self._left)):
                 name = self._left.popleft()
                 if self._take(name):
-                    yield f"{name[0]}/{name[1]}", begin(name)
-                elif self.store.has(*name):
+                    yield name, begin(name)
+                elif self.store.has(name):
                     found(name)
                 else:
                     self._left.append(name)
@@ -57,14 +54,14 @@ class WorkQueue:
                 self._tell()
                 yield None
 
-    def _take(self, name: Name) -> bool:
-        """Take a block, unless another has it or has finished it."""
-        if self.store.has(*name):
+    def _take(self, name: str) -> bool:
+        """Take an arm, unless another has it or has finished it."""
+        if self.store.has(name):
             return False
-        lease = self.store.take(*name)
+        lease = self.store.take(name)
         if lease is None:
             return False
-        if self.store.has(*name):  # finished between the two looks
+        if self.store.has(name):  # finished between the two looks
             lease.release()
             return False
         self._held[name] = lease
@@ -77,7 +74,7 @@ class WorkQueue:
     def _tell(self) -> None:
         """Print once which process is waited for, if there is nothing else to do."""
         if not self._held:
-            others = sorted({self.store.holder(*name) for name in self._left} - {""})
+            others = sorted({self.store.holder(name) for name in self._left} - {""})
             arms = f"{len(self._left)} arm{'s are' if len(self._left) > 1 else ' is'}"
             self._once(f"{arms} being trained by {', '.join(others) or 'another process'}: waiting")
 

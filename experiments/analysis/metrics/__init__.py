@@ -1,12 +1,11 @@
 """What a claim can compare beyond accuracy: one file a metric, found by its path, that reads records and nothing else.
 
-A metric's file has `values(record, condition)`: one number a member, in the order of `record.members`, NaN for a member
-that has none. Where the metric exists at the arms' own learning rates alone, the file says `CONDITIONS = (OWN,)`; where
-it reads gradient statistics of a record's histories, `STATISTICS = ("activation_grad_norm",)`: published records keep
-those and no others.
+A metric's file has `values(record)`: one number a member, in the order of `record.members`, NaN for a member that has
+none. Where it reads gradient statistics of a record's histories, it says `STATISTICS = ("activation_grad_norm",)`:
+published records keep those and no others.
 
 Every probe of the trained members is a metric, too: `probe:` and its path, such as
-`probe:linear_probe/pool_after4/drop`. Probes are taken at the own rate alone, and a diverged member has none.
+`probe:linear_probe/pool_after4/drop`. A diverged member has none.
 """
 
 import dataclasses
@@ -15,51 +14,38 @@ import math
 import pkgutil
 from types import ModuleType
 
+from cnnlab.spec.curve import Finals
 from cnnlab.spec.invalid import require_choice
-from cnnlab.spec.record import COMMON, OWN, Finals, Record
-from cnnlab.spec.verdict import Condition
+from cnnlab.spec.record import Record
 
 PROBE = "probe:"
 FIELDS = tuple(field.name for field in dataclasses.fields(Finals))
 
 
 def names() -> tuple[str, ...]:
-    """Every metric there is but for probes: the fields of `Finals`, then the files of this folder."""
-    return (*FIELDS, *sorted(found.name for found in pkgutil.iter_modules(__path__)))
-
-
-def conditions(metric: str) -> tuple[Condition, ...]:
-    """The learning rates at which a metric exists: the arms' own, and for most the common one.
-
-    Raises InvalidError for a metric that does not exist.
-    """
-    if metric.startswith(PROBE):
-        return (OWN,)
-    require_choice("metric", metric, names())
-    if metric not in FIELDS and "CONDITIONS" in vars(_file(metric)):
-        own: tuple[Condition, ...] = _file(metric).CONDITIONS
-        return own
-    return OWN, COMMON
+    """Every metric there is but for probes: the files of this folder, then the fields of `Finals` that none replaces."""
+    files = sorted(found.name for found in pkgutil.iter_modules(__path__))
+    return (*files, *(name for name in FIELDS if name not in files))
 
 
 def statistics() -> tuple[str, ...]:
     """The statistics in a record's histories that some metric reads, each once."""
-    files = [vars(_file(name)) for name in names() if name not in FIELDS]
+    files = [vars(_file(name)) for name in names() if _has_file(name)]
     return tuple(sorted({one for file in files if "STATISTICS" in file for one in file["STATISTICS"]}))
 
 
-def measured(record: Record, condition: str, metric: str) -> tuple[float, ...]:
-    """Every member's value of a metric at the `own` or the `common` learning rate; NaN for a member that has none.
+def measured(record: Record, metric: str) -> tuple[float, ...]:
+    """Every member's value of a metric where it is read; NaN for a member that has none.
 
-    Raises InvalidError for a metric that does not exist, or not at that learning rate.
+    Raises InvalidError for a metric that does not exist.
     """
-    require_choice("condition", condition, conditions(metric))
     if metric.startswith(PROBE):
         return _probed(record, metric.removeprefix(PROBE))
-    if metric in FIELDS:
-        values: tuple[float, ...] = getattr(record.finals[condition], metric)
-        return values
-    found: tuple[float, ...] = _file(metric).values(record, condition)
+    require_choice("metric", metric, names())
+    if not _has_file(metric):
+        values: tuple[float | None, ...] = getattr(record.finals, metric)
+        return tuple(math.nan if value is None else float(value) for value in values)
+    found: tuple[float, ...] = _file(metric).values(record)
     return found
 
 
@@ -69,6 +55,10 @@ def _probed(record: Record, path: str) -> tuple[float, ...]:
     if known:
         require_choice(f"probe of {record.arm}", path, known)
     return tuple(member[path] if path in member else math.nan for member in record.probes)
+
+
+def _has_file(metric: str) -> bool:
+    return any(found.name == metric for found in pkgutil.iter_modules(__path__))
 
 
 def _file(metric: str) -> ModuleType:

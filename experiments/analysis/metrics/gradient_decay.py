@@ -5,16 +5,14 @@ import math
 from cnnlab.records.coding import build
 from cnnlab.spec.net import Classic, ConvNet
 from cnnlab.spec.network import Activation
-from cnnlab.spec.record import OWN, Record
-from cnnlab.spec.verdict import Condition
+from cnnlab.spec.record import Record
 from cnnlab.zoo.lowering import network
 
-CONDITIONS: tuple[Condition, ...] = (OWN,)
 STATISTIC = "activation_grad_norm"
 STATISTICS = (STATISTIC,)
 
 
-def values(record: Record, condition: str) -> tuple[float, ...]:
+def values(record: Record) -> tuple[float, ...]:
     """log10 of the factor per layer, from the last activation down to the first, on the first batch of training.
 
     (log10 g_first - log10 g_last) / (layers - 1), where g is the L2 norm of the loss gradient at a layer's output:

@@ -1,16 +1,17 @@
-"""How much better than a linear classifier of the pixels a net is."""
+"""How many times as many errors logistic regression makes as a net."""
 
+import math
 import statistics
 
 from cnnlab.spec.record import Record
+from experiments.analysis.metrics import test_accuracy
 
 
-def values(record: Record, condition: str) -> tuple[float, ...]:
-    """Test accuracy minus that of logistic regression, a fraction.
+def values(record: Record) -> tuple[float, ...]:
+    """Log of (errors of logistic regression + 1/2) over (errors of the member + 1/2): 0 is no better, higher is better.
 
-    The subtrahend is one number for all members: the mean VALIDATION accuracy of logistic regression over the tuning
-    seeds, fitted on as many images as a member. So test images stand against validation images of the same task: a
-    difference between the two sets of images, such as a test set without the pool's shortcuts, is part of the value.
+    Errors of logistic regression are those of its mean VALIDATION accuracy over the first members' draws, so that test
+    images stand against validation images of the same task.
     """
-    linear = statistics.fmean(record.tuning.linear_accuracy)
-    return tuple(accuracy - linear for accuracy in record.finals[condition].test_accuracy)
+    bar = math.log(test_accuracy.errors(record, statistics.fmean(record.linear_accuracy)) + 0.5)
+    return tuple(bar + value for value in test_accuracy.values(record))
