@@ -1,8 +1,8 @@
 """Accuracy against learning rate, for every member of an arm: where it is extended, and where a member is read.
 
 Every member trains at every rate of the arm. A member is read at the rate where the OTHER members' mean validation
-accuracy is highest (leave-one-out), so that the noise of choosing a rate is part of its result, and no member's own luck
-chooses for it. Test accuracies never choose.
+accuracy is highest (leave-one-out), so that the noise of choosing a rate is part of its result, and no member's own
+luck chooses for it. Test accuracies never choose.
 """
 
 import math
@@ -22,8 +22,8 @@ MOST_RATES = 8
 class AtRate:
     """Every member's results at one learning rate, in the order of the record's members.
 
-    Accuracies are fractions in [0, 1]; losses are mean cross-entropies in nats. A lost (diverged) member, whose loss was
-    not finite or whose validation accuracy was no better than a guess, has chance accuracies and null losses.
+    Accuracies are fractions in [0, 1]; losses are mean cross-entropies in nats. A lost (diverged) member, whose loss
+    was not finite or whose validation accuracy was no better than a guess, has chance accuracies and null losses.
     """
 
     learning_rate: float

@@ -14,8 +14,8 @@ HEADROOM = 0.05
 """A task counts for a claim only if the reference arm beats logistic regression by this much accuracy."""
 
 ERROR_RATIOS = ("test_accuracy", "over_linear", "over_chance")
-"""Metrics that are compared by the ratio of errors: their values are -log(errors + 1/2), so that a difference of 0.34 is
-1.4 times as many errors on the worse side."""
+"""Metrics that are compared by the ratio of errors: their values are -log(errors + 1/2), so that a difference of 0.34
+is 1.4 times as many errors on the worse side."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,8 +34,8 @@ STRATEGIES = ("sequential", "native", "side_by_side")
 """Members one after the other, with XLA's convolutions or with our own (`cnnlab.zoo.native`), or all at once."""
 SIDE_BY_SIDE = 12
 """Members that train side by side, a block of most sweeps. Fewer are filled up with copies of the last one, which cost
-little where the device is not full: so all learning rates share one compiled program, whose bytes, for one member, do not
-depend on how many others there are."""
+little where the device is not full: so all learning rates share one compiled program, whose bytes, for one member, do
+not depend on how many others there are."""
 EVALUATED_AT_ONCE = 256
 AT_CHANCE = 2.33
 """A member whose validation accuracy is not this many binomial standard errors above chance (99 %, one-sided) has

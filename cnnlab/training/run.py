@@ -36,11 +36,11 @@ class Result:
     """The result of one run.
 
     Attributes:
-        test_accuracy: over `test_images` images. test_loss, train_loss: null where diverged; accuracies are then chance.
+        test_accuracy: over `test_images` images. test_loss, train_loss: null where diverged; accuracies: then chance.
         diverged: a loss was not finite, or the validation accuracy was no better than a guess.
         history: series by name, see `cnnlab.spec.record.Record`.
-        probes: values of the probes of the trained net by path (`cnnlab.probes.final`); empty unless the arm is watched,
-            and where diverged.
+        probes: values of the probes of the trained net by path (`cnnlab.probes.final`); empty unless the arm is
+            watched, and where diverged.
     """
 
     validation_accuracy: float

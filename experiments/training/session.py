@@ -34,7 +34,7 @@ def require_folders(settings: Settings) -> None:
 
 
 def usable(store: Store, point: Point) -> bool:
-    """Whether there is a record that can be used. Raises RecordError if there is one that cannot, of other seeds too."""
+    """Whether there is a record that can be used. Raises RecordError for one that cannot, and for other seeds."""
     if not store.has(point.arm.key):
         return False
     members = store.read(point.arm.key).members

@@ -23,7 +23,7 @@ FIELDS = tuple(field.name for field in dataclasses.fields(Finals))
 
 
 def names() -> tuple[str, ...]:
-    """Every metric there is but for probes: the files of this folder, then the fields of `Finals` that none replaces."""
+    """Every metric there is but for probes: the files of this folder, then fields of `Finals` that none replaces."""
     files = sorted(found.name for found in pkgutil.iter_modules(__path__))
     return (*files, *(name for name in FIELDS if name not in files))
 
