@@ -16,7 +16,7 @@ Seen = Callable[[int], tuple[Split, Split, Split]]
 
 @pytest.fixture
 def task(make_task: Callable[..., Task]) -> Task:
-    return make_task("digits12", train_images=960, validation_images=238)
+    return make_task("digits8", train_images=960, validation_images=238)
 
 
 @pytest.fixture

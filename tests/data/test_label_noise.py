@@ -16,7 +16,7 @@ Draw = Callable[[Dataset, Task, int], tuple[Split, Split]]
 
 @pytest.fixture
 def clean(shipped: Callable[..., Task]) -> Task:
-    return shipped("digits12")
+    return shipped("digits8")
 
 
 def noisy(task: Task, share: float) -> Task:

@@ -141,31 +141,31 @@ def test_a_file_system_without_locks_says_so(tmp_path: Path, monkeypatch: pytest
     other.release()
 
 
-def test_drafts_of_killed_writers_go_and_those_of_other_blocks_and_machines_stay(
+def test_drafts_of_killed_writers_go_and_those_of_other_arms_and_machines_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(tmp_path)
     monkeypatch.setattr("socket.gethostname", lambda: "here")
-    names = (".0-here-123-abc", ".1-here-123-abc", ".0-there-123-abc")
+    names = (".arm-here-123-abc", ".other-here-123-abc", ".arm-there-123-abc")
     for name in names:
-        (tmp_path / "arm" / name).mkdir(parents=True)
-        (tmp_path / "arm" / name / "record.json").write_text("{")
-    mine = store.take("arm", 0)
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "record.json").write_text("{")
+    mine = store.take("arm")
     assert mine is not None
-    assert {path.name for path in (tmp_path / "arm").iterdir()} == {*names[1:], ".0.lease"}
-    assert store.take("arm", 0) is None
-    assert store.take("arm", 1) is not None
+    assert {path.name for path in tmp_path.iterdir()} == {*names[1:], ".arm.lease"}
+    assert store.take("arm") is None
+    assert store.take("other") is not None
     mine.release()
 
 
 def test_a_lease_beside_a_finished_record_goes_unless_it_is_held(tmp_path: Path) -> None:
     """Killed between the record and the giving back."""
-    store, path = Store(tmp_path), tmp_path / "arm" / ".0.lease"
+    store, path = Store(tmp_path), tmp_path / ".arm.lease"
     with hold(path) as other:
-        store.tidy("arm", 0)
+        store.tidy("arm")
         assert path.exists()
         other.kill()
         other.wait()
-    store.tidy("arm", 0)
+    store.tidy("arm")
     assert not path.exists()
-    store.tidy("arm", 0)
+    store.tidy("arm")

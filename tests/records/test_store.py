@@ -18,9 +18,10 @@ from cnnlab.files import FileError, read_regular
 from cnnlab.records import RecordError, Store
 from cnnlab.records.coding import decode, encode
 from cnnlab.spec.arm import HASH_DIGITS, digest
-from cnnlab.spec.record import PROTOCOL, Finals, Measured, Record, Tried, Tuning
+from cnnlab.spec.curve import AtRate
+from cnnlab.spec.record import PROTOCOL, Measured, Record
 
-FINALS = Finals(
+FINALS = AtRate(
     learning_rate=0.1,
     test_accuracy=(0.9, 0.1),
     test_loss=(0.25, None),
@@ -32,20 +33,14 @@ CONFIG: dict[str, Any] = {"net": {"depth": 2}, "recipe": {}, "task": {"dials": [
 RECORD = Record(
     protocol=PROTOCOL,
     arm=f"digits12-tiny-{digest(CONFIG)[:HASH_DIGITS]}",
-    block=0,
     config=CONFIG,
     members=(0, 1),
-    finals={"own": FINALS, "common": FINALS},
+    rates=(FINALS, dataclasses.replace(FINALS, learning_rate=0.2)),
+    test_images=40,
+    linear_accuracy=(0.3,),
     histories=({"images_seen": [1, 2], "loss/train": [1.5, None]}, {}),
     probes=({"edge_index/share": 0.25, "linear_probe/pool_after2/drop": -0.125}, {}),
     geometry=Measured(params=10, macs=20, receptive_field=(3, 3), output_size=(6, 6), activation_elements=30),
-    tuning=Tuning(
-        seeds=(1_000_000,),
-        tried=(Tried(learning_rate=0.1, validation_accuracy=(0.5,), diverged=(False,)),),
-        chosen=0.1,
-        capped=False,
-        linear_accuracy=(0.3,),
-    ),
     claims={"mp-after-two-convs": "abc"},
 )
 
@@ -58,22 +53,22 @@ def test_a_record_comes_back_equal_and_equal_records_have_equal_bytes(tmp_path: 
 
 def test_written_once_and_never_edited(tmp_path: Path) -> None:
     store = Store(tmp_path / "runs")
-    assert not store.has(RECORD.arm, 0)
+    assert not store.has(RECORD.arm)
     store.write(RECORD, {"host": "a"})
     store.write(dataclasses.replace(RECORD, members=(2, 3)), {"host": "b"})
-    assert store.read(RECORD.arm, 0) == RECORD
-    assert store.provenance(RECORD.arm, 0)["host"] == "a"
-    assert [path.name for path in store.folder(RECORD.arm, 0).parent.iterdir()] == ["0"]
+    assert store.read(RECORD.arm) == RECORD
+    assert store.provenance(RECORD.arm)["host"] == "a"
+    assert [path.name for path in store.root.iterdir()] == [RECORD.arm]
 
 
 def test_setting_aside_keeps_the_old_record(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.write(RECORD, {})
-    aside = store.set_aside(RECORD.arm, 0)
+    aside = store.set_aside(RECORD.arm)
     assert aside is not None
-    assert not store.has(RECORD.arm, 0)
+    assert not store.has(RECORD.arm)
     assert decode((aside / "record.json").read_bytes(), aside) == RECORD
-    assert store.set_aside(RECORD.arm, 0) is None
+    assert store.set_aside(RECORD.arm) is None
 
 
 def as_it_was(place: Path) -> None:
@@ -107,11 +102,11 @@ def test_a_place_without_a_record_can_be_written_again_and_what_lay_there_is_kep
     store = Store(tmp_path)
     place = store.write(RECORD, {"host": "a"})
     free(place)
-    assert not store.has(RECORD.arm, 0)
+    assert not store.has(RECORD.arm)
     store.write(RECORD, {"host": "b"})
-    assert store.read(RECORD.arm, 0) == RECORD
-    assert store.provenance(RECORD.arm, 0)["host"] == "b"
-    (aside,) = place.parent.glob("0.aside-*")
+    assert store.read(RECORD.arm) == RECORD
+    assert store.provenance(RECORD.arm)["host"] == "b"
+    (aside,) = place.parent.glob(f"{RECORD.arm}.aside-*")
     assert json.loads((aside / "provenance.json").read_text())["host"] == "a"
 
 
@@ -128,49 +123,49 @@ def test_a_record_that_another_writer_puts_in_place_meanwhile_stays(
 ) -> None:
     store = Store(tmp_path)
     store.write(RECORD, {"host": "a"})
-    monkeypatch.setattr(Store, "has", lambda self, arm, block: False)  # it looked before the other one wrote
+    monkeypatch.setattr(Store, "has", lambda self, arm: False)  # it looked before the other one wrote
     store.write(dataclasses.replace(RECORD, members=(2, 3)), {"host": "b"})
-    assert store.read(RECORD.arm, 0) == RECORD
-    assert store.provenance(RECORD.arm, 0)["host"] == "a"
+    assert store.read(RECORD.arm) == RECORD
+    assert store.provenance(RECORD.arm)["host"] == "a"
 
 
-def test_checkpoints_go_with_the_record_and_those_of_another_block_stay(tmp_path: Path) -> None:
+def test_checkpoints_go_with_the_record_and_those_of_another_arm_stay(tmp_path: Path) -> None:
     store, one = Store(tmp_path), RECORD
-    own, other = store.checkpoints(one.arm, one.block), store.checkpoints(one.arm, one.block + 1)
+    own, other = store.checkpoints(one.arm), store.checkpoints(f"{one.arm}-other")
     for folder in (own, other):
         (folder / "run").mkdir(parents=True)
     store.write(one, {})
     assert not own.exists()
     assert other.exists()
     own.mkdir()  # the writer was killed in between
-    store.tidy(one.arm, one.block)
+    store.tidy(one.arm)
     assert not own.exists()
-    assert store.has(one.arm, one.block)
+    assert store.has(one.arm)
 
 
 def test_a_failure_leaves_its_reason_and_makes_way_for_the_record(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    path = store.write_failure(RECORD.arm, 0, "out of memory")
+    path = store.write_failure(RECORD.arm, "out of memory")
     assert path.read_text() == "out of memory"
-    assert not store.has(RECORD.arm, 0)
+    assert not store.has(RECORD.arm)
     store.write(RECORD, {})
-    assert store.read(RECORD.arm, 0) == RECORD
+    assert store.read(RECORD.arm) == RECORD
     assert not path.exists()
 
 
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "cut off": lambda content: content[: len(content) // 2],
     "empty": lambda content: b"",
-    "a key missing": lambda content: content.replace(b'"block":0,', b""),
-    "a key too many": lambda content: content.replace(b'"block":0', b'"block":0,"extra":1'),
-    "a number as text": lambda content: content.replace(b'"block":0', b'"block":"0"'),
-    "a flag as a number": lambda content: content.replace(b'"capped":false', b'"capped":0'),
+    "a key missing": lambda content: content.replace(b',"test_images":40', b""),
+    "a key too many": lambda content: content.replace(b'"test_images":40', b'"test_images":40,"extra":1'),
+    "a number as text": lambda content: content.replace(b'"test_images":40', b'"test_images":"40"'),
+    "a flag as a number": lambda content: content.replace(b'"diverged":[false', b'"diverged":[0'),
     "a probe that is not a number": lambda content: content.replace(
         b'"edge_index/share":0.25', b'"edge_index/share":null'
     ),
-    "not a number": lambda content: content.replace(b'"chosen":0.1', b'"chosen":NaN'),
+    "not a number": lambda content: content.replace(b'"learning_rate":0.1', b'"learning_rate":NaN'),
     "a number edited": lambda content: content.replace(b"0.875", b"0.975"),
-    "another block": lambda content: content.replace(b'"block":0', b'"block":1'),
+    "another arm": lambda content: content.replace(b'"arm":"digits12', b'"arm":"digits13'),
     "another protocol": lambda content: content.replace(b'"protocol":%d' % PROTOCOL, b'"protocol":999'),
 }
 
@@ -183,7 +178,7 @@ def test_a_damaged_record_is_refused_by_name(tmp_path: Path, name: str) -> None:
     assert damaged != encode(RECORD)
     place.write_bytes(damaged)
     with pytest.raises(RecordError) as caught:
-        store.read(RECORD.arm, 0)
+        store.read(RECORD.arm)
     assert str(place) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -196,10 +191,10 @@ def test_a_record_of_protocol_1_is_refused_for_its_protocol_and_not_for_its_shap
     del old["probes"]
     place.write_text(json.dumps(old | {"protocol": 1}))
     with pytest.raises(RecordError, match=f"was made by protocol 1, this code is protocol {PROTOCOL}"):
-        store.read(RECORD.arm, 0)
+        store.read(RECORD.arm)
     place.write_text(json.dumps(old))
     with pytest.raises(RecordError, match=r"record needs exactly the keys .*probes"):
-        store.read(RECORD.arm, 0)
+        store.read(RECORD.arm)
 
 
 WRITER = """
@@ -223,7 +218,7 @@ SABOTAGE = """
 import time
 import cnnlab.records.store as module
 def slow_in_place(self, record, provenance):
-    place = self.folder(record.arm, record.block)
+    place = self.folder(record.arm)
     place.mkdir(parents=True)
     with (place / "record.json").open("wb", buffering=0) as file:
         content = encode(record)
@@ -247,10 +242,10 @@ def torn_after_kills(root: Path, sabotage: str, kills: int) -> int:
             writer.kill()
         store = Store(here)
         for folder in here.iterdir():
-            if store.has(folder.name, 0):
+            if store.has(folder.name) and not folder.name.startswith("."):
                 try:
-                    store.read(folder.name, 0)
-                    torn += not (store.folder(folder.name, 0) / "provenance.json").is_file()
+                    store.read(folder.name)
+                    torn += not (store.folder(folder.name) / "provenance.json").is_file()
                 except RecordError:
                     torn += 1
     return torn
@@ -279,18 +274,20 @@ def test_of_two_writers_at_once_the_first_wins(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(Path, "rename", late)
     store.write(dataclasses.replace(RECORD, members=(7, 8)), {"first": False})
-    assert store.read(RECORD.arm, 0) == RECORD
-    assert os.listdir(tmp_path / RECORD.arm) == ["0"]  # noqa: PTH208
+    assert store.read(RECORD.arm) == RECORD
+    assert os.listdir(tmp_path) == [RECORD.arm]  # noqa: PTH208
 
 
 def changed(**values: Any) -> Record:
-    """The record with other finals."""
-    return dataclasses.replace(RECORD, finals={"own": dataclasses.replace(FINALS, **values), "common": FINALS})
+    """The record with other results at its first rate."""
+    return dataclasses.replace(RECORD, rates=(dataclasses.replace(FINALS, **values), *RECORD.rates[1:]))
 
 
 INCONSISTENT = {
     "must lie between 0 and 1": changed(test_accuracy=(7.0, 0.1)),
-    "finals.own.diverged has 1 entries for 2 members": changed(diverged=(False,)),
+    "rates\\[0\\].diverged has 1 entries for 2 members": changed(diverged=(False,)),
+    "learning rates that ascend": dataclasses.replace(RECORD, rates=(FINALS, FINALS)),
+    "learning rates that ascend, not \\[\\]": dataclasses.replace(RECORD, rates=()),
     "histories has 1 entries for 2 members": dataclasses.replace(RECORD, histories=({},)),
     "must be distinct seeds": dataclasses.replace(RECORD, members=(0, 0)),
     "at least one, not \\[\\]": dataclasses.replace(RECORD, members=()),
@@ -317,19 +314,19 @@ def test_a_compact_record_that_unpacks_without_end_is_refused(tmp_path: Path, mo
     path.write_bytes(gzip.compress(b" " * 10_000_000))
     monkeypatch.setattr("cnnlab.records.store.MOST_BYTES", 1_000_000)
     with pytest.raises(RecordError, match="unpacks to more than 1000000 bytes"):
-        store.read(RECORD.arm, 0)
+        store.read(RECORD.arm)
 
 
 def test_a_link_in_place_of_a_lease_is_not_followed(tmp_path: Path) -> None:
     store, victim = Store(tmp_path / "runs"), tmp_path / "victim.txt"
     victim.write_text("precious")
-    lease = store.take(RECORD.arm, 0)
+    lease = store.take(RECORD.arm)
     assert lease is not None
     place = lease.path
     lease.release()
     place.symlink_to(victim)
     with pytest.raises(RecordError, match="no regular file"):
-        store.take(RECORD.arm, 0)
+        store.take(RECORD.arm)
     assert victim.read_text() == "precious"
 
 
@@ -371,7 +368,7 @@ def test_a_place_that_another_writer_frees_meanwhile_is_written(
 
     monkeypatch.setattr("cnnlab.records.store._move_aside", gone)
     store.write(RECORD, {})
-    assert store.read(RECORD.arm, 0) == RECORD
+    assert store.read(RECORD.arm) == RECORD
 
 
 @pytest.mark.parametrize("planted", [a_folder, a_pipe, bytes_of_no_text, deep_json])
@@ -382,5 +379,5 @@ def test_a_provenance_that_cannot_be_read_says_nothing_and_stops_nothing(
     path = store.write(RECORD, {}) / "provenance.json"
     path.unlink()
     planted(path)
-    assert store.provenance(RECORD.arm, 0) == {}
-    assert store.read(RECORD.arm, 0) == RECORD
+    assert store.provenance(RECORD.arm) == {}
+    assert store.read(RECORD.arm) == RECORD

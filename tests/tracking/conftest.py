@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from cnnlab.spec.record import Finals, Measured, Record, Tried, Tuning
+from cnnlab.spec.curve import AtRate
+from cnnlab.spec.record import Measured, Record
 
 
 @pytest.fixture(autouse=True)
@@ -14,7 +15,7 @@ def _at_home(home_of_wandb: None) -> None:
 
 def example(arm: str = "digits12-convnet-0123456789", offset: float = 0.0) -> Record:
     """Three members of which the first diverges; `offset` tells two records apart in every loss and norm."""
-    finals = Finals(
+    best = AtRate(
         learning_rate=0.1,
         test_accuracy=(0.1, 0.7, 0.8),
         test_loss=(None, 0.75, 0.25),
@@ -22,8 +23,7 @@ def example(arm: str = "digits12-convnet-0123456789", offset: float = 0.0) -> Re
         train_loss=(None, 0.5, 0.25),
         diverged=(True, False, False),
     )
-    common = Finals(**{**vars(finals), "learning_rate": 0.05, "diverged": (False,) * 3})
-    tried = Tried(learning_rate=0.1, validation_accuracy=(0.5,), diverged=(False,))
+    slower = AtRate(**{**vars(best), "learning_rate": 0.05, "validation_accuracy": (0.1, 0.25, 0.25)})
     losses: list[list[float | None]] = [[4.0, None], [2.0, 1.0], [3.0, 0.5]]
     histories = tuple(
         {
@@ -41,14 +41,14 @@ def example(arm: str = "digits12-convnet-0123456789", offset: float = 0.0) -> Re
     return Record(
         protocol=1,
         arm=arm,
-        block=1,
         config={"net": {"width": 8}, "recipe": {"epochs": 2}, "task": {"name": "digits12"}},
         members=(12, 13, 14),
-        finals={"own": finals, "common": common},
+        rates=(slower, best),
+        test_images=10,
+        linear_accuracy=(0.4,),
         histories=histories,
         probes=({}, {"edge_index/share": 0.25}, {"edge_index/share": 0.75, "pair_auc/auc": 0.5}),
         geometry=Measured(params=10, macs=20, receptive_field=(5, 7), output_size=(2, 3), activation_elements=9),
-        tuning=Tuning(seeds=(1_000_000,), tried=(tried,), chosen=0.1, capped=True, linear_accuracy=(0.4,)),
     )
 
 

@@ -58,27 +58,16 @@ def test_summary_holds_finals_geometry_and_last_values(make: Callable[..., Recor
     assert got == pytest.approx(
         {
             "members": 3,
-            "block": 1,
-            "own/learning_rate": 0.1,
-            "own/diverged": 1,
-            "own/test_accuracy/mean": 1.6 / 3,
-            "own/test_accuracy/std": statistics.stdev([0.1, 0.7, 0.8]),
-            "own/test_loss/mean": 0.5,
-            "own/test_loss/std": math.sqrt(0.125),
-            "own/validation_accuracy/mean": 0.4,
-            "own/validation_accuracy/std": statistics.stdev([0.1, 0.5, 0.6]),
-            "own/train_loss/mean": 0.375,
-            "own/train_loss/std": math.sqrt(0.03125),
-            "common/learning_rate": 0.05,
-            "common/diverged": 0,
-            "common/test_accuracy/mean": 1.6 / 3,
-            "common/test_accuracy/std": statistics.stdev([0.1, 0.7, 0.8]),
-            "common/test_loss/mean": 0.5,
-            "common/test_loss/std": math.sqrt(0.125),
-            "common/validation_accuracy/mean": 0.4,
-            "common/validation_accuracy/std": statistics.stdev([0.1, 0.5, 0.6]),
-            "common/train_loss/mean": 0.375,
-            "common/train_loss/std": math.sqrt(0.03125),
+            "final/learning_rate": 0.1,
+            "final/diverged": 1,
+            "final/test_accuracy/mean": 1.6 / 3,
+            "final/test_accuracy/std": statistics.stdev([0.1, 0.7, 0.8]),
+            "final/test_loss/mean": 0.5,
+            "final/test_loss/std": math.sqrt(0.125),
+            "final/validation_accuracy/mean": 0.4,
+            "final/validation_accuracy/std": statistics.stdev([0.1, 0.5, 0.6]),
+            "final/train_loss/mean": 0.375,
+            "final/train_loss/std": math.sqrt(0.03125),
             "geometry/params": 10,
             "geometry/macs": 20,
             "geometry/activation_elements": 9,
@@ -88,8 +77,9 @@ def test_summary_holds_finals_geometry_and_last_values(make: Callable[..., Recor
             "geometry/output_width": 3,
             "probe/edge_index/share": 0.5,
             "probe/pair_auc/auc": 0.5,
-            "tuning/capped": True,
-            "tuning/tried": 1,
+            "learning_rate/tried": 2,
+            "learning_rate/capped": False,
+            "at_chance": False,
             "grad_norm/conv1/kernel": None,
         }
     )
@@ -108,16 +98,16 @@ def test_each_member_alone_has_its_own_values_and_no_extremes(make: Callable[...
     record = make()
     apart = each(record)
     assert [one.members for one in apart] == [(12,), (13,), (14,)]
-    assert [one.finals["own"].test_accuracy for one in apart] == [(0.1,), (0.7,), (0.8,)]
-    assert [one.finals["own"].diverged for one in apart] == [(True,), (False,), (False,)]
-    assert [one.finals["common"].learning_rate for one in apart] == [0.05] * 3
+    assert [one.finals.test_accuracy for one in apart] == [(0.1,), (0.7,), (0.8,)]
+    assert [one.finals.diverged for one in apart] == [(True,), (False,), (False,)]
+    assert [one.finals.learning_rate for one in apart] == [(0.1,)] * 3
     assert [one.probes for one in apart] == [({},), (record.probes[1],), (record.probes[2],)]
     assert [row["loss/train"] for row in rows(apart[2]) if "loss/train" in row] == [3.0, 0.5]
     assert [row["loss/train"] for row in rows(apart[0]) if "loss/train" in row] == [4.0]
     assert not any(name.startswith(("lowest/", "highest/", "counted/")) for row in rows(apart[2]) for name in row)
     assert (
         dataclasses.replace(
-            apart[1], members=record.members, finals=record.finals, probes=record.probes, histories=record.histories
+            apart[1], members=record.members, rates=record.rates, probes=record.probes, histories=record.histories
         )
         == record
     )
@@ -133,10 +123,9 @@ def test_a_member_that_stopped_early_is_missing_afterwards(make: Callable[..., R
 
 def test_one_member_has_no_standard_deviation(make: Callable[..., Record]) -> None:
     record = make()
-    lone = {name: dataclasses.replace(finals, test_accuracy=(0.5,)) for name, finals in record.finals.items()}
-    got = summary(dataclasses.replace(record, finals=lone))
-    assert got["own/test_accuracy/mean"] == 0.5
-    assert "own/test_accuracy/std" not in got
+    got = summary(each(record)[2])
+    assert got["final/test_accuracy/mean"] == 0.8
+    assert "final/test_accuracy/std" not in got
 
 
 def test_series_of_another_length_than_their_axis_are_refused(make: Callable[..., Record]) -> None:

@@ -11,9 +11,11 @@ from cnnlab.spec.recipe import Recipe
 from cnnlab.spec.task import Task
 from cnnlab.training import members
 
-TASK = Task(name="digits12", side=12, channels=1, classes=10, train_images=96, validation_images=50)
+TASK = Task(
+    name="digits12", side=12, channels=1, classes=10, train_images=96, validation_images=50, dials=(("noise", 0.5),)
+)
 NET = ConvNet(depth=2, width=4, pools=(1,))
-RECIPE = Recipe(epochs=2, batch_size=32, learning_rate=0.05, tuning="none", tuning_seeds=1)
+RECIPE = Recipe(epochs=2, batch_size=32, learning_rate=0.05, rates=1)
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +33,7 @@ def arm() -> Arm:
 def learner() -> Arm:
     """An arm that learns within a second: its members are not at chance, so that there is something to look into."""
     task = Task(name="digits8", side=8, channels=1, classes=10, train_images=96, validation_images=50)
-    recipe = Recipe(epochs=6, batch_size=32, learning_rate=0.03, optimizer="adam", tuning="none", tuning_seeds=1)
+    recipe = Recipe(epochs=6, batch_size=32, learning_rate=0.03, optimizer="adam", rates=1)
     return Arm(net=ConvNet(depth=2, width=4, pools=(1,), head="flatten"), recipe=recipe, task=task)
 
 

@@ -1,6 +1,7 @@
 """An arm's life, driven by hand: which work it asks for, in which order, and what becomes of the answers."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,30 +10,30 @@ import pytest
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.record import PROTOCOL, Record
 from cnnlab.training.arm import training
-from cnnlab.training.run import FIRST_TUNING_SEED, LinearFit, MemberRun, Result
+from cnnlab.training.run import LinearFit, MemberRun, Result
 
-SEEDS = (0, 1, 2, 3)
-Accuracy = Callable[[float], float]
+SEEDS = (2000, 2001, 2002, 2003)
+Accuracy = Callable[[MemberRun], float]
 
 
 def result(run: MemberRun, accuracy: Accuracy) -> Result:
-    value = accuracy(run.learning_rate)
-    unseen = run.purpose == "tune"
+    value = accuracy(run)
     return Result(
         validation_accuracy=value,
-        test_accuracy=None if unseen else value,
-        test_loss=None if unseen else 0.5,
+        test_accuracy=value - 0.01,
+        test_images=100,
+        test_loss=0.5,
         train_loss=0.1,
         diverged=False,
-        history={"seed": run.seed} if run.purpose == "own" else {},
-        probes={"edge_index/share": float(run.seed)} if run.purpose == "own" else {},
+        history={"seed": run.seed, "rate": run.learning_rate},
+        probes={"edge_index/share": run.learning_rate},
     )
 
 
-def drive(arm: Arm, accuracy: Accuracy, **more: Any) -> tuple[list[Sequence[MemberRun] | Sequence[LinearFit]], Record]:
+def drive(arm: Arm, accuracy: Accuracy) -> tuple[list[Sequence[MemberRun] | Sequence[LinearFit]], Record]:
     """Answer whatever the arm asks for; what it asked for, and its record."""
     asked: list[Any] = []
-    life = training(arm, more.pop("block", 0), more.pop("seeds", SEEDS), {"claim": "digest"}, more.pop("tuned", None))
+    life = training(arm, SEEDS, {"claim": "digest"})
     answer: Any = None
     while True:
         try:
@@ -43,82 +44,60 @@ def drive(arm: Arm, accuracy: Accuracy, **more: Any) -> tuple[list[Sequence[Memb
         answer = [0.3 if isinstance(item, LinearFit) else result(item, accuracy) for item in work]
 
 
-def grid_arm(arm: Arm) -> Arm:
-    recipe = dataclasses.replace(arm.recipe, tuning="grid", tuning_values=4, tuning_seeds=2, learning_rate=0.1)
-    return dataclasses.replace(arm, recipe=recipe)
+def with_rates(arm: Arm, rates: int = 3) -> Arm:
+    return dataclasses.replace(arm, recipe=dataclasses.replace(arm.recipe, rates=rates, learning_rate=0.1))
 
 
 def peak(at: float) -> Accuracy:
     """Accuracy that falls by ten points for each factor of two away from the best learning rate."""
-    import math
-
-    return lambda rate: 0.9 - 0.1 * abs(math.log2(rate / at))
+    return lambda run: 0.9 - 0.1 * abs(math.log2(run.learning_rate / at))
 
 
-def test_tuning_uses_its_own_seeds_and_never_the_test_set(arm: Arm) -> None:
-    asked, record = drive(grid_arm(arm), peak(0.1))
-    assert [type(work[0]) for work in asked] == [LinearFit, MemberRun, MemberRun]
-    tuning, own = asked[1], asked[2]
-    assert {run.purpose for run in tuning} == {"tune"}
-    assert {run.seed for run in tuning} == {FIRST_TUNING_SEED, FIRST_TUNING_SEED + 1}
-    assert sorted({run.learning_rate for run in tuning}) == [0.05, 0.1, 0.2, 0.4]
-    assert [run.seed for run in own] == list(SEEDS)
-    assert not {run.seed for run in tuning} & {run.seed for run in own}
-    assert record.tuning.seeds == (FIRST_TUNING_SEED, FIRST_TUNING_SEED + 1)
-    assert record.tuning.linear_accuracy == (0.3, 0.3)
-
-
-def test_at_the_common_rate_nothing_is_trained_twice(arm: Arm) -> None:
-    asked, record = drive(grid_arm(arm), peak(0.1))
-    assert len(asked) == 3
-    assert record.finals["own"] == record.finals["common"]
-    assert record.finals["own"].learning_rate == 0.1
-
-
-def test_another_best_rate_is_also_compared_at_the_common_one(arm: Arm) -> None:
-    asked, record = drive(grid_arm(arm), peak(0.2))
-    assert [work[0].purpose for work in asked if isinstance(work[0], MemberRun)] == ["tune", "own", "common"]
-    assert record.finals["own"].learning_rate == 0.2
-    assert record.finals["common"].learning_rate == 0.1
-    assert record.finals["own"].test_accuracy == pytest.approx((0.9,) * 4)
-    assert record.finals["common"].test_accuracy == pytest.approx((0.8,) * 4)
-
-
-def test_the_grid_is_extended_until_the_best_is_interior(arm: Arm) -> None:
-    asked, record = drive(grid_arm(arm), peak(0.0125))
-    tried = [entry.learning_rate for entry in record.tuning.tried]
-    assert tried == sorted(tried)
-    assert min(tried) == pytest.approx(0.00625)
-    assert record.tuning.chosen == pytest.approx(0.0125)
-    assert not record.tuning.capped
-    assert sum(len(work) for work in asked if isinstance(work[0], MemberRun) and work[0].purpose == "tune") == 2 * len(
-        tried
-    )
-
-
-def test_a_second_block_takes_over_the_tuning_of_the_first(arm: Arm) -> None:
-    _, first = drive(grid_arm(arm), peak(0.2))
-    asked, second = drive(grid_arm(arm), peak(0.2), block=1, seeds=(4, 5), tuned=first.tuning)
-    assert all(run.purpose != "tune" for work in asked for run in work if isinstance(run, MemberRun))
-    assert (second.members, second.block) == ((4, 5), 1)
-    assert second.tuning == first.tuning
-
-
-def test_without_tuning_the_recipe_decides(arm: Arm) -> None:
-    asked, record = drive(arm, peak(0.1))
+def test_every_member_trains_at_every_rate_and_linear_fits_see_the_same_draws(arm: Arm) -> None:
+    asked, record = drive(with_rates(arm), peak(0.1))
     assert [type(work[0]) for work in asked] == [LinearFit, MemberRun]
-    assert record.tuning.tried == ()
-    assert record.tuning.chosen == arm.recipe.learning_rate
+    assert [fit.seed for fit in asked[0]] == list(SEEDS[:2])
+    runs = [run for run in asked[1] if isinstance(run, MemberRun)]
+    assert [(run.learning_rate, run.seed) for run in runs] == [(r, s) for r in (0.05, 0.1, 0.2) for s in SEEDS]
+    assert [at.learning_rate for at in record.rates] == [0.05, 0.1, 0.2]
+    assert record.rates[1].test_accuracy == pytest.approx((0.89,) * 4)
+    assert record.linear_accuracy == (0.3, 0.3)
+    assert record.test_images == 100
+
+
+def test_all_members_go_on_at_further_rates_until_the_best_is_no_end(arm: Arm) -> None:
+    asked, record = drive(with_rates(arm), peak(0.0125))
+    assert [at.learning_rate for at in record.rates] == pytest.approx([0.00625, 0.0125, 0.025, 0.05, 0.1, 0.2])
+    assert [len(work) for work in asked[1:]] == [12, 4, 4, 4]
+    assert record.finals.learning_rate == pytest.approx((0.0125,) * 4)
+
+
+def test_a_fixed_rate_is_the_only_one(arm: Arm) -> None:
+    asked, record = drive(with_rates(arm, 1), peak(0.4))
+    assert len(asked[1]) == len(SEEDS)
+    assert [at.learning_rate for at in record.rates] == [0.1]
+
+
+def test_histories_and_probes_are_those_of_the_rate_where_a_member_is_read(arm: Arm) -> None:
+    """One member's own luck is at 0.2; it is read where the others are best, and they where it and the rest are."""
+
+    def lucky(run: MemberRun) -> float:
+        return peak(0.1)(run) + (0.5 if (run.seed, run.learning_rate) == (2002, 0.2) else 0.0)
+
+    _, record = drive(with_rates(arm), lucky)
+    assert record.finals.learning_rate == (0.2, 0.2, 0.1, 0.2)
+    assert [history["seed"] for history in record.histories] == list(SEEDS)
+    assert [history["rate"] for history in record.histories] == [0.2, 0.2, 0.1, 0.2]
+    assert [probes["edge_index/share"] for probes in record.probes] == [0.2, 0.2, 0.1, 0.2]
 
 
 def test_the_record_says_what_made_it(arm: Arm) -> None:
-    _, record = drive(arm, peak(0.1))
+    _, record = drive(with_rates(arm), peak(0.1))
     assert record.protocol == PROTOCOL
-    assert record.arm == arm.key
+    assert record.arm == with_rates(arm).key
+    assert record.members == SEEDS
     assert record.config["net"]["depth"] == 2
     assert record.claims == {"claim": "digest"}
-    assert [history["seed"] for history in record.histories] == list(SEEDS)
-    assert [probes["edge_index/share"] for probes in record.probes] == list(SEEDS)
     assert record.geometry.receptive_field == (8, 8)  # 3x3, 2x2 pool, 3x3 at stride 2
     assert record.geometry.output_size == (6, 6)
     assert record.geometry.params == 4 * 9 + 4 + 4 * 4 * 9 + 4 + 4 * 10 + 10

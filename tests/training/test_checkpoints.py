@@ -40,9 +40,7 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def runs(arm: Arm, folder: Path | None, count: int = 1) -> list[MemberRun]:
-    return [
-        MemberRun(arm=arm, seed=seed, learning_rate=0.03, purpose="own", checkpoints=folder) for seed in range(count)
-    ]
+    return [MemberRun(arm=arm, seed=seed, learning_rate=0.03, checkpoints=folder) for seed in range(count)]
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, arm: Arm, strategy: str, limit: float = np.inf) -> list[int]:

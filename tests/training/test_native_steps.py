@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("natively")
 
 
 def train(arm: Arm, source: Source, **more: Any) -> Result:
-    given = {"seed": 1, "learning_rate": 0.02, "purpose": "own"} | more
+    given = {"seed": 1, "learning_rate": 0.02} | more
     return members.train([MemberRun(arm=arm, **given)], source, "native")[0]
 
 
@@ -111,7 +111,8 @@ def test_steps_and_looks_have_the_same_bytes_with_relu_inside_and_behind(
 @pytest.mark.slow
 def test_looking_and_where_a_stretch_ends_leave_the_bytes_as_they_are(learner: Arm, source: Source) -> None:
     short = dataclasses.replace(learner, recipe=dataclasses.replace(learner.recipe, batch_size=16))
-    watched, unwatched = (train(short, source, purpose=purpose, learning_rate=0.03) for purpose in ("own", "common"))
+    blind = dataclasses.replace(short, recipe=dataclasses.replace(short.recipe, watched=False))
+    watched, unwatched = (train(one, source, learning_rate=0.03) for one in (short, blind))
     one, other = (dataclasses.replace(end, history={}, probes={}) for end in (watched, unwatched))
     assert one == other
     assert not watched.diverged
@@ -124,7 +125,7 @@ def test_a_net_with_convolutions_that_are_not_ours_is_stepped_from_python(arm: A
 
 
 def test_a_checkpoint_knows_by_which_convolutions_it_was_made(arm: Arm, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = MemberRun(arm=arm, seed=1, learning_rate=0.02, purpose="own")
+    run = MemberRun(arm=arm, seed=1, learning_rate=0.02)
     ours, theirs = (checkpoints.keeper([run], strategy).identity for strategy in ("native", "sequential"))
     monkeypatch.setattr(library, "_used", ["another library"])
     others = [checkpoints.keeper([run], strategy).identity for strategy in ("native", "sequential")]

@@ -13,15 +13,13 @@ from cnnlab.probes.trained import TrainedMember
 from cnnlab.spec.arm import Arm
 from cnnlab.training import members, probing
 from cnnlab.training.program import State, program
-from cnnlab.training.run import MemberRun, Purpose, Result
+from cnnlab.training.run import MemberRun, Result
 
 Probed = Callable[[Arm, State, Split, Split], dict[str, float]]
 
 
-def train(
-    arm: Arm, source: Source, seeds: tuple[int, ...] = (0, 1), purpose: Purpose = "own", **more: Any
-) -> list[Result]:
-    runs = [MemberRun(arm=arm, seed=seed, learning_rate=arm.recipe.learning_rate, purpose=purpose) for seed in seeds]
+def train(arm: Arm, source: Source, seeds: tuple[int, ...] = (0, 1), **more: Any) -> list[Result]:
+    runs = [MemberRun(arm=arm, seed=seed, learning_rate=arm.recipe.learning_rate) for seed in seeds]
     return members.train(runs, source, more.pop("strategy", "sequential"))
 
 
@@ -65,12 +63,12 @@ def test_probing_leaves_the_weights_as_they_are(learner: Arm, source: Source) ->
     assert all(map(np.array_equal, jax.tree.leaves(before), jax.tree.leaves(after)))
 
 
-def test_only_evaluated_members_that_learned_something_are_looked_into(arm: Arm, learner: Arm, source: Source) -> None:
-    (own,), (tuned,), (common,) = (
-        train(learner, source, seeds=(0,), purpose=purpose) for purpose in ("own", "tune", "common")
-    )
+def test_only_watched_members_that_learned_something_are_looked_into(arm: Arm, learner: Arm, source: Source) -> None:
+    blind = dataclasses.replace(learner, recipe=dataclasses.replace(learner.recipe, watched=False))
+    (own,), (unwatched,) = (train(one, source, seeds=(0,)) for one in (learner, blind))
     assert own.probes
-    assert (tuned.probes, common.probes) == ({}, {})
+    assert unwatched.probes == {}
+    assert sorted(unwatched.history) == ["images_seen", "loss/train"]
     (lost,) = train(arm, source, seeds=(0,))
     assert lost.diverged
     assert lost.probes == {}

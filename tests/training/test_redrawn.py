@@ -14,7 +14,7 @@ from cnnlab.data import Dataset, Redrawn, Source, Split, draw
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.task import Task
 from cnnlab.training import checkpoints, members
-from cnnlab.training.run import MemberRun, Purpose, Result
+from cnnlab.training.run import MemberRun, Result
 
 EPOCHS, SEED = 3, 5
 Seen = list[npt.NDArray[np.float32]]
@@ -40,7 +40,7 @@ def other_arm(arm: Arm) -> Arm:
 def seen(source: Source, monkeypatch: pytest.MonkeyPatch) -> Watch:
     """What a run shows its net: the images and labels of every epoch, as they reach the training step."""
 
-    def watch(arm: Arm, seed: int = SEED, purpose: Purpose = "common", strategy: str = "sequential") -> Seen:
+    def watch(arm: Arm, seed: int = SEED, strategy: str = "sequential") -> Seen:
         shown: dict[int, npt.NDArray[np.float32]] = {}
         honest = members.compiled(arm, strategy)
         labels: list[npt.NDArray[Any]] = []
@@ -52,7 +52,7 @@ def seen(source: Source, monkeypatch: pytest.MonkeyPatch) -> Watch:
 
         with monkeypatch.context() as patch:
             patch.setattr(members, "compiled", lambda *_: dataclasses.replace(honest, step=step))
-            members.train([MemberRun(arm=arm, seed=seed, learning_rate=0.02, purpose=purpose)], source, strategy)
+            members.train([MemberRun(arm=arm, seed=seed, learning_rate=0.02)], source, strategy)
         assert all(np.array_equal(one, labels[0]) for one in labels), "labels moved"
         return [*(shown[epoch] for epoch in sorted(shown)), labels[0]]
 
@@ -78,10 +78,10 @@ def test_two_arms_see_the_same_images_in_every_epoch(seen: Watch, arm: Arm, othe
     assert_paired(seen, arm, other_arm)
 
 
-def test_a_longer_run_or_another_purpose_or_rate_sees_the_same_first_epochs(seen: Watch, arm: Arm) -> None:
+def test_a_longer_run_or_an_unwatched_one_or_another_rate_sees_the_same_first_epochs(seen: Watch, arm: Arm) -> None:
     longer = dataclasses.replace(arm, recipe=dataclasses.replace(arm.recipe, epochs=EPOCHS + 2, learning_rate=0.7))
     assert same([*seen(longer)[:EPOCHS], seen(longer)[-1]], seen(arm))
-    assert same(seen(arm, purpose="own"), seen(arm, purpose="tune"))
+    assert same(seen(arm), seen(dataclasses.replace(arm, recipe=dataclasses.replace(arm.recipe, watched=True))))
 
 
 def test_the_pairing_check_sees_images_drawn_by_arm(
@@ -117,7 +117,7 @@ def test_the_pairing_check_sees_images_that_stay(
 def test_a_fixed_task_shows_the_same_images_in_every_epoch_and_puts_them_on_the_device_once(
     seen: Watch, arm: Arm, monkeypatch: pytest.MonkeyPatch, source: Source
 ) -> None:
-    fixed = dataclasses.replace(arm, task=dataclasses.replace(arm.task, name="digits12", dials=()))
+    fixed = dataclasses.replace(arm, task=dataclasses.replace(arm.task, name="digits8", side=8, dials=()))
     images = seen(fixed)[:-1]
     assert all(np.array_equal(one, images[0]) for one in images)
     train, _ = draw(members.dataset(fixed.task, source), fixed.task, SEED)
@@ -130,7 +130,7 @@ def test_a_fixed_task_shows_the_same_images_in_every_epoch_and_puts_them_on_the_
 
 def losses(arm: Arm, source: Source, strategy: str) -> list[list[float]]:
     """Mean training loss in every epoch, by member."""
-    runs = [MemberRun(arm=arm, seed=seed, learning_rate=0.02, purpose="own") for seed in (SEED, SEED + 1)]
+    runs = [MemberRun(arm=arm, seed=seed, learning_rate=0.02) for seed in (SEED, SEED + 1)]
     return [result.history["loss/train"] for result in members.train(runs, source, strategy)]
 
 
@@ -158,7 +158,7 @@ def test_a_killed_training_goes_on_with_the_images_it_has_not_seen(
 ) -> None:
     def train(folder: Path | None) -> Result:
         (result,) = members.train(
-            [MemberRun(arm=arm, seed=SEED, learning_rate=0.02, purpose="own", checkpoints=folder)], source, "sequential"
+            [MemberRun(arm=arm, seed=SEED, learning_rate=0.02, checkpoints=folder)], source, "sequential"
         )
         return result
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from cnnlab.spec.recipe import SCHEDULES
-from cnnlab.training.run import FIRST_EVALUATION_SEED, FIRST_TUNING_SEED, evaluation_seeds, tuning_seeds
 from cnnlab.training.schedule import factors, log_spaced_steps
 
 
@@ -29,11 +28,3 @@ def test_one_cycle_rises_over_three_tenths_and_falls_to_almost_nothing() -> None
 def test_recorded_steps_are_log_spaced_with_both_ends() -> None:
     assert log_spaced_steps(480) == (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 479)
     assert log_spaced_steps(1) == (0,)
-
-
-def test_blocks_and_tuning_never_share_a_seed() -> None:
-    first, second = (evaluation_seeds((12, 8), block) for block in (0, 1))
-    assert (len(first), len(second)) == (12, 8)
-    assert not {*first} & {*second}
-    assert min(first) == FIRST_EVALUATION_SEED
-    assert max(second) < FIRST_TUNING_SEED <= min(tuning_seeds(5))

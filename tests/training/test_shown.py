@@ -8,8 +8,9 @@ import pytest
 
 from cnnlab.data import Source
 from cnnlab.spec.arm import Arm, plain
-from cnnlab.spec.record import OWN, PROTOCOL, Finals, Measured, Record, Tuning
+from cnnlab.spec.record import PROTOCOL, Measured, Record
 from cnnlab.training import members
+from cnnlab.training.arm import at_rate
 from cnnlab.training.program import program
 from cnnlab.training.run import MemberRun
 from cnnlab.training.shown import train_again
@@ -18,27 +19,19 @@ from cnnlab.training.shown import train_again
 def record_of(arm: Arm, source: Source, rate: float) -> Record:
     """A record of two members that were trained here, at a rate of their own."""
     seeds = (1000, 1001)
-    runs = [MemberRun(arm=arm, seed=seed, learning_rate=rate, purpose="common") for seed in seeds]
+    runs = [MemberRun(arm=arm, seed=seed, learning_rate=rate) for seed in seeds]
     results = members.train(runs, source, "sequential")
-    own = Finals(
-        learning_rate=rate,
-        test_accuracy=tuple(float(result.test_accuracy or 0) for result in results),
-        test_loss=tuple(result.test_loss for result in results),
-        validation_accuracy=tuple(result.validation_accuracy for result in results),
-        train_loss=tuple(result.train_loss for result in results),
-        diverged=tuple(result.diverged for result in results),
-    )
     return Record(
         protocol=PROTOCOL,
         arm=arm.key,
-        block=0,
         config=plain(arm),
         members=seeds,
-        finals={OWN: own},
+        rates=(at_rate(rate, results),),
+        test_images=results[0].test_images,
+        linear_accuracy=(0.3,),
         histories=(),
         probes=(),
         geometry=Measured(params=1, macs=1, receptive_field=(1, 1), output_size=(1, 1), activation_elements=1),
-        tuning=Tuning(seeds=(1,), tried=(), chosen=rate, capped=False, linear_accuracy=(0.3,)),
     )
 
 
@@ -57,9 +50,9 @@ def test_a_member_trained_again_is_held_against_its_record(learner: Arm, source:
     assert (logits.argmax(1) == shown.test.labels).mean() == pytest.approx(shown.test_accuracy, abs=1e-9)
 
     # a record of another processor, planted: one image more
-    own = record.finals[OWN]
-    other = tuple(value + 1 / len(shown.test) for value in own.test_accuracy)
-    planted = dataclasses.replace(record, finals={OWN: dataclasses.replace(own, test_accuracy=other)})
+    (own,) = record.rates
+    other = tuple(value + 1 / record.test_images for value in own.test_accuracy)
+    planted = dataclasses.replace(record, rates=(dataclasses.replace(own, test_accuracy=other),))
     foreign = train_again(learner, 1001, planted, source)
     assert foreign.equals_record is False
     assert "NOT the record's" in foreign.sentence()
@@ -82,7 +75,7 @@ def test_a_record_of_another_member_or_arm_is_refused(learner: Arm, arm: Arm, so
 
 @pytest.mark.slow
 def test_keeping_the_last_state_leaves_results_as_they_are(learner: Arm, source: Source, strategy: str) -> None:
-    given = [MemberRun(arm=learner, seed=seed, learning_rate=0.03, purpose="common") for seed in (0, 1)]
+    given = [MemberRun(arm=learner, seed=seed, learning_rate=0.03) for seed in (0, 1)]
     kept: list[int] = []
     plain = members.train(given, source, strategy)
     assert members.train(given, source, strategy, lambda run, state: kept.append(run.seed)) == plain

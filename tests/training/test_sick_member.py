@@ -32,7 +32,7 @@ def trained(
 
     with monkeypatch.context() as patch:
         patch.setattr(members, "draw", spoilt)
-        runs = [MemberRun(arm=arm, seed=seed, learning_rate=0.03, purpose="own") for seed in SEEDS]
+        runs = [MemberRun(arm=arm, seed=seed, learning_rate=0.03) for seed in SEEDS]
         return members.train(runs, source, strategy)
 
 

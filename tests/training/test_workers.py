@@ -28,14 +28,14 @@ def plan(workers: int, folder: Path, library: Path | None = None) -> WorkerPlan:
 
 
 def tuned(arm: Arm) -> Arm:
-    return dataclasses.replace(arm, recipe=dataclasses.replace(arm.recipe, tuning="grid", tuning_values=3))
+    return dataclasses.replace(arm, recipe=dataclasses.replace(arm.recipe, rates=2))
 
 
 def outcomes(
     arm: Arm, workers: int, folder: Path, seeds: tuple[int, ...] = (0, 1, 2), library: Path | None = None
 ) -> list[ArmOutcome]:
     with WorkerPool(plan(workers, folder, library)) as pool:
-        return list(pool.run([("one", training(tuned(arm), 0, seeds, {}, None))]))
+        return list(pool.run([("one", training(tuned(arm), seeds, {}))]))
 
 
 def content(
@@ -66,14 +66,14 @@ def test_with_our_own_convolutions_too_and_these_bytes_are_others(
     assert content(learner, 2, tmp_path / "b", library=library_file) == alone
     by_xla = content(learner, 1, tmp_path / "a")
     assert by_xla != alone
-    one, other = (decode(text, tmp_path).finals["own"] for text in (by_xla, alone))
+    one, other = (decode(text, tmp_path).finals for text in (by_xla, alone))
     assert np.mean(one.test_accuracy) == pytest.approx(np.mean(other.test_accuracy), abs=0.1)
 
 
 def _broken(arm: Arm) -> Training:
     """An arm that asks for what no worker can do: zero training images."""
     broken = dataclasses.replace(arm, task=dataclasses.replace(arm.task, name="no_such_task"))
-    yield [MemberRun(arm=broken, seed=0, learning_rate=0.1, purpose="own")]
+    yield [MemberRun(arm=broken, seed=0, learning_rate=0.1)]
     raise AssertionError("the worker was expected to fail")
 
 
@@ -81,8 +81,7 @@ def _broken(arm: Arm) -> Training:
 def test_a_failing_arm_leaves_its_reason_and_the_others_run_on(arm: Arm, tmp_path: Path) -> None:
     with WorkerPool(plan(1, tmp_path)) as pool:
         ended = {
-            outcome.name: outcome
-            for outcome in pool.run([("bad", _broken(arm)), ("good", training(arm, 0, (0,), {}, None))])
+            outcome.name: outcome for outcome in pool.run([("bad", _broken(arm)), ("good", training(arm, (0,), {}))])
         }
     assert "no_such_task" in (ended["bad"].failure or "")
     assert ended["good"].record is not None
@@ -101,8 +100,7 @@ def test_a_killed_worker_fails_its_arm_alone(arm: Arm, tmp_path: Path) -> None:
         ended = {
             outcome.name: outcome
             for outcome in pool.run(
-                [("slow", training(arm, 0, tuple(range(50)), {}, None)), ("good", training(arm, 0, (0,), {}, None))],
-                shoot,
+                [("slow", training(arm, tuple(range(50)), {})), ("good", training(arm, (0,), {}))], shoot
             )
         }
     assert "SIGKILL" in (ended["slow"].failure or "")
@@ -115,7 +113,7 @@ def test_an_arm_that_exhausts_memory_fails_alone(arm: Arm, tmp_path: Path) -> No
     """The worker may not have more than a little beyond what it has; one convolution needs 600 MB of weights."""
     huge = dataclasses.replace(arm, net=dataclasses.replace(arm.net, width=4096))
     with WorkerPool(plan(1, tmp_path)) as pool:
-        (before,) = pool.run([("before", training(arm, 0, (0,), {}, None))])
+        (before,) = pool.run([("before", training(arm, (0,), {}))])
         assert before.record is not None
         worker = psutil.Process(pool._workers[0].process.pid)
         worker.rlimit(psutil.RLIMIT_AS, (worker.memory_info().vms + 300 * 2**20,) * 2)
