@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from cnnlab.inference.effects import smallest_detectable
 from cnnlab.inference.equivalence import is_different, is_equivalent
 from cnnlab.inference.rules.contract import Decisions, PValues, TrainedEvidence, held_back, trained_caps, untested
-from cnnlab.inference.sentences import between, by_task, gap, rest, sentence, tasks
-from cnnlab.inference.wording import amount, listed, smallest
+from cnnlab.inference.sentences import NO_DIFFERENCE, between, by_task, gap, rest, sentence, tasks
+from cnnlab.inference.wording import amount, listed, smallest, times
 from cnnlab.spec.verdict import Effect, Match, Verdict
 
 
@@ -22,8 +22,8 @@ class Equivalence:
         rho: half-width of "the same", in units of the metric; of an error ratio its log.
         match: the primary match. tasks: fewest tasks that must count (1 for a claim about one task).
         mechanism: True if synthetic tasks may carry it.
-        one_sided: True if better minus worse only has to stay below rho ("not needed", "no benefit"): the upper end of the
-            90 % interval below rho supports, the 95 % interval wholly above rho refutes.
+        one_sided: True if better minus worse only has to stay below rho ("not needed", "no benefit"): the upper end of
+            the 90 % interval below rho supports, the 95 % interval wholly above rho refutes.
     """
 
     rho: float
@@ -60,7 +60,7 @@ class Equivalence:
             return Verdict(
                 word="refuted",
                 reason=f"apart by more than {bar}: {listed(apart)}",
-                sentence=sentence(f"not the same on {self._words(apart, counted)}{rest(counted, apart)}"),
+                sentence=sentence(f"the difference matters on {self._words(apart, counted)}{rest(counted, apart)}"),
                 effects=effects,
                 evidence=numbers,
             )
@@ -68,13 +68,13 @@ class Equivalence:
         if same and len(counted) >= self.tasks and (real or self.mechanism):
             at, side = counted[0].setting, "upper end of 90 %" if self.one_sided else "90 %"
             bar = amount(self.rho, at, signed=False)
-            kept = (
-                f"{at.better or 'the one side'} is no better than {at.worse or 'the other'}" if self.one_sided else ""
-            )
+            gain = f"no gain that matters from {at.better or 'the one side'} over {at.worse or 'the other'}"
+            kept = gain if self.one_sided else f"{NO_DIFFERENCE}{between(at)}"
+            size = f"{times(self.rho)} times the errors" if at.ratio else bar
             return Verdict(
                 word="supported",
                 reason=f"within {bar} at {side}: {listed(counted)}",
-                sentence=sentence(f"{kept or f'no difference{between(at)}'} beyond {bar} on {tasks(counted, counted)}"),
+                sentence=sentence(f"{kept} ({size}) on {tasks(counted, counted)}"),
                 effects=effects,
                 evidence=numbers,
                 mechanism=not real,
