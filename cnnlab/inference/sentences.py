@@ -49,8 +49,8 @@ def quantity(setting: Setting) -> str:
 def gap(effects: Sequence[Effect]) -> str:
     """How far apart two sides are, in words; effects of one contrast and one sign, which the words give back.
 
-    An error ratio: "1.4 times as many errors with one convolution as with two". Any other metric: "gradient decay higher
-    by 0.31 with ReLU than with tanh".
+    An error ratio: "1.4 times as many errors with one convolution as with two". Any other metric: "gradient decay
+    higher by 0.31 with ReLU than with tanh".
     """
     at = effects[0].setting
     more, less = (at.worse, at.better) if (effects[0].estimate > 0) == at.ratio else (at.better, at.worse)
@@ -72,7 +72,7 @@ def between(at: Setting) -> str:
 
 
 def by_task(effects: Sequence[Effect]) -> str:
-    """What each task says, tasks of one call together: "on a 1.4 times as many ...; on b no difference that matters"."""
+    """What each task says, those of one call together: "on a 1.4 times as many ...; on b undecided"."""
     parts = []
     for call in ("pos", "neg", "null", "open"):
         found = [effect for effect in effects if effect.call == call]
