@@ -24,7 +24,7 @@ FEWEST = 4
 """Pairs below which nothing is called: half of eight members."""
 
 POWER = 0.8
-CALIBRATION = 1.25
+CALIBRATION = 1.3
 """By how much a standard error over members is too small, found by planting curves (`cnnlab.inference.simulation`)."""
 RATIO_MARGIN = {"smoke": 1.15, "quick": 1.15, "full": 1.07}
 """Ratio of errors that matters on a real task, by scale."""
