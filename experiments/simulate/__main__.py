@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 FEWEST = 100
 DESCRIPTION = """\
 Plants effects and nulls, draws every member at every learning rate, reads and judges them by the code that reads and
-judges records, hundreds of times: how often a null is called an effect, how often an effect is found, and how often each
-interval holds the truth. Curves over learning rates are lopsided, unlike, far from the centre; members are lost.
+judges records, thousands of times: how often a null is called an effect, how often an effect is found, and how often
+each interval holds the truth. Curves over learning rates are lopsided, unlike, far from the centre; members are lost.
 Beside each rate stands what it must be. Writes simulation/rates.csv and rates.png below the results folder.
 Exit code: 0; 1 if a rate is surely not what it must be."""
 
