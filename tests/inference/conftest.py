@@ -14,7 +14,14 @@ SETTING_FIELDS = set(Setting.__dataclass_fields__)
 @pytest.fixture
 def setting() -> Callable[..., Setting]:
     def build(task: str = "digits12", **changes: Any) -> Setting:
-        given = {"task": task, "real": True, "construction": task, "margin": 0.01, "headroom": 0.2, "look": "only"}
+        given = {
+            "task": task,
+            "real": True,
+            "construction": task,
+            "margin": 0.01,
+            "headroom": 0.2,
+            "metric": "gradient_decay",
+        }
         return Setting(**{**given, **changes})
 
     return build
@@ -42,7 +49,7 @@ def shown(setting: Callable[..., Setting]) -> Callable[..., Effect]:
         centre, width = centres[call], half[call]
         span = {
             name: Interval(low=centre - width, high=centre + width, level=level, kind="paired t")
-            for name, level in (("decision", 0.95), ("interval95", 0.95), ("interval90", 0.9))
+            for name, level in (("interval95", 0.95), ("interval90", 0.9))
         }
         given = {
             "setting": at,

@@ -1,17 +1,18 @@
-"""R-DIR v2, clause by clause, on hand-made effects; each clause has a rule without it that must fail the same check."""
+"""R-DIR v3, clause by clause, on hand-made effects; each clause has a rule without it that must fail the same check."""
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from cnnlab.inference.checks import Check
-from cnnlab.inference.family import Case, Family, judge, undecided
-from cnnlab.inference.rules.contract import Decisions, ModeratorContrast, PValues, TrainedEvidence
+from cnnlab.inference.family import Case, Family, judge
+from cnnlab.inference.rules.contract import Decisions, Longer, ModeratorContrast, PValues, TrainedEvidence
 from cnnlab.inference.rules.directional import Directional
 from cnnlab.spec.invalid import InvalidError
-from cnnlab.spec.verdict import Effect, Verdict
+from cnnlab.spec.verdict import Effect, Interval, Verdict
 
 Shown = Callable[..., Effect]
 FAMILY = Family(claims=27, moderator_contrasts=40)
@@ -21,31 +22,34 @@ def verdict_of(evidence: TrainedEvidence, rule: Any = Directional(), family: Fam
     return judge({"claim": Case(rule=rule, evidence=evidence)}, family)["claim"]
 
 
+TASKS = ("digits12", "textures12", "fashion12")
+
+
 def on(shown: Shown, *calls: str, **changes: Any) -> TrainedEvidence:
-    """Evidence with these calls on digits12, fashion14, and then synthetic tasks."""
-    names = ("digits12", "fashion14", "vernier", "phase")
-    effects = tuple(
-        shown(name, call, real=name in names[:2], **changes) for name, call in zip(names, calls, strict=False)
+    """Evidence with these calls on three real tasks."""
+    return TrainedEvidence(
+        effects=tuple(shown(name, call, **changes) for name, call in zip(TASKS, calls, strict=False))
     )
-    return TrainedEvidence(effects=effects)
 
 
 @pytest.mark.parametrize(
     ("calls", "word", "starts"),
     [
-        (("pos", "pos"), "supported", "Pos"),
-        (("neg", "neg"), "refuted", "reversed"),
-        (("null", "null"), "refuted", "negligible"),
-        (("null", "null", "neg"), "refuted", "negligible"),
-        (("null", "null", "pos"), "inconclusive", ""),
-        (("pos", "null"), "inconclusive", ""),
-        (("pos", "open"), "inconclusive", ""),
+        (("pos", "pos", "pos"), "supported", "Pos"),
+        (("pos", "pos", "open"), "supported", "Pos"),
+        (("pos", "pos", "null"), "supported", "Pos"),
         (("pos", "pos", "neg"), "inconclusive", "tasks disagree"),
+        (("pos", "null", "null"), "inconclusive", ""),
+        (("pos", "open", "open"), "inconclusive", ""),
+        (("neg", "neg", "neg"), "refuted", "reversed"),
+        (("neg", "neg", "null"), "refuted", "reversed"),
         (("neg", "neg", "pos"), "inconclusive", "tasks disagree"),
-        (("pos", "open", "pos"), "supported", "Pos"),
-        (("pos", "null", "pos"), "supported", "Pos"),
-        (("null", "open"), "inconclusive", ""),
-        (("open", "open", "pos", "pos"), "inconclusive", ""),
+        (("null", "null", "null"), "refuted", "negligible"),
+        (("null", "null", "open"), "refuted", "negligible"),
+        (("null", "null", "neg"), "inconclusive", ""),
+        (("null", "null", "pos"), "inconclusive", ""),
+        (("null", "open", "open"), "inconclusive", ""),
+        (("open", "open", "open"), "inconclusive", ""),
     ],
 )
 def test_calls_of_tasks_make_the_word(shown: Shown, calls: tuple[str, ...], word: str, starts: str) -> None:
@@ -53,6 +57,7 @@ def test_calls_of_tasks_make_the_word(shown: Shown, calls: tuple[str, ...], word
     assert verdict.word == word
     assert verdict.reason.startswith(starts)
     assert "\n" not in verdict.reason
+    assert verdict.sentence.endswith(".")
 
 
 @pytest.mark.parametrize("calls", [("pos", "pos"), ("pos", "pos", "neg"), ("null", "null"), ("open", "pos", "pos")])
@@ -67,9 +72,22 @@ def test_swapped_arms_give_the_mirrored_verdict(shown: Shown, calls: tuple[str, 
     )
 
 
-def test_one_task_cannot_support_but_one_real_task_can_show_the_effect_negligible(shown: Shown) -> None:
-    assert verdict_of(on(shown, "pos")).word == "inconclusive"
-    assert verdict_of(on(shown, "null")).word == "refuted"
+@pytest.mark.parametrize("call", ["pos", "neg", "null"])
+def test_one_task_decides_nothing_and_neither_do_two_dials_of_one(shown: Shown, call: str) -> None:
+    assert verdict_of(on(shown, call)).word == "inconclusive"
+    dials = tuple(shown(f"digits12 (noise {noise})", call, construction="digits12") for noise in (0.4, 0.6))
+    assert verdict_of(TrainedEvidence(effects=dials)).word == "inconclusive"
+    other = shown("textures12", call)
+    assert verdict_of(TrainedEvidence(effects=(*dials, other))).word != "inconclusive"
+
+
+def test_generated_tasks_say_nothing_of_a_claim_that_is_no_mechanism(shown: Shown) -> None:
+    built = tuple(shown(name, "pos", real=False) for name in ("vernier", "phase"))
+    assert verdict_of(TrainedEvidence(effects=built)).word == "untested"
+    against = shown("vernier", "neg", real=False)
+    real = on(shown, "pos", "pos").effects
+    assert verdict_of(TrainedEvidence(effects=(*real, against))).word == "supported"
+    assert verdict_of(TrainedEvidence(effects=(*real, against)), Directional(mechanism=True)).word == "inconclusive"
 
 
 # Eligibility. The check takes any rule; the twin counts every task.
@@ -84,7 +102,7 @@ class CountsEveryTask(Directional):
 
 
 def ignores_tasks_without_headroom(shown: Shown, rule: Directional) -> bool:
-    flat = shown("fashion14", "pos", headroom=0.02)
+    flat = shown("textures12", "pos", headroom=0.02)
     evidence = TrainedEvidence(effects=(shown("digits12", "pos"), flat))
     return verdict_of(evidence, rule).word == "inconclusive"
 
@@ -112,14 +130,14 @@ def test_a_claim_pays_for_the_whole_registered_family(shown: Shown) -> None:
     assert "fails Holm over 27 claims" in verdict_of(on(shown, "pos", "pos", p_greater=0.002)).reason
 
 
-def test_the_second_smallest_p_decides_and_the_look_is_paid_for(shown: Shown) -> None:
+def test_the_second_smallest_p_decides_times_one_less_than_the_tasks(shown: Shown) -> None:
     rule = Directional()
-    effects = (shown("digits12", "pos", p_greater=1e-9), shown("fashion14", "pos", p_greater=4e-4))
-    assert rule.p_values(TrainedEvidence(effects=effects)).greater == pytest.approx(4e-4)
-    first = (effects[0], shown("fashion14", "pos", p_greater=4e-4, look="first"))
-    assert rule.p_values(TrainedEvidence(effects=first)).greater == pytest.approx(1e-3)
-    assert verdict_of(TrainedEvidence(effects=effects)).word == "supported"
-    assert verdict_of(TrainedEvidence(effects=first)).word == "inconclusive"  # .001 > .025 / 27
+    effects = tuple(shown(task, "pos", p_greater=p) for task, p in zip(TASKS, (1e-9, 4e-4, 0.2), strict=True))
+    assert rule.p_values(TrainedEvidence(effects=effects[:2])).greater == pytest.approx(4e-4)
+    assert rule.p_values(TrainedEvidence(effects=effects)).greater == pytest.approx(8e-4)
+    assert verdict_of(TrainedEvidence(effects=effects)).word == "supported"  # .0008 <= .025 / 27
+    weaker = (effects[0], shown("textures12", "pos", p_greater=5e-4), effects[2])
+    assert verdict_of(TrainedEvidence(effects=weaker)).word == "inconclusive"
 
 
 def test_other_claims_of_the_family_help_only_by_being_rejected(shown: Shown) -> None:
@@ -164,7 +182,6 @@ def test_capped_claims_bring_no_p_to_the_family(shown: Shown) -> None:
     assert Directional().p_values(evidence).greater == 1.0
     verdict = verdict_of(evidence)
     assert verdict.capped == ("smoke",)
-    assert undecided(verdict) == ()
 
 
 def test_a_check_caps_only_where_its_task_counts_and_only_if_it_failed(shown: Shown) -> None:
@@ -180,7 +197,7 @@ def test_no_evidence_is_untested_with_the_reason() -> None:
 
 
 def test_too_few_members_are_inconclusive_and_say_so(shown: Shown) -> None:
-    few = {"seeds": (0, 1), "reason": "too few members: 2 pairs, at least 6 needed", "p_greater": 1.0, "p_less": 1.0}
+    few = {"seeds": (0, 1), "reason": "too few members: 2 pairs, at least 4 needed", "p_greater": 1.0, "p_less": 1.0}
     verdict = verdict_of(on(shown, "open", "open", **few))
     assert verdict.word == "inconclusive"
     assert "too few members: 2 pairs" in verdict.reason
@@ -194,7 +211,7 @@ def test_the_smallest_detectable_effect_stands_beside_every_inconclusive(shown: 
     assert found["digits12"] > easier["digits12"] > 0.01
 
 
-# Match, learning rate, moderators.
+# Match and moderators.
 
 
 def test_another_match_overturns_only_when_neg_on_a_real_task(shown: Shown) -> None:
@@ -217,29 +234,6 @@ def test_the_primary_match_is_the_claims_own(shown: Shown) -> None:
     evidence = on(shown, "pos", "pos", match="macs")
     assert verdict_of(evidence, Directional(match="macs")).word == "supported"
     assert verdict_of(evidence, Directional(match="none")).word == "untested"
-
-
-@pytest.mark.parametrize(
-    ("own", "common", "word"),
-    [
-        ("pos", "pos", "supported"),
-        ("pos", "open", "supported"),
-        ("pos", "null", "qualified"),
-        ("pos", "neg", "qualified"),
-        ("null", "pos", "qualified"),
-        ("neg", "pos", "qualified"),
-        ("neg", "null", "refuted"),
-        ("null", "neg", "refuted"),
-    ],
-)
-def test_learning_rates_that_disagree_qualify(shown: Shown, own: str, common: str, word: str) -> None:
-    names = ("digits12", "fashion14")
-    effects = [shown(name, own) for name in names] + [shown(name, common, condition="common") for name in names]
-    verdict = verdict_of(TrainedEvidence(effects=tuple(effects)))
-    assert verdict.word == word
-    if word == "qualified":
-        assert "learning rate" in verdict.reason
-        assert verdict.condition is not None
 
 
 def moderator(shown: Shown, one: str, other: str, p: float, **changes: Any) -> ModeratorContrast:
@@ -290,19 +284,20 @@ def test_two_constructions_may_carry_a_mechanism(shown: Shown) -> None:
     synthetic = TrainedEvidence(effects=(shown("vernier", "pos", real=False), shown("phase", "pos", real=False)))
     verdict = verdict_of(synthetic, rule)
     assert (verdict.word, verdict.printed) == ("supported", "supported (mechanism)")
-    assert verdict_of(synthetic).word == "inconclusive"
     dials = TrainedEvidence(
         effects=tuple(shown(f"vernier d={d}", "pos", real=False, construction="vernier") for d in (1, 3))
     )
     assert verdict_of(dials, rule).word == "inconclusive"
     real = verdict_of(on(shown, "pos", "pos"), rule)
     assert (real.word, real.mechanism) == ("supported", False)
+    mixed = TrainedEvidence(effects=(*on(shown, "pos").effects, shown("vernier", "pos", real=False)))
+    assert verdict_of(mixed, rule).printed == "supported (mechanism)"
 
 
 def test_a_mechanism_is_negligible_when_null_on_two_constructions(shown: Shown) -> None:
     nulls = TrainedEvidence(effects=(shown("vernier", "null", real=False), shown("phase", "null", real=False)))
     assert verdict_of(nulls, Directional(mechanism=True)).word == "refuted"
-    assert verdict_of(nulls).word == "inconclusive"
+    assert verdict_of(nulls).word == "untested"
     assert verdict_of(TrainedEvidence(effects=nulls.effects[:1]), Directional(mechanism=True)).word == "inconclusive"
 
 
@@ -311,19 +306,195 @@ def test_two_primary_effects_of_one_task_are_refused(shown: Shown) -> None:
         verdict_of(on(shown, "pos", "pos").__class__(effects=(shown(), shown())))
 
 
-# Second blocks.
+# Qualified by task: the calls differ, and so do the effects, surely.
 
 
-def test_second_blocks_run_only_where_an_inconclusive_claim_is_open(shown: Shown) -> None:
-    open_claim = verdict_of(on(shown, "null", "open", "pos", look="first"))
-    assert [at.task for at in undecided(open_claim)] == ["fashion14", "vernier"]
-    assert undecided(verdict_of(on(shown, "pos", "pos", look="first"))) == ()
-    assert undecided(verdict_of(on(shown, "null", "open", look="second"))) == ()
+def between(shown: Shown, one: str, other: str, p: float, **changes: Any) -> TrainedEvidence:
+    """One call on digits and another on textures, an open fashion, and the p of the difference of the first two."""
+    effects = (shown("digits12", one), shown("textures12", other, **changes), shown("fashion12", "open"))
+    pair = ModeratorContrast(
+        moderator="task", level_a="digits12", level_b="textures12", effect_a=effects[0], effect_b=effects[1], p=p
+    )
+    return TrainedEvidence(effects=effects, tasks=(pair,))
 
 
-def test_learning_rates_that_disagree_at_the_first_look_get_their_second(shown: Shown) -> None:
-    own = on(shown, "pos", "pos", look="first").effects
-    common = (shown("digits12", "null", condition="common", look="first"),)
-    verdict = verdict_of(TrainedEvidence(effects=own + common))
-    assert verdict.word == "qualified"
-    assert [(at.task, at.condition) for at in undecided(verdict)] == [("digits12", "own"), ("digits12", "common")]
+SURE = 0.05 / 40
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "condition"),
+    [
+        ("pos", "null", "on digits12, not on textures12"),
+        ("null", "pos", "on textures12, not on digits12"),
+        ("pos", "neg", "on digits12, not on textures12"),
+        ("neg", "null", "reversed on digits12, not on textures12"),
+        ("null", "neg", "reversed on textures12, not on digits12"),
+        ("pos", "pos", None),
+        ("pos", "open", None),
+        ("null", "null", None),
+    ],
+)
+def test_tasks_that_surely_differ_qualify(shown: Shown, one: str, other: str, condition: str | None) -> None:
+    verdict = verdict_of(between(shown, one, other, SURE))
+    assert (verdict.word == "qualified") is (condition is not None)
+    assert verdict.condition == condition
+    if condition:
+        assert verdict.reason.startswith("by task")
+        assert verdict_of(between(shown, one, other, 1.01 * SURE)).word != "qualified"
+
+
+def test_tasks_that_bear_nothing_qualify_nothing(shown: Shown) -> None:
+    assert verdict_of(between(shown, "pos", "null", 1e-9, headroom=0.0)).word == "inconclusive"
+    assert verdict_of(between(shown, "pos", "null", 1e-9, real=False)).word == "inconclusive"
+    built = between(shown, "pos", "null", 1e-9, real=False)
+    assert verdict_of(built, Directional(mechanism=True)).word == "qualified"
+
+
+def test_a_task_that_differs_comes_before_two_that_agree(shown: Shown) -> None:
+    effects = on(shown, "pos", "pos", "null").effects
+    pair = ModeratorContrast(
+        moderator="task", level_a="digits12", level_b="fashion12", effect_a=effects[0], effect_b=effects[2], p=1e-6
+    )
+    assert verdict_of(TrainedEvidence(effects=effects)).word == "supported"
+    assert verdict_of(TrainedEvidence(effects=effects, tasks=(pair,))).condition == "on digits12, not on fashion12"
+
+
+def test_the_condition_names_every_task_that_surely_differs(shown: Shown) -> None:
+    effects = on(shown, "pos", "null", "neg").effects
+    pairs = tuple(
+        ModeratorContrast(
+            moderator="task",
+            level_a=effects[a].setting.task,
+            level_b=effects[b].setting.task,
+            effect_a=effects[a],
+            effect_b=effects[b],
+            p=1e-6,
+        )
+        for a, b in ((0, 1), (0, 2), (1, 2))
+    )
+    verdict = verdict_of(TrainedEvidence(effects=effects, tasks=pairs))
+    assert verdict.condition == "on digits12, not on textures12 and fashion12"
+
+
+# Within N steps. The twin asks the estimate alone.
+
+
+def trained_on(shown: Shown, call: str, low: float, high: float, **changes: Any) -> Longer:
+    """The contrast on digits after three times the training: its 90 % interval."""
+    span = Interval(low=low, high=high, level=0.9, kind="paired t")
+    return Longer(effect=shown("digits12", call, interval90=span, **changes), steps=360)
+
+
+@pytest.mark.parametrize(
+    ("calls", "call", "low", "high", "word", "condition"),
+    [
+        (("pos", "pos"), "null", -0.004, 0.004, "qualified", "within 360 steps"),
+        (("pos", "pos"), "neg", -0.040, -0.020, "qualified", "within 360 steps"),
+        (("pos", "pos"), "open", -0.004, 0.0099, "qualified", "within 360 steps"),
+        (("pos", "pos"), "open", -0.004, 0.0101, "supported", None),  # it may still be there
+        (("pos", "pos"), "pos", 0.02, 0.04, "supported", None),
+        (("neg", "neg"), "null", -0.004, 0.004, "qualified", "reversed within 360 steps"),
+        (("neg", "neg"), "open", -0.0101, 0.004, "refuted", None),
+        (("null", "null"), "null", -0.004, 0.004, "refuted", None),
+        (("open", "pos", "pos"), "null", -0.004, 0.004, "supported", None),  # it does not rest on digits
+        (("pos", "open", "open"), "null", -0.004, 0.004, "inconclusive", None),
+    ],
+)
+def test_what_fades_with_training_is_qualified(
+    shown: Shown, calls: tuple[str, ...], call: str, low: float, high: float, word: str, condition: str | None
+) -> None:
+    longer = trained_on(shown, call, low, high)
+    verdict = verdict_of(TrainedEvidence(effects=on(shown, *calls).effects, longer=(longer,)))
+    assert (verdict.word, verdict.condition) == (word, condition)
+    assert ("three times the training" in verdict.sentence) is (word == "qualified")
+
+
+def test_training_of_another_contrast_says_nothing(shown: Shown) -> None:
+    longer = trained_on(shown, "null", -0.004, 0.004, contrast="another")
+    evidence = TrainedEvidence(effects=on(shown, "pos", "pos").effects, longer=(longer,))
+    assert verdict_of(evidence).word == "supported"
+
+
+def test_what_is_qualified_by_task_may_also_fade(shown: Shown) -> None:
+    longer = trained_on(shown, "null", -0.004, 0.004)
+    verdict = verdict_of(replace(between(shown, "pos", "null", 1e-6), longer=(longer,)))
+    assert verdict.condition == "on digits12, not on textures12; within 360 steps"
+
+
+# Sentences.
+
+
+def worded(shown: Shown, task: str, call: str, times: float, **changes: Any) -> Effect:
+    """An effect in ratios of errors: so many times as many errors on the worse side."""
+    sides = {"better": "two convolutions", "worse": "one", "metric": "test_accuracy", "margin": math.log(1.15)}
+    size = math.log(times)
+    span = {
+        name: Interval(low=size - 0.1, high=size + 0.1, level=level, kind="paired t")
+        for name, level in (("interval95", 0.95), ("interval90", 0.9))
+    }
+    return shown(task, call, estimate=size, points=0.031, **span, **{**sides, **changes})
+
+
+def test_a_supported_claim_reads_as_one_plain_sentence(shown: Shown) -> None:
+    effects = (
+        worded(shown, "digits12 (noise 0.5)", "pos", 1.4),
+        worded(shown, "textures12", "pos", 1.8),
+        worded(shown, "fashion12", "null", 1.02),
+    )
+    verdict = verdict_of(TrainedEvidence(effects=effects))
+    assert verdict.sentence == (
+        "Holds on digits and textures: 1.4 to 1.8 times as many errors with one as with two convolutions; "
+        "on fashion no difference that matters."
+    )
+    assert "digits12 (noise 0.5) x1.40 [1.27, 1.55] times the errors (+3.1 pp), n=12" in verdict.reason
+    assert len(verdict.reason) < 240
+
+
+@pytest.mark.parametrize(
+    ("calls", "sizes", "said"),
+    [
+        (
+            ("neg", "neg", "open"),
+            (0.5, 0.5, 1.1),
+            "The other way round on digits and textures: 2.0 times as many errors with two convolutions as with one; "
+            "on fashion undecided.",
+        ),
+        (
+            ("null", "null", "null"),
+            (1.0, 1.0, 1.0),
+            "No difference that matters on digits, textures and fashion between two convolutions and one.",
+        ),
+        (
+            ("pos", "open", "null"),
+            (1.4, 1.1, 1.0),
+            "Not decided: on digits 1.4 times as many errors with one as with two convolutions; "
+            "on fashion no difference that matters; on textures undecided.",
+        ),
+    ],
+)
+def test_every_word_has_its_sentence(shown: Shown, calls: tuple[str, ...], sizes: tuple[float, ...], said: str) -> None:
+    effects = tuple(worded(shown, *one) for one in zip(TASKS, calls, sizes, strict=True))
+    assert verdict_of(TrainedEvidence(effects=effects)).sentence == said
+
+
+def test_sides_without_words_take_the_contrasts_name(shown: Shown) -> None:
+    effects = tuple(worded(shown, task, "pos", 1.4, better="", worse="", contrast="k5 over k3") for task in TASKS[:2])
+    said = verdict_of(TrainedEvidence(effects=effects)).sentence
+    assert said == "Holds on digits and textures: k5 over k3: 1.4 times as many errors on the worse side."
+
+
+def test_other_metrics_name_their_quantity(shown: Shown) -> None:
+    effects = tuple(shown(task, "pos", better="ReLU", worse="tanh", metric="gradient_decay") for task in TASKS[:2])
+    said = verdict_of(TrainedEvidence(effects=effects)).sentence
+    assert said == "Holds on digits and textures: gradient decay higher by 0.03 with ReLU than with tanh."
+
+
+def test_tasks_that_would_read_the_same_keep_their_names(shown: Shown) -> None:
+    effects = tuple(shown(task, "pos") for task in ("digits8", "digits12"))
+    assert "on digits8 and digits12:" in verdict_of(TrainedEvidence(effects=effects)).sentence
+
+
+def test_what_may_not_be_read_says_so_plainly(shown: Shown) -> None:
+    evidence = TrainedEvidence(effects=on(shown, "pos").effects, caps=("rule changed after data (record x)",))
+    assert verdict_of(evidence).sentence == "Not judged: rule changed after data (record x)."
+    assert verdict_of(TrainedEvidence()).sentence == "Not tested yet."

@@ -1,5 +1,6 @@
-"""One contrast on one task: pairing, calls, looks, divergence, and what n members can find."""
+"""One contrast on one task: pairing, calls, calibration, divergence, and what n members can find."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -7,7 +8,9 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestPower
 
+from cnnlab.inference import effects
 from cnnlab.inference.effects import (
+    CALIBRATION,
     FEWEST,
     Sample,
     accuracy_margin,
@@ -35,12 +38,12 @@ def noisy(centre: float, n: int = 12, sd: float = 0.005, seed: int = 0) -> list[
 def test_calls(setting: Settings, sample: Samples, centre: float, sd: float, call: str) -> None:
     found = effect(sample(noisy(centre, sd=sd)), sample([0.0] * 12), setting())
     assert found.call == call
-    assert found.decision.kind == "paired t"
+    assert found.interval95.kind == "paired t"
 
 
 def test_a_sure_sign_below_the_margin_is_not_pos(setting: Settings, sample: Samples) -> None:
     found = effect(sample(noisy(0.0099, sd=0.002)), sample([0.0] * 12), setting())
-    assert found.decision.low > 0
+    assert found.interval95.low > 0
     assert found.call == "open"
     assert "sign" in found.reason
 
@@ -57,7 +60,7 @@ def test_swapped_arms_mirror_everything(
     assert other.call == mirror[one.call]
     assert (other.estimate, other.mean) == pytest.approx((-one.estimate, -one.mean))
     assert (other.p_greater, other.p_less) == pytest.approx((one.p_less, one.p_greater))
-    assert (other.decision.low, other.interval90.high) == pytest.approx((-one.decision.high, -one.interval90.low))
+    assert (other.interval95.low, other.interval90.high) == pytest.approx((-one.interval95.high, -one.interval90.low))
     assert (other.diverged_better, other.diverged_worse) == (one.diverged_worse, one.diverged_better)
 
 
@@ -116,7 +119,7 @@ def test_ties_are_not_wins(setting: Settings, sample: Samples) -> None:
 def test_equal_differences_have_the_p_of_their_signs(setting: Settings, sample: Samples) -> None:
     found = effect(sample([0.9] * 12), sample([0.8] * 12), setting())
     assert found.call == "pos"
-    assert found.decision.kind == "signed rank"
+    assert found.interval95.kind == "signed rank"
     assert found.p_greater == pytest.approx(2.0**-12)
 
 
@@ -124,7 +127,7 @@ def test_one_diverged_member_makes_the_interval_signed_rank(setting: Settings, s
     values = noisy(0.93)
     values[4] = 0.1
     flagged = effect(sample(values, diverged=(4,)), sample(noisy(0.9, seed=1)), setting())
-    assert {flagged.decision.kind, flagged.interval95.kind, flagged.interval90.kind} == {"signed rank"}
+    assert {flagged.interval95.kind, flagged.interval90.kind} == {"signed rank"}
     assert flagged.call == "pos"
     assert flagged.mean < 0 < flagged.estimate
     assert flagged.diverged_better == 1
@@ -138,15 +141,95 @@ def test_divergence_is_compared_by_fisher(setting: Settings, sample: Samples) ->
     assert effect(sample(noisy(0.9)), sample(noisy(0.9, seed=1)), setting()).diverged_p == 1.0
 
 
-@pytest.mark.parametrize(("look", "level"), [("first", 0.98), ("second", 0.97), ("only", 0.95)])
-def test_the_look_sets_the_level_that_decides(setting: Settings, sample: Samples, look: str, level: float) -> None:
-    ours, theirs = sample(noisy(0.01)), sample([0.0] * 12)
-    found = effect(ours, theirs, setting(look=look))
-    differences = np.array(pair(ours, theirs).values)
-    assert found.decision.level == pytest.approx(level)
-    assert found.decision.low == pytest.approx(paired_t(differences, level).low)
-    assert found.interval95 == paired_t(differences, 0.95)
-    assert found.interval90 == paired_t(differences, 0.90)
+# Calibration. The check takes any effect; the twin forgets the factor.
+
+
+def is_calibrated(setting: Settings, sample: Samples, factor: float) -> bool:
+    """Say whether intervals and p-values are Student's with the standard error times a factor, by scipy."""
+    values = np.array(noisy(0.01))
+    found = effect(sample(values), sample([0.0] * 12), setting())
+    sem = factor * stats.sem(values)
+    same = [
+        np.allclose((span.low, span.high), stats.t.interval(span.level, 11, values.mean(), sem))
+        for span in (found.interval95, found.interval90)
+    ]
+    p = stats.t.sf(values.mean() / sem, 11)
+    return all(same) and bool(np.allclose((found.p_greater, found.p_less), (p, 1 - p)))
+
+
+def test_intervals_and_p_values_are_calibrated(setting: Settings, sample: Samples) -> None:
+    assert CALIBRATION > 1
+    assert is_calibrated(setting, sample, CALIBRATION)
+    found = effect(sample(noisy(0.01)), sample([0.0] * 12), setting())
+    assert (found.interval95.level, found.interval90.level) == (0.95, 0.90)
+
+
+def test_twin_without_calibration_is_found(setting: Settings, sample: Samples, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(effects, "CALIBRATION", 1.0)
+    assert not is_calibrated(setting, sample, CALIBRATION)
+
+
+# Ratios of errors.
+
+
+def errors(sample: Samples, counts: list[int], **changes: object) -> Sample:
+    return sample(-np.log(np.array(counts) + 0.5), **changes)
+
+
+OURS, THEIRS = [100, 110, 95, 105, 99, 101], [150, 160, 140, 155, 149, 151]
+
+
+def test_a_difference_is_the_log_of_a_ratio_of_errors_with_points_beside(setting: Settings, sample: Samples) -> None:
+    at = setting(metric="test_accuracy", margin=accuracy_margin(scale="quick", real=True))
+    accuracies = (sample(1 - np.array(OURS) / 1000), sample(1 - np.array(THEIRS) / 1000))
+    found = effect(errors(sample, OURS), errors(sample, THEIRS), at, accuracies=accuracies)
+    ratios = [(worse + 0.5) / (better + 0.5) for better, worse in zip(OURS, THEIRS, strict=True)]
+    assert math.exp(found.estimate) == pytest.approx(stats.gmean(ratios))
+    assert found.call == "pos"
+    assert found.points == pytest.approx(np.mean(np.array(THEIRS) - OURS) / 1000)
+    assert found.points95 is not None
+    assert found.points95.low < found.points < found.points95.high
+    assert effect(errors(sample, OURS), errors(sample, THEIRS), at).points is None
+
+
+@pytest.mark.parametrize("at_chance", [(False, False), (True, False), (False, True), (True, True)])
+def test_a_floor_is_open_and_one_side_at_chance_caps_the_ratio(
+    setting: Settings, sample: Samples, at_chance: tuple[bool, bool]
+) -> None:
+    lost = [tuple(range(6)) if gone else () for gone in at_chance]
+    sides = [
+        errors(sample, [900] * 6 if gone else counts, diverged=flags)
+        for gone, counts, flags in zip(at_chance, (OURS, THEIRS), lost, strict=True)
+    ]
+    found = effect(*sides, setting(margin=0.14), at_chance=at_chance)
+    if all(at_chance):
+        assert (found.call, found.reason) == ("open", "both at chance")
+        assert (found.p_greater, found.p_less) == (1.0, 1.0)
+    elif any(at_chance):
+        assert found.note == f"the {'better' if at_chance[0] else 'worse'} side is at chance: the ratio is capped"
+    else:
+        assert found.note == ""
+
+
+def test_a_floor_that_is_not_said_to_be_one_would_be_null(setting: Settings, sample: Samples) -> None:
+    """The twin: without the flags, equal chance accuracies look like equal nets."""
+    floor = errors(sample, [900] * 12, diverged=tuple(range(12)))
+    assert effect(floor, floor, setting(margin=0.14)).call == "null"
+    assert effect(floor, floor, setting(margin=0.14), at_chance=(True, True)).call == "open"
+
+
+# Null needs precision: an effect of 1.5 margins would have been found.
+
+
+@pytest.mark.parametrize(("sd", "null"), [(0.010, True), (0.0125, True), (0.0142, False)])
+def test_null_needs_an_effect_of_one_and_a_half_margins_to_be_findable(
+    setting: Settings, sample: Samples, sd: float, null: bool
+) -> None:
+    found = effect(sample(noisy(0.0, sd=sd)), sample([0.0] * 12), setting())
+    assert found.interval90.inside(-0.01, 0.01)  # the twin that looks at the interval alone
+    assert (found.call == "null") is null
+    assert (found.smallest_detectable <= 0.015) is null
+    assert ("too noisy" in found.reason) is not null
 
 
 def test_groups_and_bounds_are_samples(sample: Samples) -> None:
@@ -177,13 +260,13 @@ def test_printed_checks_gate_nothing(setting: Settings, sample: Samples) -> None
     full = with_printed_checks(plain, ours, theirs)
     assert full.sign_flip_p == pytest.approx(2 / 2**12, abs=0.01)
     assert full.bca95 is not None
-    assert (full.call, full.decision, full.p_greater) == (plain.call, plain.decision, plain.p_greater)
+    assert (full.call, full.interval95, full.p_greater) == (plain.call, plain.interval95, plain.p_greater)
 
 
 def test_margins_are_those_of_the_protocol() -> None:
-    assert accuracy_margin(scale="quick", real=True) == 0.01
-    assert accuracy_margin(scale="full", real=True) == 0.005
-    assert accuracy_margin(scale="full", real=False) == 0.02
+    assert accuracy_margin(scale="quick", real=True) == pytest.approx(math.log(1.15))
+    assert accuracy_margin(scale="full", real=True) == pytest.approx(math.log(1.07))
+    assert accuracy_margin(scale="full", real=False) == pytest.approx(math.log(1.3))
     with pytest.raises(InvalidError, match="smoke, quick, full"):
         accuracy_margin(scale="huge", real=True)
 
@@ -196,7 +279,11 @@ def test_smallest_detectable_effect_is_that_of_statsmodels(n: int) -> None:
     assert ours == pytest.approx(theirs * 0.014, rel=1e-3)
 
 
-def test_smallest_detectable_effect_is_found_four_times_in_five(setting: Settings, sample: Samples) -> None:
+def test_smallest_detectable_effect_is_found_four_times_in_five(
+    setting: Settings, sample: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the spread over members is all the noise there is, and no calibration is due."""
+    monkeypatch.setattr(effects, "CALIBRATION", 1.0)
     random = np.random.default_rng(7)
     margin_free = setting(margin=0.001)
     at = effect(sample(noisy(0.0, n=12, sd=0.014)), sample([0.0] * 12), margin_free).smallest_detectable

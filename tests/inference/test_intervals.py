@@ -13,9 +13,23 @@ from statsmodels.stats.weightstats import DescrStatsW
 from cnnlab.inference import intervals
 from cnnlab.inference.equivalence import is_null
 from cnnlab.inference.intervals import Floats
-from cnnlab.inference.simulation.rates import coverage
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.verdict import Interval
+
+
+def coverage(
+    interval: Callable[[Floats], Interval],
+    sample: Callable[[np.random.Generator], Floats],
+    *,
+    truth: float,
+    repeats: int,
+    seed: int,
+    level: float = 0.999,
+) -> Interval:
+    """Give Wilson's interval of how often `interval` of what `sample` draws holds the truth."""
+    random = np.random.default_rng(seed)
+    found = [interval(sample(random)) for _ in range(repeats)]
+    return intervals.wilson(sum(one.low <= truth <= one.high for one in found), repeats, level)
 
 
 def drawn(n: int = 12, seed: int = 0, centre: float = 0.01) -> Floats:

@@ -1,16 +1,14 @@
-"""Holm over a registered family, the price of looks, and partial conjunction; each with its faulty twin."""
+"""Holm over a registered family, and partial conjunction; each with its faulty twin."""
 
 import gc
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from cnnlab.inference.multiplicity import ONE_SIDED, holm_threshold, partial_conjunction, spent
+from cnnlab.inference.multiplicity import ONE_SIDED, holm_threshold, partial_conjunction
 from cnnlab.spec.invalid import InvalidError
-from cnnlab.spec.verdict import Look
 
 Decide = Callable[[Sequence[float], int], tuple[bool, ...]]
 
@@ -63,34 +61,6 @@ def test_holm_of_a_whole_family_is_that_of_statsmodels() -> None:
 def test_holm_refuses_more_claims_than_were_registered() -> None:
     with pytest.raises(InvalidError, match="registered=2"):
         holm((0.1, 0.2, 0.3), registered=2, level=0.05)
-
-
-def error_of_two_looks(pay: Callable[[float, Look], float]) -> float:
-    """Share of true nulls rejected at one-sided .025 at either look, where the second adds 12 members to 12."""
-    random = np.random.default_rng(1)
-    draws = random.standard_normal((40_000, 24))
-    first = np.asarray(stats.ttest_1samp(draws[:, :12], 0, axis=1, alternative="greater").pvalue)
-    both = np.asarray(stats.ttest_1samp(draws, 0, axis=1, alternative="greater").pvalue)
-    rejected = [
-        pay(one, "first") <= ONE_SIDED or pay(two, "second") <= ONE_SIDED
-        for one, two in zip(first.tolist(), both.tolist(), strict=True)
-    ]
-    return float(np.mean(rejected))
-
-
-def test_two_looks_together_keep_the_error_of_one() -> None:
-    assert 0.018 < error_of_two_looks(spent) <= ONE_SIDED + 3 * (0.025 / 40_000) ** 0.5
-
-
-def test_twin_that_pays_nothing_for_looks_is_found() -> None:
-    assert error_of_two_looks(lambda p, look: p) > ONE_SIDED + 3 * (0.025 / 40_000) ** 0.5
-
-
-def test_a_single_planned_look_costs_nothing_and_p_stays_below_one() -> None:
-    assert spent(0.01, "only") == 0.01
-    assert spent(0.01, "first") == pytest.approx(0.025)
-    assert spent(0.015, "second") == pytest.approx(0.025)
-    assert spent(0.9, "first") == 1.0
 
 
 def test_partial_conjunction_needs_two_tasks() -> None:

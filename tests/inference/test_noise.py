@@ -42,6 +42,17 @@ def test_spread_and_correlation_are_those_of_numpy_and_scipy() -> None:
         Floor(first=(0.9,), again=(0.9,))
 
 
+def test_the_spread_of_error_ratios_is_that_of_the_counts() -> None:
+    wrong = np.array([[24, 30, 21, 28], [26, 25, 25, 24]])
+    floor = floor_of(*(np.arange(IMAGES) >= side[:, None] for side in wrong))
+    ratios = np.log((wrong[0] + 0.5) / (wrong[1] + 0.5))
+    assert floor.log_ratios is not None
+    assert floor.log_ratios == pytest.approx(ratios)
+    assert floor.ratio_sd == pytest.approx(ratios.std(ddof=1))
+    unknown = tuple(math.sqrt(prime) % 1 for prime in (2, 3, 5, 7, 11, 13, 17, 19))
+    assert Floor(first=unknown, again=unknown).ratio_sd is None
+
+
 def covers_the_spread(degrees: Callable[[int], int]) -> bool:
     """Whether the interval of a normal sample's SD, moved to other degrees of freedom, covers 95 %."""
     random, held = np.random.default_rng(1), 0

@@ -1,1 +1,1 @@
-"""Simulations of the verdicts: plant effects or nulls, draw and tune members, and count the verdicts."""
+"""Simulations of the verdicts: plant curves over learning rates, read them, let the rules judge, and count."""

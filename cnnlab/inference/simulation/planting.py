@@ -1,18 +1,41 @@
-"""The scenarios of a simulation: tasks with a true effect, noise from seeds and tuning, and members that diverge."""
+"""What a simulation plants: tasks with a true effect, arms with a curve over learning rates, and a claim about them.
+
+All errors are logs of the share of wrong answers; distances between learning rates are octaves (factors of 2).
+"""
 
 import math
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cnnlab.inference.family import Family
-from cnnlab.inference.intervals import Floats
 from cnnlab.inference.rules.directional import Directional
-from cnnlab.inference.simulation.tuning import LearningRates, choices, divergences, losses
-from cnnlab.spec.verdict import Condition, Match
+from cnnlab.spec.verdict import Match
 
-Bools = NDArray[np.bool_]
+
+@dataclass(frozen=True, kw_only=True)
+class ArmCurve:
+    """How an arm's errors depend on its learning rate.
+
+    Attributes:
+        low, high: how much the log of the errors rises one octave below and above the best rate; it grows with the
+            square of the octaves.
+        best: octaves from the task's centre to the best rate, on average over replications.
+        edge, edge_width: octaves above the best at which half of the members are lost, and how fast that rises (the
+            scale of a logistic curve).
+    """
+
+    low: float = 0.1
+    high: float = 0.1
+    best: float = 0.0
+    edge: float = 2.5
+    edge_width: float = 0.3
+
+    def rise(self, octaves: float) -> float:
+        """Rise of the log of the errors, so many octaves from the best."""
+        return (self.low if octaves < 0 else self.high) * octaves**2
+
+    def lost(self, octaves: float) -> float:
+        """Chance that a member is lost, so many octaves from the best."""
+        return 1 / (1 + math.exp((self.edge - octaves) / self.edge_width))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,42 +43,47 @@ class Planted:
     """The true effect and the noise of one task.
 
     Attributes:
-        task: its name. real: whether it counts as real data.
-        effect: true difference, better minus worse, with each arm at its best learning rate.
-        common_effect: the same at the common learning rate; None leaves that contrast out.
-        sd: standard deviation of a member's paired difference. correlation: of the two members of a pair.
-        blocks: members after each look, such as (24,) or (12, 24).
-        margin: delta. accuracy: of the worse arm. chance: what a diverged member gets.
-        selection_sd: standard deviation of the contrast's error from choosing learning rates, where no `tuning` says.
-        divergence: chance that a member of the better arm diverges; divergence_worse: of the worse.
-        tuning: draws both arms' learning rates by the real rule; what it costs in accuracy, and the members that
-            diverge at the chosen rate, come on top. None where every arm stands at its best.
+        task: its name, also its construction. real: whether it counts as real data.
+        effect: true log ratio of errors, worse over better, each at its best learning rate.
+        sd: standard deviation of a member's log ratio where two equal arms are read at one rate. margin: delta.
+        members: of each arm. error: share of wrong answers of the worse arm at its best rate.
+        chance: accuracy of a guess. test_images, validation_images: what accuracies count.
+        better, worse: the two arms' curves. spread: in every replication each arm's best rate lies anywhere within so
+            many octaves of its average; what is drawn is the same for both arms, up to `apart` octaves either way.
+        of_seed: share of a member's variance that both arms and all rates have in common. of_arm: share that all rates
+            of an arm have in common; the rest is new at every rate.
+        overlap: share of the wrong validation answers that a member gives at every rate.
+        lasting: what is left of the effect after three times the training, as a share; None where nobody looks.
     """
 
     task: str
     effect: float
     sd: float
-    blocks: tuple[int, ...]
-    common_effect: float | None = None
+    margin: float
+    members: int = 12
     real: bool = True
-    correlation: float = 0.2
-    margin: float = 0.01
-    accuracy: float = 0.9
+    error: float = 0.05
     chance: float = 0.1
-    selection_sd: float = 0.0
-    divergence: float = 0.0
-    divergence_worse: float = 0.0
-    tuning: LearningRates | None = None
+    test_images: int = 4096
+    validation_images: int = 4000
+    better: ArmCurve = field(default_factory=ArmCurve)
+    worse: ArmCurve = field(default_factory=ArmCurve)
+    spread: float = 0.5
+    apart: float = 0.25
+    of_seed: float = 0.2
+    of_arm: float = 0.2
+    overlap: float = 0.5
+    lasting: float | None = None
+
+    @property
+    def points(self) -> float:
+        """The true difference of accuracy."""
+        return self.error - self.error * math.exp(-self.effect)
 
     def swapped(self) -> "Planted":
         """Exchange better and worse."""
         return replace(
-            self,
-            effect=-self.effect,
-            common_effect=None if self.common_effect is None else -self.common_effect,
-            accuracy=self.accuracy + self.effect,
-            divergence=self.divergence_worse,
-            divergence_worse=self.divergence,
+            self, effect=-self.effect, error=self.error * math.exp(-self.effect), better=self.worse, worse=self.better
         )
 
 
@@ -89,117 +117,3 @@ class Scenario:
             matched=tuple(task.swapped() for task in self.matched),
             moderators=tuple((-one, -other) for one, other in self.moderators),
         )
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Arms:
-    """Both arms of one contrast: accuracies and who diverged [replications, members]."""
-
-    better: Floats
-    worse: Floats
-    lost_better: Bools
-    lost_worse: Bools
-
-    @property
-    def differences(self) -> Floats:
-        """Better minus worse, by seed [replications, members]."""
-        return self.better - self.worse
-
-    @property
-    def lost(self) -> Bools:
-        """Where either member of a pair diverged."""
-        return self.lost_better | self.lost_worse
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PlantedContrast:
-    """One contrast of the planted claim, in every replication."""
-
-    task: Planted
-    condition: Condition
-    match: Match
-    arms: Arms
-
-    @property
-    def place(self) -> tuple[str, Match]:
-        """What gets its second block together: both learning rates of one task at one match."""
-        return self.task.task, self.match
-
-
-Level = dict[Condition, Arms]
-"""A contrast at one level of a moderator, at each learning-rate condition that was planted."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Drawn:
-    """All draws of a scenario: the contrasts, and two levels of each moderator."""
-
-    contrasts: tuple[PlantedContrast, ...]
-    moderators: tuple[tuple[Level, Level], ...]
-
-
-def draw(scenario: Scenario, repeats: int, seed: int) -> Drawn:
-    """Draw all members of all blocks, `repeats` times over."""
-    random = np.random.default_rng(seed)
-    contrasts = []
-    for match, tasks in ((scenario.rule.match, scenario.tasks), (scenario.other_match, scenario.matched)):
-        for task in tasks:
-            for condition, arms in _task_arms(task, repeats, random).items():
-                contrasts.append(PlantedContrast(task=task, condition=condition, match=match, arms=arms))
-    levels = tuple(
-        (_level(scenario.tasks[0], one, repeats, random), _level(scenario.tasks[0], other, repeats, random))
-        for one, other in scenario.moderators
-    )
-    return Drawn(contrasts=tuple(contrasts), moderators=levels)
-
-
-def _level(task: Planted, truth: float, repeats: int, random: np.random.Generator) -> Level:
-    """One level of a moderator: the task with this effect, at both learning rates where the task has both."""
-    return _task_arms(
-        replace(task, effect=truth, common_effect=None if task.common_effect is None else truth), repeats, random
-    )
-
-
-def _task_arms(task: Planted, repeats: int, random: np.random.Generator) -> Level:
-    """Both arms at each arm's own and, where there is one, at the common learning rate; drawn independently."""
-    none = np.zeros(repeats)
-    own = common = (none, none, none, none)
-    if task.tuning is not None:
-        order, pool = random.permutation(repeats), choices(task.tuning, repeats)
-        own = _costs(task.tuning, pool.better[order], pool.worse[order])
-        common = _costs(task.tuning, pool.common[order], pool.common[order])
-    arms: Level = {"own": _arms(task, task.effect, own, repeats, random)}
-    if task.common_effect is not None:
-        arms["common"] = _arms(task, task.common_effect, common, repeats, random)
-    return arms
-
-
-Costs = tuple[Floats, Floats, Floats, Floats]
-"""Accuracy lost by better and worse, and their members' chance of diverging; one number a replication."""
-
-
-def _costs(rates: LearningRates, better: Floats, worse: Floats) -> Costs:
-    return losses(rates, better), losses(rates, worse), divergences(rates, better), divergences(rates, worse)
-
-
-def _arms(task: Planted, truth: float, costs: Costs, repeats: int, random: np.random.Generator) -> Arms:
-    """Members of both arms: noise of the seed that both share, and noise of each."""
-    shape = (repeats, task.blocks[-1])
-    member_sd = task.sd / math.sqrt(2 * (1 - task.correlation))
-    shared = math.sqrt(task.correlation) * member_sd * random.standard_normal(shape)
-    noise = [math.sqrt(1 - task.correlation) * member_sd * random.standard_normal(shape) for _ in range(2)]
-    error = task.selection_sd * random.standard_normal((repeats, 1))
-    better = task.accuracy + truth + error - costs[0][:, None] + shared + noise[0]
-    worse = task.accuracy - costs[1][:, None] + shared + noise[1]
-    lost_better = random.random(shape) < _either(task.divergence, costs[2])[:, None]
-    lost_worse = random.random(shape) < _either(task.divergence_worse, costs[3])[:, None]
-    return Arms(
-        better=np.where(lost_better, task.chance, better),
-        worse=np.where(lost_worse, task.chance, worse),
-        lost_better=lost_better,
-        lost_worse=lost_worse,
-    )
-
-
-def _either(always: float, rates: Floats) -> Floats:
-    return 1 - (1 - always) * (1 - rates)

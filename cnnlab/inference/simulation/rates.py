@@ -1,25 +1,39 @@
-"""How often a planted claim gets each verdict, and how often an interval holds the truth."""
+"""How often a planted claim gets each verdict, and how often the intervals hold the truth."""
 
+import math
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
 
-from cnnlab.inference.intervals import Floats, wilson
-from cnnlab.inference.simulation.by_rules import by_rules, outcome
-from cnnlab.inference.simulation.planting import Scenario, draw
-from cnnlab.inference.simulation.verdicts import outcomes
+from cnnlab.inference.family import judge
+from cnnlab.inference.intervals import wilson
+from cnnlab.inference.simulation.drawing import Reader
+from cnnlab.inference.simulation.judging import Judge, Read, judged, outcome
+from cnnlab.inference.simulation.planting import Scenario
+from cnnlab.spec.curve import finals
 from cnnlab.spec.verdict import Interval
+
+RATIO, POINTS = "ratio", "points"
+"""The two 95 % intervals that are printed of an effect."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rates:
-    """How often each outcome came: a verdict's word, `refuted` and `qualified` split by their reason."""
+    """How often each outcome came: a verdict's word, `refuted` and `qualified` split by their reason.
+
+    Attributes:
+        counts: by outcome. repeats: how many claims were judged.
+        covered: by task and kind of interval, how often the 95 % interval held the truth.
+        errors: by task, each estimate's distance from the truth in standard errors over members, before calibration;
+            t intervals alone.
+    """
 
     counts: dict[str, int]
     repeats: int
+    covered: dict[tuple[str, str], int] = field(default_factory=dict)
+    errors: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     def count(self, outcome: str) -> int:
         """How many simulations had that outcome; `qualified` counts all its reasons."""
@@ -35,29 +49,32 @@ class Rates:
 
 
 @lru_cache(maxsize=64)
-def simulate(scenario: Scenario, *, repeats: int, seed: int) -> Rates:
-    """Plant, draw, judge, `repeats` times, on arrays."""
-    words = outcomes(scenario, draw(scenario, repeats, seed))
-    return Rates(counts=dict(Counter(words.tolist())), repeats=repeats)
-
-
-def disagreements(scenario: Scenario, *, repeats: int, checked: int, seed: int) -> int:
-    """How many of the first `checked` replications the rule code judges otherwise than `simulate` does."""
-    drawn = draw(scenario, repeats, seed)
-    words = outcomes(scenario, drawn)
-    return sum(outcome(by_rules(scenario, drawn, row)) != words[row] for row in range(min(checked, repeats)))
-
-
-def coverage(
-    interval: Callable[[Floats], Interval],
-    sample: Callable[[np.random.Generator], Floats],
-    *,
-    truth: float,
-    repeats: int,
-    seed: int,
-    level: float = 0.999,
-) -> Interval:
-    """Give Wilson's interval of how often `interval` of what `sample` draws holds the truth."""
+def simulate(scenario: Scenario, *, repeats: int, seed: int, reader: Reader = finals, judging: Judge = judge) -> Rates:
+    """Plant, draw, read and judge, `repeats` times. `reader` and `judging` may be faulty, to see the fault found."""
     random = np.random.default_rng(seed)
-    found = [interval(sample(random)) for _ in range(repeats)]
-    return wilson(sum(one.low <= truth <= one.high for one in found), repeats, level)
+    words: Counter[str] = Counter()
+    covered: Counter[tuple[str, str]] = Counter()
+    errors: dict[str, list[float]] = {task.task: [] for task in scenario.tasks}
+    for _ in range(repeats):
+        verdict, reads = judged(scenario, random, reader, judging)
+        words[outcome(verdict)] += 1
+        for one in reads:
+            covered[one.task.task, RATIO] += _holds(one.effect.interval95, one.task.effect)
+            assert one.effect.points95 is not None
+            covered[one.task.task, POINTS] += _holds(one.effect.points95, one.task.points)
+            if one.effect.interval95.kind == "paired t":
+                errors[one.task.task].append(_in_errors(one))
+    return Rates(
+        counts=dict(words),
+        repeats=repeats,
+        covered=dict(covered),
+        errors={task: tuple(found) for task, found in errors.items()},
+    )
+
+
+def _holds(interval: Interval, truth: float) -> bool:
+    return interval.low <= truth <= interval.high
+
+
+def _in_errors(one: Read) -> float:
+    return (one.effect.estimate - one.task.effect) * math.sqrt(one.effect.n) / one.effect.sd
