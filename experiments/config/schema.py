@@ -76,7 +76,7 @@ class Sweep:
         tasks, matches: the sweep's own by scale, where they are not the scale's.
         match_tasks: the tasks (by name) on which other arms than the reference are run at a match; all where the match
             is not listed.
-        level_tasks: the tasks (by name) on which a level is run, where arms have no names; all where it is not listed.
+        described: levels that no claim reads, where arms have no names: run unmatched, on these tasks (by name) alone.
     """
 
     bank: str
@@ -90,7 +90,7 @@ class Sweep:
     tasks: dict[str, str] = field(default_factory=dict)
     matches: dict[str, str] = field(default_factory=dict)
     match_tasks: dict[str, list[str]] = field(default_factory=dict)
-    level_tasks: dict[str, list[str]] = field(default_factory=dict)
+    described: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass
