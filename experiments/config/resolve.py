@@ -157,13 +157,7 @@ def point(cfg: DictConfig, level: str = "", data: str = "") -> Point:
     _require_fit(net, task)
     arm = Arm(net=net, recipe=recipe, task=task)
     return Point(
-        arm=arm,
-        level=level,
-        data=data,
-        match=cfg.match,
-        matching=matching,
-        check=cfg.check.name,
-        seeds=_seeds(cfg),
+        arm=arm, level=level, data=data, match=cfg.match, matching=matching, check=cfg.check.name, seeds=_seeds(cfg)
     )
 
 

@@ -13,8 +13,8 @@ SHARE = 0.9
 def values(record: Record) -> tuple[float, ...]:
     """-log10 of the training images seen until validation accuracy first is `SHARE` of logistic regression's.
 
-    A higher value is faster; 0.3 is twice as fast. Validation accuracy is known after every epoch, and taken as straight
-    lines between; before the first step it is that of a guess. NaN for a member that never got there.
+    A higher value is faster; 0.3 is twice as fast. Validation accuracy is known after every epoch, and taken to change
+    evenly between; before the first step it is that of a guess. NaN for a member that never got there.
     """
     goal = SHARE * statistics.fmean(record.linear_accuracy)
     chance = 1 / record.config["task"]["classes"]

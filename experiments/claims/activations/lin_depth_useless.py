@@ -58,10 +58,7 @@ CLAIM = Claim(
         parts=(
             ("in accuracy", Equivalence(rho=RATIO, one_sided=True)),
             ("in accuracy with few images", Equivalence(rho=RATIO, tasks=1, one_sided=True)),
-            (
-                "where the truth is of low rank",
-                Equivalence(rho=BUILT_RATIO, tasks=1, mechanism=True, one_sided=True),
-            ),
+            ("where the truth is of low rank", Equivalence(rho=BUILT_RATIO, tasks=1, mechanism=True, one_sided=True)),
             ("in steps to train", Equivalence(rho=FASTER, one_sided=True)),
         )
     ),

@@ -1,10 +1,10 @@
 """The notes: without activations "its not possible to use backpropagation ... to train the model".
 
 Judged by the convex optimum of the same function class, a linear classifier on the pixels, which a solver finds without
-backpropagation. The claim fails where linear nets of every depth up to 8 make less than 1.15 times its errors AND a guess
-makes more than 1.5 times theirs (90 against 60 % wrong at ten classes): then backpropagation has trained them. Where some fall short of the optimum and still beat chance,
-the sentence holds in one sense and fails in the other, and so where only the deeper ones fall short. Depth 16 is shown
-beside: a failure there is one of conditioning.
+backpropagation. The claim fails where linear nets of every depth up to 8 make less than 1.15 times its errors AND a
+guess makes more than 1.5 times theirs (90 against 60 % wrong at ten classes): then backpropagation has trained them.
+Where some fall short of the optimum and still beat chance, the sentence holds in one sense and fails in the other, and
+so where only the deeper ones fall short. Depth 16 is shown beside: a failure there is one of conditioning.
 
 Amended before any run: both bounds are held against the accuracy itself (a net at chance is no "negligible" difference
 from it, it is the claim come true), each depth by itself and not the worst of four members (whose noise adds up).

@@ -8,9 +8,9 @@ are weights drawn as Xavier (for square layers the same as LeCun); the initial s
 The ratio of first to last weight gradient stands beside it to show what it does not see. (3) By training: at depth 16
 more than half again as many errors as a shallow net (2 convolutions); batch norm and shortcuts are the moderators.
 
-Rule of protocol 4, written after pilots and before its data: part 3 is read on three real tasks, 96 epochs on digits (in
-12, sixteen layers of any activation were stopped long before they had learned); that initial scale matters is shown by
-part 2, and no moderator of part 3 any more.
+Rule of protocol 4, written after pilots and before its data: part 3 is read on three real tasks, 96 epochs on digits
+(in 12, sixteen layers of any activation were stopped long before they had learned); that initial scale matters is shown
+by part 2, and no moderator of part 3 any more.
 """
 
 import itertools
@@ -338,11 +338,7 @@ RATIO = math.log(1.5)
 """Log of how many times as many errors a deep net must make."""
 SHALLOW, DEEP = "two sigmoid layers", "sixteen sigmoid layers"
 PLAIN = Contrast(
-    name="2 against 16 sigmoid layers",
-    better=("sigmoid_2",),
-    worse=("sigmoid_16",),
-    better_is=SHALLOW,
-    worse_is=DEEP,
+    name="2 against 16 sigmoid layers", better=("sigmoid_2",), worse=("sigmoid_16",), better_is=SHALLOW, worse_is=DEEP
 )
 
 
@@ -375,11 +371,7 @@ CLAIM = Claim(
         ),
     },
     rule=AllOf(
-        parts=(
-            ("bound", Exact()),
-            ("factor per layer", Exact()),
-            ("accuracy", Directional(match="none", margin=RATIO)),
-        )
+        parts=(("bound", Exact()), ("factor per layer", Exact()), ("accuracy", Directional(match="none", margin=RATIO)))
     ),
     figure=figure,
 )

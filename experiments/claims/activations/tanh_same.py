@@ -1,7 +1,7 @@
 """The notes say that tanh "also causes same vanishing gradient problem".
 
-Two questions. (A) Do gradients vanish with tanh too: does a deep tanh net (16 convolutions) make more than half again as
-many errors as a shallow one (2)? (B) Do they vanish as badly as with sigmoid: log10 of what a layer leaves of the
+Two questions. (A) Do gradients vanish with tanh too: does a deep tanh net (16 convolutions) make more than half again
+as many errors as a shallow one (2)? (B) Do they vanish as badly as with sigmoid: log10 of what a layer leaves of the
 gradient at its output, at the same initial scale and before any training, within 0.1 decades a layer of sigmoid's? The
 rule lets A decide and B only qualify; as senses that comes out so, except where tanh did not vanish and yet equalled
 sigmoid, which would call sigmoid's own vanishing in question. Weights are drawn as Xavier for both; at which scale tanh

@@ -10,8 +10,8 @@ Amended before any run: an equivalence on centred data was to refute "always"; u
 only a reversed effect is a counterexample, so that the two directions are judged and "negligible" refutes as anywhere.
 Neither manipulation may refute before the other has run.
 
-Rule of protocol 4, written after pilots and before its data: both are read on three real tasks. `full` padding is run at
-equal multiply-accumulates alone: at equal width its maps cost twice as much.
+Rule of protocol 4, written after pilots and before its data: both are read on three real tasks. `full` padding is run
+at equal multiply-accumulates alone: at equal width its maps cost twice as much.
 """
 
 from cnnlab.inference.rules.all_of import AllOf

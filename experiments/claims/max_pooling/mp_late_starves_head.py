@@ -1,13 +1,13 @@
 """The notes say that after a late max-pool "the last layer will not have any much information".
 
 A mechanism, and so a chain: every link must hold, and one that is reversed refutes. The class is harder to read behind
-the late pool than before it (a linear classifier on either map, on equal terms). The net makes more errors than one that
-pools two convolutions earlier. And that is why: given the map before its last pool, the head does as well as in the net
-that pools earlier. What a linear probe cannot read a net may still use.
+the late pool than before it (a linear classifier on either map, on equal terms). The net makes more errors than one
+that pools two convolutions earlier. And that is why: given the map before its last pool, the head does as well as in
+the net that pools earlier. What a linear probe cannot read a net may still use.
 
 Rule of protocol 4, written after pilots and before its data: all links are judged on the three real tasks, where one
-that is Neg on two refutes the chain; the last fails only if the net that pools earlier is BETTER than the one whose head
-sees past the pool, by 1.15 times the errors; and all links read one sweep.
+that is Neg on two refutes the chain; the last fails only if the net that pools earlier is BETTER than the one whose
+head sees past the pool, by 1.15 times the errors; and all links read one sweep.
 """
 
 import math

@@ -43,7 +43,7 @@ CLAIM = Claim(
             ),
             metric="probe:nuisance_share/weight",
             margin=0.0,
-            measures="share of the first layer's weight energy on background channels, over their share of the channels",
+            measures="share of the first layer's weight energy on background channels, over that at random",
             tasks=TASKS,
         ),
         "nothing lost": Trained(

@@ -44,10 +44,5 @@ CLAIM = Claim(
             along=(Moderator(name="meeting", task="parts", dial="together", low=1.0, high=0.0),),
         ),
     },
-    rule=Senses(
-        parts=(
-            ("on built parts", Within(low=ASKED)),
-            ("because they meet", Within(low=0.0)),
-        )
-    ),
+    rule=Senses(parts=(("on built parts", Within(low=ASKED)), ("because they meet", Within(low=0.0)))),
 )

@@ -8,8 +8,8 @@ reading.
 Amended before any run: the second was to be read off the stored tuning curves. These have two members a rate, too few
 for any verdict, so that the small rate is an arm of its own.
 
-Rule of protocol 4, written after pilots and before its data: three real tasks, 96 epochs on digits (in 12, deep nets had
-reached half of what they reach in 96).
+Rule of protocol 4, written after pilots and before its data: three real tasks, 96 epochs on digits (in 12, deep nets
+had reached half of what they reach in 96).
 """
 
 from cnnlab.inference.rules.all_of import Senses

@@ -173,9 +173,7 @@ def figure() -> "Figure":
 
 
 TWO, ONE = "two 3x3 layers", "one 5x5 layer"
-PAIRS = Contrast(
-    name="two 3x3 layers against one 5x5", better=("pairs",), worse=("k5",), better_is=TWO, worse_is=ONE
-)
+PAIRS = Contrast(name="two 3x3 layers against one 5x5", better=("pairs",), worse=("k5",), better_is=TWO, worse_is=ONE)
 
 CLAIM = Claim(
     says="Two stacked 3x3 layers do what one 5x5 layer does.",

@@ -2,13 +2,13 @@
 
 As amended in the protocol the claim is about what can be learned from what is left, against stride 1 AND against a
 max-pool, so no computation decides it alone: it waits for accuracies, against a max-pool at equal multiply-accumulates
-and at equal parameters, with an added strided convolution as the pre-named moderator. Computed here is what bounds them:
-the rank of a strided convolution as a matrix, and how much of an image a linear decoder reads off its output. Padding is
-JAX's SAME, (0, 1) for a 3x3 kernel of stride 2 on an even side. Kernels are random, He-scaled.
+and at equal parameters, with an added strided convolution as the pre-named moderator. Computed here is what bounds
+them: the rank of a strided convolution as a matrix, and how much of an image a linear decoder reads off its output.
+Padding is JAX's SAME, (0, 1) for a 3x3 kernel of stride 2 on an even side. Kernels are random, He-scaled.
 
-Rule of protocol 4, written after pilots and before its data: read on three real tasks; a clause about a small non-linear
-decoder is gone, since no sweep makes one. The linear decoder, which is unfair to max-pools and to ReLU, decides nothing:
-it is a table.
+Rule of protocol 4, written after pilots and before its data: read on three real tasks; a clause about a small
+non-linear decoder is gone, since no sweep makes one. The linear decoder, which is unfair to max-pools and to ReLU,
+decides nothing: it is a table.
 """
 
 import functools

@@ -1,9 +1,9 @@
 """The notes find strides "useful if we have a resource constraint hardware and the problem at hand is not complicated".
 
-Rule of protocol 4, written after pilots and before its data: on the easy task, the digits, the strided net makes at most
-1.15 times the errors of the pooled one of equal width (it may make fewer), and its training step is cheaper by more than
-10 %. How the gap grows with difficulty (the same digits with few images; at full also wrong labels and more classes) is
-described and decides nothing.
+Rule of protocol 4, written after pilots and before its data: on the easy task, the digits, the strided net makes at
+most 1.15 times the errors of the pooled one of equal width (it may make fewer), and its training step is cheaper by
+more than 10 %. How the gap grows with difficulty (the same digits with few images; at full also wrong labels and more
+classes) is described and decides nothing.
 """
 
 import math
