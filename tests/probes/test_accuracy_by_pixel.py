@@ -73,7 +73,7 @@ def test_a_net_that_prefers_a_label_prefers_no_pixel() -> None:
     """The twin: labels follow counts, so that accuracy by count alone would see a gap here."""
     labels, counts = accuracy_by_pixel.bright(PHASE)[0].labels, counted()
     right = labels == 0
-    assert right[counts == counts.max()].mean() - right[counts == counts.min()].mean() == 1.0
+    assert right[counts == counts.max()].mean() - right[counts == counts.min()].mean() > 0.9
     assert accuracy_by_pixel.probe(answering(right))["most_minus_fewest"] == 0.0
 
 
