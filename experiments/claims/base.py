@@ -23,6 +23,12 @@ class Contrast:
 
     A level that is named twice counts twice. A side without levels is the number `bound`: without `worse` and at bound
     0 the quantity itself is meant, for rules that hold it against fixed limits (`Within`).
+
+    Attributes:
+        name: what is compared, such as "two or three against none".
+        better, worse: levels of either side. bound: stands for a side without levels.
+        better_is, worse_is: the sides in plain words, as a sentence for a teacher needs them, such as "two convolutions
+            before the first pool": "<worse_is> makes 1.4 times as many errors as <better_is>".
     """
 
     name: str
@@ -77,22 +83,23 @@ class Trained:
         sweep: name of the sweep, its path in conf/sweep/.
         contrasts: one for each part of the rule; all of them must hold. For `Exists` and `Always`: the instances.
         metric: of `Finals`, a file in experiments/metrics/, or a probe; in a contrast, higher is better.
-        margin: smallest difference of the metric that matters; None for accuracies, whose margin the protocol fixes.
+        margin: smallest difference of the metric that matters, of an error ratio its log; None for accuracies, whose
+            margin the protocol fixes.
+        measures: the metric in plain words; empty for accuracies.
         tasks: the sweep's tasks that the claim is about, as the sweep names them; empty for all.
         along: dials along which the contrast is followed. Judged is then how it changes, at `low` minus at `high`: one
             effect a dial, in place of those of the tasks.
         moderators: what may qualify the claim; without records of both values it stays inconclusive.
-        needs: clauses of the rule whose evidence no sweep makes yet; while there are any the claim is inconclusive.
     """
 
     sweep: str
     contrasts: tuple[Contrast, ...]
     metric: str = "test_accuracy"
     margin: float | None = None
+    measures: str = ""
     tasks: tuple[str, ...] = ()
     along: tuple[Moderator, ...] = ()
     moderators: tuple[Moderator | Variant, ...] = ()
-    needs: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         require(bool(self.contrasts), "trained.contrasts", "none", "at least one contrast")

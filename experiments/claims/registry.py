@@ -17,7 +17,7 @@ from experiments.claims.base import Claim, Trained
 from experiments.cli.errors import UsageError
 
 FOLDER = Path(__file__).parent
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Raised whenever the code of a rule changes its meaning; part of every claim's digest."""
 
 

@@ -86,14 +86,22 @@ class Point:
 def wanted(cfg: DictConfig) -> bool:
     """Whether a job of a sweep's rectangular grid is part of the sweep.
 
-    Generated tasks may go without matched arms; a named arm says its matches and tasks itself.
+    A named arm says its matches and tasks itself; the sweep says on which tasks a match is run, and which levels are
+    only described.
     """
     if cfg.sweep is None:
         return True
+    task = cfg.data.name
     if cfg.arm:
         arm = _named_arm(cfg, cfg.arm)
-        if cfg.match not in arm.matches or (arm.tasks and cfg.data.name not in arm.tasks):
+        if cfg.match not in arm.matches or (arm.tasks and task not in arm.tasks):
             return False
+    level = str(OmegaConf.select(cfg, cfg.sweep.factor)).replace(" ", "")
+    described, on = cfg.sweep.described, cfg.sweep.match_tasks
+    if level in described and (cfg.match != "none" or task not in described[level]):
+        return False
+    if level != cfg.sweep.reference and cfg.match in on and task not in on[cfg.match]:
+        return False
     return cfg.match == "none" or cfg.sweep.match_on == "all" or bool(cfg.data.real)
 
 

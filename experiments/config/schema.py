@@ -74,6 +74,9 @@ class Sweep:
         match_on: `real` matches arms on real tasks only, `all` on generated tasks too.
         arms: the named arms, if `factor` is `arm`.
         tasks, matches: the sweep's own by scale, where they are not the scale's.
+        match_tasks: the tasks (by name) on which other arms than the reference are run at a match; all where the match
+            is not listed.
+        described: levels that no claim reads, where arms have no names: run unmatched, on these tasks (by name) alone.
     """
 
     bank: str
@@ -86,6 +89,8 @@ class Sweep:
     arms: dict[str, NamedArm] = field(default_factory=dict)
     tasks: dict[str, str] = field(default_factory=dict)
     matches: dict[str, str] = field(default_factory=dict)
+    match_tasks: dict[str, list[str]] = field(default_factory=dict)
+    described: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass

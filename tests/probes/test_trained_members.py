@@ -95,7 +95,7 @@ def test_every_probe_runs_on_every_kind_of_net(factors: dict[str, Any]) -> None:
 
 def test_probes_are_found_by_their_files_and_called_by_their_names() -> None:
     assert list(measuring.probes()) == sorted(
-        {*EVERYWHERE, "input_energy", "nuisance_share", "pair_auc", "reconstruction"}
+        {*EVERYWHERE, "accuracy_by_pixel", "input_energy", "nuisance_share", "pair_auc", "reconstruction"}
     )
     made = member()
     assert set(measuring.measure(made, ["edge_index"])) == {"edge_index/share", "edge_index/by_chance"}

@@ -4,8 +4,12 @@ The exact half: a map is affine just where it obeys superposition, f(x + y) = f(
 the zoo must break it, on inputs of every size, and identity, which stands for none, must not. Other layers are measured
 beside them; for each the defect must vanish just where the layer is the affine map that probing builds. So the reader
 sees what else adds non-linearity: a max-pool does, and so does normalising by the input's own statistics. The trained
-half is whether non-linearity buys accuracy where a linear net must fail (XOR, digits anywhere in the image): with ReLU
-against without, flatten heads, no max-pool in either; whether the pool is an average or a max is the moderator.
+half is whether non-linearity buys accuracy where a linear net must fail, at images whose contents stand anywhere: with
+ReLU against without, flatten heads, no max-pool in either; whether the pool is an average or a max is the moderator,
+looked at on XOR.
+
+Rule of protocol 4, written after pilots and before its data: read on three real tasks, and no mechanism of built tasks;
+nets that average and nets that stride, while those without any down-sampling, three times as dear, are described.
 """
 
 from dataclasses import dataclass
@@ -181,6 +185,8 @@ def figure() -> "Figure":
     return drawn
 
 
+RELU, NO_RELU = "a net with ReLU", "the same net without activations"
+
 CLAIM = Claim(
     says="An activation function adds non-linearity to a network.",
     notes='Activation Function, first point: "Activation adds non linearity"',
@@ -192,20 +198,31 @@ CLAIM = Claim(
             contrasts=(
                 Contrast(
                     name="ReLU against none, without a max-pool",
-                    better=("relu_average", "relu_stride", "relu_none"),
-                    worse=("linear_average", "linear_stride", "linear_none"),
+                    better=("relu_average", "relu_stride"),
+                    worse=("linear_average", "linear_stride"),
+                    better_is=RELU,
+                    worse_is=NO_RELU,
                 ),
             ),
+            tasks=("digits12", "textures12", "fashion12", "fashion_mnist", "cifar10"),
             moderators=(
                 Variant(
                     name="pool",
                     task="linear_xor",
-                    low=Contrast(name="average", better=("relu_average",), worse=("linear_average",)),
-                    high=Contrast(name="max", better=("relu_max",), worse=("linear_max",)),
+                    low=Contrast(
+                        name="average",
+                        better=("relu_average",),
+                        worse=("linear_average",),
+                        better_is=RELU,
+                        worse_is=NO_RELU,
+                    ),
+                    high=Contrast(
+                        name="max", better=("relu_max",), worse=("linear_max",), better_is=RELU, worse_is=NO_RELU
+                    ),
                 ),
             ),
         ),
     },
-    rule=AllOf(parts=(("superposition", Exact()), ("accuracy", Directional(match="none", mechanism=True)))),
+    rule=AllOf(parts=(("superposition", Exact()), ("accuracy", Directional(match="none")))),
     figure=figure,
 )

@@ -5,14 +5,17 @@ spectral norm. (2) What a gradient loses per layer at initialisation, measured a
 at the last output, in chains of dense layers with random inputs and cotangents (float64, seeds fixed). As the rule
 says: sigmoid's 95 % interval must lie below 0.5 and ReLU's, at its own initialisation (He), inside [0.8, 1.25]. Primary
 are weights drawn as Xavier (for square layers the same as LeCun); the initial scale is a moderator, so it may qualify.
-The ratio of first to last weight gradient stands beside it to show what it does not see. (3) Accuracy at depth 16,
-10 points below that of the shallow net (2 convolutions), by training; there batch norm, residual blocks and the initial
-scale are the moderators.
+The ratio of first to last weight gradient stands beside it to show what it does not see. (3) By training: at depth 16
+more than half again as many errors as a shallow net (2 convolutions); batch norm and shortcuts are the moderators.
+
+Rule of protocol 4, written after pilots and before its data: part 3 is read on three real tasks, 96 epochs on digits
+(in 12, sixteen layers of any activation were stopped long before they had learned); that initial scale matters is shown
+by part 2, and no moderator of part 3 any more.
 """
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -331,18 +334,21 @@ def _scales(panel: "Axes") -> None:
     panel.set_title("sigmoid, depth 30", fontsize=10)
 
 
-POINTS = 0.10
-"""Accuracy that a deep net must lose."""
-PLAIN = Contrast(name="2 against 16 sigmoid layers", better=("sigmoid_2",), worse=("sigmoid_16",))
+RATIO = math.log(1.5)
+"""Log of how many times as many errors a deep net must make."""
+SHALLOW, DEEP = "two sigmoid layers", "sixteen sigmoid layers"
+PLAIN = Contrast(
+    name="2 against 16 sigmoid layers", better=("sigmoid_2",), worse=("sigmoid_16",), better_is=SHALLOW, worse_is=DEEP
+)
 
 
 def _moderator(name: str, usual: str, other: str, arm: str) -> Variant:
     """The same loss where something may keep the gradient from vanishing."""
     return Variant(
         name=name,
-        task="digits12",
-        low=Contrast(name=usual, better=PLAIN.better, worse=PLAIN.worse),
-        high=Contrast(name=other, better=PLAIN.better, worse=(arm,)),
+        task="digits12_long",
+        low=replace(PLAIN, name=usual),
+        high=replace(PLAIN, name=other, worse=(arm,), worse_is=f"{DEEP} with {other}"),
     )
 
 
@@ -356,20 +362,16 @@ CLAIM = Claim(
         "accuracy": Trained(
             sweep="gradient_norms",
             contrasts=(PLAIN,),
-            margin=POINTS,
+            margin=RATIO,
+            tasks=("digits12_long", "textures12", "fashion12", "fashion_mnist", "cifar10"),
             moderators=(
                 _moderator("norm", "none", "batch norm", "sigmoid_batch_16"),
-                _moderator("block", "plain", "residual", "sigmoid_residual_16"),
-                _moderator("initial weights", "Xavier", "10 times Xavier", "sigmoid_x10_16"),
+                _moderator("block", "plain", "shortcuts", "sigmoid_residual_16"),
             ),
         ),
     },
     rule=AllOf(
-        parts=(
-            ("bound", Exact()),
-            ("factor per layer", Exact()),
-            ("accuracy", Directional(match="none", margin=POINTS)),
-        )
+        parts=(("bound", Exact()), ("factor per layer", Exact()), ("accuracy", Directional(match="none", margin=RATIO)))
     ),
     figure=figure,
 )

@@ -9,11 +9,16 @@ evidence from the border is the moderator: images with nothing there have nothin
 Amended before any run: an equivalence on centred data was to refute "always"; under the suite's rule for universals
 only a reversed effect is a counterexample, so that the two directions are judged and "negligible" refutes as anywhere.
 Neither manipulation may refute before the other has run.
+
+Rule of protocol 4, written after pilots and before its data: both are read on three real tasks. `full` padding is run
+at equal multiply-accumulates alone: at equal width its maps cost twice as much.
 """
 
 from cnnlab.inference.rules.all_of import AllOf
 from cnnlab.inference.rules.directional import Directional
 from experiments.claims.base import Claim, Contrast, Moderator, Trained
+
+TASKS = ("digits12", "textures12", "fashion12", "fashion_mnist", "cifar10")
 
 CLAIM = Claim(
     says="A net whose convolutions read the pixels more often is the more accurate one.",
@@ -22,17 +27,30 @@ CLAIM = Claim(
     evidence={
         "padding": Trained(
             sweep="coverage_padding",
-            contrasts=(Contrast(name="padded against not padded", better=("same", "full"), worse=("valid",)),),
-            tasks=("digits12", "border", "fashion14", "cifar10"),
+            contrasts=(
+                Contrast(
+                    name="padded against not padded",
+                    better=("same", "full"),
+                    worse=("valid",),
+                    better_is="padding with zeros",
+                    worse_is="no padding",
+                ),
+            ),
+            tasks=TASKS,
             moderators=(Moderator(name="distance from the border", task="border", dial="nearest", low=0.0, high=4.0),),
         ),
         "first convolution": Trained(
             sweep="stem_coverage",
             contrasts=(
                 Contrast(
-                    name="read more than once against once", better=("pool", "k3s2", "k4s2"), worse=("k2s2", "k4s4")
+                    name="read more than once against once",
+                    better=("pool", "k3s2", "k4s2"),
+                    worse=("k2s2", "k4s4"),
+                    better_is="a first layer that reads pixels more than once",
+                    worse_is="a first layer that reads every pixel once",
                 ),
             ),
+            tasks=TASKS,
         ),
     },
     rule=AllOf(
