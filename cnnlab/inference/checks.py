@@ -1,19 +1,31 @@
-"""The three checks of a sweep; if one is missing or fails, no verdict of the sweep exceeds `inconclusive`."""
+"""The checks of a sweep; if one that gates is missing or fails, no verdict of the sweep exceeds `inconclusive`."""
 
 from dataclasses import dataclass
 
-from cnnlab.inference.wording import amount, describe
+from cnnlab.inference.wording import amount, measured
 from cnnlab.spec.verdict import Effect
+
+DISTINCT = 0.005
+"""Two-sided p below which two copies of one arm are too far apart to be copies."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One check on one task: whether it passed, and the line that is printed either way."""
+    """One check on one task: whether it passed, and the line that is printed either way.
+
+    `gates` is False for a check that only describes: its failing holds no claim back.
+    """
 
     name: str
     task: str
     passed: bool
     line: str
+    gates: bool = True
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether claims may not be read because of it."""
+        return self.gates and not self.passed
 
 
 def positive(known: Effect) -> Check:
@@ -22,21 +34,24 @@ def positive(known: Effect) -> Check:
 
 
 def sensitivity(wider: Effect) -> Check:
-    """Check that width 16 is found to beat width 8: the look's interval lies above 0, whatever the margin."""
-    return _check("sensitivity", wider, wider.decision.low > 0, "width 16 over width 8 must be found")
+    """Say whether width 16 is found to beat width 8: the 95 % interval lies above 0. It never gates."""
+    return _check("sensitivity", wider, wider.interval95.low > 0, "is width 16 told from width 8", gates=False)
 
 
 def same_twice(again: Effect, disagreement: float | None = None) -> Check:
-    """Check that the reference against itself with another init is Null, and print the noise floor.
+    """Check that the reference does not differ from itself with another init, and print the noise floor.
 
+    It fails only if the two-sided p is below `DISTINCT`: how precise a contrast is, each contrast says of itself.
     `disagreement` is the share of test images on which the two copies predict different classes, where it is known.
     """
+    p = min(1.0, 2 * min(again.p_greater, again.p_less))
     share = "" if disagreement is None else f", copies disagree on {100 * disagreement:.1f} % of test images"
-    floor = f"A/A must be Null; noise floor: SD {amount(again.sd, again.setting, signed=False)}{share}"
-    return _check("A/A", again, again.call == "null", floor)
+    spread = f"{again.sd:.2g} in the log" if again.setting.ratio else amount(again.sd, again.setting, signed=False)
+    floor = f"two copies must not differ (p {p:.2g}); noise floor: SD {spread}{share}"
+    return _check("A/A", again, p >= DISTINCT, floor)
 
 
-def _check(name: str, effect: Effect, passed: bool, needs: str) -> Check:
-    state = "passed" if passed else "FAILED"
-    line = f"{name} {state} on {describe(effect)}: {needs}"
-    return Check(name=name, task=effect.setting.task, passed=passed, line=line)
+def _check(name: str, effect: Effect, passed: bool, needs: str, *, gates: bool = True) -> Check:
+    state = "passed" if passed else "FAILED" if gates else "no"
+    line = f"{name} {state} on {effect.setting.task}: {measured(effect)}; {needs}"
+    return Check(name=name, task=effect.setting.task, passed=passed, line=line, gates=gates)

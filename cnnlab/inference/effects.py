@@ -1,11 +1,8 @@
 """The effect of one contrast on one task, computed from the members of two arms: estimate, intervals and call.
 
-The reading of looks. `protocol.md` fixes 95 % intervals and Holm at .025, and blocks "look 1 at alpha .02, look 2 at
-.03". Both hold if .05 (two-sided; .025 one-sided) is what a contrast may spend over ALL its looks: `pos` and `neg`
-use the 98 % interval at the first look, the 97 % one at the second, and 95 % where no second block was ever
-planned; one-sided p-values are divided by the same shares (`multiplicity.spent`) before Holm at .025. `null` keeps
-the 90 % interval at both looks, as written: at the margin itself its error over two looks is .086, not .05 (12 then
-24 members, SD 1.4 margins, simulated), and a claim needs it on every eligible real task.
+Intervals and p-values are calibrated. A member is read at a learning rate that the other members chose
+(`cnnlab.spec.curve`), and the error of that choice, of which all members of an arm have nearly the same share, does not
+show in the spread over members. Standard errors are therefore multiplied by `CALIBRATION`.
 """
 
 import dataclasses
@@ -20,27 +17,37 @@ import scipy
 from cnnlab.inference import intervals
 from cnnlab.inference.equivalence import is_null
 from cnnlab.inference.intervals import OneSided
-from cnnlab.inference.multiplicity import LOOK_ALPHA
 from cnnlab.spec.invalid import require, require_choice
 from cnnlab.spec.verdict import Call, Effect, Interval, Setting
 
-FEWEST = 6
-"""Pairs below which nothing is called."""
+FEWEST = 4
+"""Pairs below which nothing is called: half of eight members."""
 
 POWER = 0.8
-REAL_MARGIN = {"smoke": 0.01, "quick": 0.01, "full": 0.005}
-SYNTHETIC_MARGIN = 0.02
+CALIBRATION = 1.25
+"""By how much a standard error over members is too small, found by planting curves (`cnnlab.inference.simulation`)."""
+RATIO_MARGIN = {"smoke": 1.15, "quick": 1.15, "full": 1.07}
+"""Ratio of errors that matters on a real task, by scale."""
+GENERATED_RATIO = 1.3
+"""Ratio of errors that matters on a generated task."""
+NULL_DETECTS = 1.5
+"""Null is called only where an effect of so many margins would have been found with power .8."""
 
 
 def accuracy_margin(*, scale: str, real: bool) -> float:
-    """Give delta of an accuracy: 1 point on a real task (.5 at full), 2 on a synthetic one. Raises InvalidError."""
-    require_choice("scale", scale, REAL_MARGIN)
-    return REAL_MARGIN[scale] if real else SYNTHETIC_MARGIN
+    """Give delta of an error ratio, its log: `RATIO_MARGIN` on a real task, else `GENERATED_RATIO`.
+
+    Raises InvalidError for a scale that is none.
+    """
+    require_choice("scale", scale, RATIO_MARGIN)
+    return math.log(RATIO_MARGIN[scale] if real else GENERATED_RATIO)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One arm's members at one learning rate: seeds, a metric of which higher is better, and who diverged.
+    """One arm's members as they are read: seeds, a metric of which higher is better, and who diverged.
+
+    An error ratio takes -log(errors + 1/2) of every member, so that a difference is the log of the ratio.
 
     Raises InvalidError for unequal lengths, a seed that appears twice, or a value that is not finite (a diverged member
     counts as chance, it is never missing).
@@ -85,29 +92,43 @@ def pair(better: Sample, worse: Sample) -> Sample:
     )
 
 
-def effect(better: Sample, worse: Sample, setting: Setting) -> Effect:
-    """Compute the effect `better` minus `worse`. Below `FEWEST` pairs the call is `open`, with the reason."""
+def effect(
+    better: Sample,
+    worse: Sample,
+    setting: Setting,
+    *,
+    accuracies: tuple[Sample, Sample] | None = None,
+    at_chance: tuple[bool, bool] = (False, False),
+) -> Effect:
+    """Compute the effect `better` minus `worse`.
+
+    The call is `open`, with the reason, below `FEWEST` pairs and where both sides are at chance: a floor shows nothing.
+
+    Args:
+        better, worse: members of both sides; paired by seed. setting: where and how they were measured.
+        accuracies: the same members' accuracies, fractions, for the points beside an error ratio.
+        at_chance: whether every member of the better and of the worse side was lost at every learning rate.
+    """
     paired = pair(better, worse)
     differences, n = np.array(paired.values), len(paired.values)
-    ranked = uses_ranks(paired)
-    interval = intervals.signed_rank if ranked else intervals.paired_t
-    mean = float(differences.mean()) if n else math.nan
-    estimate = intervals.hodges_lehmann(differences) if ranked and n else mean
-    decision = interval(differences, 1 - LOOK_ALPHA[setting.look])
-    interval90 = interval(differences, 0.90)
-    call, reason = _call(estimate, decision, interval90, setting.margin)
+    interval95, interval90 = _interval(paired, 0.95), _interval(paired, 0.90)
+    estimate = _centre(paired)
+    smallest = smallest_detectable(interval95, n=n, margin=setting.margin)
+    call, reason = _call(estimate, interval95, interval90, setting.margin, smallest)
     p = one_sided_p(paired)
     if n < FEWEST:
         call, reason = "open", f"too few members: {n} pairs, at least {FEWEST} needed"
+    elif all(at_chance):
+        call, reason, p = "open", "both at chance", OneSided(greater=1.0, less=1.0)
+    points = None if accuracies is None else pair(*accuracies)
     return Effect(
         setting=setting,
         seeds=paired.seeds,
-        note=_left_out(better, worse, n),
-        mean=mean,
+        note=_note(better, worse, n, at_chance),
+        mean=float(differences.mean()) if n else math.nan,
         sd=float(differences.std(ddof=1)) if n > 1 else math.nan,
         estimate=estimate,
-        decision=decision,
-        interval95=interval(differences, 0.95),
+        interval95=interval95,
         interval90=interval90,
         p_greater=p.greater,
         p_less=p.less,
@@ -116,7 +137,9 @@ def effect(better: Sample, worse: Sample, setting: Setting) -> Effect:
         diverged_better=sum(better.diverged),
         diverged_worse=sum(worse.diverged),
         diverged_p=_fisher(better, worse),
-        smallest_detectable=smallest_detectable(decision, n=n, margin=setting.margin),
+        smallest_detectable=smallest,
+        points=None if points is None else _centre(points),
+        points95=None if points is None else _interval(points, 0.95),
     )
 
 
@@ -127,11 +150,13 @@ def uses_ranks(differences: Sample) -> bool:
 
 
 def one_sided_p(differences: Sample) -> OneSided:
-    """Test paired differences against 0 in both directions; 1 and 1 below `FEWEST` pairs."""
+    """Test paired differences against 0 in both directions, calibrated; 1 and 1 below `FEWEST` pairs."""
     if len(differences.values) < FEWEST:
         return OneSided(greater=1.0, less=1.0)
-    test = intervals.signed_rank_p if uses_ranks(differences) else intervals.paired_t_p
-    return test(np.array(differences.values))
+    values = np.array(differences.values)
+    if uses_ranks(differences):
+        return intervals.signed_rank_p(values)
+    return intervals.paired_t_p(values, CALIBRATION)
 
 
 def with_printed_checks(found: Effect, better: Sample, worse: Sample) -> Effect:
@@ -145,18 +170,18 @@ def with_printed_checks(found: Effect, better: Sample, worse: Sample) -> Effect:
 
 
 def smallest_detectable(
-    decision: Interval, *, n: int, margin: float, alpha: float | None = None, power: float = POWER
+    interval: Interval, *, n: int, margin: float, alpha: float | None = None, power: float = POWER
 ) -> float:
     """Find the true effect that n pairs call `pos` with `power`: past the t test AND at least the margin.
 
     The larger of the two requirements taken singly, which is exact to a few percent since both hang on one estimate.
-    The members' spread is read off the decision interval, so that one wild member in a signed-rank interval does
-    not count as noise of all. `alpha` is one-sided and defaults to the interval's own.
+    The standard error is read off the interval, calibration included, so that one wild member in a signed-rank interval
+    does not count as noise of all. `alpha` is one-sided and defaults to the interval's own.
     """
-    width = decision.high - decision.low
+    width = interval.high - interval.low
     if not math.isfinite(width):
         return math.inf
-    own = (1 - decision.level) / 2
+    own = (1 - interval.level) / 2
     sem = width / 2 / float(scipy.special.stdtrit(n - 1, 1 - own))
     noncentrality = _detectable_noncentrality(n - 1, own if alpha is None else alpha, power)
     return max(noncentrality * sem, margin + float(scipy.special.ndtri(power)) * sem)
@@ -169,21 +194,45 @@ def _detectable_noncentrality(df: int, alpha: float, power: float) -> float:
     return float(scipy.special.nctdtrinc(df, 1 - power, critical))
 
 
-def _call(estimate: float, decision: Interval, interval90: Interval, margin: float) -> tuple[Call, str]:
-    """R-DIR v2 on one task, and why it stays open. A tie (estimate 0) is nobody's win, whatever the margin."""
-    if decision.low > 0 and estimate >= margin:
+def _interval(differences: Sample, level: float) -> Interval:
+    """Student's calibrated interval of paired differences, or Wilcoxon's."""
+    values = np.array(differences.values)
+    if uses_ranks(differences):
+        return intervals.signed_rank(values, level)
+    return intervals.paired_t(values, level, CALIBRATION)
+
+
+def _centre(differences: Sample) -> float:
+    """The estimate that belongs to the interval; NaN of no differences."""
+    values = np.array(differences.values)
+    if not len(values):
+        return math.nan
+    return intervals.hodges_lehmann(values) if uses_ranks(differences) else float(values.mean())
+
+
+def _call(
+    estimate: float, interval95: Interval, interval90: Interval, margin: float, smallest: float
+) -> tuple[Call, str]:
+    """Call one task, and say why it stays open. A tie (estimate 0) is nobody's win, whatever the margin."""
+    if interval95.low > 0 and estimate >= margin:
         return "pos", ""
-    if decision.high < 0 and estimate <= -margin:
+    if interval95.high < 0 and estimate <= -margin:
         return "neg", ""
     if is_null(interval90, margin):
-        return "null", ""
-    sign_known = decision.low > 0 or decision.high < 0
+        fine = smallest <= NULL_DETECTS * margin
+        return ("null", "") if fine else ("open", "inside the margin, but too noisy to be sure")
+    sign_known = interval95.low > 0 or interval95.high < 0
     return "open", "a sign, but too small an estimate" if sign_known else "neither beyond the margin nor inside it"
 
 
-def _left_out(better: Sample, worse: Sample, pairs: int) -> str:
+def _note(better: Sample, worse: Sample, pairs: int, at_chance: tuple[bool, bool]) -> str:
+    """What was left out, and which single side is at chance."""
     alone = len(better.seeds) + len(worse.seeds) - 2 * pairs
-    return f"{alone} members without a partner left out" if alone else ""
+    notes = [f"{alone} members without a partner left out"] if alone else []
+    if at_chance[0] != at_chance[1]:
+        side = "better" if at_chance[0] else "worse"
+        notes.append(f"the {side} side is at chance: the ratio is capped")
+    return "; ".join(notes)
 
 
 def _fisher(better: Sample, worse: Sample) -> float:

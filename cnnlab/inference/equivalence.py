@@ -8,11 +8,11 @@ def is_null(interval90: Interval, margin: float) -> bool:
     return interval90.inside(-margin, margin)
 
 
-def is_equivalent(effect: Effect, rho: float) -> bool:
-    """R-EQ: the 90 % interval lies inside +-rho."""
-    return is_null(effect.interval90, rho)
+def is_equivalent(effect: Effect, rho: float, *, one_sided: bool = False) -> bool:
+    """R-EQ: the 90 % interval lies inside +-rho; one-sided: its upper end lies below rho."""
+    return effect.interval90.high < rho if one_sided else is_null(effect.interval90, rho)
 
 
-def is_different(effect: Effect, rho: float) -> bool:
-    """R-EQ: the interval at the look's level (95 % over all looks) lies wholly outside +-rho."""
-    return effect.decision.outside(-rho, rho)
+def is_different(effect: Effect, rho: float, *, one_sided: bool = False) -> bool:
+    """R-EQ: the 95 % interval lies wholly outside +-rho; one-sided: wholly above rho."""
+    return effect.interval95.low > rho if one_sided else effect.interval95.outside(-rho, rho)

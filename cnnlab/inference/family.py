@@ -1,4 +1,4 @@
-"""Judge a whole registered family of claims at once, and list the contrasts that need their second block."""
+"""Judge a whole registered family of claims at once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,8 +6,7 @@ from typing import Any
 
 from cnnlab.inference.multiplicity import ONE_SIDED, TWO_SIDED, holm_threshold
 from cnnlab.inference.rules.contract import Decisions, PValues, Rule
-from cnnlab.inference.rules.directional import learning_rates_disagree
-from cnnlab.spec.verdict import Effect, Setting, Verdict
+from cnnlab.spec.verdict import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,20 +47,3 @@ def decide(brought: Sequence[PValues], family: Family) -> Decisions:
         moderators=holm_threshold(contrasts, registered=family.moderator_contrasts, level=TWO_SIDED),
         registered=family.claims,
     )
-
-
-def undecided(verdict: Verdict) -> tuple[Setting, ...]:
-    """List the settings whose second block should run, at the first look only; never a third block.
-
-    Of an inconclusive claim: everything but Null, which is decided. Of a qualified one: what its own and the common
-    learning rate disagree about, since two calls that each held alone do not yet make a difference. Nothing of a
-    claim that is capped for another reason than noise.
-    """
-    if verdict.capped:
-        return ()
-    by_word: dict[str, tuple[Effect, ...]] = {
-        "inconclusive": tuple(effect for effect in verdict.effects if effect.call != "null"),
-        "qualified": tuple(effect for pair in learning_rates_disagree(verdict.effects) for effect in pair),
-    }
-    wanted = by_word.get(verdict.word, ())
-    return tuple(e.setting for e in wanted if e.setting.look == "first" and e.setting.eligible)

@@ -29,21 +29,27 @@ class OneSided:
     less: float
 
 
-def paired_t(differences: Floats, level: float) -> Interval:
-    """Student's interval of the mean of `differences` [n], with n - 1 degrees of freedom; unbounded below n = 2."""
+def paired_t(differences: Floats, level: float, calibration: float = 1.0) -> Interval:
+    """Student's interval of the mean of `differences` [n], with n - 1 degrees of freedom; unbounded below n = 2.
+
+    The standard error is multiplied by `calibration`.
+    """
     n = len(differences)
     if n < 2:
         return Interval(low=-math.inf, high=math.inf, level=level, kind="paired t")
     centre = float(differences.mean())
-    sem = float(differences.std(ddof=1)) / math.sqrt(n)
+    sem = calibration * float(differences.std(ddof=1)) / math.sqrt(n)
     half = float(scipy.special.stdtrit(n - 1, 0.5 + level / 2)) * sem
     return Interval(low=centre - half, high=centre + half, level=level, kind="paired t")
 
 
-def paired_t_p(differences: Floats) -> OneSided:
-    """One-sided p-values of Student's paired test. The differences must not all be equal; n >= 2."""
+def paired_t_p(differences: Floats, calibration: float = 1.0) -> OneSided:
+    """One-sided p-values of Student's paired test. The differences must not all be equal; n >= 2.
+
+    The standard error is multiplied by `calibration`.
+    """
     n = len(differences)
-    t = float(differences.mean()) * math.sqrt(n) / float(differences.std(ddof=1))
+    t = float(differences.mean()) * math.sqrt(n) / (calibration * float(differences.std(ddof=1)))
     return OneSided(greater=float(scipy.special.stdtr(n - 1, -t)), less=float(scipy.special.stdtr(n - 1, t)))
 
 

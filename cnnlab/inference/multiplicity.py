@@ -1,24 +1,13 @@
-"""Corrections for many tests: alpha spending over looks, partial conjunction over tasks, Holm over a family."""
+"""Corrections for many tests: partial conjunction over tasks, Holm over a family."""
 
 from collections.abc import Sequence
 
 from cnnlab.spec.invalid import require
-from cnnlab.spec.verdict import Look
-
-LOOK_ALPHA: dict[Look, float] = {"first": 0.02, "second": 0.03, "only": 0.05}
-"""Two-sided error of each look. A first and a second look share the .05 that a single look has."""
 
 TWO_SIDED = 0.05
 ONE_SIDED = 0.025
-
-
-def spent(p: float, look: Look) -> float:
-    """Adjust a p-value for its look: p x .05 / alpha of the look, at most 1.
-
-    Valid whenever the second block was drawn only because the first left things open: the chance that EITHER look
-    brings it to u or below is at most u x (.02 + .03) / .05 = u (Bonferroni with weights 2 : 3).
-    """
-    return min(1.0, p * TWO_SIDED / LOOK_ALPHA[look])
+BETWEEN_TASKS = 0.05 / 40
+"""Two-sided level at which the effects on two tasks must differ for "holds on X, not on Y"."""
 
 
 def partial_conjunction(p_values: Sequence[float]) -> float:

@@ -91,6 +91,22 @@ class Floor:
         return smallest_denominator(self.first + self.again)
 
     @property
+    def log_ratios(self) -> Floats | None:
+        """Logs of the ratios of errors (+ 1/2), original over copy, by seed [n]; None without a known test set."""
+        images = self.test_images
+        if images is None:
+            return None
+        first, again = (np.rint((1 - np.asarray(side)) * images) + 0.5 for side in (self.first, self.again))
+        found: Floats = np.log(first / again)
+        return found
+
+    @property
+    def ratio_sd(self) -> float | None:
+        """Standard deviation of a log ratio of errors: the noise that effects are measured in."""
+        ratios = self.log_ratios
+        return None if ratios is None else float(ratios.std(ddof=1))
+
+    @property
     def significant(self) -> int | None:
         """At least how many pairs McNemar's test would call different at .05; None where the test set is not known.
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cnnlab.inference.rules.contract import Decisions, PValues, Rule
+from cnnlab.inference.sentences import sentence
 from cnnlab.spec.invalid import require
 from cnnlab.spec.verdict import Verdict, Word
 
@@ -21,7 +22,8 @@ class AllOf:
 
     With some parts untested the whole is inconclusive and names them, unless a part is refuted already. The evidence
     is a mapping from each part's name to that part's evidence. In the family it is ONE claim: its p is the largest of
-    its directional parts' (all must hold), its reversed p k times the smallest (one suffices).
+    its directional parts' (all must hold), its reversed p k times the smallest (one suffices): one link
+    that is Neg on two tasks refutes a chain.
 
     Attributes:
         parts: (name, rule) of each.
@@ -122,6 +124,7 @@ def _whole(verdicts: Mapping[str, Verdict], word: Word, deciding: Iterable[str])
     return Verdict(
         word=word,
         reason="; ".join(f"{name}: {verdicts[name].reason}" for name in names),
+        sentence=" ".join(sentence(f"{name}: {said}") for name in names if (said := verdicts[name].sentence)),
         effects=tuple(effect for verdict in verdicts.values() for effect in verdict.effects),
         evidence={name: {"word": verdict.word, **verdict.evidence} for name, verdict in verdicts.items()},
         nearest_true=next((found for name in names if (found := verdicts[name].nearest_true)), None),

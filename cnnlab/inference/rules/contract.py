@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from cnnlab.inference.checks import Check
 from cnnlab.inference.effects import Sample, one_sided_p, pair
-from cnnlab.inference.multiplicity import LOOK_ALPHA, spent
+from cnnlab.inference.sentences import sentence
 from cnnlab.spec.verdict import Effect, Verdict
 
 EvidenceT = TypeVar("EvidenceT", contravariant=True)
@@ -19,7 +19,7 @@ EvidenceT = TypeVar("EvidenceT", contravariant=True)
 class PValues:
     """The p-values of one claim in the registered family: one a direction, and one a moderator contrast.
 
-    Looks are already paid for. `moderators` follow the order of the evidence.
+    `moderators` follow the order of the evidence.
     """
 
     greater: float
@@ -58,7 +58,7 @@ class ModeratorContrast:
 
     Attributes:
         moderator: the factor, or the task property. level_a, level_b: its two levels, as the verdict names them.
-        effect_a, effect_b: better minus worse at each level. p: of their difference, its look already paid for.
+        effect_a, effect_b: better minus worse at each level. p: of their difference.
     """
 
     moderator: str
@@ -75,14 +75,40 @@ class ModeratorContrast:
 
 
 def difference_p(level_a: tuple[Effect, Sample, Sample], level_b: tuple[Effect, Sample, Sample]) -> float:
-    """Test whether the effects (effect, better, worse) of two moderator levels differ; two-sided, looks paid for.
+    """Test whether the effects (effect, better, worse) of two moderator levels differ; two-sided, calibrated.
 
     Differences of differences, seed by seed: valid for levels of a factor on one task, and for two tasks, where the
-    pairing is empty but harmless. The dearer of the two looks is paid.
+    pairing is empty but harmless.
     """
     p = one_sided_p(pair(pair(level_a[1], level_a[2]), pair(level_b[1], level_b[2])))
-    look = min((level_a[0].setting.look, level_b[0].setting.look), key=lambda name: LOOK_ALPHA[name])
-    return spent(min(1.0, 2 * min(p.greater, p.less)), look)
+    return min(1.0, 2 * min(p.greater, p.less))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Longer:
+    """A contrast measured again with three times the training.
+
+    Attributes:
+        effect: of half of the members; task and contrast in its setting say which effect it repeats.
+        steps: training steps of the shorter training, which a verdict names.
+    """
+
+    effect: Effect
+    steps: int
+
+    def repeats(self, effect: Effect) -> bool:
+        """Whether it is that effect's repetition: the same task and contrast."""
+        ours, theirs = self.effect.setting, effect.setting
+        return (ours.task, ours.contrast) == (theirs.task, theirs.contrast)
+
+    def fades(self, effect: Effect) -> bool:
+        """Whether a Pos or Neg effect is surely gone: the 90 % interval lies wholly below the margin on its side.
+
+        Below includes the other sign. The estimate alone would not do: that of half the members falls inside the margin
+        too often where the true effect is 1.5 margins and shrinks a little, as all do (`experiments.simulate`).
+        """
+        span, margin = self.effect.interval90, self.effect.setting.margin
+        return span.high < margin if effect.call == "pos" else span.low > -margin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,9 +116,11 @@ class TrainedEvidence:
     """Evidence on a claim from trained arms.
 
     Attributes:
-        effects: every contrast: each task, at its own and at the common learning rate, at each match.
+        effects: every contrast: each task, at each match.
         moderators: the registered moderator contrasts.
-        checks: of the sweeps the effects come from; those of tasks that count must all have passed.
+        tasks: pairs of tasks, as contrasts of the moderator "task", for "qualified by task".
+        longer: contrasts measured again with three times the training.
+        checks: of the sweeps the effects come from; those that gate, on tasks that count, must all have passed.
         caps: one line each why no verdict may exceed `inconclusive` (rule changed after data, smoke scale, a capped
             learning rate).
         missing: what the claim needs and no record has, one line each.
@@ -100,6 +128,8 @@ class TrainedEvidence:
 
     effects: tuple[Effect, ...] = ()
     moderators: tuple[ModeratorContrast, ...] = ()
+    tasks: tuple[ModeratorContrast, ...] = ()
+    longer: tuple[Longer, ...] = ()
     checks: tuple[Check, ...] = ()
     caps: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
@@ -109,16 +139,18 @@ def trained_caps(evidence: TrainedEvidence, counted: tuple[Effect, ...]) -> tupl
     """List why trained evidence stays inconclusive: arms missing, a failed check on a counted task, other caps."""
     tasks = {effect.setting.task for effect in counted}
     missing = (f"arms missing: {', '.join(evidence.missing)}",) if evidence.missing else ()
-    failed = tuple(check.line for check in evidence.checks if not check.passed and check.task in tasks)
+    failed = tuple(check.line for check in evidence.checks if check.holds_back and check.task in tasks)
     return missing + failed + evidence.caps
 
 
 def untested(missing: tuple[str, ...]) -> Verdict:
     """Give the verdict of no evidence at all."""
-    return Verdict(word="untested", reason=f"no record: {', '.join(missing)}" if missing else "no record")
+    reason = f"no record: {', '.join(missing)}" if missing else "no record"
+    return Verdict(word="untested", reason=reason, sentence="Not tested yet.")
 
 
 def held_back(caps: tuple[str, ...], effects: tuple[Effect, ...] = ()) -> Verdict:
     """Give the verdict of evidence that may not be read: the first cap is the reason, the rest are counted."""
     more = f" (and {len(caps) - 1} more)" if len(caps) > 1 else ""
-    return Verdict(word="inconclusive", reason=caps[0] + more, effects=effects, capped=caps)
+    plain = sentence(f"not judged: {caps[0].split(': ')[0]}")
+    return Verdict(word="inconclusive", reason=caps[0] + more, sentence=plain, effects=effects, capped=caps)

@@ -1,19 +1,24 @@
-"""R-EXISTS and R-ALWAYS: claims that single instances decide, each repeated on a fresh block of members."""
+"""R-EXISTS and R-ALWAYS: claims that single instances decide, each repeated on a fresh block of members.
 
-from dataclasses import dataclass
+The two halves of an arm's members are the two blocks.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
 
 from cnnlab.inference.checks import Check
 from cnnlab.inference.rules.contract import Decisions, PValues, TrainedEvidence, held_back, trained_caps, untested
+from cnnlab.inference.sentences import by_task, gap, sentence
 from cnnlab.inference.wording import describe, listed, smallest
 from cnnlab.spec.invalid import require
-from cnnlab.spec.verdict import Effect, Verdict
+from cnnlab.spec.verdict import Effect, Verdict, Word
 
 ALWAYS_ALPHA = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
 class Instance:
-    """One instance: its first block and, where one was drawn for the purpose, a fresh block of other members.
+    """One instance: its first block and, where there is one, a fresh block of other members.
 
     Raises InvalidError if the fresh block has a member of the first: it would repeat itself.
     """
@@ -78,13 +83,14 @@ class Exists:
                 reason = (
                     f"{instance.name}: {describe(instance.first)}; again in a fresh block: {describe(instance.fresh)}"
                 )
-                return Verdict(word="supported", reason=reason, effects=evidence.effects, evidence=numbers)
+                plain = f"it happens: {instance.name}, {gap([instance.first])}"
+                return _verdict("supported", reason, plain, evidence, numbers)
         waiting = [i.name for i in evidence.counted if i.first.call == "pos" and i.fresh is None]
         reason = f"no instance among the {len(evidence.counted)} tried"
         if waiting:
             reason = f"awaits a fresh block: {', '.join(waiting)}"
         reason += _finds(evidence.counted)
-        return Verdict(word="inconclusive", reason=reason, effects=evidence.effects, evidence=numbers)
+        return _verdict("inconclusive", reason, "no instance has been found twice", evidence, numbers)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,24 +118,26 @@ class Always:
         for instance in against:
             if instance.fresh is not None and instance.fresh.call == "neg" and instance.fresh.p_less <= level:
                 twice = f"{describe(instance.first)}; again: {describe(instance.fresh)}"
-                return Verdict(
-                    word="refuted",
-                    reason=f"counterexample {instance.name}: {twice}",
-                    nearest_true=f"it holds in {holding} of the {len(counted)} instances tried",
-                    effects=evidence.effects,
-                    evidence=numbers,
-                )
+                reason = f"counterexample {instance.name}: {twice}"
+                plain = f"not always: {instance.name}, {gap([instance.first])}"
+                nearest = f"it holds in {holding} of the {len(counted)} instances tried"
+                return replace(_verdict("refuted", reason, plain, evidence, numbers), nearest_true=nearest)
         firsts = tuple(instance.first for instance in counted)
         tasks = {effect.setting.task for effect in firsts}
         if holding == len(counted) and len(tasks) >= 2 and any(effect.setting.real for effect in firsts):
             reason = f"Pos in all {holding} instances tried: {listed(firsts)}"
-            return Verdict(word="supported", reason=reason, effects=evidence.effects, evidence=numbers)
+            return _verdict("supported", reason, f"holds wherever it was tried: {by_task(firsts)}", evidence, numbers)
         waiting = [instance.name for instance in against if instance.fresh is None]
         reason = f"no confirmed counterexample; Pos in {holding} of {len(counted)}"
         if waiting:
             reason = f"counterexample awaits a fresh block: {', '.join(waiting)}"
         reason += _finds(counted)
-        return Verdict(word="inconclusive", reason=reason, effects=evidence.effects, evidence=numbers)
+        plain = f"not decided: it holds in {holding} of the {len(counted)} instances tried, no other is sure"
+        return _verdict("inconclusive", reason, plain, evidence, numbers)
+
+
+def _verdict(word: Word, reason: str, plain: str, evidence: Instances, numbers: dict[str, Any]) -> Verdict:
+    return Verdict(word=word, reason=reason, sentence=sentence(plain), effects=evidence.effects, evidence=numbers)
 
 
 def _finds(counted: tuple[Instance, ...]) -> str:

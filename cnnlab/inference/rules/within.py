@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from cnnlab.inference.effects import FEWEST, smallest_detectable
 from cnnlab.inference.rules.contract import Decisions, PValues, TrainedEvidence, held_back, trained_caps, untested
+from cnnlab.inference.sentences import quantity, sentence, tasks
 from cnnlab.inference.wording import smallest
 from cnnlab.spec.invalid import require
 from cnnlab.spec.verdict import Effect, Match, Number, Verdict, Word
@@ -15,7 +16,7 @@ class Within:
     """R-WITHIN: supported where the members' mean, with its 95 % interval, is inside [low, high] on every counted task.
 
     Refuted where it lies wholly outside on one of them. For quantities of one arm against a fixed bound, such as a
-    gradient's decay per layer or a share of weight energy; fewer than 6 members are inconclusive. The evidence's
+    gradient's decay per layer or a share of weight energy; fewer than 4 members are inconclusive. The evidence's
     effects are the quantity itself (against 0), one a task.
 
     Attributes:
@@ -35,7 +36,7 @@ class Within:
 
     def conclude(self, evidence: TrainedEvidence, decisions: Decisions) -> Verdict:
         """Give the verdict."""
-        primary = tuple(e for e in evidence.effects if e.setting.match == self.match and e.setting.condition == "own")
+        primary = tuple(effect for effect in evidence.effects if effect.setting.match == self.match)
         if not primary:
             return untested(evidence.missing)
         counted = tuple(effect for effect in primary if effect.setting.eligible)
@@ -45,7 +46,8 @@ class Within:
         few = [effect for effect in counted if effect.n < FEWEST]
         if few or not counted:
             reason = f"too few members: {few[0].n}, at least {FEWEST} needed" if few else "no task counts"
-            return Verdict(word="inconclusive", reason=reason, effects=evidence.effects)
+            said = sentence(f"not decided: {reason}")
+            return Verdict(word="inconclusive", reason=reason, sentence=said, effects=evidence.effects)
         outside = tuple(effect for effect in counted if effect.interval95.outside(self.low, self.high))
         inside = all(effect.interval95.inside(self.low, self.high) for effect in counted)
         word: Word = "refuted" if outside else "supported" if inside else "inconclusive"
@@ -53,20 +55,32 @@ class Within:
         if word == "inconclusive":
             reason += "; " + smallest(((e, _detectable(e)) for e in counted), "distance from a bound")
         first = (outside or counted)[0]
+        where = {"refuted": "outside", "supported": "inside", "inconclusive": "not surely inside or outside"}[word]
         span = first.interval95
         return Verdict(
             word=word,
             reason=reason,
+            sentence=sentence(f"{where} {self._bounds()}: {'; '.join(_said(e) for e in outside or counted)}"),
             effects=evidence.effects,
             number=Number(name=first.setting.metric, value=first.estimate, low=span.low, high=span.high),
             n=first.n,
             evidence={"rule": "R-WITHIN", "low": self.low, "high": self.high},
         )
 
+    def _bounds(self) -> str:
+        """The bounds in words."""
+        if math.isinf(self.high):
+            return f"what is claimed, at least {self.low:g}"
+        return f"what is claimed, {'at most' if math.isinf(self.low) else f'{self.low:g} to'} {self.high:g}"
+
 
 def _detectable(effect: Effect) -> float:
     """Smallest true distance from a bound that leaves the 95 % interval wholly on its side with power .8."""
     return smallest_detectable(effect.interval95, n=effect.n, margin=0.0)
+
+
+def _said(effect: Effect) -> str:
+    return f"{quantity(effect.setting)} {effect.estimate:.3g} on {tasks([effect])}"
 
 
 def _shown(effect: Effect) -> str:

@@ -1,0 +1,107 @@
+"""What a verdict says to a teacher: one plain sentence, without statistics."""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+
+from cnnlab.inference.wording import amount
+from cnnlab.spec.verdict import Effect, Match, Setting
+
+NO_DIFFERENCE = "no difference that matters"
+MATCHES: dict[Match, str] = {
+    "none": "for the nets as they are",
+    "macs": "at equal computation",
+    "params": "at equal parameters",
+}
+
+
+def sentence(text: str) -> str:
+    """Start with a capital letter and end with a full stop."""
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+def joined(names: Iterable[str]) -> str:
+    """Names as a list in words: "a", "a and b", "a, b and c"."""
+    *most, last = dict.fromkeys(names)
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def tasks(effects: Iterable[Effect], among: Iterable[Effect] = ()) -> str:
+    """Tasks in words, without trailing digits and dials; in full where two of `among` would read the same."""
+    labels = {effect.setting.task for effect in among}
+    short = [task_word(label) for label in labels]
+    return joined(
+        word if short.count(word := task_word(effect.setting.task)) < 2 else effect.setting.task for effect in effects
+    )
+
+
+def task_word(label: str) -> str:
+    """The name alone: "digits12" is "digits", "long_range distance=4" is "long range"."""
+    name = re.split(r"[ ,(]", label, maxsplit=1)[0]
+    return (re.sub(r"\d+(?=_|$)", "", name) or name).replace("_", " ")
+
+
+def quantity(setting: Setting) -> str:
+    """What is compared, in words."""
+    return setting.metric.replace("_", " ").replace("/", ", ")
+
+
+def gap(effects: Sequence[Effect]) -> str:
+    """How far apart two sides are, in words; effects of one contrast and one sign, which the words give back.
+
+    An error ratio: "1.4 times as many errors with one convolution as with two". Any other metric: "gradient decay higher
+    by 0.31 with ReLU than with tanh".
+    """
+    at = effects[0].setting
+    more, less = (at.worse, at.better) if (effects[0].estimate > 0) == at.ratio else (at.better, at.worse)
+    named = bool(more and less)
+    if at.ratio:
+        size = _range([math.exp(abs(effect.estimate)) for effect in effects], _times)
+        who = f"with {more} as with {less}" if named else _side("worse", "better", effects[0])
+        return f"{_contrast(at, named)}{size} times as many errors {who}"
+    size = _range([abs(effect.estimate) for effect in effects], lambda value: amount(value, at, signed=False))
+    who = f"with {more} than with {less}" if named else _side("better", "worse", effects[0])
+    return f"{_contrast(at, named)}{quantity(at)} higher by {size} {who}"
+
+
+def between(at: Setting) -> str:
+    """The two sides, as what lies between them: " between a and b"; the contrast's name where they have no words."""
+    if at.better and at.worse:
+        return f" between {at.better} and {at.worse}"
+    return f" for {at.contrast}" if at.contrast else ""
+
+
+def by_task(effects: Sequence[Effect]) -> str:
+    """What each task says, tasks of one call together: "on a 1.4 times as many ...; on b no difference that matters"."""
+    parts = []
+    for call in ("pos", "neg", "null", "open"):
+        found = [effect for effect in effects if effect.call == call]
+        if found:
+            said = {"null": NO_DIFFERENCE, "open": "undecided"}.get(call) or gap(found)
+            parts.append(f"on {tasks(found, effects)} {said}")
+    return "; ".join(parts)
+
+
+def rest(effects: Sequence[Effect], said: Sequence[Effect]) -> str:
+    """What the tasks that were not spoken of say, led by a semicolon; empty where there are none."""
+    others = [effect for effect in effects if effect not in said]
+    return f"; {by_task(others)}" if others else ""
+
+
+def _contrast(at: Setting, named: bool) -> str:
+    return "" if named or not at.contrast else f"{at.contrast}: "
+
+
+def _side(expected: str, other: str, effect: Effect) -> str:
+    """Which side has more, where the sides have no words: the one that the claim expects, or the other."""
+    return f"on the {expected} side" if effect.estimate > 0 else f"on the side that was to be {other}"
+
+
+def _range(values: Sequence[float], written: Callable[[float], str]) -> str:
+    ends = list(dict.fromkeys((written(min(values)), written(max(values)))))
+    return " to ".join(ends)
+
+
+def _times(ratio: float) -> str:
+    """Two figures: "1.4", "6.8", "13"; two decimals below 1.2, where one says too little."""
+    return f"{ratio:.2f}" if ratio < 1.195 else f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:.0f}"
