@@ -134,8 +134,8 @@ def record_of(arm: Arm, seeds: Sequence[int], accuracy: Sequence[float], lost: t
         rates=tuple(rates),
         test_images=TEST_IMAGES,
         linear_accuracy=(0.3,),
-        histories=(),
-        probes=(),
+        histories=({},) * len(seeds),
+        probes=({},) * len(seeds),
         claims=dict(claim_digests()),
         geometry=Measured(params=1, macs=1, receptive_field=(1, 1), output_size=(1, 1), activation_elements=1),
     )
@@ -161,18 +161,17 @@ def planted_record(
     scatter = noise * draw.standard_normal(len(point.seeds))
     made = record_of(point.arm, point.seeds, (mean + scatter).tolist(), lost)
     means = probes or {}
-    probed = tuple({path: float(means[path] + one) for path in means} for one in scatter) if means else ()
+    probed = tuple({path: float(means[path] + one) for path in means} for one in scatter)
     return dataclasses.replace(made, probes=probed)
 
 
 def invented(arm: Arm, seeds: Sequence[int], claims: Mapping[str, str], checkpoints: Path | None = None) -> Training:
     """A training that takes no time, as `cnnlab.training.arm.training`: the same arm always has the same record."""
     accuracy = np.random.default_rng(list(seeds)).uniform(0.5, 0.9, len(seeds))
-    empty: tuple[dict[str, Any], ...] = ({},) * len(seeds)
     made = record_of(arm, seeds, accuracy.tolist())
     net = network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
     size = measured(net, (arm.task.side, arm.task.side))
-    return dataclasses.replace(made, histories=empty, probes=empty, geometry=size, claims=dict(claims))
+    return dataclasses.replace(made, geometry=size, claims=dict(claims))
     yield
 
 

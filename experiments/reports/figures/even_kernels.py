@@ -62,9 +62,9 @@ def figure(now: SweepResults) -> "Figure":
         curves.panel(below, shown, task.chance)
     axes[0][0].set_ylabel("errors, as a multiple of the reference's")
     drawn.supxlabel(
-        "above: drift is exact, beside the reference; of windows padded towards four corners the middle; neighbours are "
-        "moved apart;\nfilled: same width; open: same number of parameters; bars: 95 % intervals; grey: too small to "
-        f"matter\nbelow: {curves.KEY}; under the name its rate",
+        "above: drift is exact, beside the reference; of windows padded towards four corners the middle; neighbours "
+        "are moved apart;\nfilled: same width; open: same number of parameters; bars: 95 % intervals; grey: too small "
+        f"to matter\nbelow: {curves.KEY}; under the name its rate",
         fontsize=8.5,
     )
     canvas.legend(drawn, axes[0], "outside right center")

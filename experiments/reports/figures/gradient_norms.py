@@ -185,7 +185,7 @@ def deepest(found: Sequence[Strip]) -> tuple[Strip, ...]:
 
 
 def reached(now: SweepResults, cell: ArmResults) -> str:
-    """An arm's mean accuracy where it is read on every task, in %, and how many members over all tasks did not learn."""
+    """An arm's mean accuracy on every task where it is read, in %, and how many members of all did not learn."""
     texts, lost, members = [], 0, 0
     for task in now.tasks():
         there = now.cell(task, cell.point.level, cell.point.match)

@@ -14,11 +14,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cnnlab.inference.effects import CALIBRATION
 from cnnlab.inference.intervals import paired_t
 from cnnlab.probes.affine import probed, probes, residual
 from cnnlab.probes.collapse import TOLERANCE
 from cnnlab.probes.weights import in_precision, with_offsets
-from cnnlab.inference.effects import CALIBRATION
 from cnnlab.report import canvas, curves
 from cnnlab.spec.net import ConvNet
 from cnnlab.spec.task import Task
@@ -214,5 +214,5 @@ def _panel(panel: "Axes", several: Sequence[LinearityDot], chance: float) -> Non
     panel.set_yscale("log")
     panel.set_ylim(FLOOR / 3, 10)
     panel.set_xlabel(
-        f"test accuracy of trained members where they are read, %\n(distance: the same nets untrained, {len(SEEDS)} seeds)"
+        f"test accuracy of trained members where read, %\n(distance: the same nets untrained, {len(SEEDS)} seeds)"
     )
