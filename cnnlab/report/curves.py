@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 FILLED = 0.84
 """Share of an arm's place that its rates take up."""
-LETTERS = 64
-"""Letters that fit side by side below a panel of usual width."""
+NEAR = 0.5
+"""Of the axis: how near the lowest curve has to come to a guess for that to be drawn."""
+LETTER = 0.65
+"""Width of a letter and its share of the space between names, of its size."""
 KEY = "mean at each learning rate; filled: where most members are read, ring: where some are, cross: lost members"
 
 
@@ -50,20 +52,31 @@ def strip(axes: "Axes", one: ArmCurve, middle: float, width: float) -> None:
             axes.plot([x], [mean], one.marker, color=one.colour, markerfacecolor=filled, markersize=5.5, zorder=3)
 
 
-def panel(axes: "Axes", arms: Sequence[ArmCurve], chance: float | None = None) -> None:
-    """Draw arms' curves side by side, each over its own rates, with name and rate of most members below."""
+def panel(axes: "Axes", arms: Sequence[ArmCurve], chance: float | None = None, letters: float = 8) -> None:
+    """Draw arms' curves side by side, each over its own rates, with name and rate of most members below.
+
+    Args:
+        chance: accuracy of a guess. letters: size of the names, in points.
+    """
     canvas.tidy(axes)
     for place, one in enumerate(arms):
         strip(axes, one, place, 1.0)
     if chance is not None:
-        axes.axhline(100 * chance, color="0.6", linewidth=0.8, linestyle=":")
+        chance_line(axes, chance)
     names = [f"{one.name}\n{rate(one.curve)}" for one in arms]
-    crowded = sum(len(one.name) for one in arms) > LETTERS
-    turned = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if crowded else {}
-    axes.set_xticks(range(len(arms)), names, fontsize=8, **turned)
+    longest = max((len(line) for name in names for line in name.splitlines()), default=0)
+    room = 72 * axes.get_window_extent().width / axes.figure.dpi / (LETTER * letters)
+    axes.set_xticks(range(len(arms)), names, fontsize=letters, rotation=90 if longest * len(arms) > room else 0)
     axes.set_xlim(-0.6, len(arms) - 0.4)
     axes.grid(visible=False, axis="x")
     axes.set_ylabel("test accuracy, %,\nat every learning rate", fontsize=9)
+
+
+def chance_line(axes: "Axes", chance: float) -> None:
+    """A line at a guess, where curves come near it: elsewhere it would press them together."""
+    low, high = axes.get_ylim()
+    if low - NEAR * (high - low) <= 100 * chance:
+        axes.axhline(100 * chance, color="0.6", linewidth=0.8, linestyle=":")
 
 
 def rate(curve: Curve) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from cnnlab.inference.effects import CALIBRATION
 from cnnlab.inference.intervals import paired_t
 from cnnlab.report import canvas
-from cnnlab.report.curves import KEY, ArmCurve, strip
+from cnnlab.report.curves import KEY, ArmCurve, chance_line, strip
 from cnnlab.spec.curve import Curve
 
 if TYPE_CHECKING:
@@ -24,6 +24,12 @@ CROWDED = 48
 NAMES = {"none": "same width", "macs": "same compute (multiply-accumulates)", "params": "same parameters"}
 
 
+PLACE = 0.84
+"""Share of a level's place that its arms take up, side by side."""
+NOTE = (
+    "above, at every learning rate, a factor 2 a step: {key}\n"
+    "below: above x1 more errors than the reference (star); inside the grey band no difference that matters"
+)
 TICKS = (0.1, 0.2, 0.33, 0.5, 0.67, 0.8, 1, 1.25, 1.5, 2, 3, 5, 10, 20, 50, 100)
 """Where an axis of ratios may have ticks."""
 
@@ -70,13 +76,21 @@ def sweep(panels: Sequence[TaskPanel], *, title: str, factor: str, reference: st
     for column, panel in enumerate(panels):
         _curves(axes[0][column], panel)
         _members(axes[1][column], panel)
-        _ratios(axes[2][column], panel, reference)
+        _ratios(axes[2][column], panel)
         axes[2][column].set_xlabel(factor)
     axes[0][0].set_ylabel("test accuracy, %,\nat every learning rate")
-    axes[1][0].set_ylabel("test accuracy, %, where read\n(small: members; large: mean, 95 % interval)")
+    axes[1][0].set_ylabel("test accuracy, %, where read\n(large: mean, 95 % interval)")
     axes[2][0].set_ylabel(f"errors, as a multiple of {reference}'s\n(paired by seed, 95 % interval)")
     handles, labels = axes[1][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=3,
+        frameon=False,
+        title=NOTE.format(key=KEY),
+        title_fontsize=8,
+    )
     figure.suptitle(title, fontsize=12, fontweight="bold")
     canvas.save(figure, path)
 
@@ -102,7 +116,7 @@ def _places(panel: TaskPanel) -> tuple[list[str], dict[str, float]]:
     """Levels in order, and how far each match stands beside its level."""
     levels = list(dict.fromkeys(dot.level for dot in panel.dots))
     matches = list(dict.fromkeys(dot.match for dot in panel.dots))
-    spread = 0.26 if len(matches) > 1 else 0.0
+    spread = PLACE / len(matches)
     return levels, {match: (place - (len(matches) - 1) / 2) * spread for place, match in enumerate(matches)}
 
 
@@ -137,17 +151,16 @@ def _members(axes: "Axes", panel: TaskPanel) -> None:
 
 def _curves(axes: "Axes", panel: TaskPanel) -> None:
     levels, beside = _places(panel)
-    width = 0.26 if len(beside) > 1 else 0.7
+    width = PLACE / len(beside)
     for dot in panel.dots:
         one = ArmCurve(name=dot.level, curve=dot.curve, colour=COLOURS[dot.match], marker=MARKERS[dot.match])
         strip(axes, one, levels.index(dot.level) + beside[dot.match], width)
-    axes.axhline(100 * panel.chance, color="0.6", linewidth=0.8, linestyle=":")
+    chance_line(axes, panel.chance)
     axes.set_title(panel.title, fontsize=10.5)
-    axes.text(0, 1.01, f"rates ascend by 2; {KEY}", fontsize=6.3, color="0.3", transform=axes.transAxes)
     _finish(axes, levels)
 
 
-def _ratios(axes: "Axes", panel: TaskPanel, reference: str) -> None:
+def _ratios(axes: "Axes", panel: TaskPanel) -> None:
     levels, beside = _places(panel)
     for dot in panel.dots:
         x = levels.index(dot.level) + beside[dot.match]
@@ -168,8 +181,6 @@ def _ratios(axes: "Axes", panel: TaskPanel, reference: str) -> None:
             markeredgecolor="white",
         )
     ratio_axis(axes, panel.margin)
-    note = f"$\\bigstar$ reference {reference}; above x1: more errors; inside the grey band no difference that matters"
-    axes.set_title(note, fontsize=8.5, color="0.3", loc="left")
     _finish(axes, levels)
 
 

@@ -224,7 +224,7 @@ def draw_effects(report: SweepReport) -> None:
         margin = math.exp(accuracy_margin(scale=plan.settings.scale, real=task.real))
         dials = label(task).removeprefix(task.name).strip(" ()")
         sizes = f"{task.classes} classes, {task.train_images} training images, n={cells[0].members}"
-        title = f"{task.name}: {sizes}" + (f"\n{dials}" if dials else "")
+        title = f"{task.name}{f', {dials}' if dials else ''}\n{sizes}"
         panels.append(figures.TaskPanel(title=title, margin=margin, chance=task.chance, dots=dots))
     if panels and sweep is not None:
         factor = NICE[sweep.factor] if sweep.factor in NICE else sweep.factor

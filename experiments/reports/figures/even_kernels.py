@@ -1,6 +1,7 @@
 """Even kernels on trial: what each kernel and padding costs, against how far it moves the windows off their outputs."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 APART = 0.02
 """Share of the axis between neighbouring marks of one drift, so that none hides another."""
+
+
+LETTERS = 84
+"""Of a line of the title."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +62,13 @@ def figure(now: SweepResults) -> "Figure":
     for panel, below, (task, several) in zip(axes[0], axes[1], found.items(), strict=True):
         _panel(panel, several, kinds)
         panel.set_title(now.named(task), fontsize=10)
-        panel.set_xlabel("drift of the last map's windows, right and down, in pixels")
+        panel.set_xlabel("drift of the last map's windows in pixels")
         shown = [curve(mark.cell, named(mark), levels.index(mark.level)) for mark in several]
         curves.panel(below, shown, task.chance)
     axes[0][0].set_ylabel("errors, as a multiple of the reference's")
     drawn.supxlabel(
-        "above: drift is exact, beside the reference; of windows padded towards four corners the middle; neighbours "
-        "are moved apart;\nfilled: same width; open: same number of parameters; bars: 95 % intervals; grey: too small "
+        "above: drift right and down is exact, beside the reference; of windows padded towards four corners the "
+        "middle; neighbours are moved apart;\nfilled: same width; open: same number of parameters; bars: 95 % intervals; grey: too small "
         f"to matter\nbelow: {curves.KEY}; under the name its rate",
         fontsize=8.5,
     )
@@ -121,7 +126,7 @@ def title(now: SweepResults, found: dict[Task, tuple[DriftPoint, ...]]) -> str:
         shown = [mark for mark in marks_.values() if mark.effect is not None]
         if shown:
             parts = ", ".join(f"{mark.level} x{mark.ratio.middle:.2f} ({mark.drift:+g} px)" for mark in shown)
-            lines.append(f"{now.named(task)}, times the errors: {parts}")
+            lines += textwrap.wrap(f"{now.named(task)}, times the errors: {parts}", LETTERS)
     return "\n".join(lines) or "Only the reference has run"
 
 

@@ -158,8 +158,7 @@ def figure(now: SweepResults) -> "Figure":
     _profiles(below.subplots(), found)
     panel = last.subplots()
     shown = [curve(cell, named(cell).replace(", ", "\n"), place) for place, cell in enumerate(ran(now, task))]
-    curves.panel(panel, shown, task.chance)
-    panel.tick_params(axis="x", labelsize=6.5)
+    curves.panel(panel, shown, task.chance, letters=6.5)
     panel.set_title(f"on {now.named(task)}: {curves.KEY}", fontsize=8.5, loc="left")
     return drawn
 

@@ -77,7 +77,8 @@ def figure(now: SweepResults) -> "Figure":
     _maps(above, several, now.named(next(iter(found))))
     for panel, (task, here) in zip(middle.subplots(1, len(found), squeeze=False)[0], found.items(), strict=True):
         curves.panel(panel, [one.curve for one in here], task.chance)
-        panel.set_title(f"{now.named(task)}: {curves.KEY}", fontsize=7)
+        panel.set_title(now.named(task), fontsize=10)
+    middle.supxlabel(curves.KEY, fontsize=8)
     axes = below.subplots(1, len(found), squeeze=False, sharey=True)[0]
     for panel, (task, here) in zip(axes, found.items(), strict=True):
         _slopes(panel, here)
