@@ -68,8 +68,8 @@ def figure(now: SweepResults) -> "Figure":
     axes[0][0].set_ylabel("errors, as a multiple of the reference's")
     drawn.supxlabel(
         "above: drift right and down is exact, beside the reference; of windows padded towards four corners the "
-        "middle; neighbours are moved apart;\nfilled: same width; open: same number of parameters; bars: 95 % intervals; grey: too small "
-        f"to matter\nbelow: {curves.KEY}; under the name its rate",
+        "middle; neighbours are moved apart;\nfilled: same width; open: same number of parameters; "
+        f"bars: 95 % intervals; grey: too small to matter\nbelow: {curves.KEY}; under the name its rate",
         fontsize=8.5,
     )
     canvas.legend(drawn, axes[0], "outside right center")
