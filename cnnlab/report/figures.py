@@ -24,6 +24,8 @@ CROWDED = 48
 NAMES = {"none": "same width", "macs": "same compute (multiply-accumulates)", "params": "same parameters"}
 
 
+LEAST = 1.3
+"""How far an axis of ratios reaches at least."""
 PLACE = 0.84
 """Share of a level's place that its arms take up, side by side."""
 NOTE = (
@@ -95,15 +97,20 @@ def sweep(panels: Sequence[TaskPanel], *, title: str, factor: str, reference: st
     canvas.save(figure, path)
 
 
-def ratio_axis(axes: "Axes", margin: float) -> None:
-    """Make the vertical axis one of ratios of errors: logarithmic, with a line at 1 and a band inside the margin."""
+def ratio_axis(axes: "Axes", margin: float | None) -> None:
+    """Make the vertical axis one of ratios of errors: logarithmic, with a line at 1 and a band inside the margin.
+
+    `margin` is None where margins differ, and are drawn by whoever calls.
+    """
     from matplotlib.ticker import NullFormatter
 
     axes.set_yscale("log")
-    axes.axhspan(1 / margin, margin, color="0.9", zorder=0)
+    if margin is not None:
+        axes.axhspan(1 / margin, margin, color="0.9", zorder=0)
     axes.axhline(1, color="0.4", linewidth=0.8, zorder=1)
     low, high = axes.get_ylim()
-    low, high = min(low, 1 / margin**2), max(high, margin**2)
+    least = LEAST if margin is None else margin**2
+    low, high = min(low, 1 / least), max(high, least)
     axes.set_ylim(low, high)
     ticks = [tick for tick in TICKS if low <= tick <= high]
     if high / low > 30:
