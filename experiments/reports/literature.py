@@ -1,10 +1,11 @@
 """What others have published beside what the records say, `python -m experiments.judge literature`.
 
 The numbers of the literature, with their sources, are data: literature.json. A line there is a contrast of a sweep and
-the region in which the literature has it, such as "above 1". What is compared by test accuracy is a ratio of errors, the
-worse side's over the better side's: Springenberg's stride for a pool, 13.46 % over 12.47 %, is x1.08, whatever the data
-set. A line agrees where the whole 95 % interval of the paired effect lies in that region, disagrees where all of it lies outside, and else cannot be told. The order of several
-nets agrees if every step of it does, and disagrees if one does.
+the region in which the literature has it, such as "above 1". What is compared by test accuracy is a ratio of errors,
+the worse side's over the better side's: Springenberg's stride for a pool, 13.46 % over 12.47 %, is x1.08, whatever the
+data set. A line agrees where the whole 95 % interval of the paired effect lies in that region, disagrees where all of
+it lies outside, and else cannot be told. The order of several nets agrees if every step of it does, and disagrees if
+one does.
 """
 
 import csv

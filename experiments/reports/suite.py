@@ -21,7 +21,21 @@ from experiments.training.suite_plan import Plan
 from experiments.training.suite_train import going_on
 from experiments.training.summary import Summary
 
-COLUMNS = ("id", "family", "kind", "verdict", "number", "value", "low", "high", "unit", "n", "reason", "statement")
+COLUMNS = (
+    "id",
+    "family",
+    "kind",
+    "verdict",
+    "sentence",
+    "number",
+    "value",
+    "low",
+    "high",
+    "unit",
+    "n",
+    "reason",
+    "statement",
+)
 
 
 def views(plan: Plan, overrides: Sequence[str], total: Summary, folder: Path) -> dict[str, SweepResults]:
