@@ -43,8 +43,8 @@ NAMES = {
     "PowersOfTwo": "R-POW2",
 }
 MOST_ROWS = 40
-MIN_WIDTH, BESIDE = 40, 42
-"""Of the column of findings, in letters; and how many the columns beside it take."""
+MIN_WIDTH = 40
+"""Of the column of findings, in letters."""
 
 
 def overview(rows: Sequence[tuple[Entry, Verdict]], console: Console) -> None:
@@ -54,10 +54,11 @@ def overview(rows: Sequence[tuple[Entry, Verdict]], console: Console) -> None:
     """
     table = RichTable(header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("claim", no_wrap=True)
-    table.add_column("verdict", no_wrap=True, min_width=12)
+    table.add_column("verdict", no_wrap=True)
     table.add_column("what was found", ratio=1)
+    beside = sum(max((len(name) + 2 for name in names), default=0) for names in _names(rows))
     for entry, verdict in rows:
-        first, second = two_lines(verdict, max(MIN_WIDTH, console.width - BESIDE))
+        first, second = two_lines(verdict, max(MIN_WIDTH, console.width - beside))
         table.add_row(entry.id, _coloured(verdict), Text.assemble(first, ("\n" + second if second else "", "dim")))
     console.print(table)
     words = [verdict.word for _, verdict in rows]
@@ -206,6 +207,11 @@ def rule_lines(rule: Rule[Any]) -> list[str]:
         return [summary, *(f"  {part}: {line}" for part, one in rule.parts for line in rule_lines(one))]
     shown = ", ".join(f"{key}={value}" for key, value in vars(rule).items())
     return [f"{summary}{f' ({shown})' if shown else ''}"]
+
+
+def _names(rows: Sequence[tuple[Entry, Verdict]]) -> tuple[list[str], list[str]]:
+    """What stands in the columns beside the findings."""
+    return [entry.id for entry, _ in rows], [verdict.printed for _, verdict in rows]
 
 
 def two_lines(verdict: Verdict, width: int) -> tuple[str, str]:

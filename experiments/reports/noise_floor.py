@@ -137,8 +137,11 @@ def errors(record: Record) -> Sample:
     """Minus log of the errors of every member that trained, where it is read."""
     rows = [place for place, lost in enumerate(record.finals.diverged) if not lost]
     values = test_accuracy.values(record)
-    seeds, chosen = (tuple(found[place] for place in rows) for found in (record.members, values))
-    return Sample(seeds=seeds, values=chosen, diverged=(False,) * len(rows))
+    return Sample(
+        seeds=tuple(record.members[place] for place in rows),
+        values=tuple(values[place] for place in rows),
+        diverged=(False,) * len(rows),
+    )
 
 
 def named(record: Record) -> tuple[str, str]:
