@@ -79,10 +79,10 @@ def show_again(plan: Grid) -> str:
     cells = (*report.results.cells, *report.results.checks)
     with Mirror(plan.settings) as mirror:
         for cell in cells:
-            for record in cell.records:
-                mirror.show_record(cell.point, record, plan.settings)
+            if cell.record is not None:
+                mirror.show_record(cell.point, cell.record, plan.settings)
         mirror.show_report(report)
-    return f"{report.name}: {sum(len(cell.records) for cell in cells)} records of {len(cells)} arms"
+    return f"{report.name}: {sum(cell.record is not None for cell in cells)} records of {len(cells)} arms"
 
 
 def write(settings: Settings) -> Path:

@@ -25,7 +25,8 @@ from experiments.reports import claim as claim_page
 from experiments.reports import literature, noise_floor, specification_curve
 
 DESCRIPTION = """\
-One line a claim: what it says, its verdict, the number that decides with its interval, and the reason.
+Two lines a claim: its verdict and what was found in a sentence, then the number that decides with its interval, and the
+statistics. What each claim says stands on its own page.
 Of a single claim the whole page: its place in the notes, its rule, the evidence, a counterexample, what is true
 instead, and its figure. Trains nothing: it computes, and reads the records and timings in results/, and where those
 hold no complete sweep, the ones that come with the suite, in results/published/.

@@ -16,13 +16,12 @@ STATS = "stats"
 
 
 def thinned(record: Record, statistics: Collection[str]) -> Record:
-    """The same record with the named statistics alone in its histories; losses and accuracies stay."""
+    """The same record with the named statistics alone in its histories, where they have any."""
 
     def kept(history: dict[str, Any]) -> dict[str, Any]:
-        if STATS not in history:
-            return history
-        stats = {path: values for path, values in history[STATS].items() if path.partition("/")[0] in statistics}
-        return {**history, STATS: stats}
+        found = history[STATS] if STATS in history else {}
+        stats = {path: values for path, values in found.items() if path.partition("/")[0] in statistics}
+        return {STATS: stats} if stats else {}
 
     return dataclasses.replace(record, histories=tuple(map(kept, record.histories)))
 

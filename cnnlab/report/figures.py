@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cnnlab.inference.effects import CALIBRATION
+from cnnlab.inference.intervals import paired_t
 from cnnlab.report import canvas
-from cnnlab.spec.verdict import Effect
+from cnnlab.report.curves import KEY, ArmCurve, chance_line, strip
+from cnnlab.spec.curve import Curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,25 +24,39 @@ CROWDED = 48
 NAMES = {"none": "same width", "macs": "same compute (multiply-accumulates)", "params": "same parameters"}
 
 
+LEAST = 1.3
+"""How far an axis of ratios reaches at least."""
+PLACE = 0.84
+"""Share of a level's place that its arms take up, side by side."""
+NOTE = (
+    "above, at every learning rate, a factor 2 a step: {key}\n"
+    "below: above x1 more errors than the reference (star); inside the grey band no difference that matters"
+)
+TICKS = (0.1, 0.2, 0.33, 0.5, 0.67, 0.8, 1, 1.25, 1.5, 2, 3, 5, 10, 20, 50, 100)
+"""Where an axis of ratios may have ticks."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ArmDot:
     """One arm in a figure.
 
     Attributes:
         level: of the factor, as the axis names it. match: `none`, `macs` or `params`.
-        members: test accuracy of every member, fractions.
-        effect: the arm minus the reference; None for the reference itself.
+        members: test accuracy of every member where it is read, fractions.
+        curve: every member at every learning rate.
+        ratio: errors of the arm over those of the reference, with its 95 % interval; None for the reference itself.
     """
 
     level: str
     match: str
     members: tuple[float, ...]
-    effect: Effect | None
+    curve: Curve
+    ratio: tuple[float, float, float] | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskPanel:
-    """One task's column of a figure: its title, the margin (a fraction) and the dots, in the order of the axis."""
+    """One task's column of a figure: its title, the margin (a ratio) and the dots, in the order of the axis."""
 
     title: str
     margin: float
@@ -48,37 +65,69 @@ class TaskPanel:
 
 
 def sweep(panels: Sequence[TaskPanel], *, title: str, factor: str, reference: str, path: Path) -> None:
-    """Draw every arm's members above, and its paired difference from the reference below; one column a task.
+    """Draw every arm's curve over learning rates, its members where they are read, and its errors as a multiple.
 
-    Writes PNG, or whatever the suffix of `path` says.
+    One column a task, from above to below. Writes PNG, or whatever the suffix of `path` says.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(max(7.5, 5.2 * len(panels) + 0.6), 7.6), layout="constrained")
-    axes = figure.subplots(2, len(panels), squeeze=False, height_ratios=[1, 1], sharex="col")
+    arms = max(len(panel.dots) for panel in panels)
+    wide = max(5.2, 0.42 * arms) * len(panels) + 0.6
+    figure = Figure(figsize=(max(7.5, wide), 9.6), layout="constrained")
+    axes = figure.subplots(3, len(panels), squeeze=False, height_ratios=[0.8, 1, 1.1], sharex="col")
     for column, panel in enumerate(panels):
-        _members(axes[0][column], panel)
-        _effects(axes[1][column], panel, reference)
-        axes[1][column].set_xlabel(factor)
-    axes[0][0].set_ylabel("test accuracy, %\n(small: members; large: mean, 95 % interval)")
-    axes[1][0].set_ylabel(f"difference from {reference}, points\n(paired by seed, 95 % interval)")
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+        _curves(axes[0][column], panel)
+        _members(axes[1][column], panel)
+        _ratios(axes[2][column], panel)
+        axes[2][column].set_xlabel(factor)
+    axes[0][0].set_ylabel("test accuracy, %,\nat every learning rate")
+    axes[1][0].set_ylabel("test accuracy, %, where read\n(large: mean, 95 % interval)")
+    axes[2][0].set_ylabel(f"errors, as a multiple of {reference}'s\n(paired by seed, 95 % interval)")
+    handles, labels = axes[1][0].get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=3,
+        frameon=False,
+        title=NOTE.format(key=KEY),
+        title_fontsize=8,
+    )
     figure.suptitle(title, fontsize=12, fontweight="bold")
     canvas.save(figure, path)
+
+
+def ratio_axis(axes: "Axes", margin: float | None) -> None:
+    """Make the vertical axis one of ratios of errors: logarithmic, with a line at 1 and a band inside the margin.
+
+    `margin` is None where margins differ, and are drawn by whoever calls.
+    """
+    from matplotlib.ticker import NullFormatter
+
+    axes.set_yscale("log")
+    if margin is not None:
+        axes.axhspan(1 / margin, margin, color="0.9", zorder=0)
+    axes.axhline(1, color="0.4", linewidth=0.8, zorder=1)
+    low, high = axes.get_ylim()
+    least = LEAST if margin is None else margin**2
+    low, high = min(low, 1 / least), max(high, least)
+    axes.set_ylim(low, high)
+    ticks = [tick for tick in TICKS if low <= tick <= high]
+    if high / low > 30:
+        ticks = [tick for tick in ticks if tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)]
+    axes.set_yticks(ticks, [f"x{tick:g}" for tick in ticks])
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _places(panel: TaskPanel) -> tuple[list[str], dict[str, float]]:
     """Levels in order, and how far each match stands beside its level."""
     levels = list(dict.fromkeys(dot.level for dot in panel.dots))
     matches = list(dict.fromkeys(dot.match for dot in panel.dots))
-    spread = 0.26 if len(matches) > 1 else 0.0
+    spread = PLACE / len(matches)
     return levels, {match: (place - (len(matches) - 1) / 2) * spread for place, match in enumerate(matches)}
 
 
 def _members(axes: "Axes", panel: TaskPanel) -> None:
-    from cnnlab.inference.intervals import paired_t
-
     levels, beside = _places(panel)
     named = set()
     for dot in panel.dots:
@@ -88,7 +137,7 @@ def _members(axes: "Axes", panel: TaskPanel) -> None:
         shift = [x + 0.05 * ((member % 5) - 2) / 2 for member in range(len(percent))]
         axes.plot(shift, percent, marker, color=colour, alpha=0.25, markersize=3.5, linestyle="none", zorder=1)
         mean = sum(percent) / len(percent)
-        interval = paired_t(np.asarray(dot.members), 0.95)
+        interval = paired_t(np.asarray(dot.members), 0.95, CALIBRATION)
         label = NAMES[dot.match] if dot.match not in named else None
         named.add(dot.match)
         error = [[mean - 100 * interval.low], [100 * interval.high - mean]] if len(percent) > 2 else None
@@ -104,28 +153,33 @@ def _members(axes: "Axes", panel: TaskPanel) -> None:
             zorder=3,
             markeredgecolor="white",
         )
-    axes.axhline(100 * panel.chance, color="0.6", linewidth=0.8, linestyle=":")
+    _finish(axes, levels)
+
+
+def _curves(axes: "Axes", panel: TaskPanel) -> None:
+    levels, beside = _places(panel)
+    width = PLACE / len(beside)
+    for dot in panel.dots:
+        one = ArmCurve(name=dot.level, curve=dot.curve, colour=COLOURS[dot.match], marker=MARKERS[dot.match])
+        strip(axes, one, levels.index(dot.level) + beside[dot.match], width)
+    chance_line(axes, panel.chance)
     axes.set_title(panel.title, fontsize=10.5)
     _finish(axes, levels)
 
 
-def _effects(axes: "Axes", panel: TaskPanel, reference: str) -> None:
+def _ratios(axes: "Axes", panel: TaskPanel) -> None:
     levels, beside = _places(panel)
-    margin = 100 * panel.margin
-    axes.axhspan(-margin, margin, color="0.9", zorder=0)
-    axes.axhline(0, color="0.4", linewidth=0.8, zorder=1)
     for dot in panel.dots:
         x = levels.index(dot.level) + beside[dot.match]
-        if dot.effect is None:
-            axes.plot([x], [0], "*", color="0.2", markersize=11, zorder=3)
+        if dot.ratio is None:
+            axes.plot([x], [1], "*", color="0.2", markersize=11, zorder=3)
             continue
-        mean, interval = 100 * dot.effect.estimate, dot.effect.interval95
-        known = dot.effect.n > 2
-        error = [[mean - 100 * interval.low], [100 * interval.high - mean]] if known else None
+        middle, low, high = dot.ratio
+        known = len(dot.members) > 2 and low > 0 and np.isfinite(high)
         axes.errorbar(
             [x],
-            [mean],
-            yerr=error,
+            [middle],
+            yerr=[[middle - low], [high - middle]] if known else None,
             fmt=MARKERS[dot.match],
             color=COLOURS[dot.match],
             markersize=7,
@@ -133,8 +187,7 @@ def _effects(axes: "Axes", panel: TaskPanel, reference: str) -> None:
             zorder=3,
             markeredgecolor="white",
         )
-    note = f"$\\bigstar$ reference {reference}; differences inside the grey band do not matter"
-    axes.set_title(note, fontsize=8.5, color="0.3", loc="left")
+    ratio_axis(axes, panel.margin)
     _finish(axes, levels)
 
 

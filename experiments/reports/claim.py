@@ -19,6 +19,7 @@ from cnnlab.report.canvas import save
 from cnnlab.spec.arm import plain
 from cnnlab.spec.verdict import Effect, Interval, Number, Scalar, Setting, Table, Verdict
 from experiments.claims.registry import Entry, claims
+from experiments.reports.ratios import errors_of_worse, points
 from experiments.timing.timings import NotTimedError
 
 COLOURS = {
@@ -42,27 +43,23 @@ NAMES = {
     "PowersOfTwo": "R-POW2",
 }
 MOST_ROWS = 40
+MIN_WIDTH = 40
+"""Of the column of findings, in letters."""
 
 
 def overview(rows: Sequence[tuple[Entry, Verdict]], console: Console) -> None:
-    """One row a claim, and how many there are of each verdict."""
-    table = RichTable(header_style="bold", box=None, pad_edge=False, padding=(0, 2, 1, 0))
-    for column, ratio in (("claim", None), ("says", 4), ("kind", None), ("verdict", None)):
-        table.add_column(column, overflow="fold", ratio=ratio, min_width=8)
-    table.add_column("number", overflow="fold", min_width=10)
-    table.add_column("n", justify="right")
-    table.add_column("reason", overflow="fold", ratio=6)
+    """Of each claim two lines, what was found and the statistics, and how many there are of each verdict.
+
+    The word and the sentence stand in the first line, the number that decides and the reason in the second.
+    """
+    table = RichTable(header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("claim", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("what was found", ratio=1)
+    beside = sum(max((len(name) + 2 for name in names), default=0) for names in _names(rows))
     for entry, verdict in rows:
-        number, n = deciding(verdict), count(verdict)
-        table.add_row(
-            entry.id,
-            claims()[entry.id].says,
-            entry.kind.replace("+", "+ "),
-            _coloured(verdict),
-            "" if number is None else f"{number.printed} {number.name}",
-            "" if n is None else str(n),
-            _first_clause(verdict.reason),
-        )
+        first, second = two_lines(verdict, max(MIN_WIDTH, console.width - beside))
+        table.add_row(entry.id, _coloured(verdict), Text.assemble(first, ("\n" + second if second else "", "dim")))
     console.print(table)
     words = [verdict.word for _, verdict in rows]
     console.print(
@@ -79,7 +76,10 @@ def claim(entry: Entry, verdict: Verdict, figure: Path | None, console: Console)
     for line in rule_lines(written.rule):
         _line(console, "rule", line)
     number, n = deciding(verdict), count(verdict)
-    console.print(Text.assemble("\n", ("verdict", "bold"), "  ", _coloured(verdict), f": {verdict.reason}"))
+    said = verdict.sentence or verdict.reason
+    console.print(Text.assemble("\n", ("verdict", "bold"), "  ", _coloured(verdict), f": {said}"))
+    if verdict.sentence:
+        _line(console, "statistics", verdict.reason)
     if number is not None:
         _line(console, number.name, number.printed + ("" if n is None else f" (n = {n})"))
     for line in family_lines(verdict.evidence):
@@ -122,10 +122,10 @@ def effect_table(effects: Sequence[Effect]) -> Table:
                 at.contrast,
                 at.task,
                 at.match,
-                at.condition,
                 effect.n,
                 amount(effect.estimate, at),
                 span_of(effect.interval95, at),
+                points(effect),
                 effect.interval95.kind,
                 CALLS[effect.call],
                 lost if diverged else "",
@@ -138,10 +138,10 @@ def effect_table(effects: Sequence[Effect]) -> Table:
         "contrast",
         "task",
         "match",
-        "learning rate",
         "n",
-        "difference",
+        "effect",
         "95 % interval",
+        "points",
         "kind",
         "call",
         "diverged, Fisher",
@@ -149,12 +149,16 @@ def effect_table(effects: Sequence[Effect]) -> Table:
         "BCa 95 %",
         "found with power .8",
     )
-    return Table(title="Contrasts (sign-flip and BCa decide nothing)", columns=columns, rows=tuple(rows))
+    return Table(
+        title="Contrasts: times the errors on the worse side (sign-flip and BCa decide nothing)",
+        columns=columns,
+        rows=tuple(rows),
+    )
 
 
 def span_of(interval: Interval, at: Setting) -> str:
     """An interval in the unit of its metric."""
-    return f"{amount(interval.low, at).removesuffix(' pp')} to {amount(interval.high, at)}"
+    return f"{amount(interval.low, at).removesuffix(' pp')} to {amount(interval.high, at).removeprefix('x')}"
 
 
 def source_file(entry: Entry) -> Path:
@@ -163,15 +167,18 @@ def source_file(entry: Entry) -> Path:
 
 
 def deciding(verdict: Verdict) -> Number | None:
-    """The number that decides: the verdict's own, or its first effect at each arm's own learning rate."""
-    own = [effect for effect in verdict.effects if effect.setting.condition == "own"]
-    if verdict.number is not None or not own:
+    """The number that decides: the verdict's own, or its first effect."""
+    if verdict.number is not None or not verdict.effects:
         return verdict.number
-    effect = own[0]
-    scale, unit = (100, "pp") if effect.setting.metric.endswith("accuracy") else (1, "")
-    span = effect.interval95
+    effect = verdict.effects[0]
+    at, span = effect.setting, effect.interval95
+    if at.ratio:
+        ratio = errors_of_worse(effect)
+        name = f"times the errors on {at.task}"
+        return Number(name=name, value=ratio.middle, low=ratio.low, high=ratio.high, unit="x")
+    scale, unit = (100, "pp") if at.metric.endswith("accuracy") else (1, "")
     return Number(
-        name=f"paired difference on {effect.setting.task}",
+        name=f"paired difference on {at.task}",
         value=scale * effect.estimate,
         low=scale * span.low,
         high=scale * span.high,
@@ -181,8 +188,7 @@ def deciding(verdict: Verdict) -> Number | None:
 
 def count(verdict: Verdict) -> int | None:
     """How many cases, entries, rounds or pairs the deciding number rests on."""
-    own = [effect for effect in verdict.effects if effect.setting.condition == "own"]
-    return verdict.n if verdict.n is not None or not own else own[0].n
+    return verdict.n if verdict.n is not None or not verdict.effects else verdict.effects[0].n
 
 
 def rule_name(rule: Rule[Any]) -> str:
@@ -203,9 +209,24 @@ def rule_lines(rule: Rule[Any]) -> list[str]:
     return [f"{summary}{f' ({shown})' if shown else ''}"]
 
 
-def _first_clause(reason: str) -> str:
-    """A reason on one line of a table: what comes after is on the claim's page."""
-    return reason if len(reason) <= 220 else reason[:216].rsplit(" ", 1)[0] + " ..."
+def _names(rows: Sequence[tuple[Entry, Verdict]]) -> tuple[list[str], list[str]]:
+    """What stands in the columns beside the findings."""
+    return [entry.id for entry, _ in rows], [verdict.printed for _, verdict in rows]
+
+
+def two_lines(verdict: Verdict, width: int) -> tuple[str, str]:
+    """What was found in a sentence, and the statistics: a line each, cut where it is longer."""
+    number, n = deciding(verdict), count(verdict)
+    decides = "" if number is None else f"{number.printed} {number.name}"
+    counted = "" if n is None else f"n={n}"
+    first = verdict.sentence or verdict.reason
+    second = "; ".join(part for part in (decides, counted, verdict.reason if verdict.sentence else "") if part)
+    return _cut(first, width), _cut(second, width)
+
+
+def _cut(text: str, width: int) -> str:
+    """A text on one line: what comes after is on the claim's page."""
+    return text if len(text) <= width else text[: width - 3].rsplit(" ", 1)[0] + " ..."
 
 
 def _coloured(verdict: Verdict) -> Text:
@@ -263,6 +284,7 @@ def verdict_data(entry: Entry, verdict: Verdict) -> dict[str, Any]:
         "verdict": verdict.printed,
         "statement": claims()[entry.id].says,
         "rule": rule_name(claims()[entry.id].rule),
+        "sentence": verdict.sentence,
         "reason": verdict.reason,
         "effect": None if number is None else plain(number),
         "n": count(verdict),

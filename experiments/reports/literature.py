@@ -1,12 +1,15 @@
 """What others have published beside what the records say, `python -m experiments.judge literature`.
 
 The numbers of the literature, with their sources, are data: literature.json. A line there is a contrast of a sweep and
-the region in which the literature has it, such as "above 0". A line agrees where the whole 95 % interval of the paired
-difference lies in that region, disagrees where all of it lies outside, and else cannot be told. The order of several
-nets agrees if every step of it does, and disagrees if one does.
+the region in which the literature has it, such as "above 1". What is compared by test accuracy is a ratio of errors,
+the worse side's over the better side's: Springenberg's stride for a pool, 13.46 % over 12.47 %, is x1.08, whatever the
+data set. A line agrees where the whole 95 % interval of the paired effect lies in that region, disagrees where all of
+it lies outside, and else cannot be told. The order of several nets agrees if every step of it does, and disagrees if
+one does.
 """
 
 import csv
+import dataclasses
 import functools
 import json
 import math
@@ -15,14 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from cnnlab.files import finite, json_text
 from cnnlab.inference.effects import FEWEST
 from cnnlab.records.coding import build
-from cnnlab.spec.record import OWN
-from cnnlab.spec.verdict import Effect
+from cnnlab.spec.verdict import ERROR_RATIOS, Effect
 from experiments.analysis import contrasts
 from experiments.analysis.contrasts import places
 from experiments.analysis.results import SweepResults
@@ -42,7 +45,9 @@ class Line:
         question: what it is part of. says: the literature's sentence, or ours where it has none.
         sweep, metric, better, worse: what is measured; without `worse` the metric of `better` itself.
         low, high: the region in which the literature has it, unbounded where None; both None: it has no number.
-        number: the literature's, in the unit of the metric. source: its key in literature.json.
+        errors: the literature's two errors in %, the worse side's and the better side's; empty for another metric.
+        number: the literature's, in the unit of the metric; None where it is the ratio of `errors`, or there is none.
+        source: its key in literature.json.
     """
 
     question: str
@@ -53,6 +58,7 @@ class Line:
     worse: str
     low: float | None
     high: float | None
+    errors: tuple[float, ...]
     number: float | None
     source: str
 
@@ -60,6 +66,19 @@ class Line:
     def region(self) -> tuple[float, float]:
         """The region's ends."""
         return -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high
+
+    @property
+    def ratio(self) -> bool:
+        """Whether it is a ratio of errors."""
+        return self.metric in ERROR_RATIOS
+
+    @property
+    def theirs(self) -> float | None:
+        """The literature's number: a ratio of errors, or one in the unit of the metric; None where it has none."""
+        if not self.errors:
+            return self.number
+        worse, better = self.errors
+        return worse / better
 
     @property
     def evidence(self) -> Trained:
@@ -74,12 +93,11 @@ class Finding:
 
     Attributes:
         word: agree, disagree, cannot tell, not run, or no number. why: it cannot be told, or was not run.
-        effect: the paired difference; None where it was not run.
+        effect: the paired effect; None where it was not run.
     """
 
     line: Line
     task: str
-    condition: str
     word: str
     why: str = ""
     effect: Effect | None = None
@@ -114,52 +132,56 @@ def page(views: Mapping[str, SweepResults], folder: Path, console: Console, as_j
 
 
 def findings(views: Mapping[str, SweepResults]) -> tuple[Finding, ...]:
-    """Every line on every task, at every learning rate that its metric has."""
+    """Every line on every task."""
     return tuple(one for line in literature()[0] for one in _found(line, views))
 
 
 def _found(line: Line, views: Mapping[str, SweepResults]) -> Iterator[Finding]:
     if line.sweep not in views:
         why = f"python -m experiments.run +sweep={line.sweep}"
-        yield Finding(line=line, task="", condition=OWN, word=NOT_RUN, why=why)
+        yield Finding(line=line, task="", word=NOT_RUN, why=why)
         return
     view, trained = views[line.sweep], line.evidence
     there, missing = places(view, trained, trained.contrasts[0])
     for place in there:
         if place.match == "none":
             lacks = "; ".join(contrasts.lacking(trained, place))
-            for effect in contrasts.effects(view, trained, place):
-                word, why = says(line, effect, lacks)
-                condition = effect.setting.condition
-                yield Finding(line=line, task=place.label, condition=condition, word=word, why=why, effect=effect)
+            effect = contrasts.measured_effect(view, trained, trained.contrasts[0], place)
+            word, why = says(line, effect, lacks)
+            yield Finding(line=line, task=place.label, word=word, why=why, effect=effect)
     for lack in missing:
         task, _, _ = lack.partition(":")
-        yield Finding(line=line, task=task, condition=OWN, word=NOT_RUN, why=lack)
+        yield Finding(line=line, task=task, word=NOT_RUN, why=lack)
 
 
 def says(line: Line, effect: Effect, lacks: str = "") -> tuple[str, str]:
     """Agree, disagree, or cannot tell and why."""
     low, high = line.region
-    if line.number is None:
+    if line.theirs is None:
         return NOTHING, ""
+    if effect.reason == "both at chance":
+        return UNTOLD, effect.reason
     if lacks:
         return UNTOLD, lacks
     if len(effect.seeds) < FEWEST:
         return UNTOLD, f"{len(effect.seeds)} members, at least {FEWEST} needed"
     if not effect.setting.eligible:
         return UNTOLD, "a linear model does as well on this task"
-    if effect.interval95.inside(low, high):
+    span = effect.interval95
+    if line.ratio:
+        span = dataclasses.replace(span, low=float(np.exp(span.low)), high=float(np.exp(span.high)))
+    if span.inside(low, high):
         return AGREE, ""
-    if effect.interval95.outside(low, high):
+    if span.outside(low, high):
         return DISAGREE, ""
     return UNTOLD, "the interval reaches over the edge of the region"
 
 
 def orders(found: Sequence[Finding]) -> dict[str, str]:
-    """Whether each order, as a whole, is the literature's: a word by question and task, at own-best learning rates."""
+    """Whether each order, as a whole, is the literature's: a word by question and task."""
     steps: dict[str, list[str]] = {}
     for one in found:
-        if one.line.question.endswith(ORDER) and one.condition == OWN:
+        if one.line.question.endswith(ORDER):
             where = f" on {one.task}" if one.task else ""
             steps.setdefault(f"{one.line.question}{where}", []).append(one.word)
     return {name: _together(words) for name, words in steps.items()}
@@ -170,23 +192,28 @@ def _together(words: Sequence[str]) -> str:
 
 
 def row(one: Finding) -> dict[str, Any]:
-    """A finding as plain data, in the unit of the metric: accuracies are fractions."""
+    """A finding as plain data: a ratio of errors, or the difference of another metric in its unit."""
     line, effect = one.line, one.effect
     span = None if effect is None else effect.interval95
+
+    def shown(value: float) -> Any:
+        return finite(float(np.exp(value)) if line.ratio else value)
+
     return {
         "question": line.question,
         "says": line.says,
         "task": one.task,
-        "learning_rate": one.condition,
         "metric": line.metric,
         "better": line.better,
         "worse": line.worse,
-        "literature": line.number,
+        "literature": line.theirs,
+        "errors_literature": " / ".join(f"{one:g}" for one in line.errors),
         "low_literature": line.low,
         "high_literature": line.high,
-        "here": None if effect is None else finite(effect.estimate),
-        "low": None if span is None else finite(span.low),
-        "high": None if span is None else finite(span.high),
+        "here": None if effect is None else shown(effect.estimate),
+        "low": None if span is None else shown(span.low),
+        "high": None if span is None else shown(span.high),
+        "points": None if effect is None or effect.points is None else finite(effect.points),
         "interval": "" if span is None else f"{100 * span.level:g} % {span.kind}",
         "n": 0 if effect is None else len(effect.seeds),
         "verdict": one.word,
@@ -203,7 +230,7 @@ def write(rows: Sequence[Mapping[str, Any]], said: Mapping[str, str], folder: Pa
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    heads = ("question", "says", "task", "learning rate", "literature", "here, 95 % interval", "n", "verdict")
+    heads = ("question", "says", "task", "literature", "here, 95 % interval", "points", "n", "verdict")
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     lines += [f"| {' | '.join(_cells(row))} |" for row in rows]
     lines += ["", *(f"- {name}: **{word}**" for name, word in said.items())]
@@ -213,49 +240,44 @@ def write(rows: Sequence[Mapping[str, Any]], said: Mapping[str, str], folder: Pa
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """A row as a person reads it: accuracies in points, decays in decades a layer."""
-    scale, unit = (100, " pp") if row["metric"].endswith(contrasts.ACCURACY) else (1, "")
-    digits = 1 if scale == 100 else 3
-    theirs = "" if row["literature"] is None else f"{scale * row['literature']:+.{digits}f}{unit}"
-    here = "" if row["here"] is None else f"{scale * row['here']:+.{digits}f}{unit}"
+    """A row as a person reads it: ratios of errors, decays in decades a layer."""
+    ratio = row["metric"] in ERROR_RATIOS
+
+    def said(value: float) -> str:
+        return f"{value:.2f}" if ratio else f"{value:+.3f}"
+
+    times = "x" if ratio else ""
+    theirs = "" if row["literature"] is None else f"{times}{said(row['literature'])}"
+    theirs = f"{row['errors_literature']} = {theirs}" if row["errors_literature"] else theirs
+    here = "" if row["here"] is None else f"{times}{said(row['here'])}"
     if row["low"] is not None and row["high"] is not None:
-        here += f" [{scale * row['low']:+.{digits}f}, {scale * row['high']:+.{digits}f}]"
+        here += f" [{said(row['low'])}, {said(row['high'])}]"
     theirs += f" ({row['source']})" if row["source"] else ""
+    beside = "" if row["points"] is None else f"{100 * row['points']:+.1f} pp"
     word = row["verdict"] + (f": {row['why']}" if row["why"] else "")
-    return (row["question"], row["says"], row["task"], row["learning_rate"], theirs, here, str(row["n"] or ""), word)
+    return (row["question"], row["says"], row["task"], theirs, here, beside, str(row["n"] or ""), word)
 
 
 def show(found: Sequence[Finding], said: Mapping[str, str], console: Console) -> None:
-    """Print the table at own-best learning rates, with the word at the common one beside."""
-    common = {(one.line, one.task): one.word for one in found if one.condition != OWN}
+    """Print the table, the orders and the sources."""
     table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    heads = (
-        "the literature says",
-        "task",
-        "literature",
-        "here, 95 % interval",
-        "n",
-        "at own-best rate",
-        "at common rate",
-    )
+    heads = ("the literature says", "task", "literature", "here, 95 % interval", "points", "n", "verdict")
     for head in heads:
         table.add_column(head, overflow="fold", no_wrap=head in ("task", "n"))
     question = ""
     for one in found:
-        if one.condition != OWN:
-            continue
         if one.line.question != question:
             question = one.line.question
             table.add_row(question, style="bold")
-        _, says, task, _, theirs, here, n, word = _cells(row(one))
-        key = (one.line, one.task)
-        table.add_row(says, task, theirs, here, n, word, common[key] if key in common else "")
+        _, *cells = _cells(row(one))
+        table.add_row(*cells)
     console.print(table)
     for name, word in said.items():
         console.print(f"{name}: {word}")
     console.print(
-        "agree: the whole interval of the paired difference lies where the literature has it (a difference: on its "
-        "side of 0; decades a layer: within .8 to 1.25 times, or below); disagree: all of it outside."
+        "x1.16: the side that should be worse makes 1.16 times as many errors. agree: the whole interval of the paired "
+        "effect lies where the literature has it (a ratio: on its side of 1; decades a layer: within .8 to 1.25 times, "
+        "or below); disagree: all of it outside."
     )
     for name, source in literature()[1].items():
         console.print(f"{name}: {source}")

@@ -1,5 +1,7 @@
 """The noise-floor page, `python -m experiments.judge noise`: how far two copies of the same net lie apart."""
 
+import math
+import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,23 +11,22 @@ from rich.console import Console
 from rich.table import Table
 
 from cnnlab.files import json_text
-from cnnlab.inference.effects import FEWEST, SYNTHETIC_MARGIN
+from cnnlab.inference.effects import CALIBRATION, FEWEST, Sample, accuracy_margin, pair
 from cnnlab.inference.multiplicity import ONE_SIDED
 from cnnlab.inference.noise import Floor, seeds_needed
 from cnnlab.records import Store
 from cnnlab.report import canvas
 from cnnlab.spec.arm import HASH_DIGITS, digest
-from cnnlab.spec.recipe import TUNING
-from cnnlab.spec.record import COMMON, Record
+from cnnlab.spec.record import Record
 from cnnlab.spec.task import Task
+from experiments.analysis.metrics import test_accuracy
 from experiments.analysis.results import label
 from experiments.analysis.verdicts import registered_family
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-POINT = 0.01
-"""One point of accuracy: the difference the page asks about."""
 NONE = (
     "no A/A check in {runs}: `python -m experiments.run +sweep=pool_position` makes some (scale=smoke too few members)"
 )
@@ -38,18 +39,41 @@ class Copies:
 
     Attributes:
         task: with its dials. net: label of the net, training images and epochs.
-        floor: of the pairs in which both members trained. diverged: pairs in which one did not.
+        real: whether the task is. floor: accuracies of the pairs in which both members trained.
+        ratios: log of the original's errors over the copy's, of the same pairs.
+        diverged: pairs in which one did not train.
     """
 
     task: str
     net: str
+    real: bool
     floor: Floor
+    ratios: tuple[float, ...]
     diverged: int
 
     @property
     def name(self) -> str:
         """Task and net."""
         return f"{self.task}, {self.net}"
+
+    @property
+    def ratio_sd(self) -> float:
+        """Standard deviation of the log of a pair's ratio of errors."""
+        return statistics.stdev(self.ratios)
+
+    @property
+    def margin(self) -> float:
+        """Ratio of errors that matters on such a task at scale quick."""
+        return math.exp(accuracy_margin(scale="quick", real=self.real))
+
+    def count_apart(self) -> int:
+        """How many pairs' errors lie further apart than what matters."""
+        return sum(abs(ratio) > math.log(self.margin) for ratio in self.ratios)
+
+    @property
+    def wrong_way(self) -> float:
+        """Share of single pairs that would put an arm behind which truly makes fewer errors by what matters."""
+        return self.count_apart() / (2 * len(self.ratios))
 
 
 def page(runs: Path, folder: Path, console: Console, as_json: bool) -> int:
@@ -78,37 +102,46 @@ def measured(runs: Path) -> tuple[list[Copies], list[str]]:
     """The copies in a store, and a line for each of which too few pairs trained. Raises RecordError."""
     found, few = [], []
     for (task, net), first, again in copies(Store(runs)):
+        real = first.config["task"]["real"]
         pairs = paired(first, again)
         trained = [(one, other) for one, other, bad in pairs if not bad]
         if len(trained) < FEWEST:
             few.append(f"{task}, {net}: {len(trained)} pairs, at least {FEWEST} needed")
             continue
         floor = Floor(first=tuple(one for one, _ in trained), again=tuple(other for _, other in trained))
-        found.append(Copies(task=task, net=net, floor=floor, diverged=len(pairs) - len(trained)))
+        ratios = pair(errors(again), errors(first)).values
+        lost = len(pairs) - len(trained)
+        found.append(Copies(task=task, net=net, real=real, floor=floor, ratios=ratios, diverged=lost))
     return found, few
 
 
-def copies(store: Store) -> Iterator[tuple[tuple[str, str], list[Record], list[Record]]]:
+def copies(store: Store) -> Iterator[tuple[tuple[str, str], Record, Record]]:
     """Name, records of the original and of the copy: of every arm that stands beside one with other initial weights."""
-    for arm in [arm for arm, block in store.names() if block == 0]:
-        if ORIGINAL in store.content(arm, 0):
+    for arm in store.arms():
+        if ORIGINAL in store.content(arm):
             continue
-        copy = read(store, arm)
-        first = next((found for key in originals(copy[0]) if (found := read(store, key))), None)
+        copy = store.read(arm)
+        first = next((store.read(key) for key in originals(copy) if store.has(key)), None)
         if first is not None:
-            yield named(copy[0]), first, copy
+            yield named(copy), first, copy
 
 
 def originals(copy: Record) -> Iterator[str]:
-    """Keys that the arm has without its other stream of initial weights: tuned, or like the copy not."""
-    for tuning in TUNING:
-        recipe = {**copy.config["recipe"], "init_stream": 0, "tuning": tuning}
+    """Keys that the arm has without its other stream of initial weights: watched like the copy, or not."""
+    for watched in (True, False):
+        recipe = {**copy.config["recipe"], "init_stream": 0, "watched": watched}
         yield copy.arm[:-HASH_DIGITS] + digest({**copy.config, "recipe": recipe})[:HASH_DIGITS]
 
 
-def read(store: Store, key: str) -> list[Record]:
-    """Every block of an arm; empty where it has none."""
-    return [store.read(key, block) for block in (0, 1) if store.has(key, block)]
+def errors(record: Record) -> Sample:
+    """Minus log of the errors of every member that trained, where it is read."""
+    rows = [place for place, lost in enumerate(record.finals.diverged) if not lost]
+    values = test_accuracy.values(record)
+    return Sample(
+        seeds=tuple(record.members[place] for place in rows),
+        values=tuple(values[place] for place in rows),
+        diverged=(False,) * len(rows),
+    )
 
 
 def named(record: Record) -> tuple[str, str]:
@@ -119,8 +152,8 @@ def named(record: Record) -> tuple[str, str]:
     return label(task), f"{net}, {task.train_images} images x {record.config['recipe']['epochs']} epochs"
 
 
-def paired(first: Sequence[Record], again: Sequence[Record]) -> list[tuple[float, float, bool]]:
-    """Both accuracies at the common learning rate, and whether either diverged, for every seed that both have."""
+def paired(first: Record, again: Record) -> list[tuple[float, float, bool]]:
+    """Both accuracies where members are read, and whether either diverged, for every seed that both have."""
     ours, theirs = by_seed(first), by_seed(again)
     return [
         (ours[seed][0], theirs[seed][0], ours[seed][1] or theirs[seed][1])
@@ -128,14 +161,12 @@ def paired(first: Sequence[Record], again: Sequence[Record]) -> list[tuple[float
     ]
 
 
-def by_seed(records: Sequence[Record]) -> dict[int, tuple[float, bool]]:
-    """Test accuracy and whether it diverged, of every member."""
+def by_seed(record: Record) -> dict[int, tuple[float, bool]]:
+    """Test accuracy and whether it diverged, of every member where it is read."""
+    finals = record.finals
     return {
         seed: (accuracy, bad)
-        for record in records
-        for seed, accuracy, bad in zip(
-            record.members, record.finals[COMMON].test_accuracy, record.finals[COMMON].diverged, strict=True
-        )
+        for seed, accuracy, bad in zip(record.members, finals.test_accuracy, finals.diverged, strict=True)
     }
 
 
@@ -150,20 +181,22 @@ def as_data(one: Copies) -> dict[str, Any]:
         "pair_sd": floor.pair_sd,
         "pair_sd_low": floor.pair_sd95.low,
         "pair_sd_high": floor.pair_sd95.high,
+        "ratio_sd": one.ratio_sd,
+        "margin": one.margin,
         "correlation": floor.correlation if floor.correlation == floor.correlation else None,
-        "seeds_alone": seeds(floor, POINT, 1),
-        "seeds_family": seeds(floor, POINT, registered_family().claims),
-        "apart": floor.count_apart(POINT),
-        "wrong_way": floor.wrong_way(POINT),
+        "seeds_alone": seeds(one, one.margin, 1),
+        "seeds_family": seeds(one, one.margin, registered_family().claims),
+        "apart": one.count_apart(),
+        "wrong_way": one.wrong_way,
         "least_disagreement": floor.least_disagreement,
         "test_images": floor.test_images,
         "mcnemar_at_least": floor.significant,
     }
 
 
-def seeds(floor: Floor, difference: float, claims: int) -> int:
-    """Pairs that find a difference with power .8, as one claim among so many."""
-    return seeds_needed(max(floor.pair_sd, 1e-9), difference, alpha=ONE_SIDED / claims)
+def seeds(one: Copies, ratio: float, claims: int) -> int:
+    """Pairs that find a ratio of errors with power .8, as one claim among so many; calibrated as effects are."""
+    return seeds_needed(max(CALIBRATION * one.ratio_sd, 1e-9), math.log(ratio), alpha=ONE_SIDED / claims)
 
 
 def show(found: Sequence[Copies], console: Console) -> None:
@@ -173,12 +206,12 @@ def show(found: Sequence[Copies], console: Console) -> None:
     heads = (
         "the same net twice",
         "pairs",
-        "SD of\na member",
+        "SD of log\nerror ratio",
         "SD of a pair's\ndifference, 95 %",
         "corre-\nlation",
-        "pairs over\n1 pp apart",
+        "pairs apart by\nwhat matters",
         "wrong way\nround",
-        f"seeds to see 1 pp: alone /\nas one of {registered} claims",
+        f"seeds to see it: alone /\nas one of {registered} claims",
     )
     for place, head in enumerate(heads):
         table.add_column(head, justify="right" if place else "left", no_wrap=place > 0, overflow="fold")
@@ -192,31 +225,31 @@ def show(found: Sequence[Copies], console: Console) -> None:
 def _cells(one: Copies) -> tuple[str, ...]:
     floor, span = one.floor, one.floor.pair_sd95
     lost = f" ({one.diverged} diverged)" if one.diverged else ""
-    apart = floor.apart(POINT)
     return (
         one.name,
         f"{floor.n}{lost}",
-        f"{100 * floor.member_sd:.2f} pp",
+        f"{one.ratio_sd:.2f}",
         f"{100 * floor.pair_sd:.2f} pp [{100 * span.low:.2f}, {100 * span.high:.2f}]",
         f"{floor.correlation:+.2f}",
-        f"{floor.count_apart(POINT)} of {floor.n} [{100 * apart.low:.0f} to {100 * apart.high:.0f} %]",
-        f"{100 * floor.wrong_way(POINT):.0f} %",
-        f"{seeds(floor, POINT, 1)} / {seeds(floor, POINT, registered_family().claims)}",
+        f"{one.count_apart()} of {floor.n} (x{one.margin:.2f})",
+        f"{100 * one.wrong_way:.0f} %",
+        f"{seeds(one, one.margin, 1)} / {seeds(one, one.margin, registered_family().claims)}",
     )
 
 
 def lines(found: Sequence[Copies]) -> list[str]:
     """What to take home, a line each."""
-    worst = max(found, key=lambda one: one.floor.pair_sd)
+    worst = max(found, key=lambda one: one.ratio_sd / math.log(one.margin))
     floor = worst.floor
-    apart = f"{floor.count_apart(POINT)} of {floor.n} pairs lie over 1 pp apart"
+    apart = f"{worst.count_apart()} of {floor.n} pairs make errors that differ by more than x{worst.margin:.2f}"
     said = [
         "",
         "Both nets of a pair are one design: all of this is noise of initial weights, data order and split.",
-        f"On {worst.name}, {apart}. Were one design truly 1 pp better, a single pair of runs would put it behind in "
-        f"{100 * floor.wrong_way(POINT):.0f} % of cases.",
-        "Seeds: pairs with which a one-sided t test finds a true 1 pp with power .8, at .025 and at Holm's first step. "
-        "The rule also asks for an estimate of a margin or more: an effect of just one margin is called half the time.",
+        f"On {worst.name}, {apart}. Did one design truly make that many fewer, a single pair of runs would put it "
+        f"behind in {100 * worst.wrong_way:.0f} % of cases.",
+        "Seeds: pairs with which a one-sided t test finds a true ratio that just matters with power .8, at .025 and at "
+        "Holm's first step. The rule also asks for an estimate of a margin or more: an effect of just one margin is "
+        "called half the time.",
     ]
     for one in found:
         significant, images = one.floor.significant, one.floor.test_images
@@ -234,46 +267,56 @@ def lines(found: Sequence[Copies]) -> list[str]:
 
 
 def figure(found: Sequence[Copies]) -> "Figure":
-    """Every pair's difference, and how many seeds an effect takes."""
+    """Every pair's ratio of errors, and how many seeds an effect takes."""
+    from matplotlib.ticker import NullLocator
+
     drawn, axes = canvas.canvas(
         "How far two copies of the same net lie apart", width=12, height=3.2 + 0.7 * len(found), columns=2
     )
     left, right = axes[0]
-    left.axvspan(-100 * POINT, 100 * POINT, color="0.9", zorder=0)
-    left.axvline(0, color="0.4", linewidth=0.8)
-    effects = [POINT * 2 ** (step / 4) for step in range(-8, 9)]
+    effects = [1 + 0.05 * 2 ** (step / 2) for step in range(10)]
     for place, one in enumerate(found):
         colour = canvas.SERIES[place % len(canvas.SERIES)]
         marker = canvas.MARKERS[place % len(canvas.MARKERS)]
-        shown = sorted(100 * value for value in one.floor.differences)
+        left.barh(place, one.margin - 1 / one.margin, 0.9, left=1 / one.margin, color="0.9", zorder=0)
+        shown = sorted(math.exp(ratio) for ratio in one.ratios)
         heights = [place + 0.1 * ((rank % 3) - 1) for rank in range(len(shown))]
         left.plot(shown, heights, marker, color=colour, markersize=6, markeredgecolor="white", linestyle="none")
-        alone, family = ([seeds(one.floor, effect, claims) for effect in effects] for claims in _families())
-        percent = [100 * effect for effect in effects]
-        right.plot(percent, family, color=colour, marker=marker, markersize=4, label=one.task)
-        right.plot(percent, alone, color=colour, linestyle=":", linewidth=1.2)
+        alone, family = ([seeds(one, effect, claims) for effect in effects] for claims in _families())
+        right.plot(effects, family, color=colour, marker=marker, markersize=4, label=one.task)
+        right.plot(effects, alone, color=colour, linestyle=":", linewidth=1.2)
+    left.axvline(1, color="0.4", linewidth=0.8)
+    left.set_xscale("log")
+    _ratio_ticks(left)
     left.set_yticks(range(len(found)), [f"{one.task}\n{one.net}" for one in found], fontsize=8)
     left.set_ylim(len(found) - 0.5, -0.5)
-    left.set_xlabel("copy minus original, points of test accuracy; one mark a seed")
-    left.set_title("grey: within one point", fontsize=9.5, loc="left", color="0.3")
-    right.set_xscale("log", base=2)
+    left.set_xlabel("errors of the original, as a multiple of the copy's; one mark a seed")
+    left.set_title("grey: what does not matter", fontsize=9.5, loc="left", color="0.3")
+    right.set_xscale("log")
     right.set_yscale("log")
-    ticks = [100 * POINT * 2.0**step for step in range(-2, 3)]
-    right.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    right.set_xlabel("true difference of two designs, points")
+    _ratio_ticks(right)
+    right.set_xlabel("true ratio of errors of two designs")
     counts = [3, 10, 30, 100, 300, 1000, 3000]
     right.set_yticks(counts, [f"{count:,}" for count in counts])
-    right.minorticks_off()
+    right.yaxis.set_minor_locator(NullLocator())
     right.set_ylabel("pairs of runs needed (power .8)")
-    right.axvline(100 * SYNTHETIC_MARGIN, color="0.6", linewidth=0.8, linestyle="--")
-    right.axvline(100 * POINT, color="0.6", linewidth=0.8, linestyle="--")
+    for margin in {one.margin for one in found}:
+        right.axvline(margin, color="0.6", linewidth=0.8, linestyle="--")
     registered = _families()[1]
-    note = (
-        f"solid: as one of {registered} claims; dotted: as the only claim\ndashed: margins of real and generated tasks"
-    )
+    note = f"solid: as one of {registered} claims; dotted: as the only claim\ndashed: ratios that just matter"
     right.set_title(note, fontsize=9.5, loc="left", color="0.3")
     drawn.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8.5)
     return drawn
+
+
+def _ratio_ticks(axes: "Axes") -> None:
+    """Ticks at ratios that read well, within what is shown."""
+    from matplotlib.ticker import NullLocator
+
+    low, high = axes.get_xlim()
+    ticks = [tick for tick in (0.25, 0.5, 0.67, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 4) if low <= tick <= high]
+    axes.set_xticks(ticks, [f"x{tick:g}" for tick in ticks])
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _families() -> tuple[int, int]:

@@ -16,6 +16,7 @@ from cnnlab.records.store import DIGEST
 from cnnlab.spec.record import PROTOCOL, Record
 from cnnlab.spec.verdict import Verdict
 from experiments.analysis import metrics
+from experiments.analysis.convergence import longer_point
 from experiments.analysis.results import view
 from experiments.analysis.selection import MADE, best_views, relocated
 from experiments.cli.errors import UsageError
@@ -26,7 +27,7 @@ from experiments.reports import literature, noise_floor, specification_curve
 from experiments.reports import suite as suite_report
 from experiments.reports.sweep import build_report, write_report
 from experiments.training.provenance import mixture
-from experiments.training.suite_plan import CONTROL, Name, choose, compose, control, named
+from experiments.training.suite_plan import CONTROL, choose, compose, control
 
 PRIVATE = ("host", "pid", "seconds", "started", "workers", DIGEST)
 """What provenance says of the run rather than of what made the numbers."""
@@ -41,7 +42,7 @@ class Choice:
     Attributes:
         results: the folder that has it. scale: of all of it.
         overrides: of every sweep. sweeps: each composed with them.
-        control: arms of CONTROL beside those of the sweeps.
+        control: arms of CONTROL beside those of the sweeps, by key.
         force: whether records that are published already give way.
     """
 
@@ -49,7 +50,7 @@ class Choice:
     scale: str
     overrides: tuple[str, ...]
     sweeps: Mapping[str, Grid]
-    control: tuple[Name, ...]
+    control: tuple[str, ...]
     force: bool
 
 
@@ -73,13 +74,13 @@ def chosen(only: Sequence[str], overrides: Sequence[str], console: Console) -> C
     for name, lack in lacking.items():
         console.print(f"left out: {name}: {lack}")
     store = Store(settings.runs)
-    beside = [named(point) for point in (control(grids.values()) if with_control else ())]
+    beside = [point.arm.key for point in (control(grids.values()) if with_control else ())]
     return Choice(
         results=settings.results,
         scale=settings.scale,
         overrides=tuple(overrides),
         sweeps={name: one for name, one in sweeps.items() if name not in lacking},
-        control=tuple(name for name in beside if store.has(*name)),
+        control=tuple(arm for arm in beside if store.has(arm)),
         force=settings.force,
     )
 
@@ -88,7 +89,7 @@ def _lacking(one: Grid) -> str:
     """Which records a sweep lacks; empty if it has all of them."""
     now = view(one)
     arms = [cell.point.arm.key for cell in (*now.cells, *now.checks)]
-    bare = [cell.point.arm.key for cell in (*now.cells, *now.checks) if not cell.records]
+    bare = [cell.point.arm.key for cell in (*now.cells, *now.checks) if cell.record is None]
     return f"{len(bare)} of {len(arms)} arms have no record, such as {bare[0]}" if bare else ""
 
 
@@ -110,16 +111,16 @@ def publish(choice: Choice, console: Console) -> None:
         UsageError: a sweep is published at a higher scale already. Nothing is written.
     """
     root, source = published(), Store(choice.results / "runs")
-    records = {name: compact(source.read(*name)) for name in wanted(choice, source)}
+    records = {arm: compact(source.read(arm)) for arm in wanted(choice, source)}
     target = Store(root / "runs")
-    others = standing(records, target, choice.force)
+    others = standing(records, target)
     kept = set() if choice.force else others
     _refuse_lower(choice)
     for arm in others - kept:
         shutil.rmtree(target.root / arm)
-    for name, record in records.items():
-        if name[0] not in kept:
-            target.publish(record, _maker(source.provenance(*name)))
+    for arm, record in records.items():
+        if arm not in kept:
+            target.publish(record, _maker(source.provenance(arm)))
     for sweep in choice.sweeps:
         write_made(sweep, choice)
     summary = Path("suite") / choice.scale / "summary.json"
@@ -131,39 +132,34 @@ def publish(choice: Choice, console: Console) -> None:
         console.print(line)
     if kept:
         console.print(f"{len(kept)} arms are published of another run and stay; force=true replaces them")
-    if line := mixture(target, (arm for arm, _ in target.names())):
+    if line := mixture(target, target.arms()):
         console.print(line)
     size = sum(path.stat().st_size for path in target.root.rglob("*") if path.is_file())
     console.print(f"{len(records)} records, {size / 1e6:.1f} MB of records in all: {root}")
 
 
-def standing(records: Mapping[Name, Record], target: Store, force: bool = False) -> set[str]:
-    """Arms of which another run's records are published; one run's blocks are not mixed with another's.
+def standing(records: Mapping[str, Record], target: Store) -> set[str]:
+    """Arms of which another run's records are published.
 
     Raises:
-        RecordError: a published record that would be judged beside these cannot be used; unless forced, those of arms
-            that stay count too.
+        RecordError: a published record that would be judged beside these cannot be used.
     """
-    found, torn = set[str](), dict[str, RecordError]()
-    wanted_arms = {arm for arm, _ in records}
-    for name in target.names():
+    found = set[str]()
+    for arm in target.arms():
         try:
-            there = target.read(*name)
-        except RecordError as problem:
-            if name not in records:
+            there = target.read(arm)
+        except RecordError:
+            if arm not in records:
                 raise
-            torn[name[0]] = problem  # it gives way with its arm
-            continue
-        if name[0] in wanted_arms and (name not in records or _evidence(there) != _evidence(records[name])):
-            found.add(name[0])
-    for arm in set() if force else found & set(torn):
-        raise torn[arm]
+            continue  # it gives way
+        if arm in records and _evidence(there) != _evidence(records[arm]):
+            found.add(arm)
     return found
 
 
 def _evidence(record: Record) -> tuple[object, ...]:
     """What two trainings of an arm differ in, and two compact forms of one do not."""
-    return record.members, record.finals, record.tuning
+    return record.members, record.rates, record.linear_accuracy
 
 
 def _refuse_lower(choice: Choice) -> None:
@@ -178,11 +174,15 @@ def _refuse_lower(choice: Choice) -> None:
                 )
 
 
-def wanted(choice: Choice, source: Store) -> list[Name]:
-    """Every record to be published, each block that is there; once."""
-    points = [point for one in choice.sweeps.values() for point in (*one.points, *one.checks)]
-    blocks = [(point.arm.key, block) for point in points for block in range(len(point.blocks))]
-    return [name for name in dict.fromkeys((*blocks, *choice.control)) if source.has(*name)]
+def wanted(choice: Choice, source: Store) -> list[str]:
+    """Every arm of which a record is to be published, once: also what was trained longer, to look at it again."""
+    found: list[str] = []
+    for one in choice.sweeps.values():
+        now = view(relocated(one, choice.results))
+        cells = [cell for cell in (*now.cells, *now.checks) if cell.record is not None]
+        found += [cell.point.arm.key for cell in cells]
+        found += [longer_point(cell).arm.key for cell in cells]
+    return [arm for arm in dict.fromkeys((*found, *choice.control)) if source.has(arm)]
 
 
 def compact(record: Record) -> Record:
@@ -193,16 +193,15 @@ def compact(record: Record) -> Record:
     """
     less = thinned(record, metrics.statistics())
     for metric in set(metrics.names()) - set(metrics.FIELDS):
-        for condition in metrics.conditions(metric):
-            if shown(record, condition, metric) != shown(less, condition, metric):
-                raise RuntimeError(f"{metric} reads what a compact record lacks: name it in its file's STATISTICS")
+        if shown(record, metric) != shown(less, metric):
+            raise RuntimeError(f"{metric} reads what a compact record lacks: name it in its file's STATISTICS")
     return less
 
 
-def shown(record: Record, condition: str, metric: str) -> tuple[str, ...]:
+def shown(record: Record, metric: str) -> tuple[str, ...]:
     """A metric's values as text, in which NaN equals NaN; empty where the record lacks what the metric reads."""
     try:
-        return tuple(map(repr, metrics.measured(record, condition, metric)))
+        return tuple(map(repr, metrics.measured(record, metric)))
     except KeyError:
         return ()
 
@@ -210,8 +209,8 @@ def shown(record: Record, condition: str, metric: str) -> tuple[str, ...]:
 def write_made(sweep: str, choice: Choice) -> None:
     """Say beside a sweep's tables with which overrides it ran, and what made how many of its arms."""
     target, one = Store(published() / "runs"), choice.sweeps[sweep]
-    names = {named(point) for point in (*one.points, *one.checks)}
-    made = Counter(json.dumps(target.provenance(*name), sort_keys=True) for name in names)
+    arms = {point.arm.key for point in (*one.points, *one.checks)}
+    made = Counter(json.dumps(target.provenance(arm), sort_keys=True) for arm in arms)
     content = {
         "overrides": [word for word in choice.overrides if not word.startswith(SILENT)],
         "protocol": PROTOCOL,
@@ -236,11 +235,18 @@ def write_pages(choice: Choice, console: Console) -> dict[str, Verdict]:
     for sweep, one in choice.sweeps.items():
         report = build_report(relocated(one, root), views[sweep], found)
         console.print(suite_report.line(report, write_report(report)))
+        drop_vectors(report.folder)
     quiet = Console(quiet=True)
     noise_floor.page(root / "runs", root / "claims", quiet, as_json=False)
     specification_curve.page(specification_curve.HEADLINES, views, root / "claims", quiet, as_json=False)
     literature.page(views, root / "claims", quiet, as_json=False)
     return found
+
+
+def drop_vectors(folder: Path) -> None:
+    """Delete SVG files: pages show PNG, and a curve of every member is megabytes as SVG."""
+    for path in folder.glob("*.svg"):
+        path.unlink()
 
 
 def differing(choice: Choice, found: Mapping[str, Verdict]) -> list[str]:

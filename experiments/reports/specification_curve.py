@@ -13,9 +13,11 @@ from rich.console import Console
 from cnnlab.files import finite, json_text
 from cnnlab.records import Store
 from cnnlab.report import canvas
+from cnnlab.report.figures import ratio_axis
 from cnnlab.spec.net import HEADS, NORMS, ConvNet
-from cnnlab.spec.verdict import Effect
-from experiments.analysis.contrasts import ArmPair, ContrastSite, effects, places
+from cnnlab.spec.verdict import ERROR_RATIOS, Effect
+from experiments.analysis import metrics
+from experiments.analysis.contrasts import ArmPair, ContrastSite, measured_effect, places
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.claims.base import Trained
 from experiments.claims.registry import claims
@@ -29,6 +31,7 @@ HEADLINES = ("mp-after-two-convs", "mp-not-near-output", "st-info-loss", "k3-sym
 OTHER_NETS: tuple[tuple[str, tuple[Any, ...]], ...] = (("head", HEADS), ("norm", NORMS), ("width", (8, 16, 32)))
 """What else the same contrast is looked for with, one change at a time; taken where records exist."""
 OWN_NET = "the claim's own"
+READ = "where each is read"
 COLOURS = {"pos": canvas.BLUE, "neg": canvas.RED, "null": canvas.GREEN, "open": "0.45"}
 MARKERS = {"pos": "^", "neg": "v", "null": "s", "open": "o"}
 SAYS = {"pos": "for the claim (Pos)", "neg": "against it (Neg)", "null": "negligible (Null)", "open": "undecided"}
@@ -39,7 +42,7 @@ class Specification:
     """One way to ask the claim's question, and what it gives.
 
     Attributes:
-        choices: (what is chosen, what was), such as ("learning rate", "common").
+        choices: (what is chosen, what was), such as ("learning rate", ".012 for all").
     """
 
     effect: Effect
@@ -88,19 +91,40 @@ def _of(trained: Trained, view: SweepResults) -> Iterator[Specification]:
     for contrast in trained.contrasts:
         for place in places(view, trained, contrast)[0]:
             for net, variant in (("", place), *_with_other_nets(place, Store(view.settings.runs))):
-                for effect in effects(view, trained, variant):
+                for rate, fixed in ((READ, variant), *_at_fixed_rates(trained, variant)):
+                    effect = measured_effect(view, trained, contrast, fixed)
                     at = effect.setting
                     choices = (
                         ("contrast", contrast.name),
                         ("task", at.task),
                         ("matched", NICE[at.match]),
-                        ("learning rate", f"{at.condition}"),
+                        ("learning rate", rate),
                         ("net", net or OWN_NET),
                     )
                     yield Specification(effect=effect, choices=choices)
 
 
 NICE = {"none": "nothing", "macs": "compute", "params": "parameters"}
+
+
+def _at_fixed_rates(trained: Trained, place: ContrastSite) -> Iterator[tuple[str, ContrastSite]]:
+    """The same place with all members at one rate, for every rate at which all its arms have trained.
+
+    Only for what a record has at every rate: histories and probes are of the rate where a member is read.
+    """
+    if trained.metric not in (*ERROR_RATIOS, *metrics.FIELDS):
+        return
+    tried = [{at.learning_rate for at in cell.record.rates} for cell in place.cells if cell.record is not None]
+    for rate in sorted(set.intersection(*tried)) if tried else ():
+        yield f"{rate:g} for all", place.of(lambda cell, rate=rate: at_rate(cell, rate))  # type: ignore[misc]
+
+
+def at_rate(cell: ArmResults, rate: float) -> ArmResults:
+    """An arm with all of its members at one of its learning rates, wherever they are read."""
+    if cell.record is None:
+        return cell
+    rates = tuple(at for at in cell.record.rates if at.learning_rate == rate)
+    return dataclasses.replace(cell, record=dataclasses.replace(cell.record, rates=rates))
 
 
 def _with_other_nets(place: ContrastSite, store: Store) -> Iterator[tuple[str, ContrastSite]]:
@@ -119,37 +143,41 @@ def _changed(place: ContrastSite, field: str, value: Any, store: Store) -> Contr
     sides: list[ArmPair] = []
     for one in place.sides:
         better, worse = ([_other(cell, field, value, store) for cell in side] for side in (one.better, one.worse))
-        if not all(cell.records for cell in (*better, *worse)):
+        if any(cell.record is None for cell in (*better, *worse)):
             return None
         sides.append(dataclasses.replace(one, better=tuple(better), worse=tuple(worse)))
     return dataclasses.replace(place, sides=tuple(sides))
 
 
 def _other(cell: ArmResults, field: str, value: Any, store: Store) -> ArmResults:
-    """A cell with one property of its net changed, and the records there are of that arm."""
+    """A cell with one property of its net changed, and the record of that arm, where there is one."""
     net: Any = cell.point.arm.net
     arm = dataclasses.replace(cell.point.arm, net=dataclasses.replace(net, **{field: value}))
-    blocks = [block for block in range(len(cell.point.blocks)) if store.has(arm.key, block)]
-    return ArmResults(
-        point=dataclasses.replace(cell.point, arm=arm), records=tuple(store.read(arm.key, block) for block in blocks)
-    )
+    record = store.read(arm.key) if store.has(arm.key) else None
+    return ArmResults(point=dataclasses.replace(cell.point, arm=arm), record=record)
 
 
 def row(one: Specification) -> dict[str, Any]:
-    """One specification as plain data, in the unit of the metric."""
+    """One specification as plain data: a ratio of errors (above 1 for the claim), or a difference of the metric."""
     effect, span = one.effect, one.effect.interval95
+    ratio = effect.setting.ratio
     return {
         **dict(one.choices),
         "metric": effect.setting.metric,
-        "difference": effect.estimate,
-        "low": finite(span.low),
-        "high": finite(span.high),
-        "margin": effect.setting.margin,
+        "ratio" if ratio else "difference": _shown(effect.estimate, ratio),
+        "low": finite(_shown(span.low, ratio)),
+        "high": finite(_shown(span.high, ratio)),
+        "margin": _shown(effect.setting.margin, ratio),
         "n": effect.n,
         "call": effect.call,
         "counts": effect.setting.eligible,
         "diverged": effect.diverged_better + effect.diverged_worse,
     }
+
+
+def _shown(value: float, ratio: bool) -> float:
+    """A value as it is shown: of the log of a ratio the ratio."""
+    return float(np.exp(value)) if ratio else value
 
 
 def write(ordered: Sequence[Specification], path: Path) -> None:
@@ -216,24 +244,25 @@ def _dimensions(ordered: Sequence[Specification]) -> dict[str, list[str]]:
 
 
 def _draw_effects(axes: "Axes", ordered: Sequence[Specification]) -> None:
-    accuracy = ordered[0].effect.setting.metric.endswith("accuracy")
-    scale, places = 100 if accuracy else 1, np.arange(len(ordered))
-    margins = np.array([scale * one.effect.setting.margin for one in ordered])
+    at = ordered[0].effect.setting
+    places, zero = np.arange(len(ordered)), _shown(0.0, at.ratio)
+    margins = np.array([one.effect.setting.margin for one in ordered])
     if np.isfinite(margins).all():
-        axes.bar(
-            places, 2 * margins, 1.0, bottom=-margins, color="0.9", zorder=0, label="within the margin: does not matter"
-        )
-    axes.axhline(0, color="0.4", linewidth=0.8, zorder=1)
+        tops, bottoms = (np.array([_shown(sign * margin, at.ratio) for margin in margins]) for sign in (1, -1))
+        said = "within the margin: does not matter"
+        axes.bar(places, tops - bottoms, 1.0, bottom=bottoms, color="0.9", zorder=0, label=said)
+    axes.axhline(zero, color="0.4", linewidth=0.8, zorder=1)
     seen: set[str] = set()
     for place, one in enumerate(ordered):
         effect, span = one.effect, one.effect.interval95
         colour = COLOURS[effect.call]
         if np.isfinite(span.low) and np.isfinite(span.high):
-            axes.plot([place, place], [scale * span.low, scale * span.high], color=colour, linewidth=1.6, zorder=2)
+            ends = [_shown(span.low, at.ratio), _shown(span.high, at.ratio)]
+            axes.plot([place, place], ends, color=colour, linewidth=1.6, zorder=2)
         filled = colour if effect.setting.eligible else "white"
         axes.plot(
             place,
-            scale * effect.estimate,
+            _shown(effect.estimate, at.ratio),
             MARKERS[effect.call],
             markeredgecolor=colour,
             markerfacecolor=filled,
@@ -243,7 +272,9 @@ def _draw_effects(axes: "Axes", ordered: Sequence[Specification]) -> None:
             label=None if effect.call in seen else SAYS[effect.call],
         )
         seen.add(effect.call)
-    axes.set_ylabel("difference, points of test accuracy" if accuracy else ordered[0].effect.setting.metric)
+    if at.ratio:
+        ratio_axis(axes, None)
+    axes.set_ylabel("errors of the side that should be worse,\nas a multiple of the other's" if at.ratio else at.metric)
     axes.set_title(_legend_line(ordered), fontsize=9, loc="left", color="0.3")
     axes.set_xlim(-0.7, len(ordered) - 0.3)
     axes.set_xticks([])

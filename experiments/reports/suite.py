@@ -21,7 +21,21 @@ from experiments.training.suite_plan import Plan
 from experiments.training.suite_train import going_on
 from experiments.training.summary import Summary
 
-COLUMNS = ("id", "family", "kind", "verdict", "number", "value", "low", "high", "unit", "n", "reason", "statement")
+COLUMNS = (
+    "id",
+    "family",
+    "kind",
+    "verdict",
+    "sentence",
+    "number",
+    "value",
+    "low",
+    "high",
+    "unit",
+    "n",
+    "reason",
+    "statement",
+)
 
 
 def views(plan: Plan, overrides: Sequence[str], total: Summary, folder: Path) -> dict[str, SweepResults]:
@@ -35,7 +49,7 @@ def views(plan: Plan, overrides: Sequence[str], total: Summary, folder: Path) ->
     for name in sorted({*wanted, *plan.sweeps}):
         with going_on(name, total, folder):
             best = view(plan.sweeps[name]) if name in plan.sweeps else best_view(name, words, own)
-            if best is not None and any(cell.records for cell in best.cells):
+            if best is not None and any(cell.record is not None for cell in best.cells):
                 found[name] = best
     return found
 
@@ -52,7 +66,7 @@ def line(report: SweepReport, picture: str) -> str:
     fed = [report.verdicts[claim].word for claim in claims_fed_by(name)]
     words = ", ".join(f"{fed.count(word)} {word}" for word in WORDS if word in fed) or "feeds no claim"
     cells = (*now.cells, *now.checks)
-    end = f"{name}: {sum(bool(cell.records) for cell in cells)} of {len(cells)} arms, {words}; {report.folder}"
+    end = f"{name}: {sum(cell.record is not None for cell in cells)} of {len(cells)} arms, {words}; {report.folder}"
     return f"{end}\n{picture}" if picture else end
 
 

@@ -1,6 +1,7 @@
 """The one report of a sweep: what came of it, as printed at the end of a run, written to files, and shown in W&B."""
 
 import functools
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from cnnlab.inference.effects import accuracy_margin
 from cnnlab.records import Store
 from cnnlab.report import figures
 from cnnlab.spec.arm import plain
-from cnnlab.spec.record import OWN
 from cnnlab.spec.verdict import Effect, Verdict
 from experiments.analysis.evidence import sweep_checks
 from experiments.analysis.results import ArmResults, SweepResults, label, view
@@ -25,11 +25,14 @@ from experiments.claims.registry import claims, claims_fed_by
 from experiments.config.grid import Grid
 from experiments.paths import sweep_folder
 from experiments.reports import figures as sweep_figures
+from experiments.reports.ratios import errors_of_better
 from experiments.reports.tables import (
     arm_table,
+    curve_table,
     effect_table,
     printed_arms,
     printed_contrasts,
+    printed_curves,
     printed_effects,
     rich_table,
     verdict_table,
@@ -40,6 +43,8 @@ from experiments.training.summary import Summary
 if TYPE_CHECKING:
     import pandas as pd
 
+CURVES = "Test accuracy in % at every learning rate (mean over members; *: where most members are read)"
+RESTS = "What the claims rest on: errors of the second side, as a multiple of the first side's; points of the first"
 NICE = {"model.pools": "max-pools stand after convolutions number (0 is the image)"}
 
 
@@ -49,13 +54,14 @@ class SweepReport:
 
     Attributes:
         plan: the sweep as it was composed. results: its arms and their records.
-        pairs: each arm's effect against the reference. arms, effects: the tables that are written.
+        pairs: each arm's effect against the reference. arms, curves, effects: the tables that are written.
         verdicts: of the claims that the sweep feeds, and of those judged by computation that belong to its question.
     """
 
     plan: Grid
     results: SweepResults
     arms: "pd.DataFrame"
+    curves: "pd.DataFrame"
     pairs: Sequence[tuple[ArmResults, Effect]]
     effects: "pd.DataFrame"
     verdicts: Mapping[str, Verdict]
@@ -102,6 +108,7 @@ def build_report(
         plan=plan,
         results=now,
         arms=arm_table(now),
+        curves=curve_table(now),
         pairs=pairs,
         effects=effect_table(now, pairs),
         verdicts={claim: verdicts[claim] for claim in own},
@@ -143,7 +150,9 @@ def print_report(report: SweepReport, summary: Summary, console: Console) -> Non
     """Print the counts, the arms and, of a sweep, the effects, contrasts, checks and verdicts."""
     now, sweep = report.results, report.plan.settings.sweep
     console.print(f"\ntrained {summary.trained} arms, found {summary.skipped} done, {len(summary.failures)} failed")
-    console.print(rich_table(printed_arms(report.arms), "Arms: test accuracy in % at each arm's own learning rate"))
+    console.print(rich_table(printed_arms(report.arms), "Arms: test accuracy in %, where members are read"))
+    if len(report.curves):
+        console.print(rich_table(printed_curves(report.curves), CURVES))
     for line in dict.fromkeys(
         f"match: {cell.point.arm.task.name} {cell.point.level}: {cell.point.matching}"
         for cell in now.cells
@@ -161,10 +170,10 @@ def print_report(report: SweepReport, summary: Summary, console: Console) -> Non
             f"Next, for verdicts: python -m experiments.run +sweep={report.name}"
         )
         return
-    title = f"Paired difference from {sweep.reference}, points"
-    console.print(rich_table(printed_effects(report.effects), title))
+    title = f"Errors, as a multiple of those of {sweep.reference} (paired by seed, 95 % interval)"
+    console.print(rich_table(printed_effects(report.effects, report.pairs), title))
     if rests := report.contrasts:
-        console.print(rich_table(printed_contrasts(rests), "What the claims rest on: paired contrasts, points"))
+        console.print(rich_table(printed_contrasts(rests), RESTS))
     for check in report.checks:
         console.print(f"check: {check.line}")
     console.print(verdict_table(report.verdicts))
@@ -181,7 +190,7 @@ def write_report(report: SweepReport) -> str:
         What `figures.draw` has to say about the sweep's own picture; empty without one.
     """
     report.folder.mkdir(parents=True, exist_ok=True)
-    for name, table in (("arms", report.arms), ("effects", report.effects)):
+    for name, table in (("arms", report.arms), ("curves", report.curves), ("effects", report.effects)):
         table.to_csv(report.folder / f"{name}.csv", index=False)
         table.to_parquet(report.folder / f"{name}.parquet", index=False)
     content = {name: {"says": claims()[name].says, **plain(verdict)} for name, verdict in report.verdicts.items()}
@@ -191,28 +200,31 @@ def write_report(report: SweepReport) -> str:
 
 
 def draw_effects(report: SweepReport) -> None:
-    """The sweep's figure: members above, paired differences below, a column for each task."""
+    """The sweep's figure: curves over learning rates, members, and ratios of errors; a column for each task."""
     plan, now, sweep = report.plan, report.results, report.plan.settings.sweep
-    own = {id(cell): effect for cell, effect in report.pairs if effect.setting.condition == "own"}
+    found = {id(cell): errors_of_better(effect) for cell, effect in report.pairs}
     panels = []
     for task in now.tasks():
-        cells = [cell for cell in now.cells if cell.point.arm.task == task and cell.records]
+        cells = [cell for cell in now.cells if cell.point.arm.task == task and cell.record is not None]
         if not cells or sweep is None:
             continue
         dots = tuple(
             figures.ArmDot(
                 level=cell.point.level,
                 match=cell.point.match,
-                members=cell.sample(OWN).values,
-                effect=own[id(cell)] if id(cell) in own else None,
+                members=cell.accuracies().values,
+                curve=() if cell.record is None else cell.record.rates,
+                ratio=(found[id(cell)].middle, found[id(cell)].low, found[id(cell)].high)
+                if id(cell) in found
+                else None,
             )
             for cell in cells
             if not (cell.point.match != "none" and cell.point.level == sweep.reference)
         )
-        margin = accuracy_margin(scale=plan.settings.scale, real=task.real)
+        margin = math.exp(accuracy_margin(scale=plan.settings.scale, real=task.real))
         dials = label(task).removeprefix(task.name).strip(" ()")
         sizes = f"{task.classes} classes, {task.train_images} training images, n={cells[0].members}"
-        title = f"{task.name}: {sizes}" + (f"\n{dials}" if dials else "")
+        title = f"{task.name}{f', {dials}' if dials else ''}\n{sizes}"
         panels.append(figures.TaskPanel(title=title, margin=margin, chance=task.chance, dots=dots))
     if panels and sweep is not None:
         factor = NICE[sweep.factor] if sweep.factor in NICE else sweep.factor

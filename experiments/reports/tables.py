@@ -1,6 +1,6 @@
-"""Tables of a sweep, as data and as they are printed: arms, effects, the contrasts that claims rest on, verdicts."""
+"""Tables of a sweep, as data and as they are printed: arms, curves, effects, what claims rest on, verdicts."""
 
-import math
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -8,53 +8,89 @@ import numpy as np
 from rich.table import Table
 
 from cnnlab.inference import intervals
+from cnnlab.inference.effects import CALIBRATION
 from cnnlab.spec.arm import plain
-from cnnlab.spec.record import OWN
+from cnnlab.spec.curve import at_chance, capped, reading
+from cnnlab.spec.record import Record
 from cnnlab.spec.verdict import Effect, Verdict
 from experiments.analysis.results import ArmResults, SweepResults
+from experiments.reports.ratios import FEWEST_FOR_INTERVAL, errors_of_better, points, size
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FEWEST_FOR_INTERVAL = 3
-"""Members below which no interval is printed: that of two is wider than the scale."""
-LEFT = ("claim", "contrast", "task", "arm", "level", "match")
+LEFT = ("claim", "contrast", "task", "arm", "level", "match", "call", "test accuracy, %")
+BESIDE = {"pos": "fewer", "neg": "more", "null": "no difference", "open": "undecided"}
+"""What an arm's call says of its errors beside the reference's."""
 
 
 def arm_table(now: SweepResults) -> "pd.DataFrame":
-    """One row an arm: factor level, members, accuracy with its interval, learning rates, and the net's exact sizes."""
+    """One row an arm: level, members, accuracy where they are read, the learning rate there, and the net's sizes."""
     import pandas as pd
 
     return pd.DataFrame([_arm_row(cell, now.label(cell.point.arm.task)) for cell in (*now.cells, *now.checks)])
 
 
 def _arm_row(cell: ArmResults, task: str) -> dict[str, Any]:
-    point = cell.point
-    row: dict[str, Any] = {
-        "task": task,
-        "level": point.level,
-        "match": point.match,
-        "check": point.check,
-        "n": cell.members,
-    }
-    if cell.records:
-        record, sample = cell.records[0], cell.sample(OWN)
-        interval = intervals.paired_t(np.asarray(sample.values), 0.95)
+    point, record = cell.point, cell.record
+    row = _named(cell, task) | {"n": cell.members}
+    if record is not None:
+        sample = cell.accuracies()
+        interval = intervals.paired_t(np.asarray(sample.values), 0.95, CALIBRATION)
         row |= {
-            "accuracy": sum(sample.values) / len(sample.values),
+            "accuracy": statistics.fmean(sample.values),
             "low": interval.low,
             "high": interval.high,
             "diverged": sum(sample.diverged),
-            "learning_rate": record.finals[OWN].learning_rate,
-            "capped": record.tuning.capped,
+            "learning_rate": rate_read(record),
+            "rates_tried": len(record.rates),
+            "capped": capped(record.rates),
+            "at_chance": at_chance(record.rates),
             **plain(record.geometry),
         }
     return row | {"matching": point.matching, "arm": point.arm.key}
 
 
+def _named(cell: ArmResults, task: str) -> dict[str, Any]:
+    point = cell.point
+    return {"task": task, "level": point.level, "match": point.match, "check": point.check}
+
+
+def rate_read(record: Record) -> float:
+    """The learning rate at which most members are read; the smallest of those with as many."""
+    return statistics.mode(sorted(record.finals.learning_rate))
+
+
+def curve_table(now: SweepResults) -> "pd.DataFrame":
+    """One row an arm and learning rate: every member's test accuracy there, and how many members are read there."""
+    import pandas as pd
+
+    rows = []
+    for cell in (*now.cells, *now.checks):
+        if cell.record is None:
+            continue
+        read = reading(cell.record.rates)
+        for place, at in enumerate(cell.record.rates):
+            rows.append(
+                _named(cell, now.label(cell.point.arm.task))
+                | {
+                    "learning_rate": at.learning_rate,
+                    "read_here": read.count(place),
+                    "n": len(at.test_accuracy),
+                    "validation_accuracy": statistics.fmean(at.validation_accuracy),
+                    "test_accuracy": statistics.fmean(at.test_accuracy),
+                    "diverged": sum(at.diverged),
+                    "members": list(at.test_accuracy),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
 def what_differs(cell: ArmResults, reference: ArmResults) -> dict[str, Any]:
     """What differs between two arms' nets besides the factor, computed: sizes as ratios, fields and maps."""
-    ours, theirs = cell.records[0].geometry, reference.records[0].geometry
+    if cell.record is None or reference.record is None:
+        return {}
+    ours, theirs = cell.record.geometry, reference.record.geometry
     return {
         "params_ratio": ours.params / theirs.params,
         "macs_ratio": ours.macs / theirs.macs,
@@ -66,38 +102,48 @@ def what_differs(cell: ArmResults, reference: ArmResults) -> dict[str, Any]:
 
 
 def effect_table(now: SweepResults, pairs: Sequence[tuple[ArmResults, Effect]]) -> "pd.DataFrame":
-    """One row an arm and learning-rate condition: its paired difference from the reference, and what else differs."""
+    """One row an arm: its errors as a multiple of the reference's, points beside, the call, and what else differs.
+
+    `call` is of the arm against the reference: `pos` where the arm makes fewer errors. `log_sd` and
+    `smallest_detectable` are of the log of the ratio, and a ratio.
+    """
     import pandas as pd
 
     rows = []
     for cell, effect in pairs:
         reference = now.reference(cell.point.arm.task)
         differs = {} if reference is None else what_differs(cell, reference)
-        at = effect.setting
+        at, beside = effect.setting, effect.points95
         rows.append(
             {
                 "task": at.task,
                 "level": cell.point.level,
                 "match": at.match,
-                "condition": at.condition,
-                "difference": effect.estimate,
-                "low": effect.interval95.low,
-                "high": effect.interval95.high,
+                **ratio_columns(effect),
+                "points_low": None if beside is None else beside.low,
+                "points_high": None if beside is None else beside.high,
                 "interval": effect.interval95.kind,
                 "n": effect.n,
-                "sd": effect.sd,
+                "log_sd": effect.sd,
                 "call": effect.call,
                 "reason": effect.reason,
+                "note": effect.note,
                 "diverged": effect.diverged_better,
                 "diverged_reference": effect.diverged_worse,
                 "diverged_p": effect.diverged_p,
-                "smallest_detectable": effect.smallest_detectable,
+                "smallest_detectable": float(np.exp(effect.smallest_detectable)),
                 "headroom": at.headroom,
-                "margin": at.margin,
+                "margin": float(np.exp(at.margin)),
                 **differs,
             }
         )
     return pd.DataFrame(rows)
+
+
+def ratio_columns(effect: Effect) -> dict[str, Any]:
+    """Errors of the arm as a multiple of the reference's, with the interval, and the difference of accuracies."""
+    ratio = errors_of_better(effect)
+    return {"ratio": ratio.middle, "ratio_low": ratio.low, "ratio_high": ratio.high, "points": effect.points}
 
 
 def printed_arms(table: "pd.DataFrame") -> "pd.DataFrame":
@@ -110,13 +156,11 @@ def printed_arms(table: "pd.DataFrame") -> "pd.DataFrame":
     if "accuracy" not in table:
         return shown
     spans = zip(table["n"], table["accuracy"], table["low"], table["high"], strict=True)
-    shown["accuracy"] = [
-        _span(mean, *((low, high) if n >= FEWEST_FOR_INTERVAL else (-math.inf, math.inf)), signed=False)
-        for n, mean, low, high in spans
-    ]
+    shown["accuracy"] = [_share(mean, low, high, n) for n, mean, low, high in spans]
     pairs = zip(table["diverged"], table["n"], strict=True)
-    shown["diverged"] = ["" if lost != lost else f"{int(lost)}/{members}" for lost, members in pairs]
-    shown["lr"] = [f"{value:g}" if value == value else "" for value in table["learning_rate"]]
+    shown["lost"] = ["" if lost != lost else f"{int(lost)}/{members}" for lost, members in pairs]
+    rates = zip(table["learning_rate"], table["rates_tried"], strict=True)
+    shown["read at rate"] = [f"{rate:g} of {int(tried)} tried" if rate == rate else "" for rate, tried in rates]
     shown["params"] = [_whole(value) for value in table["params"]]
     shown["MACs"] = [_whole(value) for value in table["macs"]]
     shown["field"] = [_pair(value) for value in table["receptive_field"]]
@@ -124,19 +168,40 @@ def printed_arms(table: "pd.DataFrame") -> "pd.DataFrame":
     return shown
 
 
-def printed_effects(table: "pd.DataFrame") -> "pd.DataFrame":
-    """The effects as a person reads them: own-best and common learning rate side by side."""
+def printed_curves(table: "pd.DataFrame") -> "pd.DataFrame":
+    """Every arm's mean test accuracy at every learning rate, in one line; a star where most members are read."""
+    import pandas as pd
+
+    lines: dict[tuple[str, str], list[str]] = {}
+    for _, arm in table.groupby(["task", "level", "match", "check"], sort=False):
+        rows = [{str(key): value for key, value in row.items()} for row in arm.to_dict("records")]
+        read = max(rows, key=lambda row: row["read_here"])
+        said = [f"{row['learning_rate']:g}: {_at_rate(row)}{'*' if row is read else ''}" for row in rows]
+        lines[rows[0]["task"], _arm_name(rows[0])] = said
+    shown = [(task, arm, "   ".join(said)) for (task, arm), said in lines.items()]
+    return pd.DataFrame(shown, columns=["task", "arm", "test accuracy, %"])
+
+
+def _at_rate(row: Mapping[str, Any]) -> str:
+    lost = f" ({row['diverged']} lost)" if row["diverged"] else ""
+    return f"{100 * row['test_accuracy']:.1f}{lost}"
+
+
+def printed_effects(table: "pd.DataFrame", pairs: Sequence[tuple[ArmResults, Effect]]) -> "pd.DataFrame":
+    """The effects as a person reads them: errors as a multiple of the reference's, points beside."""
     if table.empty:
         return table
-    texts = [f"{_span(row['difference'], row['low'], row['high'])} {row['call']}" for row in table.to_dict("records")]
-    table = table.assign(
-        text=texts,
-        params=[f"x{value:.2f}" for value in table["params_ratio"]],
-        MACs=[f"x{value:.2f}" for value in table["macs_ratio"]],
-        field=_changes(table, "receptive_field"),
-        map=_changes(table, "output_size"),
-    )
-    return _by_condition(table, ["task", "level", "match", "params", "MACs", "field", "map"])
+    import pandas as pd
+
+    shown = pd.DataFrame({name: table[name] for name in ("task", "level", "match")})
+    shown["errors"] = [errors_of_better(effect).printed for _, effect in pairs]
+    shown["points"] = [points(effect) for _, effect in pairs]
+    shown["call"] = [BESIDE[effect.call] for _, effect in pairs]
+    shown["n"] = table["n"]
+    shown["params"] = [f"x{value:.2f}" for value in table["params_ratio"]]
+    shown["MACs"] = [f"x{value:.2f}" for value in table["macs_ratio"]]
+    shown["field"], shown["map"] = _changes(table, "receptive_field"), _changes(table, "output_size")
+    return shown
 
 
 def _changes(table: "pd.DataFrame", column: str) -> list[str]:
@@ -149,34 +214,19 @@ def printed_contrasts(rows: Sequence[tuple[str, str, Effect]]) -> "pd.DataFrame"
     """The contrasts that claims rest on, as a person reads them."""
     import pandas as pd
 
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             "claim": claim,
             "contrast": contrast,
             "task": effect.setting.task,
             "match": effect.setting.match,
-            "condition": effect.setting.condition,
             "n": effect.n,
-            "text": f"{_estimate(effect)} {effect.call}",
+            "effect": size(effect),
+            "points": points(effect),
+            "call": effect.call.capitalize() if effect.call != "open" else effect.call,
         }
         for claim, contrast, effect in rows
     )
-    return _by_condition(table, ["claim", "contrast", "task", "match", "n"])
-
-
-def _by_condition(table: "pd.DataFrame", keys: list[str]) -> "pd.DataFrame":
-    """Texts at own-best and at the common learning rate side by side."""
-    shown = table.pivot_table(index=keys, columns="condition", values="text", aggfunc="first", sort=False)
-    names = {"own": "at own-best learning rate", "common": "at common learning rate"}
-    return shown.rename(columns=names).reindex(columns=list(names.values())).astype(object).fillna("").reset_index()
-
-
-def _estimate(effect: Effect) -> str:
-    """An effect with its interval: accuracies in points, any other metric by its name, as it is."""
-    middle, span, metric = effect.estimate, effect.interval95, effect.setting.metric
-    if metric.endswith("accuracy"):
-        return _span(middle, span.low, span.high)
-    return f"{metric} {middle:+.3g} [{span.low:+.3g}, {span.high:+.3g}]"
 
 
 def _arm_name(row: dict[str, Any]) -> str:
@@ -185,13 +235,11 @@ def _arm_name(row: dict[str, Any]) -> str:
     return str(row["level"]) + ("" if row["match"] == "none" else f" same {row['match']}")
 
 
-def _span(middle: float, low: float, high: float, *, signed: bool = True) -> str:
-    sign = "+" if signed else ""
-    if middle != middle:
+def _share(mean: float, low: float, high: float, n: int) -> str:
+    """An accuracy in %, with its interval where there are members enough."""
+    if mean != mean:
         return ""
-    if abs(low) == float("inf") or low != low:
-        return f"{100 * middle:{sign}.1f}"
-    return f"{100 * middle:{sign}.1f} [{100 * low:{sign}.1f}, {100 * high:{sign}.1f}]"
+    return f"{100 * mean:.1f}" + (f" [{100 * low:.1f}, {100 * high:.1f}]" if n >= FEWEST_FOR_INTERVAL else "")
 
 
 def _whole(value: float) -> str:
@@ -213,10 +261,10 @@ def rich_table(table: "pd.DataFrame", title: str) -> Table:
 
 
 def verdict_table(found: Mapping[str, Verdict]) -> Table:
-    """Verdicts as they are printed: claim, word, reason."""
+    """Verdicts as they are printed: claim, word, and what was found in a sentence."""
     shown = Table(title="Verdicts", title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for column in ("claim", "verdict", "reason"):
+    for column in ("claim", "verdict", "what was found"):
         shown.add_column(column, overflow="fold")
     for name, verdict in found.items():
-        shown.add_row(name, verdict.printed, verdict.reason)
+        shown.add_row(name, verdict.printed, verdict.sentence or verdict.reason)
     return shown

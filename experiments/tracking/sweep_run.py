@@ -12,6 +12,7 @@ from cnnlab.spec.verdict import Effect, Verdict
 from cnnlab.tracking import Artifact, Picture, Table, TrackedRun, run_id
 from experiments.analysis.results import ArmResults
 from experiments.claims.registry import claims, claims_fed_by
+from experiments.reports.ratios import errors_of_worse
 from experiments.reports.sweep import SweepReport
 from experiments.tracking import arm_runs, images
 
@@ -27,7 +28,7 @@ def of_sweep(report: SweepReport) -> TrackedRun:
     now = report.results
     settings, name = now.settings, now.settings.sweep_name
     cells, fed = (*now.cells, *now.checks), claims_fed_by(name)
-    made = [cell for cell in cells if cell.records]
+    made = [cell for cell in cells if cell.record is not None]
     words = Counter(verdict.word for verdict in report.verdicts.values())
     return TrackedRun(
         id=run_id(f"{name}-{settings.scale}-summary"),
@@ -41,11 +42,12 @@ def of_sweep(report: SweepReport) -> TrackedRun:
             "arms": len(cells),
             "arms_with_record": len(made),
             "members": sum(cell.members for cell in made),
-            "diverged": sum(sum(cell.sample("own").diverged) for cell in made),
+            "diverged": sum(sum(cell.accuracies().diverged) for cell in made),
             **{f"verdicts/{word}": count for word, count in words.items()},
         },
         tables={
             "arms": rows(report.arms),
+            "curves": rows(report.curves.drop(columns="members", errors="ignore")),
             "effects": rows(report.effects),
             "contrasts": contrasts(report.contrasts),
             "checks": checks(report.checks),
@@ -66,25 +68,40 @@ def _cell(value: Any) -> Any:
 
 
 def contrasts(found: Sequence[tuple[str, str, Effect]]) -> Table:
-    """What the claims rest on, a row each task, match and learning rate."""
+    """What the claims rest on, a row each task and match.
+
+    Of accuracies `ratio` is errors of the worse side over those of the better one; `difference` is of other metrics.
+    """
     return tuple(
         {
             "claim": claim,
             "contrast": contrast,
             "task": effect.setting.task,
             "match": effect.setting.match,
-            "condition": effect.setting.condition,
             "metric": effect.setting.metric,
             "n": effect.n,
-            "difference": finite(effect.estimate),
-            "low": finite(effect.interval95.low),
-            "high": finite(effect.interval95.high),
+            **_size(effect),
             "interval": effect.interval95.kind,
             "call": effect.call,
             "reason": effect.reason,
         }
         for claim, contrast, effect in found
     )
+
+
+def _size(effect: Effect) -> dict[str, float | None]:
+    """An effect as a ratio of errors with points beside, or as a difference of another metric."""
+    ratio, at, span = errors_of_worse(effect), effect.setting, effect.interval95
+    found = {
+        "ratio": ratio.middle if at.ratio else None,
+        "ratio_low": ratio.low if at.ratio else None,
+        "ratio_high": ratio.high if at.ratio else None,
+        "points": effect.points,
+        "difference": None if at.ratio else effect.estimate,
+        "low": None if at.ratio else span.low,
+        "high": None if at.ratio else span.high,
+    }
+    return {name: finite(value) for name, value in found.items()}
 
 
 def checks(found: Sequence[Check]) -> Table:
@@ -101,6 +118,7 @@ def verdicts(found: Mapping[str, Verdict]) -> Table:
             "claim": name,
             "says": claims()[name].says,
             "verdict": verdict.printed,
+            "sentence": verdict.sentence,
             "reason": verdict.reason,
             "number": "" if verdict.number is None else f"{verdict.number.name}: {verdict.number.printed}",
             "n": verdict.n,
@@ -126,10 +144,10 @@ def figures(report: SweepReport) -> dict[str, Picture]:
 
 
 def records(name: str, cells: Sequence[ArmResults], store: Store) -> Artifact:
-    """Every record behind a sweep, by arm and block."""
+    """Every record behind a sweep, by arm."""
     files: dict[str, Path] = {}
     for cell in cells:
-        for record in cell.records:
-            path = store.record(record.arm, record.block)
-            files[f"{record.arm}/{record.block}/{path.name}"] = path
+        if cell.record is not None:
+            path = store.record(cell.record.arm)
+            files[f"{cell.record.arm}/{path.name}"] = path
     return Artifact(name=name, kind="records", files=files)

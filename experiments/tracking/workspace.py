@@ -7,7 +7,7 @@ from cnnlab.spec.arm import digest
 from cnnlab.tracking.series import AXIS
 
 if TYPE_CHECKING:
-    from wandb_workspaces.reports.v2.interface import LinePlot
+    from wandb_workspaces.reports.v2.interface import LinePlot, WeavePanelSummaryTable
     from wandb_workspaces.workspaces import Section, Workspace
 
 BAND: Final = "stderr"
@@ -17,7 +17,7 @@ ARM = "label"
 """The key of a run's config by which curves are grouped: task, level, match."""
 
 
-FINAL = "own/test_accuracy/mean"
+FINAL = "final/test_accuracy/mean"
 
 
 def workspace(*, entity: str, project: str, group: str = "") -> "Workspace":
@@ -56,14 +56,21 @@ def accuracy() -> "Section":
     from wandb_workspaces.reports.v2.interface import BarPlot, Config
 
     final = BarPlot(
-        title="Test accuracy at own-best learning rate",
+        title="Test accuracy where members are read",
         metrics=[FINAL],
         groupby=Config(ARM),
         groupby_aggfunc="mean",
         groupby_rangefunc=BAND,
     )
     curves = [_curves("Validation accuracy", "accuracy/validation"), _curves("Training loss", "loss/train", log=True)]
-    return _section("Accuracy by factor level", [final, *curves])
+    return _section("Accuracy by factor level", [final, *rates(), *curves])
+
+
+def rates() -> list["WeavePanelSummaryTable"]:
+    """Accuracy against learning rate: of single arms, and a row an arm and rate of the sweeps' summary runs."""
+    from wandb_workspaces.reports.v2.interface import WeavePanelSummaryTable
+
+    return [WeavePanelSummaryTable(table_name=name) for name in ("curve", "curves")]
 
 
 def gradients() -> "Section":
@@ -99,7 +106,7 @@ def verdicts() -> "Section":
     from wandb_workspaces.reports.v2.interface import MediaBrowser, WeavePanelSummaryTable
 
     tables = [WeavePanelSummaryTable(table_name=name) for name in ("verdicts", "contrasts", "effects", "arms")]
-    figure = MediaBrowser(title="Members and paired differences", media_keys=["figure/effects"], num_columns=1)
+    figure = MediaBrowser(title="Curves, members and ratios of errors", media_keys=["figure/effects"], num_columns=1)
     return _section("Verdicts", [*tables, figure])
 
 

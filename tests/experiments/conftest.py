@@ -15,9 +15,9 @@ import pytest
 
 from cnnlab.geometry.measured import measured
 from cnnlab.spec.arm import Arm, plain
-from cnnlab.spec.record import PROTOCOL, Finals, Measured, Record, Tried, Tuning
+from cnnlab.spec.curve import AtRate, first_rates
+from cnnlab.spec.record import PROTOCOL, Measured, Record
 from cnnlab.training.arm import Training
-from cnnlab.training.run import evaluation_seeds
 from cnnlab.training.workers import WorkerPool
 from cnnlab.zoo import native
 from cnnlab.zoo.lowering import network
@@ -31,6 +31,8 @@ Plant = Callable[..., Record]
 Door = Callable[..., "Ended"]
 NOWHERE = Path(tempfile.gettempdir()) / "cnnlab-tests-nowhere"
 """Results folder of composed grids; nothing is ever written there."""
+TEST_IMAGES = 5000
+"""How many test images planted accuracies count."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,42 +100,42 @@ def composed_grid(sweep: str = "", scale: str = "quick", *overrides: str) -> Gri
     return compose_once([*named, f"scale={scale}", "tracker=off", *places, *overrides])
 
 
-def record_of(
-    arm: Arm, block: int, seeds: Sequence[int], accuracy: Sequence[float], lost: tuple[int, ...] = ()
-) -> Record:
+def record_of(arm: Arm, seeds: Sequence[int], accuracy: Sequence[float], lost: tuple[int, ...] = ()) -> Record:
     """A record of an arm that nobody trained, far above logistic regression, which has 30 %.
 
+    All members do best at the recipe's own rate, and are read there: at the smaller one a twentieth of what they know
+    is lost, at the larger one a tenth.
+
     Args:
-        accuracy: of every member. lost: places of members that are at chance instead.
+        accuracy: of every member at the best rate, rounded to whole test images.
+        lost: places of members that are at chance instead, at every rate.
     """
     flags = tuple(place in lost for place in range(len(seeds)))
-    shown = tuple(float(v) for v in np.where(flags, arm.task.chance, accuracy))
-    rate = arm.recipe.learning_rate
-    finals = Finals(
-        learning_rate=rate,
-        test_accuracy=shown,
-        test_loss=(0.5,) * len(seeds),
-        validation_accuracy=shown,
-        train_loss=(0.1,) * len(seeds),
-        diverged=flags,
-    )
-    tuning = Tuning(
-        seeds=(1_000_000,),
-        tried=(Tried(learning_rate=rate, validation_accuracy=(0.9,), diverged=(False,)),),
-        chosen=rate,
-        capped=False,
-        linear_accuracy=(0.3,),
-    )
+    best, chance = np.where(flags, arm.task.chance, accuracy), arm.task.chance
+    rates = []
+    for rate in first_rates(arm.recipe.learning_rate, arm.recipe.rates):
+        kept = 1.0 if rate == arm.recipe.learning_rate else 0.95 if rate < arm.recipe.learning_rate else 0.9
+        right = np.rint(TEST_IMAGES * (chance + kept * (best - chance)))
+        shown = tuple((np.clip(right, 0, TEST_IMAGES) / TEST_IMAGES).tolist())
+        at = AtRate(
+            learning_rate=rate,
+            validation_accuracy=shown,
+            test_accuracy=shown,
+            test_loss=tuple(None if flag else 0.5 for flag in flags),
+            train_loss=tuple(None if flag else 0.1 for flag in flags),
+            diverged=flags,
+        )
+        rates.append(at)
     return Record(
         protocol=PROTOCOL,
         arm=arm.key,
-        block=block,
         config=plain(arm),
         members=tuple(seeds),
-        finals={"own": finals, "common": finals},
-        histories=(),
-        probes=(),
-        tuning=tuning,
+        rates=tuple(rates),
+        test_images=TEST_IMAGES,
+        linear_accuracy=(0.3,),
+        histories=({},) * len(seeds),
+        probes=({},) * len(seeds),
         claims=dict(claim_digests()),
         geometry=Measured(params=1, macs=1, receptive_field=(1, 1), output_size=(1, 1), activation_elements=1),
     )
@@ -142,7 +144,6 @@ def record_of(
 def planted_record(
     point: Point,
     mean: float,
-    block: int = 0,
     noise: float = 0.003,
     lost: tuple[int, ...] = (),
     seed: int = 0,
@@ -152,29 +153,25 @@ def planted_record(
 
     Args:
         mean: accuracy around which members scatter, with a standard deviation of `noise`.
-        lost: places of members that are at chance.
+        lost: places of members that are at chance, at every learning rate.
         seed: another seed scatters them otherwise.
         probes: means of probes by their path; a member is above or below them by as much as its accuracy is.
     """
-    seeds = evaluation_seeds(point.blocks, block)
-    draw = np.random.default_rng([block, int(point.arm.key[-8:], 16), seed])
-    scatter = noise * draw.standard_normal(len(seeds))
-    made = record_of(point.arm, block, seeds, mean + scatter, lost)
+    draw = np.random.default_rng([int(point.arm.key[-8:], 16), seed])
+    scatter = noise * draw.standard_normal(len(point.seeds))
+    made = record_of(point.arm, point.seeds, (mean + scatter).tolist(), lost)
     means = probes or {}
-    probed = tuple({path: float(means[path] + one) for path in means} for one in scatter) if means else ()
+    probed = tuple({path: float(means[path] + one) for path in means} for one in scatter)
     return dataclasses.replace(made, probes=probed)
 
 
-def invented(
-    arm: Arm, block: int, seeds: tuple[int, ...], claims: dict[str, str], tuned: Tuning | None, checkpoints: Path
-) -> Training:
+def invented(arm: Arm, seeds: Sequence[int], claims: Mapping[str, str], checkpoints: Path | None = None) -> Training:
     """A training that takes no time, as `cnnlab.training.arm.training`: the same arm always has the same record."""
-    accuracy = np.random.default_rng(seeds).uniform(0.5, 0.9, len(seeds))
-    empty: tuple[dict[str, Any], ...] = ({},) * len(seeds)
-    made = record_of(arm, block, seeds, accuracy.tolist())
+    accuracy = np.random.default_rng(list(seeds)).uniform(0.5, 0.9, len(seeds))
+    made = record_of(arm, seeds, accuracy.tolist())
     net = network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
     size = measured(net, (arm.task.side, arm.task.side))
-    return dataclasses.replace(made, histories=empty, probes=empty, geometry=size, claims=claims)
+    return dataclasses.replace(made, geometry=size, claims=dict(claims))
     yield
 
 
@@ -200,7 +197,7 @@ def composed() -> Compose:
 
 @pytest.fixture(scope="session")
 def plant() -> Plant:
-    """Make a record of a point: `plant(point, mean, block, noise, lost, seed, probes)`."""
+    """Make a record of a point: `plant(point, mean, noise, lost, seed, probes)`."""
     return planted_record
 
 

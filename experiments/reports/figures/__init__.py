@@ -10,7 +10,7 @@ import pkgutil
 from pathlib import Path
 
 from cnnlab.report import canvas
-from cnnlab.spec.record import OWN
+from cnnlab.report.curves import ArmCurve
 from cnnlab.spec.task import Task
 from cnnlab.spec.verdict import Effect
 from experiments.analysis.results import ArmResults, SweepResults
@@ -31,12 +31,20 @@ def names() -> tuple[str, ...]:
 
 def ran(now: SweepResults, task: Task) -> tuple[ArmResults, ...]:
     """The arms that have records on a task, in the order of the sweep."""
-    return tuple(cell for cell in now.cells if cell.point.arm.task == task and cell.records)
+    return tuple(cell for cell in now.cells if cell.point.arm.task == task and cell.record is not None)
 
 
 def against_reference(now: SweepResults) -> dict[int, Effect]:
-    """Every arm's paired difference from its task's reference at the arms' own learning rates, by the cell's `id`."""
-    return {id(cell): effect for cell, effect in pairwise_effects(now) if effect.setting.condition == OWN}
+    """Every arm's effect, arm minus the reference of its task, by the cell's `id`."""
+    return {id(cell): effect for cell, effect in pairwise_effects(now)}
+
+
+def curve(cell: ArmResults, name: str, place: int = 0) -> ArmCurve:
+    """An arm's curve as a panel shows it. Raises LackingRecordsError for an arm without a record."""
+    if cell.record is None:
+        raise LackingRecordsError(f"{cell.point.arm.key} has no record")
+    colour, marker = canvas.style(place)
+    return ArmCurve(name=name, curve=cell.record.rates, colour=colour, marker=marker)
 
 
 def draw(now: SweepResults, folder: Path) -> str:

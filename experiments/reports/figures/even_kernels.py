@@ -1,18 +1,21 @@
 """Even kernels on trial: what each kernel and padding costs, against how far it moves the windows off their outputs."""
 
+import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cnnlab.geometry.fields import fields
-from cnnlab.report import canvas
-from cnnlab.report.figures import NAMES
+from cnnlab.report import canvas, curves
+from cnnlab.report.figures import NAMES, ratio_axis
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.task import Task
 from cnnlab.spec.verdict import Effect
 from cnnlab.zoo.lowering import network
-from experiments.analysis.results import SweepResults
-from experiments.reports.figures import FEWEST, LackingRecordsError, against_reference, ran
+from experiments.analysis.results import ArmResults, SweepResults
+from experiments.reports.figures import FEWEST, LackingRecordsError, against_reference, curve, ran
+from experiments.reports.ratios import Ratio, errors_of_better
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,14 +25,20 @@ APART = 0.02
 """Share of the axis between neighbouring marks of one drift, so that none hides another."""
 
 
+LETTERS = 84
+"""Of a line of the title."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DriftPoint:
     """One arm on one task, under one match.
 
     Attributes:
         drift: pixels by which the window of the last map's first unit lies further right and down than the reference's.
-        effect: the arm minus the reference; None for the reference itself.
+        effect: the arm minus the reference; None for the reference itself. cell: the arm.
     """
+
+    cell: ArmResults
 
     level: str
     match: str
@@ -37,26 +46,30 @@ class DriftPoint:
     effect: Effect | None
 
     @property
-    def points(self) -> float:
-        """The difference from the reference in points of accuracy."""
-        return 0.0 if self.effect is None else 100 * self.effect.estimate
+    def ratio(self) -> Ratio:
+        """Errors as a multiple of the reference's."""
+        return Ratio(middle=1.0, low=1.0, high=1.0) if self.effect is None else errors_of_better(self.effect)
 
 
 def figure(now: SweepResults) -> "Figure":
-    """A panel a task: difference from the reference over drift. Raises LackingRecordsError."""
+    """A column a task: errors over drift, and below the curves over learning rates. Raises LackingRecordsError."""
     found = marks(now)
     lines = title(now, found)
-    tall = 4.8 + 0.25 * lines.count("\n")
-    drawn, axes = canvas.canvas(lines, width=max(8.0, 4.3 * len(found)), height=tall, columns=len(found))
+    tall = 7.4 + 0.25 * lines.count("\n")
+    drawn, axes = canvas.canvas(lines, width=max(8.0, 5.2 * len(found)), height=tall, rows=2, columns=len(found))
     kinds = list(dict.fromkeys((mark.level, mark.match) for several in found.values() for mark in several))
-    for panel, (task, several) in zip(axes[0], found.items(), strict=True):
+    levels = list(dict.fromkeys(level for level, _ in kinds))
+    for panel, below, (task, several) in zip(axes[0], axes[1], found.items(), strict=True):
         _panel(panel, several, kinds)
         panel.set_title(now.named(task), fontsize=10)
-    axes[0][0].set_ylabel("difference from the reference, points")
+        panel.set_xlabel("drift of the last map's windows in pixels")
+        shown = [curve(mark.cell, named(mark), levels.index(mark.level)) for mark in several]
+        curves.panel(below, shown, task.chance)
+    axes[0][0].set_ylabel("errors, as a multiple of the reference's")
     drawn.supxlabel(
-        "pixels by which the last map's windows lie further right and down than the reference's\n"
-        "(exact; of windows padded towards four corners the middle; neighbours are moved apart)\n"
-        "filled: same width; open: same number of parameters; bars: 95 % intervals; grey: too small to matter",
+        "above: drift right and down is exact, beside the reference; of windows padded towards four corners the "
+        "middle; neighbours are moved apart;\nfilled: same width; open: same number of parameters; "
+        f"bars: 95 % intervals; grey: too small to matter\nbelow: {curves.KEY}; under the name its rate",
         fontsize=8.5,
     )
     canvas.legend(drawn, axes[0], "outside right center")
@@ -72,11 +85,12 @@ def marks(now: SweepResults) -> dict[Task, tuple[DriftPoint, ...]]:
         cells = ran(now, task)
         if not cells:
             continue
-        if reference is None or not reference.records:
+        if reference is None or reference.record is None:
             raise LackingRecordsError(f"the reference has no record on {now.label(task)}")
         middle = centre(reference.point.arm)
         found[task] = tuple(
             DriftPoint(
+                cell=cell,
                 level=cell.point.level,
                 match=cell.point.match,
                 drift=centre(cell.point.arm) - middle,
@@ -105,21 +119,18 @@ def centre(arm: Arm) -> float:
 
 
 def title(now: SweepResults, found: dict[Task, tuple[DriftPoint, ...]]) -> str:
-    """What is seen: every arm's difference, at equal parameters where that was run, beside its drift."""
+    """What is seen: every arm's errors, at equal parameters where that was run, beside its drift."""
     lines = []
     for task, several in found.items():
         marks_ = {mark.level: mark for mark in sorted(several, key=lambda mark: mark.match != "none")}
         shown = [mark for mark in marks_.values() if mark.effect is not None]
         if shown:
-            parts = ", ".join(f"{mark.level} {mark.points:+.1f} ({mark.drift:+g} px)" for mark in shown)
-            lines.append(f"{now.named(task)}: {parts}")
+            parts = ", ".join(f"{mark.level} x{mark.ratio.middle:.2f} ({mark.drift:+g} px)" for mark in shown)
+            lines += textwrap.wrap(f"{now.named(task)}, times the errors: {parts}", LETTERS)
     return "\n".join(lines) or "Only the reference has run"
 
 
 def _panel(panel: "Axes", several: Sequence[DriftPoint], kinds: Sequence[tuple[str, str]]) -> None:
-    for margin in {mark.effect.setting.margin for mark in several if mark.effect is not None}:
-        panel.axhspan(-100 * margin, 100 * margin, color="0.93", zorder=0)
-    panel.axhline(0, color="0.6", linewidth=1)
     levels = list(dict.fromkeys(level for level, _ in kinds))
     apart = APART * max(1.0, max(mark.drift for mark in several) - min(mark.drift for mark in several))
     for mark in several:
@@ -127,11 +138,10 @@ def _panel(panel: "Axes", several: Sequence[DriftPoint], kinds: Sequence[tuple[s
         matched = mark.match != "none"
         across = mark.drift + apart * (kinds.index((mark.level, mark.match)) - len(kinds) / 2)
         if mark.effect is not None and mark.effect.n >= FEWEST:
-            interval = mark.effect.interval95
-            panel.plot([across] * 2, [100 * interval.low, 100 * interval.high], color=colour, linewidth=1.5)
+            panel.plot([across] * 2, [mark.ratio.low, mark.ratio.high], color=colour, linewidth=1.5)
         panel.plot(
             across,
-            mark.points,
+            mark.ratio.middle,
             marker,
             color=colour,
             markerfacecolor="none" if matched else colour,
@@ -139,3 +149,10 @@ def _panel(panel: "Axes", several: Sequence[DriftPoint], kinds: Sequence[tuple[s
             label=f"{mark.level}, {NAMES[mark.match]}" if matched else mark.level,
             linestyle="none",
         )
+    margins = [mark.effect.setting.margin for mark in several if mark.effect is not None]
+    ratio_axis(panel, math.exp(max(margins, default=0.0)))
+
+
+def named(mark: DriftPoint) -> str:
+    """A mark below its curve."""
+    return mark.level if mark.match == "none" else f"{mark.level}\nsame {mark.match}"

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnnlab.report import canvas
+from cnnlab.report import canvas, curves
 from cnnlab.spec.net import ConvNet
-from cnnlab.spec.record import OWN, Record
+from cnnlab.spec.record import Record
 from cnnlab.spec.task import Task
 from cnnlab.training.schedule import log_spaced_steps
 from experiments.analysis.metrics.gradient_decay import STATISTIC, activations
 from experiments.analysis.results import ArmResults, SweepResults
-from experiments.reports.figures import LackingRecordsError
+from experiments.reports.figures import LackingRecordsError, curve, ran
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,14 +94,17 @@ def named(cell: ArmResults) -> str:
 
 def strip(cell: ArmResults) -> Strip:
     """Read an arm's gradient norms. Raises LackingRecordsError where a member has none, naming the arm."""
-    sites = activations(cell.records[0])
-    members = [_series(record, place, sites) for record in cell.records for place in range(len(record.members))]
+    record = cell.record
+    if record is None:
+        raise LackingRecordsError(f"{cell.point.arm.key} has no record")
+    sites = activations(record)
+    members = [_series(record, place, sites) for place in range(len(record.members))]
     looks = max(len(series[0]) for series in members)
     norms = np.full((len(members), len(sites), looks), np.nan)
     for member, layers in enumerate(members):
         for layer, values in enumerate(layers):
             norms[member, layer, : len(values)] = [math.log10(value) if value else math.nan for value in values]
-    return Strip(cell=cell, name=named(cell), steps=_steps(cell.records[0])[:looks], norms=norms)
+    return Strip(cell=cell, name=named(cell), steps=_steps(record)[:looks], norms=norms)
 
 
 def _series(record: Record, place: int, sites: Sequence[str]) -> list[list[float | None]]:
@@ -122,30 +125,41 @@ def _steps(record: Record) -> tuple[int, ...]:
 
 
 def strips(now: SweepResults, task: Task) -> tuple[Strip, ...]:
-    """Every arm that has run on a task, in the order of the sweep, whose arms are never matched."""
-    return tuple(strip(cell) for cell in now.cells if cell.point.arm.task == task and cell.records)
+    """Every watched arm that has run on a task, in the order of the sweep, whose arms are never matched."""
+    return tuple(strip(cell) for cell in watched(now, task))
+
+
+def watched(now: SweepResults, task: Task) -> tuple[ArmResults, ...]:
+    """The arms with a record whose gradients were looked at along the way."""
+    return tuple(cell for cell in ran(now, task) if cell.point.arm.recipe.watched)
 
 
 def shown_task(now: SweepResults) -> Task:
-    """The first task with records. Raises LackingRecordsError."""
+    """The first task with records of watched arms. Raises LackingRecordsError."""
     for task in now.tasks():
-        if any(cell.records for cell in now.cells if cell.point.arm.task == task):
+        if watched(now, task):
             return task
-    raise LackingRecordsError("no arm has a record")
+    some = any(ran(now, task) for task in now.tasks())
+    raise LackingRecordsError("no arm was watched (train.watched)" if some else "no arm has a record")
 
 
 def figure(now: SweepResults) -> "Figure":
-    """A strip an arm, and below them the norm by layer before training. Raises LackingRecordsError."""
+    """A strip an arm, the norm by layer before training, and the curves of accuracy. Raises LackingRecordsError."""
     from matplotlib.figure import Figure
 
     task = shown_task(now)
     found = strips(now, task)
     rows = math.ceil(len(found) / ACROSS)
-    drawn = Figure(figsize=(11, 2.2 * rows + 4.4), layout="constrained")
+    drawn = Figure(figsize=(11, 2.2 * rows + 6.9), layout="constrained")
     drawn.suptitle(title(found, now.named(task)), fontsize=12, fontweight="bold")
-    (above,), (below,) = drawn.subfigures(2, 1, squeeze=False, height_ratios=[2.2 * rows + 0.5, 3.6])
+    parts = drawn.subfigures(3, 1, squeeze=False, height_ratios=[2.2 * rows + 0.5, 3.6, 2.5])
+    (above,), (below,), (last,) = parts
     _strips(above, now, found)
     _profiles(below.subplots(), found)
+    panel = last.subplots()
+    shown = [curve(cell, named(cell).replace(", ", "\n"), place) for place, cell in enumerate(ran(now, task))]
+    curves.panel(panel, shown, task.chance, letters=6.5)
+    panel.set_title(f"on {now.named(task)}: {curves.KEY}", fontsize=8.5, loc="left")
     return drawn
 
 
@@ -170,12 +184,12 @@ def deepest(found: Sequence[Strip]) -> tuple[Strip, ...]:
 
 
 def reached(now: SweepResults, cell: ArmResults) -> str:
-    """An arm's mean accuracy on every task, in %, and how many members over all tasks did not learn."""
+    """An arm's mean accuracy on every task where it is read, in %, and how many members of all did not learn."""
     texts, lost, members = [], 0, 0
     for task in now.tasks():
         there = now.cell(task, cell.point.level, cell.point.match)
-        if there is not None and there.records:
-            sample = there.sample(OWN)
+        if there is not None and there.record is not None:
+            sample = there.accuracies()
             texts.append(f"{100 * sum(sample.values) / len(sample.values):.1f}")
             lost, members = lost + sum(sample.diverged), members + len(sample.values)
     return " / ".join(texts) + " %" + (f", {lost}/{members} at chance" if lost else "")

@@ -17,15 +17,15 @@ from cnnlab.data import MissingDataError, draw
 from cnnlab.inference.intervals import paired_t
 from cnnlab.probes.final import input_energy
 from cnnlab.probes.trained import TrainedMember
-from cnnlab.report import canvas
+from cnnlab.report import canvas, curves
+from cnnlab.report.curves import ArmCurve
 from cnnlab.spec.arm import Arm
-from cnnlab.spec.record import OWN
 from cnnlab.spec.task import Task
 from cnnlab.training.members import dataset
 from cnnlab.training.probing import member
 from cnnlab.training.program import program
 from experiments.analysis.results import ArmResults, SweepResults
-from experiments.reports.figures import FEWEST, LackingRecordsError, ran
+from experiments.reports.figures import FEWEST, LackingRecordsError, curve, ran
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +47,7 @@ class Stack:
         energy: mean squared gradient at each pixel of untrained nets, (members, height, width).
         begins, trained: slope of log energy on log count, of the same members in one order; empty where all pixels are
             read alike, and of members that diverged.
-        accuracies: test accuracy of every member, fractions.
+        accuracies: test accuracy of every member where it is read, fractions. curve: at every learning rate.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Stack:
     begins: tuple[float, ...]
     trained: tuple[float, ...]
     accuracies: tuple[float, ...]
+    curve: ArmCurve
 
 
 def figure(now: SweepResults) -> "Figure":
@@ -70,10 +71,14 @@ def figure(now: SweepResults) -> "Figure":
         raise LackingRecordsError("no arm has a record")
     several = next(iter(found.values()))
     wide = max(9.0, 2.1 * len(several) + 0.6)
-    drawn = Figure(figsize=(wide, 8.6), layout="constrained")
+    drawn = Figure(figsize=(wide, 10.8), layout="constrained")
     drawn.suptitle(title(now, found), fontsize=12, fontweight="bold")
-    (above,), (below,) = drawn.subfigures(2, 1, squeeze=False, height_ratios=[4.9, 3.2])
+    (above,), (middle,), (below,) = drawn.subfigures(3, 1, squeeze=False, height_ratios=[4.9, 2.2, 3.2])
     _maps(above, several, now.named(next(iter(found))))
+    for panel, (task, here) in zip(middle.subplots(1, len(found), squeeze=False)[0], found.items(), strict=True):
+        curves.panel(panel, [one.curve for one in here], task.chance)
+        panel.set_title(now.named(task), fontsize=10)
+    middle.supxlabel(curves.KEY, fontsize=8)
     axes = below.subplots(1, len(found), squeeze=False, sharey=True)[0]
     for panel, (task, here) in zip(axes, found.items(), strict=True):
         _slopes(panel, here)
@@ -90,7 +95,7 @@ def stacks(now: SweepResults, task: Task) -> tuple[Stack, ...]:
 
 def _stack(now: SweepResults, cell: ArmResults) -> Stack:
     """An arm's slopes from its records, and the same members as they begin."""
-    sample, slopes = cell.sample(OWN), cell.probed(SLOPE)
+    sample, slopes = cell.accuracies(), cell.probed(SLOPE)
     trained = dict(zip(slopes.seeds, slopes.values, strict=True))
     begun = {seed: _begun(now, cell.point.arm, seed) for seed in sample.seeds}
     first = begun[sample.seeds[0]]
@@ -102,6 +107,7 @@ def _stack(now: SweepResults, cell: ArmResults) -> Stack:
         begins=tuple(begins.values()),
         trained=tuple(trained[seed] for seed in begins),
         accuracies=sample.values,
+        curve=curve(cell, cell.point.level),
     )
 
 

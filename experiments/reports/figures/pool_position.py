@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnlab.report import canvas
+from cnnlab.report.curves import ArmCurve, rate, strip
 from cnnlab.report.figures import NAMES
 from cnnlab.spec.net import ConvNet
-from cnnlab.spec.record import OWN
 from cnnlab.spec.task import Task
 from cnnlab.spec.verdict import Effect
 from experiments.analysis.results import ArmResults, SweepResults
-from experiments.reports.figures import FEWEST, LackingRecordsError, against_reference
+from experiments.reports.figures import FEWEST, LackingRecordsError, against_reference, curve
+from experiments.reports.ratios import errors_of_better
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,22 +29,25 @@ class Square:
     """One arm in the map.
 
     Attributes:
-        accuracy: mean over members, in %. effect: the arm minus the reference; None for the reference itself.
-        field: receptive field of the last map in pixels, along one axis.
+        accuracy: mean over members where they are read, in %. effect: the arm minus the reference; None for the
+            reference itself. field: receptive field of the last map in pixels, along one axis.
+        curve: test accuracies at every learning rate.
     """
 
     accuracy: float
     effect: Effect | None
     field: int
+    curve: ArmCurve
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The square in words: accuracy, difference in points with its interval, receptive field."""
+        """The square in words: accuracy, errors as a multiple of the reference's with the interval, field, rate."""
+        last = f"field {self.field}, rate {rate(self.curve.curve)}"
         if self.effect is None:
-            return f"{self.accuracy:.1f}", "reference", f"field {self.field}"
-        interval = self.effect.interval95
-        span = (f"[{100 * interval.low:+.1f}, {100 * interval.high:+.1f}]",) if self.effect.n >= FEWEST else ()
-        return f"{self.accuracy:.1f}", f"{100 * self.effect.estimate:+.1f}", *span, f"field {self.field}"
+            return f"{self.accuracy:.1f} %", "reference", last
+        ratio = errors_of_better(self.effect).printed
+        middle, _, span = ratio.partition(" ")
+        return f"{self.accuracy:.1f} %", middle, *((span,) if span and self.effect.n >= FEWEST else ()), last
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +67,7 @@ def figure(now: SweepResults) -> "Figure":
     drawn, axes = canvas.canvas(
         title(now, found),
         width=max(8.0, 5.0 * len(matches)),
-        height=4.2 * len(tasks) + 1.2,
+        height=4.9 * len(tasks) + 1.3,
         rows=len(tasks),
         columns=len(matches),
     )
@@ -72,14 +76,15 @@ def figure(now: SweepResults) -> "Figure":
     for one in found:
         panel = axes[tasks.index(one.task), matches.index(one.match)]
         panel.set_visible(True)
-        alike = [square.accuracy for other in found if other.task == one.task for square in other.squares.values()]
-        _map(panel, one, (min(alike), max(alike)))
+        alike = [square for other in found if other.task == one.task for square in other.squares.values()]
+        _map(panel, one, alike)
         panel.set_title(f"{now.named(one.task)}, {NAMES[one.match]}", fontsize=10)
         panel.set_ylabel("convolutions before the second pool")
     drawn.supxlabel(
-        "In a square: test accuracy in %; difference from the reference in points, paired by seed, with its 95 % "
-        "interval;\nreceptive field of the last map in pixels. Red frame: the reference. Empty: not run. Colours: "
-        "accuracy within a task, brighter is better.",
+        "In a square: test accuracy; errors as a multiple of the reference's, paired by seed, with the 95 % interval;\n"
+        "receptive field of the last map in pixels, learning rate where most members are read. Below it every member's "
+        "test accuracy\nat every learning rate (a factor 2 a step, one scale a task; filled: where most are read). "
+        "Red frame: the reference. Colours: accuracy.",
         fontsize=8.5,
     )
     return drawn
@@ -93,10 +98,10 @@ def maps(now: SweepResults) -> tuple[PlacementPanel, ...]:
         reference = now.reference(task)
         for match in dict.fromkeys(cell.point.match for cell in now.cells):
             cells = [cell for cell in now.cells if (cell.point.arm.task, cell.point.match) == (task, match)]
-            ran = {place(cell): cell for cell in cells if cell.records}
+            ran = {place(cell): cell for cell in cells if cell.record is not None}
             if not ran:
                 continue
-            if reference is None or not reference.records:
+            if reference is None or reference.record is None:
                 raise LackingRecordsError(f"the reference has no record on {now.label(task)}")
             squares = {at: _square(cell, reference, own) for at, cell in ran.items()}
             found.append(PlacementPanel(task=task, match=match, squares=squares))
@@ -116,10 +121,13 @@ def place(cell: ArmResults) -> Place:
 
 def _square(cell: ArmResults, reference: ArmResults, own: Mapping[int, Effect]) -> Square:
     """An arm's square; only the reference, under whichever match, has no effect."""
-    values = cell.sample(OWN).values
+    values = cell.accuracies().values
     effect = None if cell.point.arm == reference.point.arm else own[id(cell)]
-    field = max(cell.records[0].geometry.receptive_field)
-    return Square(accuracy=100 * sum(values) / len(values), effect=effect, field=field)
+    if cell.record is None:
+        raise LackingRecordsError(f"{cell.point.arm.key} has no record")
+    field = max(cell.record.geometry.receptive_field)
+    shown = curve(cell, cell.point.level)
+    return Square(accuracy=100 * sum(values) / len(values), effect=effect, field=field, curve=shown)
 
 
 def title(now: SweepResults, found: Sequence[PlacementPanel]) -> str:
@@ -133,8 +141,8 @@ def title(now: SweepResults, found: Sequence[PlacementPanel]) -> str:
     return "\n".join(lines)
 
 
-def _map(panel: "Axes", one: PlacementPanel, span: tuple[float, float]) -> None:
-    """Draw the squares with their numbers."""
+def _map(panel: "Axes", one: PlacementPanel, alike: Sequence[Square]) -> None:
+    """Draw the squares with their numbers and curves; colours and curves on the scale of all squares of the task."""
     from matplotlib import colormaps
     from matplotlib.patches import Rectangle
 
@@ -143,7 +151,8 @@ def _map(panel: "Axes", one: PlacementPanel, span: tuple[float, float]) -> None:
     values = np.full((len(seconds), len(firsts)), np.nan)
     for (first, second), square in one.squares.items():
         values[seconds.index(second), firsts.index(first)] = square.accuracy
-    low, high = span if span[0] < span[1] else (span[0] - 1, span[1] + 1)
+    low, high = min(square.accuracy for square in alike), max(square.accuracy for square in alike)
+    low, high = (low, high) if low < high else (low - 1, high + 1)
     panel.grid(visible=False)
     panel.imshow(
         np.ma.masked_invalid(values),
@@ -157,10 +166,26 @@ def _map(panel: "Axes", one: PlacementPanel, span: tuple[float, float]) -> None:
     for (first, second), square in one.squares.items():
         column, row = firsts.index(first), seconds.index(second)
         colour = "white" if square.accuracy < (low + high) / 2 else "black"
-        panel.text(column, row, "\n".join(square.lines), ha="center", va="center", fontsize=9, color=colour)
+        panel.text(column, row + 0.42, "\n".join(square.lines), ha="center", va="top", fontsize=8.5, color=colour)
+        _inset(panel, square, (column, row), alike)
         if square.effect is None:
             frame = Rectangle((column - 0.48, row - 0.48), 0.96, 0.96, fill=False, edgecolor=canvas.RED, linewidth=3)
             panel.add_patch(frame)
     panel.set_xticks(range(len(firsts)), list(map(str, firsts)))
     panel.set_yticks(range(len(seconds)), list(map(str, seconds)))
     panel.set_xlabel("convolutions before the first pool")
+
+
+def _inset(panel: "Axes", square: Square, at: Place, alike: Sequence[Square]) -> None:
+    """The square's curve over learning rates, on a scale that all squares of the task share."""
+    inset = panel.inset_axes((at[0] - 0.4, at[1] - 0.45, 0.8, 0.33), transform=panel.transData)
+    every = [100 * value for one in alike for rates in one.curve.curve for value in rates.test_accuracy]
+    room = 0.08 * (max(every) - min(every) or 1.0)
+    strip(inset, square.curve, 0, 1.0)
+    inset.set_ylim(min(every) - room, max(every) + room)
+    inset.set_xlim(-0.5, 0.5)
+    inset.set_xticks([])
+    inset.set_yticks([])
+    inset.patch.set_alpha(0.85)
+    for side in inset.spines.values():
+        side.set_visible(False)

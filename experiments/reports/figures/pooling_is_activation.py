@@ -4,6 +4,7 @@ Records keep no weights. The distance is that of untrained nets, the zoo's own w
 biases, computed here; the accuracy is the trained members'.
 """
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,18 +14,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cnnlab.inference.effects import CALIBRATION
 from cnnlab.inference.intervals import paired_t
 from cnnlab.probes.affine import probed, probes, residual
 from cnnlab.probes.collapse import TOLERANCE
 from cnnlab.probes.weights import in_precision, with_offsets
-from cnnlab.report import canvas
+from cnnlab.report import canvas, curves
 from cnnlab.spec.net import ConvNet
-from cnnlab.spec.record import OWN
 from cnnlab.spec.task import Task
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.module import Net
 from experiments.analysis.results import ArmResults, SweepResults
-from experiments.reports.figures import FEWEST, LackingRecordsError
+from experiments.reports.figures import FEWEST, LackingRecordsError, curve, ran
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,11 +47,12 @@ class LinearityDot:
 
     Attributes:
         net: as the records name it, with its widths.
-        accuracies: test accuracy of every member, fractions.
+        accuracies: test accuracy of every member where it is read, fractions.
         residuals: max|f(x) - (Ax + b)| / max|f(x) - b| of untrained nets, one a seed, float64.
-        linear: accuracy of logistic regression, a fraction.
+        linear: accuracy of logistic regression, a fraction. cell: the arm.
     """
 
+    cell: ArmResults
     net: ConvNet
     accuracies: tuple[float, ...]
     residuals: tuple[float, ...]
@@ -77,12 +79,25 @@ class LinearityDot:
 
 
 def figure(now: SweepResults) -> "Figure":
-    """A panel a task. Raises LackingRecordsError."""
+    """A column a task: distance over accuracy, and the curves over learning rates. Raises LackingRecordsError."""
     found = dots(now)
-    drawn, axes = canvas.canvas(title(now, found), width=max(8.5, 5.4 * len(found)), height=5.6, columns=len(found))
-    for panel, (task, several) in zip(axes[0], found.items(), strict=True):
+    wide = max(8.5, 5.4 * len(found))
+    drawn, axes = canvas.canvas(title(now, found), width=wide, height=8.4, rows=2, columns=len(found))
+    axes[0][0].get_gridspec().set_height_ratios([1.5, 1])
+    for panel, below, (task, several) in zip(axes[0], axes[1], found.items(), strict=True):
         _panel(panel, several, 100 * task.chance)
         panel.set_title(now.named(task), fontsize=10)
+        activations, downs = looks(several)
+        shown = [
+            dataclasses.replace(
+                curve(dot.cell, "\n".join(dot.named).replace(" convolution", "\nconvolution")),
+                colour=canvas.SERIES[activations.index(dot.named[0])],
+                marker=canvas.MARKERS[downs.index(dot.named[1])],
+            )
+            for dot in several
+        ]
+        curves.panel(below, shown, task.chance)
+        below.set_xlabel(curves.KEY, fontsize=7.5)
     axes[0][0].set_ylabel("distance from one affine map\nmax|f(x) - (Ax+b)| / max|f(x) - b|, float64")
     canvas.legend(drawn, axes[0], "outside lower center", columns=3)
     return drawn
@@ -94,9 +109,9 @@ def dots(now: SweepResults) -> dict[Task, tuple[LinearityDot, ...]]:
     for task in now.tasks():
         small = task.side**2 * task.channels <= MOST
         cells = [cell for cell in now.cells if cell.point.arm.task == task and cell.point.match == "none"]
-        ran = [cell for cell in cells if cell.records]
-        if ran and small:
-            found[task] = _measured(ran, task)
+        there = [cell for cell in cells if cell in ran(now, task)]
+        if there and small:
+            found[task] = _measured(there, task)
     if not found:
         raise LackingRecordsError(f"no arm has a record on a task of images of at most {MOST} numbers")
     return found
@@ -106,11 +121,12 @@ def _measured(cells: Sequence[ArmResults], task: Task) -> tuple[LinearityDot, ..
     """The arms' accuracies from their records, and the distances of their untrained nets."""
     found = []
     for cell in cells:
-        net, linear = _convnet(cell), cell.records[0].tuning.linear_accuracy
+        net, linear = _convnet(cell), () if cell.record is None else cell.record.linear_accuracy
         found.append(
             LinearityDot(
+                cell=cell,
                 net=net,
-                accuracies=cell.sample(OWN).values,
+                accuracies=cell.accuracies().values,
                 residuals=residuals(net, task),
                 linear=math.fsum(linear) / len(linear),
             )
@@ -155,14 +171,19 @@ def title(now: SweepResults, found: dict[Task, tuple[LinearityDot, ...]]) -> str
     return "\n".join(lines)
 
 
+def looks(several: Sequence[LinearityDot]) -> tuple[list[str], list[str]]:
+    """Activations, told apart by colour, and down-samplings, told apart by marker."""
+    return (list(dict.fromkeys(dot.named[0] for dot in several)), list(dict.fromkeys(dot.named[1] for dot in several)))
+
+
 def _panel(panel: "Axes", several: Sequence[LinearityDot], chance: float) -> None:
     """Accuracy to the right, distance upwards; bars: 95 % interval over members, range over seeds."""
-    activations, downs = (list(dict.fromkeys(dot.named[part] for dot in several)) for part in (0, 1))
+    activations, downs = looks(several)
     for dot in several:
         activation, down = dot.named
         middle = max(float(np.median(dot.residuals)), FLOOR)
         low, high = max(min(dot.residuals), FLOOR), max(max(dot.residuals), FLOOR)
-        interval = paired_t(np.asarray(dot.accuracies), 0.95)
+        interval = paired_t(np.asarray(dot.accuracies), 0.95, CALIBRATION)
         known = len(dot.accuracies) >= FEWEST
         beside = [[dot.accuracy - 100 * interval.low], [100 * interval.high - dot.accuracy]] if known else None
         panel.errorbar(
@@ -192,4 +213,6 @@ def _panel(panel: "Axes", several: Sequence[LinearityDot], chance: float) -> Non
     )
     panel.set_yscale("log")
     panel.set_ylim(FLOOR / 3, 10)
-    panel.set_xlabel(f"test accuracy of trained members, %\n(distance: the same nets untrained, {len(SEEDS)} seeds)")
+    panel.set_xlabel(
+        f"test accuracy of trained members where read, %\n(distance: the same nets untrained, {len(SEEDS)} seeds)"
+    )

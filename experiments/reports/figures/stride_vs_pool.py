@@ -109,7 +109,7 @@ def falls(now: SweepResults) -> dict[Task, tuple[Fall, ...]]:
 
 def _probed(cell: ArmResults) -> int:
     """Members that were looked into."""
-    return sum(bool(probes) for record in cell.records for probes in record.probes)
+    return sum(bool(probes) for probes in (() if cell.record is None else cell.record.probes))
 
 
 def _layers(cell: ArmResults) -> list[str]:

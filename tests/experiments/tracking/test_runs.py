@@ -55,7 +55,8 @@ def ended(plan: Grid) -> SweepReport:
 def test_an_arm_is_found_by_sweep_claims_and_scale_and_tells_all_that_was_configured(plan: Grid, plant: Plant) -> None:
     point = plan.points[0]
     (shown,) = of_arm(point, plant(point, 0.7), plan.settings)
-    assert shown.id == f"{point.arm.key}-b0"
+    assert shown.id == point.arm.key
+    assert [row["test_accuracy"] for row in shown.tables["curve"]] == pytest.approx([0.67, 0.7, 0.64], abs=0.01)
     assert (shown.name, shown.group, shown.job_type) == ("digits12 [0,4]", "pool_position", "arm")
     assert shown.tags == ("smoke", "digits12", *claims_fed_by("pool_position"))
     assert "mp-after-two-convs" in shown.tags
@@ -71,9 +72,9 @@ def test_an_arm_is_found_by_sweep_claims_and_scale_and_tells_all_that_was_config
 def test_members_may_be_runs_of_their_own_under_the_arms_label(plan: Grid, plant: Plant) -> None:
     point = plan.points[1]
     shown = of_arm(point, plant(point, 0.7), dataclasses.replace(plan.settings, unit="seed"))
-    assert [one.id for one in shown] == [f"{point.arm.key}-b0-s{seed}" for seed in (1000, 1001)]
+    assert [one.id for one in shown] == [f"{point.arm.key}-s{seed}" for seed in (2000, 2001)]
     assert {one.config["label"] for one in shown} == {"digits12 [2,4]"}
-    assert [one.config["seed"] for one in shown] == [1000, 1001]
+    assert [one.config["seed"] for one in shown] == [2000, 2001]
 
 
 def test_two_settings_of_one_task_are_two_lines(composed: Compose) -> None:
@@ -94,16 +95,24 @@ def test_a_sweeps_end_is_one_run_with_every_table_figure_and_record(planted: Gri
     assert (shown.numbers["arms"], shown.numbers["arms_with_record"], shown.numbers["members"]) == (6, 6, 12)
     words = [verdict.word for verdict in written.verdicts.values()]
     assert shown.numbers["verdicts/inconclusive"] == words.count("inconclusive") > 0
-    own = {row["level"]: row for row in shown.tables["effects"] if row["condition"] == "own"}
-    assert own["[0,4]"]["difference"] == pytest.approx(MEANS[0] - MEANS[1], abs=0.02)
-    assert own["[2,6]"]["difference"] == pytest.approx(MEANS[2] - MEANS[1], abs=0.02)
-    assert all(row["low"] is None or row["low"] < row["difference"] < row["high"] for row in own.values())
+    found = {row["level"]: row for row in shown.tables["effects"]}
+    for place, level in ((0, "[0,4]"), (2, "[2,6]")):
+        assert found[level]["ratio"] == pytest.approx((1 - MEANS[place]) / (1 - MEANS[1]), rel=0.05)
+        assert found[level]["points"] == pytest.approx(MEANS[place] - MEANS[1], abs=0.02)
+    assert all(row["ratio_low"] < row["ratio"] < row["ratio_high"] for row in found.values())
+    assert not {"condition", "difference"} & set(found["[0,4]"])
+    contrast = next(row for row in shown.tables["contrasts"] if row["metric"] == "test_accuracy")
+    assert contrast["ratio_low"] < contrast["ratio"] < contrast["ratio_high"]
+    assert contrast["difference"] is None
+    curves = [row for row in shown.tables["curves"] if row["level"] == "[2,4]" and row["check"] == "none"]
+    assert [row["read_here"] for row in curves] == [0, 2, 0]
+    assert curves[1]["test_accuracy"] == pytest.approx(MEANS[1], abs=0.01)
     assert {row["claim"]: row["verdict"] for row in shown.tables["verdicts"]} == {
         name: verdict.printed for name, verdict in written.verdicts.items()
     }
     assert [row["accuracy"] for row in shown.tables["arms"]][:3] == pytest.approx(MEANS, abs=0.01)
     assert {row["check"] for row in shown.tables["checks"]} == {"positive", "sensitivity", "A/A"}
-    assert set(shown.pictures) == {"figure/effects", "figure/samples/digits12", "figure/maps"}
+    assert set(shown.pictures) == {"figure/effects", "figure/samples/digits12 (noise 0.5)", "figure/maps"}
     assert shown.artifact is not None
     assert set(shown.artifact.files.values()) == set(planted.settings.runs.rglob("record.json"))
 
@@ -136,7 +145,7 @@ def test_an_arm_that_fails_before_good_ones_leaves_nothing_in_theirs(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    by_name = {f"{point.arm.key}/0": plant(point, mean) for point, mean in zip(plan.points, MEANS, strict=True)}
+    by_name = {point.arm.key: plant(point, mean) for point, mean in zip(plan.points, MEANS, strict=True)}
 
     def outcomes(trainings: Sequence[tuple[str, Any]], done: Any) -> Iterator[ArmOutcome]:
         for place, (name, _) in enumerate(trainings):
@@ -151,9 +160,9 @@ def test_an_arm_that_fails_before_good_ones_leaves_nothing_in_theirs(
     assert (summary.trained, len(summary.failures)) == (2, 1)
     seen = inspect(elsewhere.settings.runs)
     good = [point.arm for point in elsewhere.points[1:]]
-    assert [one.run["run_id"] for one in seen] == [f"{arm.key}-b0" for arm in good]
+    assert [one.run["run_id"] for one in seen] == [arm.key for arm in good]
     assert [one.run["config"]["update"]["net"] for one in seen] == [plain(arm.net) for arm in good]
-    assert [one.summary["own/test_accuracy/mean"] for one in seen] == pytest.approx(MEANS[1:], abs=0.01)
+    assert [one.summary["final/test_accuracy/mean"] for one in seen] == pytest.approx(MEANS[1:], abs=0.01)
 
 
 def test_gradients_are_measured_apart_and_only_as_long_as_they_may(plan: Grid) -> None:
