@@ -8,18 +8,21 @@ from cnnlab.spec.record import Record
 
 SHARE = 0.9
 """Of the accuracy of logistic regression."""
+SERIES = "accuracy/validation"
 
 
 def values(record: Record) -> tuple[float, ...]:
     """-log10 of the training images seen until validation accuracy first is `SHARE` of logistic regression's.
 
-    A higher value is faster; 0.3 is twice as fast. Validation accuracy is known after every epoch, and taken to change
-    evenly between; before the first step it is that of a guess. NaN for a member that never got there.
+    A higher value is faster; 0.3 is twice as fast. Validation accuracy is known after every epoch of a watched arm, and
+    taken to change evenly between; before the first step it is that of a guess. NaN for a member that never got there,
+    and for one that nobody watched.
     """
     goal = SHARE * statistics.fmean(record.linear_accuracy)
     chance = 1 / record.config["task"]["classes"]
     return tuple(
-        _log_speed(history["images_seen"], history["accuracy/validation"], chance, goal) for history in record.histories
+        _log_speed(history["images_seen"], history[SERIES], chance, goal) if SERIES in history else math.nan
+        for history in record.histories
     )
 
 

@@ -56,6 +56,8 @@ def test_the_goal_is_crossed_between_epochs(validation: list[float], images: flo
 def test_a_member_that_never_gets_there_has_none_and_a_faster_one_has_more() -> None:
     never, slow, fast = steps_to_train.values(record([0.6, 0.7], [0.5, 0.5, 0.62, 0.82], [0.5, 0.94]))
     assert math.isnan(never)
+    unwatched = dataclasses.replace(record([0.9]), histories=({"images_seen": [100], "loss/train": [0.1]},))
+    assert math.isnan(steps_to_train.values(unwatched)[0])
     assert (slow, fast) == (pytest.approx(-math.log10(350)), pytest.approx(-math.log10(150)))
 
 

@@ -502,13 +502,21 @@ def without_checks(view: SweepResults) -> SweepResults:
     return dataclasses.replace(view, checks=())
 
 
-def test_linear_nets_that_reach_the_optimum_refute_whatever_the_checks_say() -> None:
-    """Logistic regression has 30 % in these records, so that every net is far better."""
+def against(view: SweepResults, optimum: float) -> SweepResults:
+    """The same view, logistic regression with that accuracy."""
 
+    def changed(cell: ArmResults) -> ArmResults:
+        assert cell.record is not None
+        return dataclasses.replace(cell, record=dataclasses.replace(cell.record, linear_accuracy=(optimum,)))
+
+    return dataclasses.replace(view, cells=tuple(map(changed, view.cells)))
+
+
+def test_linear_nets_that_reach_the_optimum_refute_whatever_the_checks_say() -> None:
     def as_good(point: Point) -> Plant:
         return Plant(accuracy=0.9)
 
-    found = judged(NO_BACKPROP, linear_depth=without_checks(planted(linear(), as_good)))
+    found = judged(NO_BACKPROP, linear_depth=against(without_checks(planted(linear(), as_good)), 0.91))
     assert found.word == "refuted"
     assert found.capped == ()
     assert {effect.setting.task for effect in found.effects} == {"digits8", label_of("linear_xor_linear")}
@@ -521,15 +529,62 @@ def label_of(data: str) -> str:
 
 def test_linear_nets_at_chance_support_and_deep_ones_alone_qualify() -> None:
     def at_chance(point: Point) -> Plant:
-        return Plant(accuracy=0.0)
+        return Plant(accuracy=1 / point.arm.task.classes)
 
     def only_shallow(point: Point) -> Plant:
-        return Plant(accuracy=0.0 if point.level == "d8" else 0.9)
+        return at_chance(point) if point.level == "d8" else Plant(accuracy=0.9)
 
-    assert judged(NO_BACKPROP, linear_depth=planted(linear(), at_chance)).word == "supported"
-    found = judged(NO_BACKPROP, linear_depth=planted(linear(), only_shallow))
+    lost, shallow = (against(planted(linear(), plant), 0.9) for plant in (at_chance, only_shallow))
+    assert judged(NO_BACKPROP, linear_depth=lost).word == "supported"
+    found = judged(NO_BACKPROP, linear_depth=shallow)
     assert found.word == "qualified"
     assert "with 8 layers" in (found.condition or "")
+
+
+@pytest.mark.parametrize(("deeper", "expected"), [(0.9, "supported"), (0.85, "supported"), (0.94, "refuted")])
+def test_depth_is_useless_unless_deeper_is_better(deeper: float, expected: str) -> None:
+    """One-sided: that deeper is worse is no benefit either."""
+    part = "in accuracy"
+    plant = by_level(d2=deeper, d4=deeper, d8=deeper, d16=deeper)
+    assert word(judged("lin-depth-useless", linear_depth=planted(linear(), plant)), part) == expected
+
+
+@pytest.mark.parametrize(("drop", "expected"), [(0.0, "supported"), (-0.1, "supported"), (0.1, "refuted")])
+def test_what_a_pool_discards_was_not_needed_unless_reading_gets_harder(drop: float, expected: str) -> None:
+    """One-sided: the class may become easier to read behind the pool."""
+    view = planted(
+        plan("convs_before_pool"), lambda point: Plant(accuracy=0.9, probes={"linear_probe/first/drop": drop})
+    )
+    found = judged("mp-discards-unneeded", convs_before_pool=view)
+    assert word(found, "not needed where the notes pool") == expected
+
+
+@pytest.mark.parametrize(("strided", "expected"), [(0.9, "supported"), (0.95, "supported"), (0.8, "refuted")])
+def test_strides_are_as_good_on_the_easy_task_unless_they_are_worse(strided: float, expected: str) -> None:
+    found = judged("st-ok-simple-problem", difficulty=planted(plan("difficulty"), by_level(stride=strided)))
+    assert word(found, "as good on the easy task") == expected
+
+
+@pytest.mark.parametrize(("none", "expected"), [(0.8, "supported"), (0.95, "refuted")])
+def test_a_chain_breaks_at_a_link_that_is_reversed(none: float, expected: str) -> None:
+    """The class is harder to read behind the late pool, and the head may see past it; only accuracy differs."""
+    view = planted(
+        distance(),
+        lambda point: Plant(accuracy=none if point.level == "none" else 0.9, probes={"linear_probe/last/drop": 0.1}),
+    )
+    found = judged("mp-late-starves-head", pool_distance=view)
+    assert found.word == expected, found.reason
+    assert word(found, "accuracy falls") == expected
+    assert word(found, "harder to read behind the pool") == "supported"
+
+
+@pytest.mark.parametrize(("gap", "expected"), [(0.1, "supported"), (0.0, "refuted"), (-0.1, "refuted")])
+def test_accuracy_by_pixel_has_to_follow_the_counts(gap: float, expected: str) -> None:
+    probes = {"input_energy/slope": 0.8, "accuracy_by_pixel/most_minus_fewest": gap}
+    view = planted(plan("pixel_lottery"), lambda point: Plant(accuracy=0.9, probes=probes))
+    found = judged("st2-coverage-uneven", pixel_lottery=view)
+    assert word(found, "accuracy by pixel") == expected
+    assert word(found, "gradient after training") == "supported"
 
 
 def test_accuracies_are_held_back_by_their_checks() -> None:
