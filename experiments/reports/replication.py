@@ -1,0 +1,159 @@
+"""A sweep beside its replication with other seeds: every effect with both intervals, and two numbers that sum it up."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from cnnlab.files import write_json
+from cnnlab.inference.replication import APART, Replicated, Replication, paired
+from cnnlab.inference.wording import CALLS, interval
+from cnnlab.inference.wording import amount as written
+from cnnlab.report import canvas
+from cnnlab.spec.verdict import Effect
+from experiments.analysis.results import SweepResults
+from experiments.analysis.verdicts import contrast_effects, pairwise_effects
+from experiments.claims.registry import claims_fed_by
+from experiments.paths import sweep_folder
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CALL_COLOURS = {"pos": canvas.GREEN, "neg": canvas.RED, "null": canvas.BLACK, "open": canvas.SKY}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """A sweep's effects and their replications, with a name for each."""
+
+    sweep: str
+    scale: str
+    names: tuple[str, ...]
+    found: Replication
+
+    @property
+    def line(self) -> str:
+        """What came back, in a sentence."""
+        counted = [one for one in self.found.effects if not math.isnan(one.z)]
+        share = self.found.share_apart
+        span = f"95 % [{100 * share.low:.1f}, {100 * share.high:.1f}]"
+        percent = 100 * len(self.found.apart) / len(counted)
+        changed = len(self.found.changed)
+        return (
+            f"{len(self.found.apart)} of {len(counted)} effects lie more than {APART:g} standard errors apart "
+            f"({percent:.1f} %, {span}; 5 % are honest); {changed} call{'' if changed == 1 else 's'} changed side"
+        )
+
+
+def effects(now: SweepResults) -> list[tuple[str, Effect]]:
+    """Every effect of a sweep by name: each arm against the reference, and each contrast that a claim rests on."""
+    arms = [
+        (" ".join(filter(None, (cell.point.level, matched(cell.point.match), at(cell.point.check)))), effect)
+        for cell, effect in pairwise_effects(now)
+    ]
+    rests = contrast_effects(now, claims_fed_by(now.settings.sweep_name))
+    contrasts = [
+        (f"{name}: {contrast} {matched(effect.setting.match)}".strip(), effect) for name, contrast, effect in rests
+    ]
+    return [*arms, *contrasts]
+
+
+def matched(match: str) -> str:
+    """A match as a name shows it."""
+    return "" if match == "none" else f"at equal {match}"
+
+
+def at(check: str) -> str:
+    """A check as a name shows it."""
+    return "" if check == "none" else f"check: {check}"
+
+
+def compare(first: SweepResults, again: SweepResults) -> Compared:
+    """Bring the effects of both together."""
+    ours, theirs = effects(first), effects(again)
+    return Compared(
+        sweep=again.settings.sweep_name,
+        scale=again.settings.scale,
+        names=tuple(name for name, _ in ours),
+        found=paired([effect for _, effect in ours], [effect for _, effect in theirs]),
+    )
+
+
+def rows(compared: Compared) -> list[dict[str, Any]]:
+    """One row an effect, as plain values; estimates and ends of error ratios are ratios."""
+    return [_row(name, one) for name, one in zip(compared.names, compared.found.effects, strict=True)]
+
+
+def _row(name: str, one: Replicated) -> dict[str, Any]:
+    found: dict[str, Any] = {"effect": name, "task": one.first.setting.task, "metric": one.first.setting.metric}
+    for when, effect in (("first", one.first), ("again", one.again)):
+        values = (effect.estimate, effect.interval95.low, effect.interval95.high)
+        shown = [math.exp(value) if effect.setting.ratio else value for value in values]
+        found |= dict(zip((when, f"{when}_low", f"{when}_high"), shown, strict=True))
+        found |= {f"{when}_call": effect.call, f"{when}_n": effect.n}
+    return found | {"z": one.z, "changed_side": one.changed_side}
+
+
+def show(compared: Compared, console: Console) -> None:
+    """Print every effect, and the sentence that sums it up."""
+    table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("effect", "task", "first", "again", "z", "calls"):
+        table.add_column(column, justify="right" if column == "z" else "left")
+    for name, one in zip(compared.names, compared.found.effects, strict=True):
+        both = [f"{written(e.estimate, e.setting)} {interval(e.interval95, e.setting)}" for e in (one.first, one.again)]
+        calls = f"{CALLS[one.first.call]}, {CALLS[one.again.call]}{' CHANGED' if one.changed_side else ''}"
+        table.add_row(name, one.first.setting.task, *both, f"{one.z:+.1f}", calls)
+    console.print(table)
+    console.print(compared.line)
+
+
+def write(compared: Compared, again: SweepResults) -> tuple[Path, ...]:
+    """Write table, summary and figure beside the replication's records. Returns their paths."""
+    import pandas as pd
+
+    folder = sweep_folder(compared.sweep, compared.scale, again.settings.results)
+    folder.mkdir(parents=True, exist_ok=True)
+    table, summary, drawn = (folder / f"replication.{end}" for end in ("csv", "json", "png"))
+    pd.DataFrame(rows(compared)).to_csv(table, index=False, float_format="%.6g")
+    share = compared.found.share_apart
+    facts = {
+        "sweep": compared.sweep,
+        "scale": compared.scale,
+        "effects": len(compared.found.effects),
+        "apart": len(compared.found.apart),
+        "share_apart_95": [share.low, share.high],
+        "changed_side": len(compared.found.changed),
+        "sentence": compared.line,
+    }
+    write_json(summary, facts)
+    canvas.save(figure(compared), drawn)
+    return table, summary, drawn
+
+
+def figure(compared: Compared) -> "Figure":
+    """Both intervals of every effect on accuracies, one above the other, on a log axis of error ratios."""
+    shown = [(n, one) for n, one in zip(compared.names, compared.found.effects, strict=True) if one.first.setting.ratio]
+    height = 1.4 + 0.34 * len(shown)
+    drawn, axes = canvas.canvas(f"{compared.sweep} again, with other seeds: {compared.line}", width=9.5, height=height)
+    panel = axes[0][0]
+    for place, (_, one) in enumerate(reversed(shown)):
+        for effect, aside, marker in ((one.first, 0.14, "o"), (one.again, -0.14, "D")):
+            centre, low, high = (math.exp(v) for v in (effect.estimate, effect.interval95.low, effect.interval95.high))
+            colour = CALL_COLOURS[effect.call]
+            panel.plot([low, high], [place + aside] * 2, color=colour, linewidth=1.4)
+            panel.plot(centre, place + aside, marker, color=colour, markersize=4.5)
+    panel.set_xscale("log")
+    panel.axvline(1, color=canvas.BLACK, linewidth=0.8)
+    panel.set_yticks(
+        range(len(shown)), [f"{name}, {one.first.setting.task}" for name, one in reversed(shown)], fontsize=7
+    )
+    panel.set_xlabel(
+        "errors of the worse side over those of the better; above the first run (o), below again (diamond)"
+    )
+    for call, colour in CALL_COLOURS.items():
+        panel.plot([], [], "s", color=colour, label=CALLS[call])
+    panel.legend(frameon=False, fontsize=8)
+    return drawn
