@@ -292,10 +292,12 @@ def falsely_supported_families(judging: Judge) -> float:
     return 1 - (1 - kept) ** FAMILY.claims
 
 
+@pytest.mark.slow
 def test_a_family_of_nulls_is_rarely_supported() -> None:
     assert falsely_supported_families(judge) <= 0.025
 
 
+@pytest.mark.slow
 def test_twin_without_holm_supports_too_many() -> None:
     assert falsely_supported_families(without_holm) > 0.025
 
@@ -303,6 +305,7 @@ def test_twin_without_holm_supports_too_many() -> None:
 # Qualified, truly and falsely.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("margins", [0.5, 1.0, 2.0])
 def test_tasks_that_do_not_differ_rarely_qualify(margins: float) -> None:
     assert rates(scenario(margins)).interval("qualified", 0.99).low <= 0.02
@@ -329,6 +332,7 @@ def lasting(margins: float, left: float) -> Scenario:
     return replace(planted, tasks=(replace(planted.tasks[0], lasting=left), *planted.tasks[1:]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("margins", "left"), [(1.5, 1.0), (1.5, 0.8), (2.0, 0.75)])
 def test_effects_that_shrink_a_little_are_rarely_qualified(margins: float, left: float) -> None:
     assert rates(lasting(margins, left)).interval("qualified", 0.99).low <= 0.02
@@ -349,6 +353,7 @@ def test_twin_that_asks_the_estimate_alone_qualifies_too_often(monkeypatch: pyte
     assert rates(lasting(1.5, 0.8)).interval("qualified by steps", 0.99).low > 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("margins", [0.0, 1.0, 2.0])
 def test_moderators_rarely_qualify_where_levels_do_not_differ(margins: float) -> None:
     planted = replace(scenario(margins), moderators=((margins * DELTA,) * 2,))
@@ -367,6 +372,7 @@ def test_a_real_moderator_and_a_real_match_are_found() -> None:
 # Mirrors and repeatability.
 
 
+@pytest.mark.slow
 def test_swapped_scenarios_are_mirrored_in_distribution() -> None:
     planted = replace(scenario(1.2, better=LOPSIDED), rule=Directional())
     one, other = rates(planted, 300, seed=3), rates(planted.swapped(), 300, seed=4)
@@ -391,6 +397,7 @@ def test_three_real_tasks_make_three_pairs() -> None:
     assert seen == [list(itertools.combinations(("digits12", "textures12", "fashion12"), 2))]
 
 
+@pytest.mark.slow
 def test_the_factor_is_what_the_planted_curves_ask_for() -> None:
     """The 95 % point of the errors, in those of Student, over the tasks as planted: the factor lies between."""
     found = rates(scenario(1), 400)
