@@ -89,11 +89,11 @@ def find(row: AskedRate, repeats: int) -> FoundRate:
 # Tasks.
 
 
-def digits(effect: float, curves: Curves = "like curves", **changes: float) -> Planted:
+def digits(effect: float, curves: Curves = "like curves", validation_images: int = 238) -> Planted:
     """Digits12 at quick."""
     task = Planted(task="digits12", effect=effect, sd=0.11, margin=DELTA, error=0.04, test_images=5990)
-    task = replace(task, validation_images=238)
-    return bent(replace(task, **changes), ArmCurve(low=0.13, high=0.13, best=-0.5), curves)
+    task = replace(task, validation_images=validation_images)
+    return bent(task, ArmCurve(low=0.13, high=0.13, best=-0.5), curves)
 
 
 def textures(effect: float, curves: Curves = "like curves") -> Planted:
