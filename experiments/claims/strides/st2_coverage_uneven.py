@@ -106,7 +106,7 @@ class Slopes:
 class Slope:
     """R-SLOPE: supported if the 95 % t interval of the mean slope lies above `above`, refuted if it lies below.
 
-    Else inconclusive, and so with fewer than six nets.
+    Else inconclusive, and so with fewer than `FEWEST` nets.
     """
 
     above: float = 0.0

@@ -242,6 +242,9 @@ def unserved(trained: Trained, rule: Rule[Any]) -> list[str]:
                 found.append(f"{level} at match {match} is not run on {task}")
             elif watching and not point.arm.recipe.watched:
                 found.append(f"{level} is not watched on {task}")
+    for one in (one for one in trained.moderators if isinstance(one, Variant)):
+        there = {point.level for point in sweep.points if point.data == one.task and point.match in ("none", match)}
+        found += [f"{level} is not run on {one.task}" for level in {*one.low.levels, *one.high.levels} - there]
     return found
 
 
