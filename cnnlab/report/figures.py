@@ -2,19 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cnnlab.inference.effects import CALIBRATION
 from cnnlab.inference.intervals import paired_t
-from cnnlab.report import canvas
 from cnnlab.report.curves import KEY, ArmCurve, chance_line, strip
 from cnnlab.spec.curve import Curve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 COLOURS = {"none": "#0072b2", "macs": "#d55e00", "params": "#009e73"}
 """Okabe and Ito's palette, told apart by colour-blind readers; markers differ too."""
@@ -64,10 +63,10 @@ class TaskPanel:
     dots: tuple[ArmDot, ...]
 
 
-def sweep(panels: Sequence[TaskPanel], *, title: str, factor: str, reference: str, path: Path) -> None:
+def sweep(panels: Sequence[TaskPanel], *, title: str, factor: str, reference: str) -> "Figure":
     """Draw every arm's curve over learning rates, its members where they are read, and its errors as a multiple.
 
-    One column a task, from above to below. Writes PNG, or whatever the suffix of `path` says.
+    One column a task, from above to below.
     """
     from matplotlib.figure import Figure
 
@@ -94,7 +93,7 @@ def sweep(panels: Sequence[TaskPanel], *, title: str, factor: str, reference: st
         title_fontsize=8,
     )
     figure.suptitle(title, fontsize=12, fontweight="bold")
-    canvas.save(figure, path)
+    return figure
 
 
 def ratio_axis(axes: "Axes", margin: float | None) -> None:

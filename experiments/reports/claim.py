@@ -19,7 +19,7 @@ from cnnlab.report.canvas import save
 from cnnlab.spec.arm import plain
 from cnnlab.spec.verdict import Effect, Interval, Number, Scalar, Setting, Table, Verdict
 from experiments.claims.registry import Entry, claims
-from experiments.reports.ratios import errors_of_worse, points
+from experiments.reports.ratios import Ratio, errors_of_worse, points
 from experiments.timing.timings import NotTimedError
 
 COLOURS = {
@@ -81,7 +81,7 @@ def claim(entry: Entry, verdict: Verdict, figure: Path | None, console: Console)
     if verdict.sentence:
         _line(console, "statistics", verdict.reason)
     if number is not None:
-        _line(console, number.name, number.printed + ("" if n is None else f" (n = {n})"))
+        _line(console, number.name, printed(number) + ("" if n is None else f" (n = {n})"))
     for line in family_lines(verdict.evidence):
         _line(console, "Holm", line)
     _line(console, "scope", verdict.evidence["scope"] if "scope" in verdict.evidence else None)
@@ -217,11 +217,18 @@ def _names(rows: Sequence[tuple[Entry, Verdict]]) -> tuple[list[str], list[str]]
 def two_lines(verdict: Verdict, width: int) -> tuple[str, str]:
     """What was found in a sentence, and the statistics: a line each, cut where it is longer."""
     number, n = deciding(verdict), count(verdict)
-    decides = "" if number is None else f"{number.printed} {number.name}"
+    decides = "" if number is None else f"{printed(number)} {number.name}"
     counted = "" if n is None else f"n={n}"
     first = verdict.sentence or verdict.reason
-    second = "; ".join(part for part in (decides, counted, verdict.reason if verdict.sentence else "") if part)
+    second = "; ".join(part for part in (counted, decides, verdict.reason if verdict.sentence else "") if part)
     return _cut(first, width), _cut(second, width)
+
+
+def printed(number: Number) -> str:
+    """A number with its interval; of a ratio as everywhere: `x1.40 [1.22, 1.61]`."""
+    if number.unit != "x" or number.low is None or number.high is None:
+        return number.printed
+    return Ratio(middle=number.value, low=number.low, high=number.high).printed
 
 
 def _cut(text: str, width: int) -> str:

@@ -14,7 +14,7 @@ from cnnlab.files import write_json
 from cnnlab.inference.checks import Check
 from cnnlab.inference.effects import accuracy_margin
 from cnnlab.records import Store
-from cnnlab.report import figures
+from cnnlab.report import canvas, figures
 from cnnlab.spec.arm import plain
 from cnnlab.spec.verdict import Effect, Verdict
 from experiments.analysis.evidence import sweep_checks
@@ -200,10 +200,23 @@ def write_report(report: SweepReport) -> str:
 
 
 def draw_effects(report: SweepReport) -> None:
-    """The sweep's figure: curves over learning rates, members, and ratios of errors; a column for each task."""
+    """Write the sweep's figure, where an arm has a record."""
+    found = panels(report)
+    sweep = report.plan.settings.sweep
+    if not found or sweep is None:
+        return
+    factor = NICE[sweep.factor] if sweep.factor in NICE else sweep.factor
+    reference = f"({sweep.reference.strip('[]')})"
+    drawn = figures.sweep(found, title=sweep.question, factor=factor, reference=reference)
+    for suffix in ("png", "svg"):
+        canvas.save(drawn, report.folder / f"{report.name}.{suffix}")
+
+
+def panels(report: SweepReport) -> list[figures.TaskPanel]:
+    """What the sweep's figure shows of each task: curves over learning rates, members and ratios of errors."""
     plan, now, sweep = report.plan, report.results, report.plan.settings.sweep
     found = {id(cell): errors_of_better(effect) for cell, effect in report.pairs}
-    panels = []
+    shown = []
     for task in now.tasks():
         cells = [cell for cell in now.cells if cell.point.arm.task == task and cell.record is not None]
         if not cells or sweep is None:
@@ -225,10 +238,5 @@ def draw_effects(report: SweepReport) -> None:
         dials = label(task).removeprefix(task.name).strip(" ()")
         sizes = f"{task.classes} classes, {task.train_images} training images, n={cells[0].members}"
         title = f"{task.name}{f', {dials}' if dials else ''}\n{sizes}"
-        panels.append(figures.TaskPanel(title=title, margin=margin, chance=task.chance, dots=dots))
-    if panels and sweep is not None:
-        factor = NICE[sweep.factor] if sweep.factor in NICE else sweep.factor
-        for suffix in ("png", "svg"):
-            reference = sweep.reference.strip("[]")
-            path = report.folder / f"{plan.settings.sweep_name}.{suffix}"
-            figures.sweep(panels, title=sweep.question, factor=factor, reference=f"({reference})", path=path)
+        shown.append(figures.TaskPanel(title=title, margin=margin, chance=task.chance, dots=dots))
+    return shown

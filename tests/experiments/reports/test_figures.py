@@ -13,10 +13,10 @@ import pytest
 from cnnlab.data import MissingDataError
 from cnnlab.records import Store
 from cnnlab.spec.net import ConvNet
-from cnnlab.spec.record import OWN, Record
+from cnnlab.spec.record import Record
 from cnnlab.training.schedule import log_spaced_steps
 from experiments.analysis.metrics import gradient_decay
-from experiments.analysis.results import SweepResults, view
+from experiments.analysis.results import ArmResults, SweepResults, view
 from experiments.analysis.selection import relocated
 from experiments.analysis.verdicts import pairwise_effects
 from experiments.config.grid import Grid, grid
@@ -31,6 +31,7 @@ from experiments.reports.figures import (
     pooling_is_activation,
     stride_vs_pool,
 )
+from experiments.reports.ratios import errors_of_better
 
 Plant = Callable[..., Record]
 LOOKS = 4
@@ -71,9 +72,15 @@ def stored(
 ) -> SweepResults:
     store = Store(results / "runs")
     for point in plan(sweep).points:
-        record = dataclasses.replace(plant(point, level(point), noise=0.001), probes=probes(point))
+        record = plant(point, level(point), noise=0.001)
+        record = dataclasses.replace(record, probes=probes(point) or record.probes)
         store.write(with_histories(record) if histories else record, {})
     return view(relocated(plan(sweep), results))
+
+
+def record_of(cell: ArmResults) -> Record:
+    assert cell.record is not None
+    return cell.record
 
 
 def accuracy(point: Point) -> float:
@@ -96,7 +103,7 @@ def turned(now: SweepResults) -> SweepResults:
             histories.append({"stats": dict(zip(names, values, strict=True))})
         return dataclasses.replace(record, histories=tuple(histories))
 
-    cells = tuple(dataclasses.replace(cell, records=tuple(map(flipped, cell.records))) for cell in now.cells)
+    cells = tuple(dataclasses.replace(cell, record=flipped(record_of(cell))) for cell in now.cells)
     return dataclasses.replace(now, cells=cells)
 
 
@@ -131,7 +138,7 @@ def test_records_without_histories_give_no_picture_and_are_named(
     sweep_figures.draw(gradients, tmp_path)
     bare = stored(tmp_path / "bare", plant, GRADIENTS, accuracy)
     line = sweep_figures.draw(bare, tmp_path)
-    first = bare.cells[0].records[0]
+    first = record_of(bare.cells[0])
     assert line.startswith(f"no picture of gradient_norms: {first.arm}, member {first.members[0]}, has no history of")
     assert "activation_grad_norm/" in line
     assert not list(tmp_path.glob("*picture*"))
@@ -178,13 +185,13 @@ def test_columns_are_steps_and_accuracies_stand_above(gradients: SweepResults) -
     arm = cell.point.arm
     steps = log_spaced_steps(math.ceil(arm.task.train_images / arm.recipe.batch_size) * arm.recipe.epochs)
     assert [text.get_text() for text in axes.get_xticklabels()] == [str(steps[at]) for at in (0, 2, 3)]
-    mean = 100 * sum(cell.sample(OWN).values) / 2
+    mean = 100 * sum(cell.accuracies().values) / 2
     assert axes.get_title().splitlines()[1] == f"{mean:.1f} %"
 
 
 def test_a_norm_of_zero_is_unknown_and_only_most_members_make_it_so(gradients: SweepResults) -> None:
     cell = gradients.cells[0]
-    (record,) = cell.records
+    record = record_of(cell)
 
     def zeroed(*members: int) -> gradient_norms.Strip:
         histories = [dict(history) for history in record.histories]
@@ -193,7 +200,7 @@ def test_a_norm_of_zero_is_unknown_and_only_most_members_make_it_so(gradients: S
             next(iter(stats.values()))[1] = 0.0
             histories[member] = {"stats": stats}
         changed = dataclasses.replace(record, histories=tuple(histories))
-        return gradient_norms.strip(dataclasses.replace(cell, records=(changed,)))
+        return gradient_norms.strip(dataclasses.replace(cell, record=changed))
 
     one, both = zeroed(0).middle, zeroed(0, 1).middle
     assert one[0, 1] == pytest.approx(planted(1, 1, 6) + 1)
@@ -202,10 +209,10 @@ def test_a_norm_of_zero_is_unknown_and_only_most_members_make_it_so(gradients: S
 
 def test_a_member_that_broke_off_leaves_later_looks_to_the_others(gradients: SweepResults) -> None:
     cell = gradients.cells[0]
-    (record,) = cell.records
+    record = record_of(cell)
     short = {"stats": {name: values[:2] for name, values in record.histories[0]["stats"].items()}}
     changed = dataclasses.replace(record, histories=(short, record.histories[1]))
-    middle = gradient_norms.strip(dataclasses.replace(cell, records=(changed,))).middle
+    middle = gradient_norms.strip(dataclasses.replace(cell, record=changed)).middle
     assert middle[2, 1] == pytest.approx(planted(3, 1, 6) + 0.5)
     assert middle[2, 3] == pytest.approx(planted(3, 3, 6) + 1)
 
@@ -231,7 +238,7 @@ def texts(axes: Any) -> dict[tuple[int, int], list[str]]:
         for axis in (axes.xaxis, axes.yaxis)
     )
     return {
-        (columns[text.get_position()[0]], rows[text.get_position()[1]]): text.get_text().splitlines()
+        (columns[round(text.get_position()[0])], rows[round(text.get_position()[1])]): text.get_text().splitlines()
         for text in axes.texts
     }
 
@@ -244,20 +251,26 @@ def swapped(point: Point) -> float:
 
 def test_each_square_of_the_map_has_its_own_arms_numbers(tmp_path: Path, plant: Plant) -> None:
     now = stored(tmp_path, plant, PLACES, accuracy)
-    (axes,) = pool_position.figure(now).axes
+    axes, *_ = pool_position.figure(now).axes
     found = texts(axes)
-    effects = {cell.point.level: effect for cell, effect in pairwise_effects(now) if effect.setting.condition == OWN}
+    effects = {cell.point.level: effect for cell, effect in pairwise_effects(now)}
     assert set(found) == {(0, 4), (2, 4), (2, 6)}
     assert found[2, 4][1] == "reference"
     for at in ((0, 4), (2, 6)):
         cell = now.cell(now.tasks()[0], f"[{at[0]},{at[1]}]", "none")
         assert cell is not None
-        mean = 100 * sum(cell.sample(OWN).values) / cell.members
-        assert found[at][:2] == [f"{mean:.1f}", f"{100 * effects[cell.point.level].estimate:+.1f}"]
+        values = cell.accuracies().values
+        assert found[at][0] == f"{100 * sum(values) / len(values):.1f} %"
+        assert found[at][1] == f"x{math.exp(-effects[cell.point.level].estimate):.2f}"
+        ratio = (1 - accuracy(cell.point)) / (1 - 0.96)
+        assert float(found[at][1].removeprefix("x")) == pytest.approx(ratio, rel=0.1)
+        assert found[at][-1].endswith("rate .012")
+    assert float(found[0, 4][1].removeprefix("x")) > 2 > float(found[2, 6][1].removeprefix("x"))
+    assert "reference" not in found[0, 4]
     given = axes.images[0].get_array()
     assert given.shape == (3, 3)
     assert np.ma.count(given) == 3
-    assert given[0, 0] == pytest.approx(float(found[0, 4][0]), abs=0.06)
+    assert given[0, 0] == pytest.approx(float(found[0, 4][0].removesuffix(" %")), abs=0.06)
     (frame,) = axes.patches
     assert frame.get_x() + 0.48 == 2
     assert frame.get_y() + 0.48 == 0
@@ -272,6 +285,7 @@ def test_the_map_of_swapped_arms_is_another(tmp_path: Path, plant: Plant) -> Non
     found = [texts(pool_position.figure(now).axes[0]) for now in (right, wrong)]
     assert found[0][0, 4][0].startswith("90.")
     assert found[1][0, 4][0].startswith("95.")
+    assert found[0][0, 4][1] > found[1][0, 4][1]
     assert "worst after 2 and 6" in pool_position.title(wrong, pool_position.maps(wrong))
 
 
@@ -282,14 +296,15 @@ def test_from_three_members_on_a_square_has_its_interval(tmp_path: Path, plant: 
     assert len(square.lines) == 3
     assert square.effect is not None
     more = dataclasses.replace(square.effect, seeds=(1, 2, 3))
-    low, high = more.interval95.low, more.interval95.high
-    assert dataclasses.replace(square, effect=more).lines[2] == f"[{100 * low:+.1f}, {100 * high:+.1f}]"
+    ratio = errors_of_better(more)
+    assert ratio.low < ratio.middle < ratio.high
+    assert dataclasses.replace(square, effect=more).lines[2] == f"[{ratio.low:.2f}, {ratio.high:.3g}]"
 
 
 def test_differences_need_the_reference(tmp_path: Path, plant: Plant) -> None:
     now = stored(tmp_path, plant, PLACES, accuracy)
     gone = tuple(
-        dataclasses.replace(cell, records=()) if now.is_reference(cell.point.level) else cell for cell in now.cells
+        dataclasses.replace(cell, record=None) if now.is_reference(cell.point.level) else cell for cell in now.cells
     )
     with pytest.raises(LackingRecordsError, match="the reference has no record on digits12"):
         pool_position.figure(dataclasses.replace(now, cells=gone))
@@ -332,11 +347,12 @@ def test_dots_stand_at_accuracy_and_distance(
 ) -> None:
     now, found = nonlinear
     monkeypatch.setattr(pooling_is_activation, "dots", lambda now: found)
-    (axes,) = pooling_is_activation.figure(now).axes
+    axes, below = pooling_is_activation.figure(now).axes
     drawn = {one.get_label(): one.lines[0].get_xydata()[0] for one in axes.containers}
     for dot in found[now.tasks()[0]]:
         np.testing.assert_allclose(drawn[", ".join(dot.named)], (dot.accuracy, np.median(dot.residuals)))
     assert pooling_is_activation.title(now, found).startswith("digits12: at best affine nets 80.")
+    assert len(below.get_xticklabels()) == len(found[now.tasks()[0]])
 
 
 def test_tasks_of_large_images_are_left_out(
@@ -486,10 +502,14 @@ def test_marks_stand_at_their_drift_and_difference(tmp_path: Path, plant: Plant)
     assert found["k4"].drift == 2 * 0.5 * (1 + 2 + 4)
     assert found["k3"].drift == 0
     assert abs(found["k4_symmetric"].drift) == 0.5  # the grey image's one channel cannot be divided
-    assert found["k4"].points == pytest.approx(-2, abs=0.4)
-    (axes,) = even_kernels.figure(now).axes
+    assert found["k4"].ratio.middle == pytest.approx(0.07 / 0.05, rel=0.1)
+    assert found["k3"].ratio.middle == 1
+    axes, below = even_kernels.figure(now).axes
     drawn = {line.get_label(): tuple(line.get_xydata()[0]) for line in axes.lines if line.get_marker() != "None"}
-    assert drawn["k4"] == pytest.approx((7, found["k4"].points), abs=0.5)
+    assert drawn["k4"][0] == pytest.approx(7, abs=0.5)
+    assert drawn["k4"][1] == pytest.approx(found["k4"].ratio.middle)
+    assert axes.get_yscale() == "log"
+    assert [text.get_text() for text in below.get_xticklabels()] == ["k3\n.012", "k4\n.012", "k4_symmetric\n.012"]
     assert len({across for across, _ in drawn.values()}) == 3, "moved apart"
     assert "k4_symmetric" in even_kernels.title(now, even_kernels.marks(now))
 
@@ -506,3 +526,23 @@ def test_a_net_of_larger_kernels_taken_for_the_reference_moves_every_mark(tmp_pa
     )
     (several,) = even_kernels.marks(dataclasses.replace(now, cells=cells)).values()
     assert {mark.level: mark.drift for mark in several}["k4"] == -7
+
+
+# Watched arms alone have histories.
+
+
+def test_arms_that_were_not_watched_have_no_strip_but_a_curve(gradients: SweepResults) -> None:
+    first, *others = gradients.cells
+    arm = dataclasses.replace(first.point.arm, recipe=dataclasses.replace(first.point.arm.recipe, watched=False))
+    blind = dataclasses.replace(
+        first,
+        point=dataclasses.replace(first.point, arm=arm),
+        record=dataclasses.replace(record_of(first), histories=({}, {})),
+    )
+    now = dataclasses.replace(gradients, cells=(blind, *others))
+    assert list(shown(now)) == ["sigmoid, 16 layers", "relu, 16 layers"]
+    (curves_panel,) = [one for one in gradient_norms.figure(now).axes if "every learning rate" in one.get_ylabel()]
+    assert len(curves_panel.get_xticklabels()) == 3
+    cells = tuple(dataclasses.replace(cell, point=dataclasses.replace(cell.point, arm=arm)) for cell in now.cells)
+    with pytest.raises(LackingRecordsError, match="no arm was watched"):
+        gradient_norms.figure(dataclasses.replace(now, cells=cells))

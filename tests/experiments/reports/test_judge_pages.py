@@ -4,11 +4,13 @@ import csv
 import dataclasses
 import io
 import json
+import re
 import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -25,10 +27,12 @@ from experiments.reports import claim as claim_page
 from experiments.reports import noise_floor, specification_curve
 
 CLAIM = "mp-after-two-convs"
-COUNT = 16
+COUNT = 32
 """Specifications of the claim in the plan."""
 Plant = Callable[..., Record]
-KEYS = {"id", "kind", "family", "verdict", "statement", "rule", "reason", "effect", "n", "evidence", "nearest_true"}
+KEYS = {"id", "kind", "family", "verdict", "statement", "rule", "reason", "effect", "n", "evidence", "nearest_true"} | {
+    "sentence"
+}
 
 
 @cache
@@ -70,6 +74,7 @@ def test_noise_page_finds_every_copy_and_says_how_far_it_lies(tmp_path: Path, pl
     store = stored(tmp_path, plant, noise=0.012)
     said = printed(lambda console: noise_floor.page(store.root, tmp_path / "claims", console, as_json=False))
     assert said.count("d6w16-max2_4-relu") >= 2
+    assert "SD of log" in said
     for task in ("digits12", "offset_px 1", "offset_px 3"):
         assert task in said
     assert f"{verdicts.registered_family().claims} claims" in said
@@ -83,11 +88,17 @@ def test_noise_numbers_are_those_of_the_pairs(tmp_path: Path, plant: Plant, caps
     found = {row["name"].split(",")[0]: row for row in json.loads(capsys.readouterr().out)}
     reference = next(p for p in plan().points if p.level == "[2,4]" and p.arm.task.name == "digits12")
     copy = next(p for p in plan().checks if p.check == "a_a" and p.arm.task.name == "digits12")
-    records = [store.read(point.arm.key, 0).finals["common"].test_accuracy for point in (reference, copy)]
-    apart = [abs(one - other) > 0.01 for one, other in zip(*records, strict=True)]
-    assert found["digits12"]["apart"] == sum(apart)
-    assert found["digits12"]["wrong_way"] == sum(apart) / 24
-    assert found["digits12"]["seeds_family"] > found["digits12"]["seeds_alone"] > 6
+    logs = [
+        np.log(5000 * (1 - np.array(at)) + 0.5) for at in (accuracies(store, one.arm.key) for one in (reference, copy))
+    ]
+    apart = np.abs(logs[0] - logs[1]) > np.log(1.15)
+    row = found["digits12 (noise 0.5)"]
+    assert row["apart"] == apart.sum() > 0
+    assert row["wrong_way"] == apart.sum() / 24
+    assert row["ratio_sd"] == pytest.approx(np.std(logs[0] - logs[1], ddof=1))
+    assert row["margin"] == pytest.approx(1.15)
+    assert {round(one["margin"], 2) for name, one in found.items() if name.startswith("vernier")} == {1.3}
+    assert row["seeds_family"] > row["seeds_alone"] > 6
 
 
 def test_a_pair_of_which_one_diverged_is_counted_and_left_out_of_the_spread(tmp_path: Path, plant: Plant) -> None:
@@ -113,20 +124,25 @@ def pairs_by_seed(pairing: Callable[..., list[tuple[float, float, bool]]], plant
     point = plan().points[0]
     first = plant(point, 0.9)
     late = dataclasses.replace(first, members=tuple(seed + 3 for seed in first.members))
-    found = pairing([first], [late])
-    values = first.finals["common"].test_accuracy
+    found = pairing(first, late)
+    values = first.finals.test_accuracy
     return [one for one, _, _ in found] == list(values[3:])
 
 
-def by_position(first: list[Record], again: list[Record]) -> list[tuple[float, float, bool]]:
+def by_position(first: Record, again: Record) -> list[tuple[float, float, bool]]:
     """Fault: the order of the members, not their seeds."""
-    ours, theirs = (records[0].finals["common"].test_accuracy for records in (first, again))
-    return [(one, other, False) for one, other in zip(ours, theirs, strict=True)]
+    pairs = zip(first.finals.test_accuracy, again.finals.test_accuracy, strict=True)
+    return [(one, other, False) for one, other in pairs]
 
 
 def test_copies_are_paired_by_seed(plant: Plant) -> None:
     assert pairs_by_seed(noise_floor.paired, plant)
     assert not pairs_by_seed(by_position, plant)
+
+
+def accuracies(store: Store, arm: str) -> tuple[float, ...]:
+    """Test accuracies of an arm's members where they are read."""
+    return store.read(arm).finals.test_accuracy
 
 
 # The specification curve.
@@ -147,29 +163,29 @@ def specified(store: Store) -> tuple[specification_curve.Specification, ...]:
 
 
 def test_every_choice_with_records_is_a_specification_in_order(tmp_path: Path, plant: Plant) -> None:
-    """Two contrasts x (digits12 at both matches, two generated tasks at one) x two learning rates."""
+    """Two contrasts x (digits12 at both matches, two generated tasks at one) x (as read, and three rates for all)."""
     found = specified(stored(tmp_path, plant))
-    assert len(found) == COUNT == 2 * 4 * 2
+    assert len(found) == COUNT == 2 * 4 * 4
     assert len({one.choices for one in found}) == len(found)
     estimates = [one.effect.estimate for one in found]
     assert estimates == sorted(estimates)
-    assert specification_curve.summary(found).startswith("16 specifications: 16 (100 %) have the claim's sign")
+    assert specification_curve.summary(found).startswith("32 specifications: 32 (100 %) have the claim's sign")
 
 
 def test_another_head_is_a_specification_where_all_its_arms_have_records(tmp_path: Path, plant: Plant) -> None:
     found = specified(with_other_heads(stored(tmp_path, plant), plant))
     flat = [one for one in found if ("net", "head flatten") in one.choices]
-    assert len(found) == COUNT + len(flat) == COUNT + 2 * 3 * 2
+    assert len(found) == COUNT + len(flat) == COUNT + 2 * 3 * 4
     assert {one.effect.call for one in flat} == {"null"}
     assert {one.effect.call for one in found if one not in flat} == {"pos"}
-    assert "12 negligible" in specification_curve.summary(found)
+    assert "24 negligible" in specification_curve.summary(found)
 
 
 def test_an_arm_without_a_record_takes_its_specifications_away(tmp_path: Path, plant: Plant) -> None:
-    """Two learning rates of one contrast on one task."""
+    """One contrast on one task, as read and at three rates."""
     store, gone = stored(tmp_path, plant), next(p for p in plan().points if p.level == "[1,4]" and p.match == "none")
-    store.set_aside(gone.arm.key, 0)
-    assert len(specified(store)) == COUNT - 2
+    store.set_aside(gone.arm.key)
+    assert len(specified(store)) == COUNT - 4
 
 
 def test_the_curve_is_written_drawn_and_printed(tmp_path: Path, plant: Plant) -> None:
@@ -178,8 +194,9 @@ def test_the_curve_is_written_drawn_and_printed(tmp_path: Path, plant: Plant) ->
     with (tmp_path / f"{CLAIM}-curve.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == COUNT
-    assert {"contrast", "task", "matched", "learning rate", "net", "difference", "low", "high", "call"} <= set(rows[0])
-    assert all(float(row["low"]) <= float(row["difference"]) <= float(row["high"]) for row in rows)
+    assert {"contrast", "task", "matched", "learning rate", "net", "ratio", "low", "high", "call"} <= set(rows[0])
+    assert all(1 < float(row["low"]) <= float(row["ratio"]) <= float(row["high"]) for row in rows)
+    assert {row["learning rate"] for row in rows} >= {"where each is read", "0.012 for all"}
     assert (tmp_path / f"{CLAIM}-curve.png").stat().st_size > 10_000
     assert "no test is made of their number" in said
 
@@ -191,6 +208,35 @@ def test_a_claim_without_records_is_a_line_that_says_what_makes_them(tmp_path: P
     assert "experiments.run +sweep=pool_position" in said
     assert "no part of it rests on training" in said
     assert list(tmp_path.iterdir()) == []
+
+
+def at_every_rate(specified: tuple[specification_curve.Specification, ...]) -> dict[str, float]:
+    """The mean ratio of the specifications at each choice of a learning rate."""
+    found: dict[str, list[float]] = {}
+    for one in specified:
+        found.setdefault(dict(one.choices)["learning rate"], []).append(np.exp(one.effect.estimate))
+    return {rate: float(np.mean(ratios)) for rate, ratios in found.items()}
+
+
+def test_at_a_fixed_rate_all_members_count_at_that_rate(tmp_path: Path, plant: Plant) -> None:
+    """Planted curves fall towards chance at the larger rate, so that ratios of errors shrink there.
+
+    The twin: read at the same place whatever the rate, all would be alike.
+    """
+    found = at_every_rate(specified(stored(tmp_path, plant)))
+    rates = [rate for rate in found if rate.endswith("for all")]
+    assert len(rates) >= 3
+    assert found["0.024 for all"] < found["0.012 for all"]
+    assert found["0.012 for all"] == pytest.approx(found["where each is read"], rel=0.2)
+
+
+def test_a_rate_that_one_arm_lacks_is_no_specification(tmp_path: Path, plant: Plant) -> None:
+    store = stored(tmp_path, plant)
+    gone = next(p for p in plan().points if p.level == "[1,4]" and p.match == "none" and p.data == "digits12")
+    record = store.read(gone.arm.key)
+    store.set_aside(gone.arm.key)
+    store.write(dataclasses.replace(record, rates=record.rates[:-1]), {})
+    assert len(specified(store)) == COUNT - 1
 
 
 def test_headlines_are_claims_that_rest_on_training() -> None:
@@ -254,10 +300,35 @@ def test_a_row_for_machines_has_its_keys_and_the_scope(tmp_path: Path, plant: Pl
 def test_the_page_prints_scope_family_contrasts_and_what_decides_nothing(tmp_path: Path, plant: Plant) -> None:
     verdict = judged(stored(tmp_path, plant))
     said = printed(lambda console: claim_page.claim(register()[CLAIM], verdict, None, console))
-    assert verdict.word == "supported"
+    assert {effect.call for effect in verdict.effects if effect.setting.task.startswith("digits12")} == {"pos"}
     family = f"m = {verdicts.registered_family().claims}"
-    for part in ("scope", family, "sign-flip", "BCa", "found with", "two or three against"):
+    for part in ("scope", family, "sign-flip", "BCa", "found with", "two or three against", "statistics"):
         assert part in said
+    assert said.index(verdict.sentence) < said.index(verdict.reason)
+    assert "learning rate" not in said
+
+
+def lines_of(verdict: Verdict, width: int) -> list[str]:
+    file = io.StringIO()
+    console = Console(file=file, width=width, highlight=False, markup=False)
+    claim_page.overview([(register()[CLAIM], verdict)], console)
+    return file.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [100, 160])
+def test_a_row_is_two_lines_the_sentence_first(tmp_path: Path, plant: Plant, width: int) -> None:
+    verdict = judged(stored(tmp_path, plant))
+    head, first, second, count = lines_of(verdict, width)
+    assert "what was found" in head
+    assert verdict.sentence[:30] in first
+    assert CLAIM in first
+    assert " times the errors on " in second
+    assert "n=12" in second
+    assert re.search(r"x1\.\d\d \[1\.\d\d, 1\.\d\d\] times the errors on ", second)
+    assert count.startswith("1 claims")
+    assert max(map(len, (first, second))) <= width
+    bare = dataclasses.replace(verdict, sentence="")
+    assert verdict.reason[:30] in lines_of(bare, width)[1]
 
 
 def door(monkeypatch: pytest.MonkeyPatch, root: Path, *words: str) -> int:
@@ -284,7 +355,7 @@ def test_another_protocol_is_refused_by_name(
     """Mixed protocols are never pooled: one record of another protocol stops the page that would read it."""
     store = stored(tmp_path, plant)
     copy = next(point for point in plan().checks if point.check == "a_a")
-    path = store.folder(copy.arm.key, 0) / "record.json"
+    path = store.folder(copy.arm.key) / "record.json"
     path.write_bytes(path.read_bytes().replace(b'"protocol":%d' % PROTOCOL, b'"protocol":%d' % (PROTOCOL - 1)))
     assert door(monkeypatch, tmp_path, "noise") == 2
     assert f"protocol {PROTOCOL - 1}, this code is protocol {PROTOCOL}" in capsys.readouterr().err

@@ -1,22 +1,27 @@
 """What a run prints at its end: arms, effects, the contrasts that claims rest on, checks and verdicts."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
 
 from cnnlab.records import Store
+from cnnlab.report import figures
+from cnnlab.report.figures import ArmDot, TaskPanel
 from experiments.cli.console import terminal
 from experiments.config.grid import Grid
 from experiments.config.resolve import Point
-from experiments.reports.sweep import build_report, print_report, write_report
+from experiments.reports import ratios
+from experiments.reports.sweep import build_report, panels, print_report, write_report
 from experiments.training.summary import Summary
 
 from ..conftest import Compose, Plant
 
 TABLES = (
-    "Arms: test accuracy",
-    "Paired difference from [2,4], points",
+    "Arms: test accuracy in %, where members are read",
+    "Test accuracy in % at every learning rate",
+    "Errors, as a multiple of those of [2,4]",
     "What the claims rest on",
     "\ncheck: ",
     "Verdicts",
@@ -51,6 +56,12 @@ def test_at_quick_every_table_is_printed(
         assert title in said
     assert "Scale smoke" not in said
     assert "90.0 [" in said  # a mean with its interval
+    assert "0.012 of 3 tried" in said
+    assert "0.006: 86.0   0.012: 90.0*   0.024: 82.0" in said
+    assert re.search(r"x(1\.9|2\.0)\d \[1\.\d\d, 2\.\d\d\]", said)  # 80 % beside 90 %
+    assert "-10.0 pp" in said
+    for gone in ("own-best", "common", "tuning", "condition", "look"):
+        assert gone not in said
 
 
 def test_at_smoke_one_sentence_says_what_it_shows_and_what_to_run_next(
@@ -59,7 +70,7 @@ def test_at_smoke_one_sentence_says_what_it_shows_and_what_to_run_next(
     said = printed(planted(composed, plant, "smoke", tmp_path), capsys)
     assert "Scale smoke shows that everything runs; its 2 members an arm decide nothing." in said
     assert "python -m experiments.run +sweep=pool_position" in said
-    assert not any(title in said for title in TABLES[1:4])
+    assert not any(title in said for title in TABLES[2:5])
     assert "90.0 [" not in said  # two members have no interval worth printing
 
 
@@ -70,6 +81,69 @@ def test_a_report_is_written_once_and_the_same_from_any_caller(composed: Compose
     again = build_report(plan, first.results, first.verdicts)
     write_report(first)
     written = {path.name: path.read_bytes() for path in first.folder.iterdir() if path.suffix in (".csv", ".json")}
-    assert set(written) == {"arms.csv", "effects.csv", "verdicts.json"}
+    assert set(written) == {"arms.csv", "curves.csv", "effects.csv", "verdicts.json"}
     write_report(again)
     assert written == {name: (again.folder / name).read_bytes() for name in written}
+
+
+# The figure of every sweep.
+
+
+def drawn_ratios(panel: TaskPanel) -> dict[int, float]:
+    """Where marks stand on the axis of ratios, by the number of their level."""
+    figure = figures.sweep([panel], title="?", factor="pools", reference="(2,4)")
+    axes = figure.axes[2]
+    assert axes.get_yscale() == "log"
+    band = [patch for patch in axes.patches if patch.get_width() == 1]
+    (low, high) = (band[0].get_y(), band[0].get_y() + band[0].get_height())
+    assert (low, high) == pytest.approx((1 / 1.15, 1.15))
+    marks = [one.lines[0].get_xydata()[0] for one in axes.containers]
+    return {round(x): y for x, y in marks}
+
+
+def as_points(panel: TaskPanel) -> TaskPanel:
+    """The fault: points of accuracy on the axis of ratios."""
+    reference = next(sum(dot.members) / len(dot.members) for dot in panel.dots if dot.ratio is None)
+
+    def faulty(dot: ArmDot) -> ArmDot:
+        gap = 1 + 100 * (reference - sum(dot.members) / len(dot.members))
+        return dot if dot.ratio is None else dataclasses.replace(dot, ratio=(gap, gap, gap))
+
+    return dataclasses.replace(panel, dots=tuple(map(faulty, panel.dots)))
+
+
+def test_the_figure_shows_ratios_of_errors_and_points_would_be_seen(
+    composed: Compose, plant: Plant, tmp_path: Path
+) -> None:
+    report = build_report(planted(composed, plant, "quick", tmp_path))
+    (panel,) = panels(report)
+    found = drawn_ratios(panel)
+    assert len(found) == 6
+    assert all(ratio == pytest.approx(0.2 / 0.1, rel=0.1) for ratio in found.values())
+    assert not all(ratio == pytest.approx(0.2 / 0.1, rel=0.1) for ratio in drawn_ratios(as_points(panel)).values())
+    table = {row["level"]: row for row in report.effects.to_dict("records")}
+    assert all(row["ratio_low"] < row["ratio"] < row["ratio_high"] for row in table.values())
+    assert sorted(round(row["ratio"], 6) for row in table.values()) == sorted(round(one, 6) for one in found.values())
+
+
+def test_the_figure_shows_every_member_at_every_rate_and_marks_where_it_is_read(
+    composed: Compose, plant: Plant, tmp_path: Path
+) -> None:
+    (panel,) = panels(build_report(planted(composed, plant, "quick", tmp_path)))
+    axes = figures.sweep([panel], title="?", factor="pools", reference="(2,4)").axes[0]
+    members = sum(len(line.get_ydata()) for line in axes.lines if line.get_marker() == ".")
+    assert members == 7 * 3 * 12
+    read = [line.get_xydata()[0] for line in axes.lines if line.get_marker() == "o"]
+    assert [round(x) for x, _ in read] == list(range(7))
+    means = [100 * sum(dot.members) / len(dot.members) for dot in panel.dots]
+    assert [y for _, y in read] == pytest.approx(means)
+
+
+def test_a_ratio_reads_the_same_way_in_every_table(composed: Compose, plant: Plant, tmp_path: Path) -> None:
+    """An arm's errors over the reference's: above 1 where the arm is worse, and its points are below 0 then."""
+    report = build_report(planted(composed, plant, "quick", tmp_path))
+    for _, effect in report.pairs:
+        assert ratios.errors_of_better(effect).middle == pytest.approx(1 / ratios.errors_of_worse(effect).middle)
+        assert ratios.errors_of_better(effect).middle > 1 > ratios.errors_of_worse(effect).middle
+        assert effect.call == "neg"
+        assert ratios.points(effect).startswith("-")
