@@ -64,6 +64,7 @@ def planned(words: list[str]) -> tuple[SweepResults, Grid]:
 
     Raises:
         UsageError: no sweep is named, it has no complete records, or the seeds are those of its members.
+        InvalidError: as `experiments.config.grid.grid`.
     """
     sweeps = [word.removeprefix("+sweep=") for word in words if word.startswith("+sweep=")]
     if len(sweeps) != 1:
@@ -71,7 +72,7 @@ def planned(words: list[str]) -> tuple[SweepResults, Grid]:
     fixed = ("results=", "scale.first_seed=", "+sweep=")
     asked = [word for word in words if not word.startswith(fixed)]
     seeds = [word for word in words if word.startswith("scale.first_seed=")]
-    settings = grid(["tracker=off", *(word for word in words if word.startswith("results="))]).settings
+    settings = grid([*words, "tracker=off"]).settings
     first = best_view(sweeps[0], asked, result_folders(settings.results))
     if first is None:
         raise UsageError(f"+sweep={sweeps[0]} has no complete records: run it first, or name its folder (results=DIR)")
