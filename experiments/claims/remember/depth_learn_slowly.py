@@ -2,8 +2,8 @@
 
 The sentence has no unique test: "slowly" may speak of how much each layer adds, or of the learning rate. Two readings
 are judged, each by its own direction: many thin layers against few wide ones at equal multiply-accumulates, and a small
-learning rate, a quarter of the usual one, against the tuned one. Where they disagree the claim is qualified by the
-reading.
+learning rate, at most a quarter of the usual one, against the best one. Where they disagree the claim is qualified by
+the reading.
 
 Amended before any run: the second was to be read off the stored tuning curves. These have two members a rate, too few
 for any verdict, so that the small rate is an arm of its own.
@@ -44,7 +44,7 @@ CLAIM = Claim(
                     name="a small rate against the tuned one",
                     better=("slow",),
                     worse=("middle",),
-                    better_is="a quarter of the usual learning rate",
+                    better_is="a quarter of the usual learning rate, or less",
                     worse_is="the best learning rate",
                 ),
             ),

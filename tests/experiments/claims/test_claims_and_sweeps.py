@@ -633,7 +633,8 @@ def test_symmetry_is_not_why_where_repaired_padding_closes_the_gap() -> None:
 
 def test_tasks_that_differ_in_their_images_alone_have_labels_of_their_own() -> None:
     view = planted(plan("difficulty", "digits12,digits12_few"), by_level())
-    assert {view.label(task) for task in view.tasks()} == {f"digits12 (noise 0.5), {n} images" for n in (960, 240)}
+    alone = f"digits12 (noise {read('digits12')['dials']['noise']:g})"
+    assert {view.label(task) for task in view.tasks()} == {f"{alone}, {n} images" for n in (960, 240)}
     assert len({effect.setting.task for _, effect in pairwise_effects(view)}) == 2
     found = judged("st-ok-simple-problem", difficulty=view)
-    assert {effect.setting.task for effect in found.effects} == {"digits12 (noise 0.5), 960 images"}
+    assert {effect.setting.task for effect in found.effects} == {f"{alone}, 960 images"}

@@ -196,7 +196,8 @@ def test_named_arms_run_only_at_the_matches_and_on_the_tasks_they_name(composed:
     found = composed("stride_vs_pool", "quick", "data=digits12")
     assert {point.match for point in found.points if point.level == "blur"} == {"none"}
     assert {point.match for point in found.points if point.level == "all_cnn"} == {"none", "macs"}
-    elsewhere = grid(["+sweep=stride_vs_pool", "data=digits12,vernier", "sweep.arms.blur.tasks=[vernier]"])
+    more = ("sweep.arms.blur.tasks=[vernier]", "sweep.match_tasks.none=[digits12,vernier]")
+    elsewhere = grid(["+sweep=stride_vs_pool", "data=digits12,vernier", *more])
     assert {point.arm.task.name for point in elsewhere.points if point.level == "blur"} == {"vernier"}
 
 
