@@ -80,7 +80,7 @@ def test_a_full_disk_is_one_line_and_what_is_done_is_kept(sweep: Sweep, tmp_path
         assert 0 < len(kept) < ARMS
         assert kept.items() <= whole.items()
         for arm in kept:
-            Store(disk / "runs").read(arm, 0)
+            Store(disk / "runs").read(arm)
         assert not list(disk.glob("runs/*/.*")), "no draft, no lease"
         remount(disk, "size=16m")
         done = sweep(disk)

@@ -101,7 +101,7 @@ def tiny(door: Door) -> Callable[..., Ended]:
 
 
 def records(results: Path) -> dict[str, bytes]:
-    """Bytes of every record, by arm and block."""
+    """Bytes of every record, by arm."""
     places = (path for path in results.rglob("record.json") if not path.parent.name.startswith("."))
     return {str(path.parent.relative_to(results)): path.read_bytes() for path in places}
 
@@ -143,7 +143,7 @@ def test_provenance_lies_beside_the_record_and_not_in_it(swept: Swept) -> None:
         assert {"started", "seconds", "host", "pid", "packages", "git", "backend", "convolutions"} <= set(facts)
         assert facts["host"].encode() not in path.read_bytes() or len(facts["host"]) < 4
     store = Store(swept.results / "runs")
-    assert {store.read(*name).members for name in store.names()} == {(1000, 1001)}
+    assert {store.read(arm).members for arm in store.arms()} == {(2000, 2001)}
 
 
 def test_a_damaged_record_is_named_before_anything_runs(swept: Swept, tiny: Tiny, tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_left_open_they_are_xlas_there_and_a_line_says_so(
     assert (done.code, done.err, len(untrained)) == (0, "", ARMS)
     assert "no C++ compiler is installed (planted): convolutions are XLA's" in done.out
     store = Store(tmp_path / "results" / "runs")
-    assert {store.provenance(*name)["convolutions"] for name in store.names()} == {"xla"}
+    assert {store.provenance(arm)["convolutions"] for arm in store.arms()} == {"xla"}
 
 
 def test_records_of_both_kinds_are_used_side_by_side_and_a_line_says_so(

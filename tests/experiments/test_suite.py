@@ -15,6 +15,7 @@ import pytest
 from cnnlab.records import Store
 from cnnlab.spec.arm import Arm
 from experiments import suite
+from experiments.analysis.convergence import longer_point
 from experiments.analysis.results import SweepResults
 from experiments.cli.command import ExitCode
 from experiments.cli.errors import UsageError
@@ -25,7 +26,7 @@ from experiments.reports import sweep as sweep_report
 from experiments.reports.sweep import SweepReport
 from experiments.training import convolutions, estimate, provenance, session, suite_plan, suite_train
 from experiments.training.estimate import Pace
-from experiments.training.suite_plan import CONTROL, Plan, Stage, named
+from experiments.training.suite_plan import CONTROL, Plan, Stage
 
 from .conftest import Compose, Door, Ended, banks
 
@@ -53,8 +54,8 @@ def arms(points: Sequence[Point]) -> set[str]:
 
 def each_arm_once(stages: Sequence[Stage], asked: Sequence[Point]) -> bool:
     """Whether every arm that is asked for is trained by exactly one stage, and nothing else is."""
-    counts = Counter(named(point) for stage in stages for point in stage.points)
-    return set(counts) == {named(point) for point in asked} and set(counts.values()) == {1}
+    counts = Counter(point.arm.key for stage in stages for point in stage.points)
+    return set(counts) == {point.arm.key for point in asked} and set(counts.values()) == {1}
 
 
 def sweep_by_sweep(whole: Plan) -> tuple[Stage, ...]:
@@ -129,8 +130,8 @@ def test_an_arm_costs_more_the_more_there_is_to_do(grids: dict[str, Grid]) -> No
         return estimate.core_seconds(dataclasses.replace(point, arm=arm))
 
     assert changed(epochs=8) > cost
-    assert changed(tuning="none") < cost
-    assert estimate.core_seconds(dataclasses.replace(point, blocks=(4,))) > cost
+    assert changed(rates=1) < cost
+    assert estimate.core_seconds(dataclasses.replace(point, seeds=tuple(range(20)))) > cost
     dearer = max(grids["pool_position"].points, key=estimate.core_seconds)
     assert dearer.level == "[2,6]"
 
@@ -140,7 +141,7 @@ def leave(runs: Path, points: Sequence[Point], pace: float, workers: int = 2, **
     seconds = 0.0
     for point in points:
         seconds += pace * estimate.core_seconds(point) / workers
-        folder = runs / point.arm.key / str(point.block)
+        folder = runs / point.arm.key
         folder.mkdir(parents=True)
         content = {
             "started": "2026-01-01T00:00:00+00:00",
@@ -189,8 +190,8 @@ def test_the_time_left_follows_the_machine(whole: Plan) -> None:
         """The fault: it stays with what was supposed before."""
 
         def book(self, points: Any, seconds: float) -> None:
-            names = {named(point) for point in points}
-            self.left = [point for point in self.left if named(point) not in names]
+            names = {point.arm.key for point in points}
+            self.left = [point for point in self.left if point.arm.key not in names]
 
     assert follows(clock(suite_train.Clock), 5.0)
     assert not follows(clock(Stubborn), 5.0)
@@ -270,17 +271,17 @@ def test_the_suite_trains_judges_writes_and_goes_on_where_it_stopped(opened: Sui
     assert "trained 0 arms, found 8 done, 0 failures" in done.out
 
 
-def test_the_same_convolutions_train_every_stage_and_the_second_look(
+def test_the_same_convolutions_train_every_stage_and_what_is_looked_at_again(
     opened: Suite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def all_open(sweep: SweepResults) -> tuple[Point, ...]:
-        return tuple(dataclasses.replace(cell.point, block=1) for cell in sweep.cells)
+    def all_again(sweep: SweepResults) -> tuple[Point, ...]:
+        return tuple(map(longer_point, sweep.cells))
 
-    monkeypatch.setattr(suite_train, "undecided_points", all_open)
-    assert opened(*ASKED, "scale.looks=2", "scale.blocks=[2,2]").code == 0
+    monkeypatch.setattr(suite_train, "longer_points", all_again)
+    assert opened(*ASKED).code == 0
     store = Store(opened.results / "runs")
-    assert {block for _, block in store.names()} == {0, 1}
-    assert {provenance.convolutions(store.provenance(*name)) for name in store.names()} == {"native-0123"}
+    assert {store.read(arm).config["recipe"]["epochs"] for arm in store.arms()} >= {4, 12}
+    assert {provenance.convolutions(store.provenance(arm)) for arm in store.arms()} == {"native-0123"}
 
 
 def test_our_own_convolutions_that_cannot_be_had_are_one_line_and_nothing_is_written(

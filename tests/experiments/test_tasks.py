@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cnnlab.data import Source, registry
-from cnnlab.training.run import MemberRun, tuning_seeds
+from cnnlab.training.run import MemberRun
 from experiments import tasks
 from experiments.config import schema
 from experiments.tasks import Eligibility, TaskSetting, dials, eligibility, question, settings
@@ -66,7 +66,7 @@ def test_a_setting_has_exactly_the_dials_that_its_task_declares(everything: tupl
         assert given == {dial.name for dial in dials(setting.task.name)}
 
 
-def test_eligibility_compares_net_and_logistic_regression_on_tuning_seeds(
+def test_eligibility_compares_net_and_logistic_regression_on_pilots_seeds(
     everything: tuple[TaskSetting, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[MemberRun] = []
@@ -79,10 +79,9 @@ def test_eligibility_compares_net_and_logistic_regression_on_tuning_seeds(
     monkeypatch.setattr("cnnlab.training.linear.fit", lambda item, source: 0.5 if item.seed == asked[0].seed else 0.6)
     setting = next(setting for setting in everything if setting.name == "phase")
     found = eligibility(setting)
-    assert [run.seed for run in asked] == list(tuning_seeds(2))
-    assert {(run.purpose, run.learning_rate, run.arm) for run in asked} == {
-        ("tune", setting.arm.recipe.learning_rate, setting.arm)
-    }
+    assert [run.seed for run in asked] == [5100, 5101]
+    assert {run.learning_rate for run in asked} == {setting.arm.recipe.learning_rate}
+    assert {run.arm.net for run in asked} == {setting.arm.net}
     assert (found.net, found.linear) == ((0.9, 0.91), (0.5, 0.6))
     assert found.ideal == pytest.approx(0.923, abs=0.02)
 

@@ -175,7 +175,7 @@ def test_the_printed_config_is_valid_yaml_with_every_section() -> None:
     schema.register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         text = OmegaConf.to_yaml(compose("config"), resolve=True)
-    assert set(yaml.safe_load(text)) >= {"model", "data", "train", "scale", "tracker", "check", "match", "block"}
+    assert set(yaml.safe_load(text)) >= {"model", "data", "train", "scale", "tracker", "check", "match", "workers"}
 
 
 def test_conf_lies_beside_the_package() -> None:

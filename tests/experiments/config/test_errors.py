@@ -54,13 +54,15 @@ WRONG = {
     ("model.pools=[2,4",): ("[2,4",),
     ("convolutions=blas",): ("convolutions", "blas", "xla", "native"),
     ("workers=-1",): ("workers", "-1", "one per core"),
-    ("block=2",): ("block", "2", "between 0 and 1"),
+    ("scale.members=0",): ("scale.members", "0", "between 1"),
+    ("scale.first_seed=-1",): ("scale.first_seed", "-1", "between 0"),
+    ("train.rates=9",): ("train.rates", "9", "between 1 and 8"),
     ("data=tfds",): ("data.", "missing"),
     ("model=lenet5", "model.depth=3"): ("model.depth",),
     (SWEEP, "model.pools=[2,4],[2,9]"): ("model.pools", "[2, 9]"),
     (SWEEP, "data=digits12,digit13"): ("data=digit13", "digits12"),
     (SWEEP, "model.kernel=3,12"): ("model.kernel", "12"),
-    (SWEEP, "scale.looks=3"): ("scale.looks", "3", "1 or 2"),
+    (SWEEP, "scale.members=1001"): ("scale.members", "1001", "between 1 and 1000"),
 }
 
 

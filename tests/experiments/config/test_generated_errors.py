@@ -34,8 +34,8 @@ WHOLE = (
     "train.epochs",
     "train.batch_size",
     "workers",
-    "block",
-    "scale.looks",
+    "scale.members",
+    "scale.first_seed",
 )
 NUMBERS = ("train.learning_rate",)
 TEXTS = ("model.activation", "model.down", "model.padding", "match", "tracker.mode", "check.name")
@@ -61,8 +61,9 @@ out_of_range = st.one_of(
     st.tuples(st.sampled_from(WHOLE[:5]), st.integers(-(10**12), 0)),
     st.tuples(st.just("model.kernel"), st.integers(8, 10**9)),
     st.tuples(st.just("workers"), st.integers(-(10**9), -1)),
-    st.tuples(st.just("block"), st.one_of(st.integers(-(10**9), -1), st.integers(7, 10**9))),
-    st.tuples(st.just("scale.looks"), st.integers(3, 10**9)),
+    st.tuples(st.just("scale.first_seed"), st.integers(-(10**9), -1)),
+    st.tuples(st.just("scale.members"), st.one_of(st.integers(-(10**9), 0), st.integers(1001, 10**9))),
+    st.tuples(st.just("train.rates"), st.one_of(st.integers(-(10**9), 0), st.integers(9, 10**9))),
     st.tuples(st.just("train.learning_rate"), st.sampled_from(["0", "-1", "nan", "inf", "-inf", "-1e-300"])),
     st.tuples(st.just("model.pools"), st.sampled_from(["[-1]", "[9]", "[1,1]", "[3,2]", "7", "[[1]]", "[1.5]"])),
 ).map(lambda pair: f"{pair[0]}={pair[1]}")

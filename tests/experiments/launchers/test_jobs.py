@@ -24,7 +24,7 @@ from experiments.reports import sweep as sweep_report
 from experiments.tracking.mirror import show_records
 from experiments.training import remote
 from experiments.training.remote import SILENT, ArmJob, JobEnds, RemoteTrainer
-from experiments.training.suite_plan import named, parse_choice
+from experiments.training.suite_plan import parse_choice
 from experiments.training.summary import Summary
 
 from ..conftest import Compose
@@ -142,7 +142,7 @@ def test_the_last_job_writes_the_tables_before_anyone_else_does(plan: Grid, tmp_
 def test_every_job_shows_its_own_record(plan: Grid, reports: list[Summary]) -> None:
     SHOWN.clear()
     train(plan, Here(lost=("[0,4]",)))
-    assert sorted(map(named, SHOWN)) == sorted(named(point) for point in (*plan.points[1:], *plan.checks))
+    assert sorted(point.arm.key for point in SHOWN) == sorted(point.arm.key for point in (*plan.points[1:], *plan.checks))
 
 
 def test_one_job_reports_and_only_if_all_have_ended(plan: Grid, reports: list[Summary]) -> None:
@@ -163,8 +163,8 @@ def test_a_job_that_leaves_nothing_has_failed_and_its_log_is_named(plan: Grid, r
 
 
 def test_an_earlier_failure_is_not_taken_for_this_ones(plan: Grid, reports: list[Summary]) -> None:
-    store, name = Store(plan.settings.runs), named(plan.points[0])
-    store.write_failure(*name, "an old story")
+    store, name = Store(plan.settings.runs), plan.points[0].arm.key
+    store.write_failure(name, "an old story")
     ((_, reason),) = train(plan, Here(lost=("[0,4]",))).failures
     assert "an old story" not in reason
     assert SILENT in reason
@@ -234,7 +234,7 @@ def test_a_job_finds_the_same_folders_wherever_it_runs(
 
 
 def test_a_job_travels_whole(plan: Grid) -> None:
-    job = ArmJob(plan=plan, point=plan.points[0], beside=(named(plan.points[0]),), ends=REAL)
+    job = ArmJob(plan=plan, point=plan.points[0], beside=(plan.points[0].arm.key,), ends=REAL)
     assert pickle.loads(pickle.dumps(job)) == job
 
 
