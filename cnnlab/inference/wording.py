@@ -30,9 +30,10 @@ def times(log_ratio: float) -> str:
 
 
 def measured(effect: Effect) -> str:
-    """Write estimate and 95 % interval, the points beside an error ratio, and n."""
+    """Write estimate and 95 % interval, the points beside an error ratio, n, and what limits the call or the ratio."""
     at, span = effect.setting, effect.interval95
     few = f", {effect.reason}" if effect.reason.startswith(("too few", "both at chance")) else ""
+    few += ", ratio capped by chance" if "at chance" in effect.note else ""
     points = "" if effect.points is None else f" ({100 * effect.points:+.1f} pp)"
     errors = " times the errors" if at.ratio else ""
     return f"{amount(effect.estimate, at)} {interval(span, at)}{errors}{points}, n={effect.n}{few}"

@@ -20,6 +20,7 @@ from cnnlab.inference.effects import (
     with_printed_checks,
 )
 from cnnlab.inference.intervals import paired_t
+from cnnlab.inference.wording import describe
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.verdict import Effect, Setting
 
@@ -207,6 +208,7 @@ def test_a_floor_is_open_and_one_side_at_chance_caps_the_ratio(
         assert (found.p_greater, found.p_less) == (1.0, 1.0)
     elif any(at_chance):
         assert found.note == f"the {'better' if at_chance[0] else 'worse'} side is at chance: the ratio is capped"
+        assert describe(found).endswith("ratio capped by chance")
     else:
         assert found.note == ""
 
