@@ -12,14 +12,15 @@ import pytest
 from cnnlab.records import RecordError, Store, thinned
 from cnnlab.records import store as module
 from cnnlab.spec.arm import HASH_DIGITS, digest
-from cnnlab.spec.record import PROTOCOL, Finals, Measured, Record, Tuning
+from cnnlab.spec.curve import AtRate
+from cnnlab.spec.record import PROTOCOL, Measured, Record
 
 HISTORY = {
     "images_seen": [0, 10],
     "loss/train": [1.5, None],
     "stats": {"activation_grad_norm/act1": [0.5, 0.25], "log2_histogram/conv1/kernel": [[1, 2], [2, 1]]},
 }
-FINALS = Finals(
+FINALS = AtRate(
     learning_rate=0.1,
     test_accuracy=(0.9,),
     test_loss=(0.25,),
@@ -31,34 +32,32 @@ CONFIG: dict[str, Any] = {"net": {"depth": 2}}
 RECORD = Record(
     protocol=PROTOCOL,
     arm=f"digits12-tiny-{digest(CONFIG)[:HASH_DIGITS]}",
-    block=0,
     config=CONFIG,
     members=(0,),
-    finals={"own": FINALS, "common": FINALS},
+    rates=(FINALS,),
+    test_images=40,
+    linear_accuracy=(0.3,),
     histories=(HISTORY,),
     probes=({"edge_index/share": 0.25},),
     geometry=Measured(params=1, macs=2, receptive_field=(3, 3), output_size=(6, 6), activation_elements=3),
-    tuning=Tuning(seeds=(), tried=(), chosen=0.1, capped=False, linear_accuracy=(0.3,)),
 )
 
 
-def test_thinned_histories_keep_curves_and_the_named_statistics_alone() -> None:
+def test_thinned_histories_keep_the_named_statistics_alone() -> None:
     less = thinned(RECORD, ["activation_grad_norm"])
-    (history,) = less.histories
-    assert history["stats"] == {"activation_grad_norm/act1": [0.5, 0.25]}
-    assert {**history, "stats": HISTORY["stats"]} == HISTORY
+    assert less.histories == ({"stats": {"activation_grad_norm/act1": [0.5, 0.25]}},)
+    assert thinned(RECORD, ["dead_fraction"]).histories == ({},)
     assert dataclasses.replace(less, histories=RECORD.histories) == RECORD
 
 
 def test_a_compact_record_is_found_and_read_like_any_other(tmp_path: Path) -> None:
     store = Store(tmp_path)
     path = store.publish(RECORD, {"backend": "cpu"})
-    assert path == tmp_path / RECORD.arm / "0" / "record.json.gz"
-    assert store.provenance(RECORD.arm, 0) == {"backend": "cpu"}
-    assert store.has(RECORD.arm, 0)
-    assert not store.has(RECORD.arm, 1)
-    assert store.read(RECORD.arm, 0) == RECORD
-    assert list(store.names()) == [(RECORD.arm, 0)]
+    assert path == tmp_path / RECORD.arm / "record.json.gz"
+    assert store.provenance(RECORD.arm) == {"backend": "cpu"}
+    assert store.has(RECORD.arm)
+    assert store.read(RECORD.arm) == RECORD
+    assert list(store.arms()) == [RECORD.arm]
     assert sorted(file.name for file in path.parent.iterdir()) == ["provenance.json", path.name]
 
 
@@ -66,10 +65,10 @@ def test_published_again_a_record_is_replaced_and_a_whole_one_comes_first(tmp_pa
     store, other = Store(tmp_path), dataclasses.replace(RECORD, members=(7,))
     store.publish(other, {})
     store.publish(RECORD, {})
-    assert store.read(RECORD.arm, 0) == RECORD
-    (store.folder(RECORD.arm, 0) / "record.json").write_bytes(module.encode(other))
-    assert store.read(RECORD.arm, 0) == other
-    assert list(store.names()) == [(RECORD.arm, 0)]
+    assert store.read(RECORD.arm) == RECORD
+    (store.folder(RECORD.arm) / "record.json").write_bytes(module.encode(other))
+    assert store.read(RECORD.arm) == other
+    assert list(store.arms()) == [RECORD.arm]
 
 
 Pack = Callable[[bytes], bytes]
@@ -99,7 +98,9 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda packed: b"",
     "a byte turned": lambda packed: packed[:60] + bytes([packed[60] ^ 1]) + packed[61:],
     "no gzip": lambda packed: b"{}",
-    "another block": lambda packed: gzip.compress(gzip.decompress(packed).replace(b'"block":0', b'"block":1')),
+    "another arm": lambda packed: gzip.compress(
+        gzip.decompress(packed).replace(b'"arm":"digits12', b'"arm":"digits13')
+    ),
     "another protocol": lambda packed: gzip.compress(
         gzip.decompress(packed).replace(b'"protocol":%d' % PROTOCOL, b'"protocol":999')
     ),
@@ -112,6 +113,6 @@ def test_a_damaged_compact_record_is_refused_by_name(tmp_path: Path, name: str) 
     path = store.publish(RECORD, {})
     path.write_bytes(DAMAGE[name](path.read_bytes()))
     with pytest.raises(RecordError) as caught:
-        store.read(RECORD.arm, 0)
+        store.read(RECORD.arm)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
