@@ -8,12 +8,12 @@ from experiments.training.suite_plan import parse_choice
 
 DESCRIPTION = """\
 Puts finished sweeps under results/published, which comes with the suite. First every record in compact form: all
-numbers that claims, tables and figures read; of the histories the statistics that some metric reads. Arms that were
-trained longer, to look again at what decided, are published too. Then, from these records alone, every sweep's tables
-(CSV, parquet), verdicts and figure, the verdicts of all claims, the noise floor, the specification curves and the
-comparison with the literature. experiments.judge then gives the same verdicts in a fresh clone. Trains nothing. Without
-only=, every sweep that is complete at the scale is published. An arm that is published already stays, so that other
-sweeps keep their numbers; force=true replaces it."""
+numbers that claims, tables and figures read; of the histories accuracies, and the statistics that some metric reads.
+Arms that were trained longer, to look again at what decided, are published too. Then, from these records alone, every
+sweep's tables (CSV, parquet), verdicts and figure, the verdicts of all claims, the noise floor, the specification
+curves and the comparison with the literature. experiments.judge then gives the same verdicts in a fresh clone. Trains
+nothing. Without only=, every sweep that is complete at the scale is published. An arm that is published already stays,
+so that other sweeps keep their numbers; force=true replaces it."""
 EXAMPLES = """\
 examples:
   python -m experiments.publish                               all that is complete at scale quick

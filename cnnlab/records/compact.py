@@ -11,17 +11,20 @@ from typing import Any
 from cnnlab.records.coding import RecordError
 from cnnlab.spec.record import Record
 
+SEEN, ACCURACY = "images_seen", "accuracy/"
 STATS = "stats"
 """Where a member's history has its statistics: `<statistic>/<layer>[/<parameter>]`, most of a record's size."""
 
 
 def thinned(record: Record, statistics: Collection[str]) -> Record:
-    """The same record with the named statistics alone in its histories, where they have any."""
+    """The same record with accuracies and the named statistics alone in its histories; no claim reads losses."""
 
     def kept(history: dict[str, Any]) -> dict[str, Any]:
         found = history[STATS] if STATS in history else {}
         stats = {path: values for path, values in found.items() if path.partition("/")[0] in statistics}
-        return {STATS: stats} if stats else {}
+        accuracies = {name: values for name, values in history.items() if name.startswith(ACCURACY)}
+        seen = {SEEN: history[SEEN]} if accuracies else {}
+        return {**seen, **accuracies, **({STATS: stats} if stats else {})}
 
     return dataclasses.replace(record, histories=tuple(map(kept, record.histories)))
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cnnlab.spec.record import PROTOCOL
 from experiments import judge
 from experiments.claims.registry import register
 
@@ -28,7 +29,20 @@ WITHOUT_TRAINING = {
     "untestable": "fft-before-cnn depth-by-hardware",
 }
 """Verdicts as first computed: a change of any of them has to be meant."""
-KEYS = ["effect", "evidence", "family", "id", "kind", "n", "nearest_true", "reason", "rule", "statement", "verdict"]
+KEYS = [
+    "effect",
+    "evidence",
+    "family",
+    "id",
+    "kind",
+    "n",
+    "nearest_true",
+    "reason",
+    "rule",
+    "sentence",
+    "statement",
+    "verdict",
+]
 SEVERAL = ("strides", "pointwise", "lin-collapse")
 
 
@@ -81,6 +95,19 @@ def test_a_claim_has_a_page_and_a_figure(tmp_path: Path, door: Door) -> None:
     for line in ("notes", "rule", "counterexample", "nearest true statement", "the notes' table, recomputed"):
         assert line in done.out
     assert (tmp_path / "results" / "claims" / "cov-table.png").stat().st_size > 10_000
+
+
+def test_trained_parts_without_a_record_are_untested_in_a_fresh_checkout(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No record of an earlier protocol comes with the suite: one would be refused by name."""
+    monkeypatch.setenv("CNNLAB_PUBLISHED", str(ROOT / "results" / "published"))
+    there = {json.loads(path.read_text())["protocol"] for path in (ROOT / "results/published").rglob("made.json")}
+    assert there <= {PROTOCOL}
+    done = door(judge.main, "tanh-same", "--json")
+    assert (done.code, done.err) == (0, "")
+    (row,) = json.loads(done.out)
+    assert there or (row["verdict"] == "untested" and "no record" in row["reason"])
 
 
 @pytest.mark.parametrize("what", ["max_pooling", "mp-early-smallest"])

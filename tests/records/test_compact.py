@@ -43,11 +43,13 @@ RECORD = Record(
 )
 
 
-def test_thinned_histories_keep_curves_and_the_named_statistics_alone() -> None:
+def test_thinned_histories_keep_accuracies_and_the_named_statistics_alone() -> None:
     less = thinned(RECORD, ["activation_grad_norm"])
-    (history,) = less.histories
-    assert history["stats"] == {"activation_grad_norm/act1": [0.5, 0.25]}
-    assert {**history, "stats": HISTORY["stats"]} == HISTORY
+    assert less.histories == ({"stats": {"activation_grad_norm/act1": [0.5, 0.25]}},)
+    assert thinned(RECORD, ["dead_fraction"]).histories == ({},)
+    watched = dataclasses.replace(RECORD, histories=({**HISTORY, "accuracy/validation": [0.1, 0.5]},))
+    kept = {"images_seen": [0, 10], "accuracy/validation": [0.1, 0.5]}
+    assert thinned(watched, ["dead_fraction"]).histories == (kept,)
     assert dataclasses.replace(less, histories=RECORD.histories) == RECORD
 
 

@@ -301,11 +301,13 @@ def test_the_page_prints_scope_family_contrasts_and_what_decides_nothing(tmp_pat
     verdict = judged(stored(tmp_path, plant))
     said = printed(lambda console: claim_page.claim(register()[CLAIM], verdict, None, console))
     assert {effect.call for effect in verdict.effects if effect.setting.task.startswith("digits12")} == {"pos"}
-    family = f"m = {verdicts.registered_family().claims}"
-    for part in ("scope", family, "sign-flip", "BCa", "found with", "two or three against", "statistics"):
+    for part in ("scope", "sign-flip", "BCa", "found with", "two or three against", "statistics"):
         assert part in said
-    assert said.index(verdict.sentence) < said.index(verdict.reason)
-    assert "learning rate" not in said
+    line = " ".join(claim_page.family_lines({"holm_registered": 29, "p_greater": 0.001, "p_less": 0.9}))
+    assert "m = 29" in line
+    assert "p 0.001 for it" in line
+    flat = " ".join(said.split())
+    assert 0 < flat.index(verdict.sentence) < flat.index(verdict.reason)
 
 
 def lines_of(verdict: Verdict, width: int) -> list[str]:
