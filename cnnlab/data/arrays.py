@@ -84,11 +84,14 @@ class Dataset:
     Attributes:
         redraw: draws the training images of an epoch; the pool's own images are then those of validation alone.
             None: a training image is the pool's, in every epoch.
+        views: how often every validation image is shown, each time drawn anew; 1 shows the pool's own, once. A small
+            pool tells learning rates apart too badly with one view each.
     """
 
     pool: Split
     test: Split
     redraw: Redraw | None = None
+    views: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from cnnlab.data.arrays import Dataset, Redraw, Redrawn, Split
 from cnnlab.data.dials import LABEL_NOISE
 from cnnlab.spec.task import Task
 
-DRAW, ORDER, MISLABEL, REDRAW = 0xD4A3, 0x04DE, 0x315A, 0x4ED4
+DRAW, ORDER, MISLABEL, REDRAW, VIEWS = 0xD4A3, 0x04DE, 0x315A, 0x4ED4, 0x71E5
 """Tags of the random streams of a seed: none shifts another, nor any other use of the seed."""
 
 
@@ -37,7 +37,8 @@ def draw(dataset: Dataset, task: Task, seed: int) -> tuple[Split, Split]:
     it draws its training images anew, they are `Redrawn`.
 
     Returns:
-        (train, validation) with exactly `task.train_images` and `task.validation_images` images.
+        (train, validation) with exactly `task.train_images` images, and `task.validation_images` as often as the
+        dataset has views of them.
     """
     labels = dataset.pool.labels
     counts = np.bincount(labels, minlength=task.classes)
@@ -48,11 +49,14 @@ def draw(dataset: Dataset, task: Task, seed: int) -> tuple[Split, Split]:
     by_class = [shuffled[labels[shuffled] == label] for label in range(task.classes)]
     first = np.concatenate([part[:n] for part, n in zip(by_class, validation, strict=True)])
     then = np.concatenate([part[n:end] for part, n, end in zip(by_class, validation, both, strict=True)])
-    train = _taken(dataset.pool, then)
+    train, checked = _taken(dataset.pool, then), _taken(dataset.pool, first)
+    if dataset.redraw is not None and dataset.views > 1:
+        shown = np.tile(np.sort(first), dataset.views)
+        checked = Split(dataset.redraw(shown, np.random.default_rng([seed, VIEWS])), labels[shown])
     if dataset.redraw is not None:
         anew = functools.lru_cache(maxsize=1)(functools.partial(redrawn, dataset.redraw, np.sort(then), seed))
         train = Redrawn(images=anew(0), labels=train.labels, anew=anew)
-    return mislabelled(train, task, seed), _taken(dataset.pool, first)
+    return mislabelled(train, task, seed), checked
 
 
 def redrawn(redraw: Redraw, places: npt.NDArray[np.int64], seed: int, epoch: int) -> npt.NDArray[np.float32]:

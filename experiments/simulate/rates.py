@@ -1,8 +1,8 @@
 """What the protocol asks of its own rules, and what they reach: every row of `python -m experiments.simulate`.
 
 SDs of error ratios are those of pilots: of two copies of the reference, twelve members, digits12 .11, textures12 .09,
-fashion12 .05. Curves of digits12 follow a pilot, where rates of .006, .012 and .024 gave 96.0, 96.0 and 94.8 %: .13 an
-octave, best half an octave below the centre. Those of the other tasks, and all of generated tasks, are guesses.
+fashion12 .05. Curves of digits12 follow a pilot, where rates of .006, .012 and .024 gave 90.7, 90.7 and 86.6 %, best at
+the centre of .008. Those of the other tasks, and all of generated tasks, are guesses.
 """
 
 import functools
@@ -27,8 +27,8 @@ DELTA = accuracy_margin(scale="quick", real=True)
 GENERATED_DELTA = accuracy_margin(scale="quick", real=False)
 SLOW = 4
 """Bootstrap intervals are slow: one replication for every four of the others."""
-VIEWED = 1000
-"""Independent answers that a seed's 238 validation digits would give, each shown at ten places."""
+VIEWED = 750
+"""Independent answers that a seed's 238 validation digits give, each shown at ten places (pilots: 720, 720, 890)."""
 
 Curves = Literal["like curves", "lopsided curves", "unlike curves", "a far best rate", "lost members"]
 CURVES: tuple[Curves, ...] = ("like curves", "lopsided curves", "unlike curves", "a far best rate", "lost members")
@@ -89,11 +89,11 @@ def find(row: AskedRate, repeats: int) -> FoundRate:
 # Tasks.
 
 
-def digits(effect: float, curves: Curves = "like curves", validation_images: int = 238) -> Planted:
+def digits(effect: float, curves: Curves = "like curves") -> Planted:
     """Digits12 at quick."""
-    task = Planted(task="digits12", effect=effect, sd=0.11, margin=DELTA, error=0.04, test_images=5990)
-    task = replace(task, validation_images=validation_images)
-    return bent(task, ArmCurve(low=0.13, high=0.13, best=-0.5), curves)
+    task = Planted(task="digits12", effect=effect, sd=0.11, margin=DELTA, error=0.09, test_images=5990)
+    task = replace(task, validation_images=VIEWED)
+    return bent(task, ArmCurve(low=0.13, high=0.13, best=0.0), curves)
 
 
 def textures(effect: float, curves: Curves = "like curves") -> Planted:
@@ -341,10 +341,6 @@ def _coverage() -> list[AskedRate]:
             shown.append(row(what=f"{name}, {curves}: ratio", count=held(alone(task), task.task, RATIO)))
         like = build(DELTA)
         shown.append(row(what=f"{name}, {CURVES[0]}: points", count=held(alone(like), like.task, POINTS)))
-    viewed = partial(AskedRate, group="Coverage if validation digits were shown at ten places", must=95, within=1.5)
-    for curves in CURVES:
-        task = digits(DELTA, curves, validation_images=VIEWED)
-        shown.append(viewed(what=f"digits12, {curves}: ratio", count=held(alone(task), task.task, RATIO)))
     return shown
 
 

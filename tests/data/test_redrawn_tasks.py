@@ -1,5 +1,6 @@
 """Real tasks whose training images are drawn anew in every epoch: the frozen files, what is drawn, and what stays."""
 
+import dataclasses
 import gzip
 import hashlib
 import io
@@ -160,7 +161,8 @@ def test_arrays_are_what_the_task_says(shipped: Shipped, nowhere: Source, name: 
     assert task.real
     train, validation, dataset = drawn(task, nowhere)
     sizes = (len(train), len(validation), len(dataset.test))
-    assert sizes == (task.train_images, task.validation_images, TESTS[name])
+    assert sizes == (task.train_images, dataset.views * task.validation_images, TESTS[name])
+    assert dataset.views == (10 if name == "digits12" else 1)
     for images in (train.images, train.in_epoch(1), validation.images, dataset.pool.images, dataset.test.images):
         assert images.shape[1:] == (12, 12, 1)
         assert images.dtype == np.float32
@@ -337,3 +339,20 @@ def test_an_impossible_task_is_one_line(
 
 BOOT = [205, 209, 212, 207, 189, 194, 209, 205, 170]
 CORNER = [[99, 98, 99, 99], [113, 114, 99, 116], [171, 159, 128, 104]]
+
+
+def test_validation_digits_are_shown_at_ten_places_that_the_seed_alone_decides(
+    shipped: Callable[..., Task], nowhere: Source
+) -> None:
+    task = shipped("digits12")
+    dataset = data.load(task, nowhere)
+    (_, first), (_, again), (_, other) = (data.draw(dataset, task, seed) for seed in (1, 1, 2))
+    assert np.array_equal(first.images, again.images)
+    assert not np.array_equal(first.images, other.images)
+    views = first.images.reshape(10, task.validation_images, 12, 12)
+    assert np.array_equal(first.labels, np.tile(first.labels[: task.validation_images], 10))
+    assert not any(np.array_equal(views[0], view) for view in views[1:])
+    train, _ = data.draw(dataset, task, 1)
+    once = data.draw(dataclasses.replace(dataset, views=1), task, 1)
+    assert np.array_equal(once[0].images, train.images), "validation views move no training image"
+    assert np.array_equal(once[1].labels, first.labels[: task.validation_images])

@@ -1,7 +1,7 @@
 """The digits at a place of a 12x12 canvas that is drawn anew in every epoch, as is the noise on every pixel.
 
 A training image is the seed's digit at a place and with noise of the seed and the epoch, the same for every arm.
-Validation and test images are drawn once for all: a digit of the pool at one place, one of the test set at ten.
+Test images are drawn once for all, every digit at ten places. The validation digits of a seed are shown at ten, too.
 
 Dial: `noise`, the standard deviation of the pixel noise, where the images without it have 1.
 """
@@ -16,8 +16,8 @@ from cnnlab.data.redrawing import NOISE, POOL_STREAM, TEST_STREAM, Floats, Rando
 from cnnlab.spec.task import Task
 
 DIALS = (NOISE,)
-TEST_PLACES = 10
-"""Places of every test digit: with one each, counting errors alone would be most of the noise between two arms."""
+PLACES = 10
+"""Places of every test and validation digit: with one each, counting errors alone would be most of the noise."""
 
 
 def check(task: Task, source: Source) -> None:
@@ -30,7 +30,7 @@ def load(task: Task, source: Source) -> Dataset:
     check(task, source)
     frozen, noise = digits.frozen(), settings(task, DIALS)["noise"]
     digit, label = frozen.images[~frozen.test], frozen.labels[~frozen.test].astype(np.int32)
-    tests = np.tile(frozen.images[frozen.test], (TEST_PLACES, 1, 1))
+    tests = np.tile(frozen.images[frozen.test], (PLACES, 1, 1))
     # a digit stands whole on its canvas wherever it is put, so that no place moves these
     constants = moments(digits.on_canvas(frozen)[~frozen.test][..., None])
 
@@ -41,8 +41,9 @@ def load(task: Task, source: Source) -> Dataset:
         pool=Split(seen(digit, np.random.RandomState(POOL_STREAM)), label),
         test=Split(
             seen(tests, np.random.RandomState(TEST_STREAM)),
-            np.tile(frozen.labels[frozen.test].astype(np.int32), TEST_PLACES),
+            np.tile(frozen.labels[frozen.test].astype(np.int32), PLACES),
         ),
         redraw=lambda places, random: seen(digit[places], random),
+        views=PLACES,
     )
     return verified(dataset, task, imbalance=1.1)

@@ -142,7 +142,9 @@ def test_the_last_job_writes_the_tables_before_anyone_else_does(plan: Grid, tmp_
 def test_every_job_shows_its_own_record(plan: Grid, reports: list[Summary]) -> None:
     SHOWN.clear()
     train(plan, Here(lost=("[0,4]",)))
-    assert sorted(point.arm.key for point in SHOWN) == sorted(point.arm.key for point in (*plan.points[1:], *plan.checks))
+    assert sorted(point.arm.key for point in SHOWN) == sorted(
+        point.arm.key for point in (*plan.points[1:], *plan.checks)
+    )
 
 
 def test_one_job_reports_and_only_if_all_have_ended(plan: Grid, reports: list[Summary]) -> None:
