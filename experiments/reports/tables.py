@@ -196,12 +196,18 @@ def printed_effects(table: "pd.DataFrame", pairs: Sequence[tuple[ArmResults, Eff
     shown = pd.DataFrame({name: table[name] for name in ("task", "level", "match")})
     shown["errors"] = [errors_of_better(effect).printed for _, effect in pairs]
     shown["points"] = [points(effect) for _, effect in pairs]
-    shown["call"] = [BESIDE[effect.call] for _, effect in pairs]
+    shown["call"] = [_call(effect) for _, effect in pairs]
     shown["n"] = table["n"]
     shown["params"] = [f"x{value:.2f}" for value in table["params_ratio"]]
     shown["MACs"] = [f"x{value:.2f}" for value in table["macs_ratio"]]
     shown["field"], shown["map"] = _changes(table, "receptive_field"), _changes(table, "output_size")
     return shown
+
+
+def _call(effect: Effect) -> str:
+    """Whether an arm makes more or fewer errors, and where a side at chance says how much to believe of it."""
+    beside = " (both at chance)" if effect.reason == "both at chance" else ""
+    return BESIDE[effect.call] + (" (one at chance: capped)" if "capped" in effect.note else beside)
 
 
 def _changes(table: "pd.DataFrame", column: str) -> list[str]:

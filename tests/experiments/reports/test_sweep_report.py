@@ -86,6 +86,20 @@ def test_a_report_is_written_once_and_the_same_from_any_caller(composed: Compose
     assert written == {name: (again.folder / name).read_bytes() for name in written}
 
 
+def test_an_arm_at_chance_says_that_its_ratio_is_capped(
+    composed: Compose, plant: Plant, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The twin: no other arm says so."""
+    plan = planted(composed, plant, "quick", tmp_path)
+    store, dead = Store(plan.settings.runs), next(point for point in plan.points if point.level == "[2,6]")
+    store.set_aside(dead.arm.key)
+    store.write(plant(dead, 0.8, lost=tuple(range(len(dead.seeds)))), {})
+    said = printed(plan, capsys)
+    assert said.count("more (one at chance: capped)") == 1
+    assert "12/12" in said
+    assert "0.006: 10.0 (12 lost)" in said
+
+
 # The figure of every sweep.
 
 
