@@ -18,7 +18,7 @@ from cnnlab.spec.verdict import Effect, Match, Verdict, Word
 from experiments.analysis.contrasts import ArmPair, ContrastSite, measured_effect, places, plain_effect, setting
 from experiments.analysis.evidence import evidence, instances, scope
 from experiments.analysis.results import ArmResults, SweepResults
-from experiments.claims.base import Awaited, Claim, Computed, Source, Timed, Trained, Untestable
+from experiments.claims.base import Claim, Computed, Source, Timed, Trained, Untestable
 from experiments.claims.registry import claims, register
 from experiments.timing.timings import kept, not_timed
 
@@ -66,8 +66,6 @@ def _part(
             return Case(rule=Everywhere(each=rule) if isinstance(rule, Cost) else rule, evidence=cells)
         case Trained():
             return _trained(name, source, rule, views)
-        case Awaited():
-            return _given("untested", source.what)
         case Untestable():
             return _given("untestable", source.why)
 

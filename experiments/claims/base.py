@@ -132,20 +132,13 @@ class Timed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Awaited:
-    """Evidence that nothing makes yet: one phrase saying what, such as the sweep that will."""
-
-    what: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Untestable:
     """No evidence can be had: one phrase saying why, such as a statement about history."""
 
     why: str
 
 
-Source = Trained | Computed | Timed | Awaited | Untestable
+Source = Trained | Computed | Timed | Untestable
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,6 @@ from experiments.config import schema
 from experiments.config.errors import near
 
 MATCHES = ("none", "params", "macs")
-MATCH_ON = ("all", "real")
 LIST_ITEMS: Final[dict[Any, str]] = {int: "whole numbers", float: "numbers", str: "words"}
 SCALES = ("full", "quick", "smoke")
 """The scales; the highest complete one is judged, and they are never pooled."""
@@ -100,9 +99,7 @@ def wanted(cfg: DictConfig) -> bool:
     described, on = cfg.sweep.described, cfg.sweep.match_tasks
     if level in described and (cfg.match != "none" or task not in described[level]):
         return False
-    if level != cfg.sweep.reference and cfg.match in on and task not in on[cfg.match]:
-        return False
-    return cfg.match == "none" or cfg.sweep.match_on == "all" or bool(cfg.data.real)
+    return level == cfg.sweep.reference or cfg.match not in on or task in on[cfg.match]
 
 
 def settings(cfg: DictConfig, sweep_name: str) -> Settings:
@@ -112,8 +109,6 @@ def settings(cfg: DictConfig, sweep_name: str) -> Settings:
     require(cfg.workers >= 0, "workers", cfg.workers, "must be 0 (one per core) or more")
     require_choice("scale.name", cfg.scale.name, SCALES)
     require_choice("convolutions", cfg.convolutions, CONVOLUTIONS)
-    if cfg.sweep is not None:
-        require_choice("sweep.match_on", cfg.sweep.match_on, MATCH_ON)
     sweep = None if cfg.sweep is None else OmegaConf.to_object(cfg.sweep)
     return Settings(
         results=_folder("results", cfg.results),

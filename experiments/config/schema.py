@@ -71,7 +71,6 @@ class Sweep:
         bank: the group of sweeps that it belongs to; `suite only=` takes its name.
         factor: the key that is varied; `arm` where arms differ in several keys and have names.
         reference, levels: its values as a user would type them, levels by scale.
-        match_on: `real` matches arms on real tasks only, `all` on generated tasks too.
         arms: the named arms, if `factor` is `arm`.
         tasks, matches: the sweep's own by scale, where they are not the scale's.
         match_tasks: the tasks (by name) on which other arms than the reference are run at a match; all where the match
@@ -85,7 +84,6 @@ class Sweep:
     factor: str
     reference: str
     levels: dict[str, str]
-    match_on: str = "all"
     arms: dict[str, NamedArm] = field(default_factory=dict)
     tasks: dict[str, str] = field(default_factory=dict)
     matches: dict[str, str] = field(default_factory=dict)

@@ -62,7 +62,7 @@ def remount(place: Path, options: str) -> None:
 
 
 def records(results: Path) -> dict[str, bytes]:
-    return {path.parent.parent.name: path.read_bytes() for path in results.glob("runs/*/0/record.json")}
+    return {path.parent.name: path.read_bytes() for path in results.glob("runs/*/record.json")}
 
 
 def test_a_full_disk_is_one_line_and_what_is_done_is_kept(sweep: Sweep, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_a_file_where_a_folder_should_be_is_one_line(sweep: Sweep, tmp_path: Pat
 def test_a_record_that_was_edited_is_refused_by_name_and_set_aside_by_force(sweep: Sweep, tmp_path: Path) -> None:
     assert sweep(tmp_path).code == 0
     before = records(tmp_path)
-    path = next(tmp_path.glob("runs/*/0/record.json"))
+    path = next(tmp_path.glob("runs/*/record.json"))
     content = json.loads(path.read_bytes())
     content["finals"]["own"]["test_accuracy"] = [1.0] * len(content["finals"]["own"]["test_accuracy"])
     path.write_text(json.dumps(content, sort_keys=True, separators=(",", ":")) + "\n")
@@ -126,7 +126,7 @@ def test_a_record_that_was_edited_is_refused_by_name_and_set_aside_by_force(swee
     done = sweep(tmp_path, "force=true")
     assert done.code == 0
     assert records(tmp_path) == before
-    assert len(list(tmp_path.glob("runs/*/0.aside-*/record.json"))) == ARMS, "nothing is deleted"
+    assert len(list(tmp_path.glob("runs/*.aside-*/record.json"))) == ARMS, "nothing is deleted"
 
 
 HERE = provenance.with_vectors()
@@ -177,7 +177,7 @@ def test_a_clock_that_jumps_changes_no_record_and_loses_none(
         assert (done.code, done.err) == (0, "")
         assert f"trained {ARMS} arms" in done.out
         assert records(results) == records(tmp_path / "steady")
-    assert len(list(results.glob("runs/*/0.aside-*/record.json"))) == 2 * ARMS, "set aside twice in the same second"
+    assert len(list(results.glob("runs/*.aside-*/record.json"))) == 2 * ARMS, "set aside twice in the same second"
 
 
 def test_what_else_cannot_be_written_is_told_and_another_fault_is_not_hidden(

@@ -57,7 +57,7 @@ if fault == "orphan":
     subprocess.Popen(["sleep", "60"], start_new_session=True)
 trained = 0
 for arm in range(6):
-    path = results / "runs" / f"arm{arm}" / "0" / "record.json"
+    path = results / "runs" / f"arm{arm}" / "record.json"
     if path.exists():
         continue
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -276,7 +276,7 @@ def test_records_of_both_kinds_are_used_side_by_side_and_a_line_says_so(
     assert "stand side by side" not in swept.out
     results = Path(shutil.copytree(swept.results, tmp_path / "mixed"))
     store = Store(results / "runs")
-    made = store.folder(*sorted(store.names())[0]) / "provenance.json"
+    made = store.folder(sorted(store.arms())[0]) / "provenance.json"
     facts = json.loads(made.read_text())
     other = "xla" if facts["convolutions"] != "xla" else "native-0123"
     made.write_text(json.dumps({**facts, "convolutions": other}))

@@ -39,10 +39,10 @@ def views(root: Path, tmp_path: Path) -> dict[str, SweepResults]:
 
 def test_every_published_record_is_read_by_this_code(root: Path) -> None:
     store = Store(root / "runs")
-    names = list(store.names())
+    names = list(store.arms())
     assert names
     for name in names:
-        store.read(*name)
+        store.read(name)
     assert sum(path.stat().st_size for part in ("runs", "sweeps") for path in (root / part).rglob("*.*")) < MOST
 
 

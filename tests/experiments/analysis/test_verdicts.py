@@ -9,38 +9,52 @@ import pytest
 
 from cnnlab.inference.rules.contract import Decisions
 from cnnlab.inference.rules.within import Within
-from cnnlab.spec.record import Finals, Record
+from cnnlab.spec.curve import AtRate
 from cnnlab.spec.verdict import Verdict
-from experiments.analysis import contrasts, verdicts
+from experiments.analysis import contrasts, convergence, verdicts
 from experiments.analysis import evidence as desk
-from experiments.analysis.results import ArmResults, SweepResults, label
-from experiments.claims.base import Contrast, Moderator, Trained
-from experiments.claims.registry import claims, claims_fed_by, register, strays
+from experiments.analysis.results import ArmResults, SweepResults
+from experiments.claims.base import Contrast, Trained
+from experiments.claims.registry import claims, register, strays
 from experiments.config.grid import Grid, grid
 from experiments.config.resolve import Point
 
-from ..conftest import planted_record
+from ..conftest import NOWHERE, planted_record
 
 CLAIM = "mp-after-two-convs"
 Accuracy = Callable[[Point], float]
 
 
 @cache
-def plan(tasks: str = "digits12,fashion14,vernier,vernier_coarse") -> Grid:
-    return grid(["+sweep=pool_position", f"data={tasks}", "model.pools=[0,4],[1,4],[2,4],[3,4]"])
+def plan() -> Grid:
+    return grid(["+sweep=pool_position", "model.pools=[0,4],[1,4],[2,4],[3,4],[2,6]", f"results={NOWHERE / 'results'}"])
 
 
-def planted(accuracy: Accuracy, blocks: int = 1, noise: float = 0.003) -> SweepResults:
+def planted(accuracy: Accuracy, noise: float = 0.003) -> SweepResults:
     """The view of a sweep whose arms have the accuracy that is planted."""
 
     def cell(point: Point) -> ArmResults:
-        made = tuple(planted_record(point, accuracy(point), block, noise) for block in range(blocks))
-        return ArmResults(point=point, records=made)
+        return ArmResults(point=point, record=planted_record(point, accuracy(point), noise))
 
     found = plan()
     return SweepResults(
         settings=found.settings, cells=tuple(map(cell, found.points)), checks=tuple(map(cell, found.checks))
     )
+
+
+@pytest.fixture(autouse=True)
+def longer(monkeypatch: pytest.MonkeyPatch) -> Callable[[Accuracy], None]:
+    """What arms reach after three times the training: as before, unless a test plants something else."""
+
+    def plant(accuracy: Accuracy) -> None:
+        def cell(view: SweepResults, shorter: ArmResults) -> ArmResults:
+            point = convergence.longer_point(shorter)
+            return ArmResults(point=point, record=planted_record(point, accuracy(point), 0.003))
+
+        monkeypatch.setattr(convergence, "longer_cell", cell)
+
+    plant(late_wins)
+    return plant
 
 
 def usual(point: Point) -> float:
@@ -49,8 +63,8 @@ def usual(point: Point) -> float:
 
 
 def late_wins(point: Point) -> float:
-    """Two or three convolutions before the first pool are worth five points."""
-    return usual(point) + (0.05 if point.check == "none" and point.level in ("[2,4]", "[3,4]") else 0.0)
+    """Two or three convolutions before the first pool: half the errors."""
+    return usual(point) + (0.05 if point.level in ("[2,4]", "[3,4]") or point.check == "a_a" else 0.0)
 
 
 def early_wins(point: Point) -> float:
@@ -58,45 +72,57 @@ def early_wins(point: Point) -> float:
     return usual(point) + (0.05 if point.check == "none" and point.level in ("[0,4]", "[1,4]") else 0.0)
 
 
-def reference_too(accuracy: Accuracy) -> Accuracy:
-    """The A/A arm stands where the reference stands."""
-    reference = {"[2,4]"}
-
-    def shifted(point: Point) -> float:
-        if point.check != "a_a":
-            return accuracy(point)
-        return accuracy(dataclasses.replace(point, check="none", level=next(iter(reference))))
-
-    return shifted
+def alike(point: Point) -> float:
+    return usual(point)
 
 
 def verdict(view: SweepResults, name: str = CLAIM) -> Verdict:
     return verdicts.judge_claims([name], {"pool_position": view}, Path("none"))[name]
 
 
-def test_a_planted_effect_is_supported_and_its_mirror_refuted() -> None:
-    assert verdict(planted(reference_too(late_wins))).word == "supported"
-    found = verdict(planted(reference_too(early_wins)))
+def test_a_planted_effect_is_supported_and_its_mirror_refuted(longer: Callable[[Accuracy], None]) -> None:
+    found = verdict(planted(late_wins))
+    assert found.word == "supported"
+    assert "holds on digits, textures and fashion: 2.0 times as many errors with one convolution" in found.sentence
+    longer(early_wins)
+    found = verdict(planted(early_wins))
     assert found.word == "refuted"
     assert "reversed" in found.reason
 
 
 def test_a_planted_null_is_refuted_as_negligible() -> None:
-    found = verdict(planted(usual, noise=0.002))
+    found = verdict(planted(alike, noise=0.002))
     assert found.word == "refuted"
     assert "negligible" in found.reason
 
 
-def test_a_moderator_qualifies() -> None:
-    """Worth ten points at an offset of one pixel, nothing at three."""
-
-    def fine_only(point: Point) -> float:
-        fine = label(point.arm.task).endswith("offset_px 1)") or point.arm.task.real
-        return late_wins(point) if fine else usual(point)
-
-    found = verdict(planted(reference_too(fine_only)))
+def test_an_effect_on_some_tasks_alone_is_qualified_by_task() -> None:
+    found = verdict(planted(lambda point: usual(point) if point.arm.task.name == "fashion12" else late_wins(point)))
     assert found.word == "qualified"
-    assert "offset_px=1" in (found.condition or "")
+    assert "not on fashion12" in (found.condition or "")
+
+
+def test_an_effect_that_fades_with_three_times_the_training_is_qualified(longer: Callable[[Accuracy], None]) -> None:
+    longer(alike)
+    found = verdict(planted(late_wins))
+    assert found.word == "qualified"
+    assert found.condition == "within 1080 steps"  # 36 epochs of 30 steps
+
+
+def test_longer_arms_are_asked_for_where_a_contrast_decides_on_digits_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(convergence, "claims_fed_by", lambda sweep: (CLAIM,))
+    found = convergence.longer_points(planted(late_wins))
+    assert {point.level for point in found} == {"[0,4]", "[1,4]", "[2,4]", "[3,4]"}
+    for point in found:
+        assert point.arm.task.name == "digits12"
+        assert point.arm.recipe.epochs == 3 * 36
+        assert (point.arm.recipe.rates, point.arm.recipe.learning_rate) == (1, 0.008)
+        assert point.seeds == tuple(range(2000, 2006))
+    assert convergence.longer_points(planted(alike, noise=0.002)) == ()
+    smoke = dataclasses.replace(planted(late_wins).settings, scale="smoke")
+    assert convergence.longer_points(dataclasses.replace(planted(late_wins), settings=smoke)) == ()
 
 
 def edit(view: SweepResults, change: Callable[[ArmResults], ArmResults]) -> SweepResults:
@@ -104,12 +130,27 @@ def edit(view: SweepResults, change: Callable[[ArmResults], ArmResults]) -> Swee
 
 
 def with_record(cell: ArmResults, **changes: object) -> ArmResults:
-    return dataclasses.replace(cell, records=tuple(dataclasses.replace(one, **changes) for one in cell.records))  # type: ignore[arg-type]
+    assert cell.record is not None
+    return dataclasses.replace(cell, record=dataclasses.replace(cell.record, **changes))  # type: ignore[arg-type]
 
 
 def capped_rate(cell: ArmResults) -> ArmResults:
-    tunings = [dataclasses.replace(one.tuning, capped=True) for one in cell.records]
-    return with_record(cell, tuning=tunings[0])
+    """Eight rates, of which the last is clearly the best."""
+    assert cell.record is not None
+    (best,) = (at for at in cell.record.rates if at.learning_rate == cell.point.arm.recipe.learning_rate)
+    worse = dataclasses.replace(best, validation_accuracy=(0.2,) * len(best.diverged))
+    rates = [dataclasses.replace(worse, learning_rate=0.001 * 2.0**place) for place in range(7)]
+    return with_record(cell, rates=(*rates, dataclasses.replace(best, learning_rate=0.128)))
+
+
+def three(cell: ArmResults) -> ArmResults:
+    """Only the first three members."""
+    assert cell.record is not None
+    rates = [
+        AtRate(**{key: value[:3] if isinstance(value, tuple) else value for key, value in vars(at).items()})
+        for at in cell.record.rates
+    ]
+    return with_record(cell, members=cell.record.members[:3], rates=tuple(rates))
 
 
 HELD_BACK: Mapping[str, tuple[Callable[[SweepResults], SweepResults], str]] = {
@@ -123,44 +164,37 @@ HELD_BACK: Mapping[str, tuple[Callable[[SweepResults], SweepResults], str]] = {
     ),
     "an arm is missing": (
         lambda view: edit(
-            view, lambda cell: dataclasses.replace(cell, records=()) if cell.point.level == "[1,4]" else cell
+            view, lambda cell: dataclasses.replace(cell, record=None) if cell.point.level == "[1,4]" else cell
         ),
         "[1,4]",
     ),
     "a check was not run": (lambda view: dataclasses.replace(view, checks=()), "not run"),
-    "the learning rate stood at the end of its grid": (lambda view: edit(view, capped_rate), "capped"),
+    "the learning rate stood at the end of its grid": (lambda view: edit(view, capped_rate), "ends the 8"),
     "smoke": (
         lambda view: dataclasses.replace(view, settings=dataclasses.replace(view.settings, scale="smoke")),
         "smoke",
     ),
-    "too few members": (
-        lambda view: edit(view, lambda cell: dataclasses.replace(cell, records=tuple(map(three, cell.records)))),
-        "too few members",
-    ),
+    "too few members": (lambda view: edit(view, three), "too few members"),
 }
-
-
-def three(one: Record) -> Record:
-    """Only the first three members."""
-    finals = {
-        name: Finals(
-            **{
-                key: value[:3] if isinstance(value, tuple) else value
-                for key, value in dataclasses.asdict(final).items()
-            }
-        )
-        for name, final in one.finals.items()
-    }
-    return dataclasses.replace(one, members=one.members[:3], finals=finals)
 
 
 @pytest.mark.parametrize("name", HELD_BACK)
 def test_what_must_hold_a_verdict_back_does(name: str) -> None:
     """The same planted effect that is supported above."""
     change, reason = HELD_BACK[name]
-    found = verdict(change(planted(reference_too(late_wins))))
+    found = verdict(change(planted(late_wins)))
     assert found.word in ("inconclusive", "untested"), found
     assert reason in found.reason
+
+
+def test_a_decisive_contrast_that_was_not_looked_at_again_holds_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(view: SweepResults, cell: ArmResults) -> ArmResults:
+        return ArmResults(point=convergence.longer_point(cell), record=None)
+
+    monkeypatch.setattr(convergence, "longer_cell", none)
+    found = verdict(planted(late_wins))
+    assert found.word == "inconclusive"
+    assert "3 times the training" in found.reason
 
 
 def test_a_failed_check_holds_its_tasks_back() -> None:
@@ -172,38 +206,38 @@ def test_a_failed_check_holds_its_tasks_back() -> None:
 
 def test_a_task_without_headroom_does_not_count() -> None:
     def no_room(cell: ArmResults) -> ArmResults:
-        tunings = [dataclasses.replace(one.tuning, linear_accuracy=(0.88,)) for one in cell.records]
-        return with_record(cell, tuning=tunings[0]) if cell.point.arm.task.real else cell
+        easy = cell.point.arm.task.name in ("digits12", "textures12")
+        return with_record(cell, linear_accuracy=(0.93,)) if easy else cell
 
-    found = verdict(edit(planted(reference_too(late_wins)), no_room))
+    found = verdict(edit(planted(late_wins), no_room))
     assert found.word == "inconclusive"
 
 
-def test_clauses_without_evidence_hold_back_and_say_what_is_needed() -> None:
-    view = planted(reference_too(late_wins))
-    for name in claims_fed_by("pool_position"):
-        trained = claims()[name].evidence
-        if isinstance(trained, verdicts.Trained) and trained.needs:
-            assert verdict(view, name).word in ("inconclusive", "untested")
-    assert (
-        "needs linear probes" in verdict(view, "mp-late-starves-head").reason
-        or "[2,6]" in verdict(view, "mp-late-starves-head").reason
-    )
+def test_halves_of_the_members_are_two_blocks() -> None:
+    cell = planted(late_wins).cells[0]
+    first, second = cell.halves()
+    assert first.sample().seeds == tuple(range(2000, 2006))
+    assert second.sample().seeds == tuple(range(2006, 2012))
+    assert (*first.sample().values, *second.sample().values) == cell.sample().values
 
 
-def test_the_second_look_is_asked_for_where_noise_left_things_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verdicts, "claims_fed_by", lambda sweep: (CLAIM,))
-    assert verdicts.undecided_points(planted(reference_too(late_wins))) == ()
-    noisy = planted(usual, noise=0.03)
-    wanted = {point.level for point in verdicts.undecided_points(noisy) if point.check == "none"}
-    assert {"[2,4]"} <= wanted
-    both = planted(usual, blocks=2, noise=0.03)
-    assert verdicts.undecided_points(both) == ()
+def test_two_arms_at_chance_are_open_and_never_null() -> None:
+    def floor(cell: ArmResults) -> ArmResults:
+        if cell.point.check != "none" or cell.point.level == "[2,4]":
+            return cell
+        lost = tuple(range(8))
+        return dataclasses.replace(cell, record=planted_record(cell.point, 0.9, lost=lost))
 
-
-def test_two_blocks_are_the_second_look() -> None:
-    assert {e.setting.look for e in verdict(planted(late_wins, blocks=1)).effects} == {"first"}
-    assert {e.setting.look for e in verdict(planted(late_wins, blocks=2)).effects} == {"second"}
+    found = edit(planted(alike), floor)
+    pair = Contrast(name="both lost", better=("[3,4]",), worse=("[1,4]",))
+    trained = Trained(sweep="pool_position", contrasts=(pair,))
+    sites, _ = contrasts.places(found, trained, pair)
+    calls = {
+        effect.call: effect.reason
+        for site in sites
+        for effect in [contrasts.measured_effect(found, trained, pair, site)]
+    }
+    assert calls == {"open": "both at chance"}
 
 
 def test_the_register_holds_all_claims_and_every_file_is_registered() -> None:
@@ -259,12 +293,9 @@ def probed(lost: str = "") -> SweepResults:
     def with_probes(cell: ArmResults) -> ArmResults:
         height = 0.05 if cell.point.level == "[2,4]" else 0.0
 
-        def values(one: Record) -> tuple[dict[str, float], ...]:
-            made = [{"linear_probe/last/drop": height + accuracy - 0.9} for accuracy in one.finals["own"].test_accuracy]
-            return ({}, *made[1:]) if cell.point.level == lost else tuple(made)
-
-        records = tuple(dataclasses.replace(one, probes=values(one)) for one in cell.records)
-        return dataclasses.replace(cell, records=records)
+        values = cell.accuracies().values
+        made = tuple({"linear_probe/last/drop": height + accuracy - 0.9} for accuracy in values)
+        return with_record(cell, probes=({}, *made[1:]) if cell.point.level == lost else made)
 
     return edit(planted(usual), with_probes)
 
@@ -277,9 +308,8 @@ def held_back(view: SweepResults, trained: Trained = DROP) -> bool:
     return said and Within(low=0.01).conclude(found, everything).word == "inconclusive"
 
 
-def test_a_probe_is_compared_at_the_own_learning_rate_alone() -> None:
+def test_a_probe_is_compared_where_members_are_read() -> None:
     found = desk.evidence(CLAIM, DROP, DROP.contrasts[0], probed())
-    assert {effect.setting.condition for effect in found.effects} == {"own"}
     assert {effect.call for effect in found.effects} == {"pos"}
     assert not held_back(probed())
 
@@ -292,12 +322,3 @@ def test_a_member_without_the_probe_holds_its_contrast_back_and_is_named(level: 
 def test_a_member_that_is_dropped_in_silence_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contrasts, "lacking", lambda trained, place: ())
     assert not held_back(probed(lost="[2,4]"))
-
-
-def test_a_moderator_some_members_of_which_lack_the_probe_holds_back_too() -> None:
-    offset = Moderator(name="detail scale", task="vernier", dial="offset_px", low=1.0, high=3.0)
-    trained = dataclasses.replace(DROP, tasks=("digits12",), moderators=(offset,))
-    whole, torn = (desk.evidence(CLAIM, trained, trained.contrasts[0], view) for view in (probed(), probed("[2,4]")))
-    assert len(whole.moderators) == 1
-    assert torn.moderators == ()
-    assert any("has no value" in cap and "vernier" in cap for cap in torn.caps)

@@ -319,7 +319,6 @@ CHANGES = st.one_of(
     WORD.map(lambda value: dumped(lambda content: _with(content, ("sweep", "reference"), f"no_{value}"))),
     WORD.map(lambda value: dumped(lambda content: _with(content, ("sweep", "levels", "smoke"), f"zero,no_{value}"))),
     WORD.map(lambda value: dumped(lambda content: _with(content, ("sweep", "tasks", "smoke"), f"no_{value}"))),
-    WORD.map(lambda value: dumped(lambda content: _with(content, ("sweep", "match_on"), f"no_{value}"))),
     WORD.map(lambda value: dumped(lambda content: _with(content, ("defaults",), [{"override /model": f"no_{value}"}]))),
     st.sampled_from(EVIL).map(
         lambda name: dumped(lambda content: _with(content, ("hydra", "callbacks", "x"), {"_target_": name}))
