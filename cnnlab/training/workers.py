@@ -19,16 +19,14 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
+from cnnlab import jax_environment
 from cnnlab.data import Source
 from cnnlab.spec.record import Record
 from cnnlab.training.arm import Training
 from cnnlab.training.run import LinearFit
 
-YNN_OFF = "--xla_cpu_experimental_ynn_fusion_type="
-"""YNNPACK fusions of jaxlib 0.10-0.11 have silent wrong results on record (jax#39103, xla#48714): never used."""
-
 ONE_THREAD = {
-    "XLA_FLAGS": f"{YNN_OFF} --xla_cpu_multi_thread_eigen=false",
+    "XLA_FLAGS": " ".join(jax_environment.FLAGS),
     "NPROC": "1",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -78,7 +76,12 @@ def devices() -> tuple[str, ...]:
 
 
 def accelerator() -> str:
-    """`gpu` if a JAX GPU plugin is installed and a device is visible, else `cpu`; JAX itself is not started."""
+    """`gpu` if a JAX GPU plugin is installed, a device visible and JAX_PLATFORMS not cpu, else `cpu`.
+
+    JAX itself is not started.
+    """
+    if os.environ.get("JAX_PLATFORMS") == "cpu":
+        return "cpu"
     plugins = {entry.name for entry in importlib.metadata.entry_points(group="jax_plugins")}
     return "gpu" if any("cuda" in name for name in plugins) and devices() else "cpu"
 

@@ -3,10 +3,13 @@
 import argparse
 import enum
 import functools
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn, ParamSpec
 
+from cnnlab import jax_environment
 from experiments.cli import signals
 from experiments.cli.errors import USER_ERRORS, UsageError, format_error
 
@@ -46,12 +49,32 @@ def command(main: Callable[P, int]) -> Callable[P, int]:
     @functools.wraps(main)
     def guarded(*args: P.args, **named: P.kwargs) -> int:
         try:
+            check_surroundings()
+            os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print what is raised within it, and end the process
             return main(*args, **named)
         except USER_ERRORS as error:
             print(format_error(error), file=sys.stderr)
             return ExitCode.USAGE
+        except BrokenPipeError:
+            if not signals.reader_gone():
+                raise
+            signals.silence()
+            return ExitCode.FAILED
         except OSError as error:
             print(f"error: {signals.disk_error(error)}", file=sys.stderr)
             return ExitCode.FAILED
 
     return guarded
+
+
+def check_surroundings() -> None:
+    """Look at what every command depends on, before it begins: its folder, and the variables that JAX reads.
+
+    Raises:
+        UsageError, InvalidError: the working directory is gone, or a variable would change numbers.
+    """
+    try:
+        Path.cwd()
+    except OSError as problem:
+        raise UsageError(f"the working directory cannot be used ({problem.strerror}): change to another") from problem
+    jax_environment.check()
