@@ -15,7 +15,7 @@ from cnnlab.records.store import MOST_BYTES
 
 NAME, FILES = "manifest.json", "files"
 EVIDENCE = ("runs/*/[0-9]/*", "costs/*/*")
-"""What verdicts are computed from: records with their provenance, and timings. Tables and figures are made from them."""
+"""What verdicts are computed from: records with their provenance, and timings. Tables and figures are made of them."""
 
 
 class ManifestError(RecordError):

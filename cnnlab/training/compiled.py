@@ -6,6 +6,7 @@ would be compiled anew by every process that comes, for ever.
 
 import contextlib
 import os
+import shutil
 import stat
 import zlib
 from collections.abc import Iterator
@@ -42,13 +43,17 @@ def clean(folder: Path) -> None:
     before = looked.lstat().st_mtime if os.path.lexists(looked) else 0.0
     fresh = folder / f"{LOOKED}-{os.getpid()}"
     fresh.touch()  # before the look, and by the clock of the file system: what is written meanwhile is new next time
-    for entry in os.scandir(folder):
-        if entry.name.endswith(SUFFIX):
-            with contextlib.suppress(FileNotFoundError):  # another process cleans too
-                facts = entry.stat(follow_symlinks=False)
-                ours = stat.S_ISREG(facts.st_mode) and facts.st_uid in (os.geteuid(), 0)
-                if not ours or (facts.st_mtime >= before and not whole(Path(entry.path))):
-                    os.unlink(entry.path)  # noqa: PTH108  a folder of this name stays, and JAX tells of it
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        with contextlib.suppress(FileNotFoundError):  # another process cleans too
+            facts = path.lstat()
+            if stat.S_ISDIR(facts.st_mode):
+                shutil.rmtree(path)
+            elif (
+                not stat.S_ISREG(facts.st_mode)
+                or facts.st_uid not in (os.geteuid(), 0)
+                or (facts.st_mtime >= before and not whole(path))
+            ):
+                path.unlink()
     fresh.replace(looked)
 
 

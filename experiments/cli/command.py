@@ -12,6 +12,7 @@ from typing import NoReturn, ParamSpec
 from cnnlab import jax_environment
 from experiments.cli import signals
 from experiments.cli.errors import USER_ERRORS, UsageError, format_error
+from experiments.cli.words import check_once
 
 P = ParamSpec("P")
 
@@ -50,6 +51,7 @@ def command(main: Callable[P, int]) -> Callable[P, int]:
     def guarded(*args: P.args, **named: P.kwargs) -> int:
         try:
             check_surroundings()
+            check_once(sys.argv[1:])
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print what is raised within it, and end the process
             return main(*args, **named)
         except USER_ERRORS as error:
