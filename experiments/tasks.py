@@ -30,6 +30,8 @@ from experiments.config.grid import grid
 from experiments.paths import CONF
 from experiments.tracking.images import first_samples
 
+SHOWN = ("model", "data", "train", "scale", "match", "cache")
+"""Beginnings of the keys that bear on what is shown."""
 SILENT = 1e-6
 """Noise of a picture of the signal alone: the same samples, their noise invisible."""
 DESCRIPTION = """\
@@ -126,6 +128,8 @@ def settings(names: Sequence[str], overrides: Sequence[str]) -> tuple[TaskSettin
     for word in overrides:
         if word.lstrip("+").startswith(("data=", "sweep=")):
             raise UsageError(f"{word} is not valid here: every setting of a task is shown; name the task instead")
+        if not word.lstrip("+~").startswith(SHOWN):
+            raise UsageError(f"{word} is not valid here: choose keys of {', '.join(SHOWN)}")
     found: dict[str, list[TaskSetting]] = {name: [] for name in names}
     for path in sorted((CONF / "data").glob("*.yaml")):
         if not path.stem.startswith(tuple(names)):

@@ -75,6 +75,8 @@ def _ends(unpacker: Any, chunks: Iterator[bytes]) -> bool:
     """Whether compressed chunks can be unpacked, and end where they should; what they unpack to is not kept."""
     try:
         for chunk in chunks:
+            if unpacker.eof:  # and there is more: no program of JAX
+                return False
             unpacker.decompress(chunk)
     except Exception:  # each library has its own
         return False

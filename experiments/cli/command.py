@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn, ParamSpec
+from typing import Any, NoReturn, ParamSpec
 
 from cnnlab import jax_environment
 from experiments.cli import signals
@@ -25,8 +25,28 @@ class ExitCode(enum.IntEnum):
     USAGE = 2
 
 
+class StoreOnce(argparse._StoreAction):
+    """Keeps the value of an option; twice the same option is a mistake, since only the last value would count."""
+
+    given = False
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        """Keep a value."""
+        if option is not None and self.given:
+            parser.error(f"{option} is given twice: leave one out")
+        self.given = option is not None
+        super().__call__(parser, namespace, values, option)
+
+
 class Parser(argparse.ArgumentParser):
     """Tells a wrong argument in one line, as every other error, instead of repeating the usage."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.register("action", None, StoreOnce)
+        self.register("action", "store", StoreOnce)
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""

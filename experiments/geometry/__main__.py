@@ -100,6 +100,11 @@ def subject(asked: argparse.Namespace) -> MeasuredNetwork:
     if len(named) + bool(words) != 1:
         got = " and ".join([*named, *words[:1]]) or "nothing"
         raise UsageError(f"name one network, by --graph FILE, --module PACKAGE.MODULE:MAKE or model=NAME; got {got}")
+    for word in words:
+        if not word.lstrip("+~").startswith(("model", "data")):
+            raise UsageError(
+                f"{word} is not valid here: a net is named by model= and model.*=, its images by data= or size="
+            )
     if len(sizes) > 1:
         raise UsageError(f"size is given {len(sizes)} times: {', '.join(sizes)}")
     size = size_of(sizes[0]) if sizes else None

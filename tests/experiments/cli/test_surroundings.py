@@ -150,3 +150,27 @@ def test_a_pipe_of_our_own_that_breaks_is_not_taken_for_a_reader(monkeypatch: py
     monkeypatch.setattr(signals, "silence", lambda: silenced.append(True))
     assert main() == command.ExitCode.FAILED
     assert silenced
+
+
+@pytest.mark.parametrize(
+    "words", [["a=1", "a=2"], ["+a=1", "a=2"], ["--one", "1", "--one", "2"], ["--one=1", "x=1", "--one=1"]]
+)
+def test_what_is_given_twice_ends_every_command(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The twin: with the last word left out the command runs."""
+
+    @command.command
+    def main() -> int:
+        made = command.parser("x", "")
+        made.add_argument("words", nargs="*")
+        made.add_argument("--one")
+        made.add_argument("--many", action="append")
+        made.parse_intermixed_args()
+        return command.ExitCode.DONE
+
+    monkeypatch.setattr(sys, "argv", ["x", "--many", "1", "--many", "2", *words])
+    assert main() == command.ExitCode.USAGE
+    assert "is given twice" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", sys.argv[:-2] if words[-2] == "--one" else sys.argv[:-1])
+    assert main() == command.ExitCode.DONE
