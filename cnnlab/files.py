@@ -5,7 +5,9 @@ import errno
 import json
 import math
 import os
+import shutil
 import stat
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,6 +120,17 @@ def private_folder(path: Path) -> Path:
         raise FileError("is no folder")
     _require_own(facts)
     return path
+
+
+def clear_left(folder: Path, pattern: str, seconds: float) -> None:
+    """Take away drafts that killed processes have left in a folder: those that match, and are older than any may be."""
+    for draft in folder.glob(pattern):
+        with contextlib.suppress(FileNotFoundError):  # another process clears it too
+            if time.time() - draft.lstat().st_mtime > seconds:
+                if draft.is_dir() and not draft.is_symlink():
+                    shutil.rmtree(draft, ignore_errors=True)
+                else:
+                    draft.unlink()
 
 
 def _require_own(facts: os.stat_result) -> None:

@@ -12,10 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnlab.data.arrays import MissingDataError
-from cnnlab.files import FileError, atomic_file, open_regular
+from cnnlab.files import FileError, atomic_file, clear_left, open_regular
 
 MOST_BYTES = 1 << 36
 """Of a dataset: some hundred times the largest that TFDS has of square images of one size."""
+LONGEST = 3600.0
+"""Seconds after which nobody writes to a draft any more."""
 KINDS: dict[str, tuple[np.dtype[Any], int]] = {
     "images": (np.dtype(np.uint8), 4),
     "labels": (np.dtype(np.int32), 1),
@@ -117,5 +119,7 @@ def require_whole(arrays: Stacked) -> None:
 
 def write(arrays: Stacked, name: str, cache_dir: Path) -> None:
     """Write a dataset's file. Killed at any instant it leaves no half file; two processes may do it at once."""
-    with atomic_file(path(name, cache_dir)) as file:
-        np.savez(file, allow_pickle=False, **vars(arrays))
+    file = path(name, cache_dir)
+    clear_left(file.parent, f".{file.name}-*", LONGEST)
+    with atomic_file(file) as draft:
+        np.savez(draft, allow_pickle=False, **vars(arrays))

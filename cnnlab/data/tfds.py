@@ -26,7 +26,7 @@ import numpy as np
 from cnnlab.data import cache, connectivity, raw, registry
 from cnnlab.data.arrays import Dataset, MissingDataError, Source, from_pixels, require_fit, verified
 from cnnlab.data.cache import Stacked
-from cnnlab.files import FileError, read_regular
+from cnnlab.files import FileError, clear_left, read_regular
 from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.task import Task
 
@@ -44,6 +44,8 @@ UNKNOWN = sys.maxsize
 RETRIES = 5
 """Attempts at a download: pauses of 6 seconds in all. TFDS's own 10 take 205 seconds to give up."""
 
+DRAFTS, LONGEST = ".preparing-", 2 * 24 * 3600.0
+"""How folders begin in which a dataset is prepared, and seconds after which whoever prepared it is gone."""
 FEATURES = "features.json"
 DESCRIPTIONS = (FEATURES, "dataset_info.json")
 """Files by which a prepared dataset tells what it is."""
@@ -297,7 +299,8 @@ def _prepare(stock: Any, source: Source) -> None:
     files = raw.found(stock, source.raw_dir) if arranged and source.raw_dir else None
     reader = raw.builder_class(stock, arranged, files) if arranged else stock
     source.cache_dir.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".preparing-{stock.name}-", dir=source.cache_dir))
+    clear_left(source.cache_dir, f"{DRAFTS}*", LONGEST)
+    scratch = Path(tempfile.mkdtemp(prefix=f"{DRAFTS}{stock.name}-", dir=source.cache_dir))
     try:
         builder = reader(data_dir=str(scratch), file_format="array_record")
         config = tfds.download.DownloadConfig(try_download_gcs=False)

@@ -295,6 +295,21 @@ def test_what_is_kept_nobody_else_may_write(kept: Source, tmp_path: Path) -> Non
     assert cache.path(NAME, tmp_path / "open").stat().st_mode & 0o777 == 0o644
 
 
+def test_what_killed_processes_leave_goes_and_what_is_being_written_stays(
+    kept: Source, small_idx: Path, small_known: None, tmp_path: Path
+) -> None:
+    """The next to prepare or to keep a dataset clears it away."""
+    folder = tmp_path / "new"
+    old, young = ([folder / f"{tfds.DRAFTS}x-{age}", folder / NAME / f".stacked.npz-{age}"] for age in ("old", "young"))
+    for draft in (*old, *young):
+        draft.mkdir(parents=True)
+    for draft in old:
+        os.utime(draft, (1, 1))
+    tfds.stacked(NAME, Source(cache_dir=folder, raw_dir=small_idx))
+    assert not any(draft.exists() for draft in old)
+    assert all(draft.exists() for draft in young)
+
+
 # What was published.
 
 

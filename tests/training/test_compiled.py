@@ -34,7 +34,9 @@ def test_it_is_made_for_its_owner_alone(folder: Path) -> None:
     assert names(folder) == {"whole-cache"}
 
 
-@pytest.mark.parametrize("content", [b"", PROGRAM[:1], PROGRAM[:5000], PROGRAM[:-1], b"\0" * 9, PROGRAM + bytes(compiled.CHUNK)])
+@pytest.mark.parametrize(
+    "content", [b"", PROGRAM[:1], PROGRAM[:5000], PROGRAM[:-1], b"\0" * 9, PROGRAM + bytes(compiled.CHUNK)]
+)
 def test_a_half_written_program_goes(folder: Path, content: bytes) -> None:
     (folder / "half-cache").write_bytes(content)
     compiled.clean(folder)

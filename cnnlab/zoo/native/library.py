@@ -1,6 +1,5 @@
 """From `convolution.cc` to a library that this process uses: compiled once a machine, then loaded by every worker."""
 
-import contextlib
 import ctypes
 import hashlib
 import os
@@ -8,14 +7,13 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import jax
 import jaxlib.version
 
-from cnnlab.files import FileError, open_regular, private_folder
+from cnnlab.files import FileError, clear_left, open_regular, private_folder
 from cnnlab.zoo.native.convolution import TARGETS
 
 SOURCE = Path(__file__).with_name("convolution.cc")
@@ -49,7 +47,7 @@ def build(folder: Path) -> Path:
     library = folder / f"convolution-{hashlib.sha256(text).hexdigest()[:16]}.so"
     try:
         private_folder(folder)
-        _clear(folder)
+        clear_left(folder, f"{DRAFTS}*", 2 * SECONDS)
         if not os.path.lexists(library):
             with tempfile.TemporaryDirectory(prefix=DRAFTS, dir=folder) as made:
                 fresh = Path(made) / library.name
@@ -62,14 +60,6 @@ def build(folder: Path) -> Path:
         raise LibraryError(f"{folder} cannot be written ({problem.strerror})") from problem
     _loaded(library)
     return library
-
-
-def _clear(folder: Path) -> None:
-    """Take away what compilers have left that were killed: drafts older than any compiler may run."""
-    for draft in folder.glob(f"{DRAFTS}*"):
-        with contextlib.suppress(OSError):  # another process clears it too
-            if time.time() - draft.lstat().st_mtime > 2 * SECONDS:
-                shutil.rmtree(draft, ignore_errors=True)
 
 
 def use(library: Path) -> None:
