@@ -5,7 +5,9 @@ import errno
 import json
 import math
 import os
+import shutil
 import stat
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +18,14 @@ from typing import IO, Any
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """A file to write to, which replaces `path` at the end, flushed to disk, or leaves it as it was after an error.
 
-    Killed at any instant, a process leaves the old file or the new one. Several processes may write at once.
+    Killed at any instant, a process leaves the old file or the new one. Several processes may write at once. Whatever
+    the umask, nobody but its owner may write to it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
     try:
         with draft.open("xb") as file:
+            draft.chmod(draft.stat().st_mode & ~(stat.S_IWGRP | stat.S_IWOTH))
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -60,14 +64,18 @@ class FileError(ValueError):
     """A file that is not what it should be; says in a phrase what is wrong with it."""
 
 
-def read_regular(path: Path, most_bytes: int) -> bytes:
-    """The content of a file that somebody else may have put there: a regular file of bounded size, or nothing.
+@contextlib.contextmanager
+def open_regular(path: Path, most_bytes: int, *, own: bool = False) -> Iterator[IO[bytes]]:
+    """Open for reading what somebody else may have put there: a regular file of bounded size, or nothing.
 
     A link is not followed, and a pipe or device is not waited for.
 
+    Args:
+        own: the file must also be this user's or root's, and nobody else may write to it.
+
     Raises:
         FileNotFoundError: there is none.
-        FileError: it is not a regular file, or larger than `most_bytes`.
+        FileError: it is not a regular file, is larger than `most_bytes`, or is not this user's own.
         OSError: it cannot be read.
     """
     try:
@@ -82,10 +90,55 @@ def read_regular(path: Path, most_bytes: int) -> bytes:
             raise FileError("is no regular file")
         if facts.st_size > most_bytes:
             raise FileError(f"has {facts.st_size} bytes, more than {most_bytes}")
+        if own:
+            _require_own(facts)
         with os.fdopen(handle, "rb", closefd=False) as file:
-            return file.read(most_bytes)
+            yield file
     finally:
         os.close(handle)
+
+
+def read_regular(path: Path, most_bytes: int, *, own: bool = False) -> bytes:
+    """The content of a file. Arguments and errors as `open_regular`."""
+    with open_regular(path, most_bytes, own=own) as file:
+        return file.read(most_bytes)
+
+
+def private_folder(path: Path) -> Path:
+    """A folder of files that are run as code: this user's own, writable by nobody else, no link. Made if need be.
+
+    Raises:
+        FileError: what is there is something else.
+        OSError: it cannot be made.
+    """
+    if not os.path.lexists(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):  # another process was quicker
+            path.mkdir(mode=0o700)
+    facts = path.lstat()
+    if not stat.S_ISDIR(facts.st_mode):
+        raise FileError("is no folder")
+    _require_own(facts)
+    return path
+
+
+def clear_left(folder: Path, pattern: str, seconds: float) -> None:
+    """Take away drafts that killed processes have left in a folder: those that match, and are older than any may be."""
+    for draft in folder.glob(pattern):
+        with contextlib.suppress(FileNotFoundError):  # another process clears it too
+            if time.time() - draft.lstat().st_mtime > seconds:
+                if draft.is_dir() and not draft.is_symlink():
+                    shutil.rmtree(draft, ignore_errors=True)
+                else:
+                    draft.unlink()
+
+
+def _require_own(facts: os.stat_result) -> None:
+    """Raise FileError unless a file is this user's or root's, and nobody else may write to it."""
+    if facts.st_uid not in (os.geteuid(), 0):
+        raise FileError("belongs to another user")
+    if facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise FileError("may be written by others (chmod go-w)")
 
 
 def flush_folder(folder: Path) -> None:

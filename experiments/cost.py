@@ -20,6 +20,7 @@ from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError, format_error
+from experiments.cli.words import require_keys
 from experiments.config.grid import grid
 from experiments.timing import timings
 
@@ -40,10 +41,11 @@ Stopwatch = Callable[[str, str], tuple[str, str, Parts]]
 @command
 def main(stopwatch: Stopwatch | None = None) -> int:
     """The door. Returns the exit code."""
-    asked = command_line().parse_args()
+    asked = command_line().parse_intermixed_args()
     names = [word for word in asked.words if "=" not in word]
     chosen = choose(names)
     overrides = [word for word in asked.words if "=" in word]
+    require_keys(overrides, ("results",))
     results = grid(["tracker=off", *overrides]).settings.results
     on = platform(asked.device)
     require_writable(results, "results")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.files import write_json
+from cnnlab.records import require_writable
 from cnnlab.tracking import service
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
@@ -44,6 +45,7 @@ def main() -> int:
     plan = grid(list(asked.words))
     if asked.runs and plan.settings.sweep is None:
         raise UsageError("--runs shows the runs of one sweep: name it, +sweep=NAME")
+    require_writable(plan.settings.results, "results")
     if asked.runs:
         console.print(show_again(plan))
     if plan.settings.tracker != "online":

@@ -32,6 +32,8 @@ from experiments.tracking.images import first_samples
 
 PILOT_SEEDS = (5100, 5101)
 """Members that show whether a task is worth it: pilots, never evidence."""
+SHOWN = ("model", "data", "train", "scale", "match", "cache")
+"""Beginnings of the keys that bear on what is shown."""
 SILENT = 1e-6
 """Noise of a picture of the signal alone: the same samples, their noise invisible."""
 DESCRIPTION = """\
@@ -62,6 +64,14 @@ class TaskSetting:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AtHand:
+    """Settings whose data can be had, and why that of the others cannot."""
+
+    settings: tuple[TaskSetting, ...]
+    missing: tuple[MissingDataError, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Eligibility:
     """Validation accuracy of the reference net and of logistic regression, by seed, and the ideal observer's.
 
@@ -89,9 +99,12 @@ def main() -> int:
     if asked.pictures is not None:
         require_writable(asked.pictures, "--pictures")
     chosen = settings(names or registry.names(), overrides)
+    at = at_hand(chosen, needed=bool(names) and (asked.eligibility or asked.pictures is not None))
     show(chosen, console)
     if not names:
-        chosen = at_hand(chosen, console)
+        for reason in at.missing:
+            console.print(f"left out: {reason}")
+    chosen = at.settings
     if asked.eligibility:
         show_eligibility(chosen, console)
     if asked.pictures is not None:
@@ -115,8 +128,10 @@ def settings(names: Sequence[str], overrides: Sequence[str]) -> tuple[TaskSettin
         if name not in registry.names():
             raise UsageError(f"{name} is no task of this suite: choose from {', '.join(registry.names())}")
     for word in overrides:
-        if word.startswith("data="):
+        if word.lstrip("+").startswith(("data=", "sweep=")):
             raise UsageError(f"{word} is not valid here: every setting of a task is shown; name the task instead")
+        if not word.lstrip("+~").startswith(SHOWN):
+            raise UsageError(f"{word} is not valid here: choose keys of {', '.join(SHOWN)}")
     found: dict[str, list[TaskSetting]] = {name: [] for name in names}
     for path in sorted((CONF / "data").glob("*.yaml")):
         if not path.stem.startswith(tuple(names)):
@@ -128,16 +143,23 @@ def settings(names: Sequence[str], overrides: Sequence[str]) -> tuple[TaskSettin
     return tuple(setting for group in found.values() for setting in group)
 
 
-def at_hand(chosen: Sequence[TaskSetting], console: Console) -> tuple[TaskSetting, ...]:
-    """The settings whose data can be had; says which ones cannot, and why."""
-    kept = []
+def at_hand(chosen: Sequence[TaskSetting], *, needed: bool) -> AtHand:
+    """Look which settings have their data, and whether all have values that can be.
+
+    Raises:
+        InvalidError: a dial has no such value, or the task asks for what its data has not.
+        MissingDataError: the data of a setting cannot be had, and it is needed.
+    """
+    kept, missing = list[TaskSetting](), list[MissingDataError]()
     for setting in chosen:
         try:
             data.check(setting.task, setting.source)
             kept.append(setting)
         except MissingDataError as reason:
-            console.print(f"left out: {reason}")
-    return tuple(kept)
+            if needed:
+                raise
+            missing.append(reason)
+    return AtHand(settings=tuple(kept), missing=tuple(missing))
 
 
 def dials(name: str) -> tuple[Dial, ...]:

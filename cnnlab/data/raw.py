@@ -6,6 +6,7 @@ keeps the builder's name, features, keys and so the order of its records, and re
 
 import gzip
 import hashlib
+import math
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -40,6 +41,9 @@ CONTENT = {
 """SHA-256 of the decompressed files, where known: Debian's Fashion-MNIST has other gzip headers than the published."""
 
 DEBIAN = {"fashion_mnist": "Debian: apt install dataset-fashion-mnist, then dpkg -L dataset-fashion-mnist names DIR"}
+
+MOST_BYTES = 1 << 28
+"""Of a decompressed file: the largest that is published has 47 million."""
 
 Examples = Iterator[dict[str, Any]]
 
@@ -121,10 +125,14 @@ def verify(stock: Any, files: Mapping[str, Path]) -> None:
 
 
 def _decompressed(path: Path) -> bytes:
+    """What a gzip file unpacks to. Raises `InvalidError` for anything else, or for more than `MOST_BYTES`."""
     try:
-        return gzip.decompress(path.read_bytes())
+        with gzip.open(path) as file:
+            content = file.read(MOST_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise InvalidError("data.raw_dir", path, f"it is no whole gzip file ({error})") from error
+    require(len(content) <= MOST_BYTES, "data.raw_dir", path, f"it unpacks to more than {MOST_BYTES} bytes")
+    return content
 
 
 def builder_class(stock: Any, arranged: Layout, files: Mapping[str, Path] | None) -> Any:
@@ -157,11 +165,17 @@ def builder_class(stock: Any, arranged: Layout, files: Mapping[str, Path] | None
 
 
 def read_idx(path: Path) -> npt.NDArray[np.uint8]:
-    """Read the array in a gzipped IDX file of bytes: magic (0, 0, 8, dimensions), big-endian sizes, then the bytes."""
+    """Read the array in a gzipped IDX file of bytes: magic (0, 0, 8, dimensions), big-endian sizes, then the bytes.
+
+    Raises `InvalidError` for anything else.
+    """
     content = _decompressed(path)
-    dimensions = content[3]
-    shape = np.frombuffer(content, ">u4", dimensions, offset=4)
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+    dimensions = content[3] if content[:3] == b"\0\0\x08" and len(content) > 3 else 0
+    start = 4 + 4 * dimensions
+    shape = np.frombuffer(content[4:start], ">u4").tolist() if len(content) >= start else []
+    fits = len(shape) == dimensions > 0 and math.prod(shape) == len(content) - start
+    require(fits, "data.raw_dir", path, "it is no IDX file of bytes: magic number, sizes and content do not fit")
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
 def _idx_examples(builder: Any, files: Mapping[str, Path], split: str) -> Examples:

@@ -9,8 +9,10 @@ import contextlib
 import difflib
 import importlib.util
 import io
+import json
 import logging
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -24,6 +26,7 @@ import numpy as np
 from cnnlab.data import cache, connectivity, raw, registry
 from cnnlab.data.arrays import Dataset, MissingDataError, Source, from_pixels, require_fit, verified
 from cnnlab.data.cache import Stacked
+from cnnlab.files import FileError, clear_left, read_regular
 from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.task import Task
 
@@ -40,6 +43,19 @@ UNKNOWN = sys.maxsize
 
 RETRIES = 5
 """Attempts at a download: pauses of 6 seconds in all. TFDS's own 10 take 205 seconds to give up."""
+
+DRAFTS, LONGEST = ".preparing-", 2 * 24 * 3600.0
+"""How folders begin in which a dataset is prepared, and seconds after which whoever prepared it is gone."""
+FEATURES = "features.json"
+DESCRIPTIONS = (FEATURES, "dataset_info.json")
+"""Files by which a prepared dataset tells what it is."""
+MOST_BYTES = 1 << 24
+"""Of a description: some hundred times the largest."""
+OWN_FEATURES = re.compile(r"tensorflow_datasets\.(core\.)?features(\.\w+)+")
+"""Feature types of TFDS itself. It imports the module of whatever type a description names, so that any other name
+would have a dataset run code."""
+NAMES_OF_TYPES = ("type", "pythonClassName", "python_class_name")
+"""Keys of a description under which TFDS looks for a feature's type."""
 
 NEEDED = "must be a TFDS dataset of square 8-bit images of one size with one class label"
 
@@ -152,12 +168,24 @@ def _stock(name: str) -> Any:
 
 @contextlib.contextmanager
 def _described(name: str) -> Iterator[None]:
-    """Turn what some builders raise and print when they merely describe themselves into one line."""
+    """Turn what some builders raise, print and leave when they merely describe themselves into one line."""
     try:
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with _scratch(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             yield
     except Exception as error:  # they want TensorFlow, h5py, a configuration, a file that is not there
         raise MissingDataError(name, f"is a dataset that TFDS cannot even describe here ({_reason(error)})") from error
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[None]:
+    """Have temporary files made in a folder that goes: TFDS leaves one for each dataset that it describes."""
+    before = tempfile.tempdir
+    with tempfile.TemporaryDirectory() as folder:
+        tempfile.tempdir = folder
+        try:
+            yield
+        finally:
+            tempfile.tempdir = before
 
 
 def _reason(error: Exception) -> str:
@@ -186,6 +214,7 @@ def _prepared(name: str, source: Source) -> Any | None:
     folder = source.cache_dir / name
     if not folder.is_dir():
         return None
+    _require_data_alone(name, folder)
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core import read_only_builder
 
@@ -206,6 +235,35 @@ def _prepared(name: str, source: Source) -> Any | None:
             if not Path(file).is_file():
                 raise MissingDataError(name, f"is only half prepared, {file} is missing: delete {folder} and run again")
     return builder
+
+
+def _require_data_alone(name: str, folder: Path) -> None:
+    """Raise `MissingDataError` if a prepared folder could have TFDS import something, or has links in it."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink():
+            raise MissingDataError(name, f"is not read: {path} is a link, and links are not followed")
+        if path.name not in DESCRIPTIONS:
+            continue
+        try:
+            kinds = list(_types(json.loads(read_regular(path, MOST_BYTES))))
+        except FileError as error:
+            raise MissingDataError(name, f"is not read: {path} {error}") from error
+        except RecursionError as error:
+            raise MissingDataError(name, f"is not read: {path} is nested too deeply") from error
+        except (OSError, ValueError):  # no JSON, which TFDS refuses itself
+            continue
+        foreign = [kind for kind in kinds if not OWN_FEATURES.fullmatch(kind)]
+        if foreign and path.name == FEATURES:
+            raise MissingDataError(name, f"is not read: {path} names {foreign[0]:.80}, no feature type of TFDS itself")
+
+
+def _types(content: Any) -> Iterator[str]:
+    """The types of features that a description names, wherever it names them."""
+    if isinstance(content, dict):
+        yield from (content[key] for key in NAMES_OF_TYPES if key in content and isinstance(content[key], str))
+        content = list(content.values())
+    for item in content if isinstance(content, list) else ():
+        yield from _types(item)
 
 
 def _require_obtainable(stock: Any, source: Source) -> None:
@@ -241,7 +299,8 @@ def _prepare(stock: Any, source: Source) -> None:
     files = raw.found(stock, source.raw_dir) if arranged and source.raw_dir else None
     reader = raw.builder_class(stock, arranged, files) if arranged else stock
     source.cache_dir.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".preparing-{stock.name}-", dir=source.cache_dir))
+    clear_left(source.cache_dir, f"{DRAFTS}*", LONGEST)
+    scratch = Path(tempfile.mkdtemp(prefix=f"{DRAFTS}{stock.name}-", dir=source.cache_dir))
     try:
         builder = reader(data_dir=str(scratch), file_format="array_record")
         config = tfds.download.DownloadConfig(try_download_gcs=False)
@@ -280,9 +339,15 @@ def _decoded(builder: Any) -> Stacked:
                     for start in range(0, said, BATCH)
                     for record in records.__getitems__(range(start, min(start + BATCH, said)))
                 ]
+            images, labels = zip(*rows, strict=True)
+            arrays |= {f"{part}_images": np.stack(images), f"{part}_labels": np.asarray(labels, np.int32)}
         except Exception as error:  # array_record raises what its C++ raises
             how = f"cannot be read from {builder.data_dir}: delete that folder and run again"
             raise MissingDataError(builder.name, how) from error
-        images, labels = zip(*rows, strict=True)
-        arrays |= {f"{part}_images": np.stack(images), f"{part}_labels": np.asarray(labels, np.int32)}
-    return Stacked(**arrays)
+    found = Stacked(**arrays)
+    try:
+        cache.require_whole(found)
+    except ValueError as error:
+        how = f"contradicts itself in {builder.data_dir} ({error}): delete that folder and run again"
+        raise MissingDataError(builder.name, how) from error
+    return found

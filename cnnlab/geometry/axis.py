@@ -22,8 +22,9 @@ def same_padding(length: int, span: int, stride: int) -> tuple[int, int]:
 
 def same_low(span: int, stride: int) -> int | None:
     """Low padding under SAME for a map of unknown length; None where it depends on the length."""
-    lows = {same_padding(length, span, stride)[0] for length in range(1, stride + 1)}
-    return lows.pop() if len(lows) == 1 else None
+    # it falls as the length grows from 1 to the stride, and then begins again
+    most, least = (same_padding(length, span, stride)[0] for length in (1, stride))
+    return most if most == least else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,9 @@ from cnnlab.geometry.sizes import maps
 from cnnlab.spec.invalid import InvalidError, require, require_choice
 from cnnlab.spec.network import Input, Network, Pair
 
+MOST_STEPS = 5 * 10**7
+"""Additions that counting the paths of a network may take: some ten seconds."""
+
 Counts = tuple[int, ...]
 Plane = tuple[Counts, ...]
 """Rows of counts: `plane[row][column]`."""
@@ -115,13 +118,16 @@ def network_coverage(network: Network, size: Pair, name: str) -> Plane:
     A concat counts like an add, and symmetric padding (`GroupPad`) counts every shift that its channel groups make.
 
     Raises:
-        InvalidError: no node has that name, or as `cnnlab.geometry.sizes.sizes`.
+        InvalidError: no node has that name, it would take more than `MOST_STEPS` additions, or as
+            `cnnlab.geometry.sizes.sizes`.
     """
     require_choice("node", name, (node.name for node in network.nodes))
     found = {key: (value.size, value.channels) for key, value in maps(network, size).items()}
     end, _ = found[name]
     assert end is not None, "sizes are known where the image size is"
+    _require_steps(size[0] * size[1] + end[0] * end[1], name)
     counts: dict[str, list[list[int]]] = {name: [[1] * end[1] for _ in range(end[0])]}
+    steps = 0
     for node in reversed(network.nodes):
         if node.name not in counts or isinstance(node, Input):
             continue
@@ -130,11 +136,30 @@ def network_coverage(network: Network, size: Pair, name: str) -> Plane:
             before, channels = found[source]
             assert before is not None, "sizes are known where the image size is"
             rows, columns = (along(node, axis, before[axis], channels) for axis in (0, 1))
+            steps += _steps(rows, columns, (len(below), len(below[0])), before)
+            _require_steps(steps, node.name)
             pulled = _pull_plane(rows, columns, below, before)
             known = counts.get(source, [[0] * before[1] for _ in range(before[0])])
             counts[source] = [[a + b for a, b in zip(*pair, strict=True)] for pair in zip(known, pulled, strict=True)]
     nothing = [[0] * size[1] for _ in range(size[0])]
     return tuple(tuple(row) for row in counts.get(network.nodes[0].name, nothing))
+
+
+def _steps(rows: Layer | None, columns: Layer | None, after: Pair, before: Pair) -> int:
+    """Additions that it takes to count the paths before a layer from those after it."""
+    if rows is None or columns is None:
+        return before[0] * before[1]
+    tall, wide = (
+        max(len(layer.reads(0)), len(layer.reads(length - 1)))
+        for layer, length in ((rows, after[0]), (columns, after[1]))
+    )
+    return after[0] * (after[1] * wide + before[1]) + before[1] * (after[0] * tall + before[0])
+
+
+def _require_steps(steps: int, name: str) -> None:
+    """Raise `InvalidError` if counting would take too long, or its maps too much memory."""
+    valid = f"must take at most {MOST_STEPS} additions: choose a smaller image, or smaller windows"
+    require(steps <= MOST_STEPS, f"network.{name}", f"{steps} additions to count its paths", valid)
 
 
 def _pull_plane(rows: Layer | None, columns: Layer | None, counts: list[list[int]], size: Pair) -> list[list[int]]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from cnnlab.geometry.layers import along
-from cnnlab.geometry.reach import Reach, merged, through
+from cnnlab.geometry.reach import MOST_WINDOWS, Reach, merged, through
 from cnnlab.geometry.sizes import Map, maps
+from cnnlab.spec.invalid import require
 from cnnlab.spec.network import Conv, Input, Network, Node, Pair
 
 Exact = int | Fraction
@@ -78,12 +79,16 @@ def fields(network: Network, size: Pair | None) -> dict[str, Field]:
 
     Raises:
         AlignmentError: at the first merge whose paths differ in effective stride or centre.
-        InvalidError: as `cnnlab.geometry.sizes.sizes`.
+        InvalidError: there are too many different windows, or as `cnnlab.geometry.reach.through` and
+            `cnnlab.geometry.sizes.sizes`.
     """
     found = maps(network, size)
     sights: dict[str, Sights] = {}
+    windows = 0
     for node in network.nodes:
-        sights[node.name] = _sights(node, found, sights)
+        sights[node.name] = seen = _sights(node, found, sights)
+        windows += 0 if seen is None else sum(len(sight.longest.windows) for sight in seen)
+        require(windows <= MOST_WINDOWS, f"network.{node.name}", windows, f"at most {MOST_WINDOWS} different windows")
     return {name: _field(sight, size) for name, sight in sights.items()}
 
 

@@ -40,6 +40,10 @@ LARGEST = 10**9
 """No size, count or padding of a graph may be larger."""
 
 
+MOST_BYTES, MOST_NODES = 1 << 24, 4_000
+"""Of a graph file."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class GraphFile:
     """A network read from a file, and the (height, width) of its image; None if the file does not give one."""
@@ -50,9 +54,12 @@ class GraphFile:
 
 def load(path: Path) -> GraphFile:
     """Read a graph file. Raises `InvalidError` if it is missing, is no JSON, or as `read`."""
-    require(path.is_file(), "graph", path, "must be an existing JSON file")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once)
+        require(path.is_file(), "graph", path, "must be an existing JSON file")
+        with path.open("rb") as file:
+            text = file.read(MOST_BYTES + 1)
+        require(len(text) <= MOST_BYTES, "graph", path, f"must have at most {MOST_BYTES} bytes")
+        content = json.loads(text.decode(), object_pairs_hook=_once)
     except InvalidError:
         raise
     except (ValueError, OSError, RecursionError) as error:
@@ -62,9 +69,10 @@ def load(path: Path) -> GraphFile:
 
 def _once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     """A JSON object; raises `InvalidError` for a key that is given twice."""
-    found = dict(pairs)
-    for key in found:
-        require([name for name, _ in pairs].count(key) == 1, "graph", key, "this key is given twice in one object")
+    found: dict[str, Json] = {}
+    for key, value in pairs:
+        require(key not in found, "graph", key, "this key is given twice in one object")
+        found[key] = value
     return found
 
 
@@ -81,6 +89,7 @@ def read(content: Json) -> GraphFile:
     _check_keys("graph", content, needed=("nodes", "output"), allowed=("input_size",))
     rows = content["nodes"]
     require(isinstance(rows, list) and len(rows) > 0, "graph.nodes", rows, "must be a list of at least one node")
+    require(len(rows) <= MOST_NODES, "graph.nodes", f"{len(rows)} nodes", f"must be at most {MOST_NODES}")
     nodes = tuple(_node(row, place) for place, row in enumerate(rows))
     inputs = [node.name for node in nodes if isinstance(node, Input)]
     require(inputs == [nodes[0].name], "graph.nodes", inputs, "the first node must be the one with op input")

@@ -16,6 +16,9 @@ from cnnlab.spec.invalid import InvalidError
 LONGEST_PERIOD = 2**16
 """Outputs after which windows must repeat; real nets need a few hundred at most."""
 
+MOST_WINDOWS = 2**18
+"""Windows that may be compared to find those of one layer, and all that a network may have: some seconds."""
+
 FARTHEST = 10**100
 """Pixels that no window or stride may exceed, so that all numbers can be written as JSON."""
 
@@ -75,12 +78,17 @@ def through(reach: Reach, layer: Layer, name: str) -> Reach:
     """Add one more layer to a reach; `name` labels its shift where its padding is unknown.
 
     Raises:
-        InvalidError: the windows would repeat only after more than `LONGEST_PERIOD` outputs, or exceed `FARTHEST`
-            pixels.
+        InvalidError: the windows would repeat only after more than `LONGEST_PERIOD` outputs, take more than
+            `MOST_WINDOWS` to find, or exceed `FARTHEST` pixels.
     """
     turns = len(reach.windows) // gcd(len(reach.windows), layer.advance)
     period, advance = layer.period * turns, len(reach.windows)
     _bounded(period, name)
+    compared = period * len(_ends(layer.reads(0), advance))
+    if compared > MOST_WINDOWS:
+        raise InvalidError(
+            f"network.{name}", compared, f"at most {MOST_WINDOWS} windows may be compared to find its own"
+        )
     windows = tuple(hull([reach.window(i) for i in _ends(layer.reads(unit), advance)]) for unit in range(period))
     shift = reach.shift
     if isinstance(layer, Slide) and layer.unresolved:

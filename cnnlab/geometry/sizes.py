@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from cnnlab.geometry.layers import MERGES, along
+from cnnlab.geometry.reach import FARTHEST
 from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.network import (
     Add,
@@ -65,7 +66,9 @@ def maps(network: Network, size: Pair | None) -> dict[str, Map]:
         least = 2 if isinstance(node, MERGES) else 1
         fits = len(read) >= least if least == 2 else len(read) == 1
         require(fits, f"network.{node.name}.inputs", len(read), "two or more" if least == 2 else "exactly one")
-        found[node.name] = Map(size=_size(node, read), channels=_channels(node, read))
+        found[node.name] = made = Map(size=_size(node, read), channels=_channels(node, read))
+        written = max(*(made.size or (0,)), made.channels or 0) <= FARTHEST
+        require(written, f"network.{node.name}", "more than 10^100 pixels or channels", "its map must be smaller")
     return found
 
 

@@ -9,8 +9,11 @@ from cnnlab.geometry.axis import Layer, Slide
 from cnnlab.geometry.layers import along
 from cnnlab.geometry.reach import Window
 from cnnlab.geometry.sizes import Map, maps
-from cnnlab.spec.invalid import InvalidError, require_choice
+from cnnlab.spec.invalid import InvalidError, require, require_choice
 from cnnlab.spec.network import Input, Network, Node, Pair
+
+MOST_READS = 10**7
+"""Positions that may be followed back from one unit, over all layers: a few seconds."""
 
 
 def window(network: Network, size: Pair | None, name: str, unit: Pair) -> tuple[Window | None, Window | None]:
@@ -28,7 +31,8 @@ def window(network: Network, size: Pair | None, name: str, unit: Pair) -> tuple[
         Per axis the window, or None if the unit sees nothing there (a gap of a transposed convolution).
 
     Raises:
-        InvalidError: no node has that name, the size is unknown and needed, or as `cnnlab.geometry.sizes.sizes`.
+        InvalidError: no node has that name, the size is unknown and needed, the unit depends on more than `MOST_READS`
+            positions, or as `cnnlab.geometry.sizes.sizes`.
     """
     height, width = ((min(seen), max(seen)) if (seen := _seen(network, size, name, unit, a)) else None for a in (0, 1))
     return height, width
@@ -40,17 +44,27 @@ def _seen(network: Network, size: Pair | None, name: str, unit: Pair, axis: int)
     found = maps(network, size)
     needed: defaultdict[str, set[int]] = defaultdict(set, {name: {unit[axis]}})
     seen: set[int] = set()
+    reads = 0
     for node in reversed(network.nodes):
         if isinstance(node, Input):
             seen = needed[node.name]
         elif needed[node.name]:
             layer = _resolved(node, found, axis)
             for source in node.inputs:
+                reads += _reads(layer, needed[node.name], found[source].size, axis)
+                require(reads <= MOST_READS, f"network.{node.name}", reads, f"must read at most {MOST_READS} positions")
                 if layer is None:
                     needed[source] |= set(range(_known(found[source].size)[axis]))
                 else:
                     needed[source] |= {position for place in needed[node.name] for position in layer.reads(place)}
     return seen
+
+
+def _reads(layer: Layer | None, places: set[int], size: Pair | None, axis: int) -> int:
+    """How many positions so many places read at most, counted without reading them."""
+    if layer is None:
+        return _known(size)[axis]
+    return len(places) * max(len(layer.reads(place)) for place in (min(places), max(places)))
 
 
 def _resolved(node: Node, found: dict[str, Map], axis: int) -> Layer | None:

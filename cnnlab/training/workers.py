@@ -19,16 +19,17 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from cnnlab import jax_environment
 from cnnlab.data import Source
 from cnnlab.spec.record import Record
+from cnnlab.training import compiled
 from cnnlab.training.arm import Training
 from cnnlab.training.run import LinearFit
 
-YNN_OFF = "--xla_cpu_experimental_ynn_fusion_type="
-"""YNNPACK fusions of jaxlib 0.10-0.11 have silent wrong results on record (jax#39103, xla#48714): never used."""
-
 ONE_THREAD = {
-    "XLA_FLAGS": f"{YNN_OFF} --xla_cpu_multi_thread_eigen=false",
+    "XLA_FLAGS": " ".join(jax_environment.FLAGS),
     "NPROC": "1",
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -44,6 +45,9 @@ ONE_THREAD = {
 }
 
 
+SETTLED, STEADY, GROWTH = 5, 10, 1.15
+"""A worker is ended, and another started in its place, once it takes so many times the memory that it took after its
+first `SETTLED` arms, and has served `STEADY` more: JAX keeps some of every program that it has run."""
 PAUSE = 0.3
 """Seconds after which an idle worker asks again, while arms are left of which none may be begun just now."""
 
@@ -78,7 +82,12 @@ def devices() -> tuple[str, ...]:
 
 
 def accelerator() -> str:
-    """`gpu` if a JAX GPU plugin is installed and a device is visible, else `cpu`; JAX itself is not started."""
+    """`gpu` if a JAX GPU plugin is installed, a device visible and JAX_PLATFORMS not cpu, else `cpu`.
+
+    JAX itself is not started.
+    """
+    if os.environ.get("JAX_PLATFORMS") == "cpu":
+        return "cpu"
     plugins = {entry.name for entry in importlib.metadata.entry_points(group="jax_plugins")}
     return "gpu" if any("cuda" in name for name in plugins) and devices() else "cpu"
 
@@ -136,12 +145,18 @@ class _Offers:
 
 @dataclass(kw_only=True)
 class _Worker:
-    """A worker process, its pipe and what it is doing: (job, places in the job's batch)."""
+    """A worker process, its pipe and what it is doing: (job, places in the job's batch).
+
+    Attributes:
+        arms: that it has served. settled: bytes that it took after its first.
+    """
 
     number: int
     process: SpawnProcess
     pipe: connection.Connection
     busy: tuple[_Job, list[int]] | None = None
+    arms: int = 0
+    settled: int = 0
 
 
 class WorkerPool:
@@ -162,8 +177,7 @@ class WorkerPool:
         for worker in self._workers:
             worker.process.terminate()
         for worker in self._workers:
-            worker.process.join()
-            worker.pipe.close()
+            _end(worker)
         self._workers.clear()
 
     def run(
@@ -209,7 +223,9 @@ class WorkerPool:
                         continue
                 count = 1 if self.plan.backend == "cpu" else len(job.waiting)
                 places = [job.waiting.popleft() for _ in range(min(count, len(job.waiting)))]
-                job.hosts.add(number)
+                if number not in job.hosts:
+                    worker = self._for_another_arm(worker)
+                    job.hosts.add(number)
                 worker.busy = (job, places)
                 with contextlib.suppress(BrokenPipeError):  # a dead worker is noticed when its answer is read
                     worker.pipe.send([job.work[place] for place in places])
@@ -251,10 +267,28 @@ class WorkerPool:
         return None
 
     def _worker(self, number: int) -> _Worker:
-        """The worker of that number, started if it is not there (yet, or any more)."""
+        """The worker of that number, started if it is not there yet.
+
+        Raises:
+            InvalidError: none may be started with this environment, or with this folder of compiled programs.
+        """
+        if not self._workers:
+            jax_environment.check()
+            compiled.clean(self.plan.compile_cache)
         if number == len(self._workers):
             self._workers.append(self._start(number))
         return self._workers[number]
+
+    def _for_another_arm(self, worker: _Worker) -> _Worker:
+        """An idle worker that is about to serve an arm that is new to it; a fresh one where it has grown too much."""
+        taken = memory(worker.process.pid)
+        if worker.arms == SETTLED:
+            worker.settled = taken
+        if worker.arms >= SETTLED + STEADY and taken > GROWTH * worker.settled:
+            _end(worker)
+            worker = self._workers[worker.number] = self._start(worker.number)
+        worker.arms += 1
+        return worker
 
     def _start(self, number: int) -> _Worker:
         """A fresh worker process."""
@@ -282,10 +316,26 @@ class WorkerPool:
             worker.process.join()
             code = worker.process.exitcode or 0
             how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-            worker.pipe.close()
+            _end(worker)
             self._workers[worker.number] = self._start(worker.number)
             return "failed", f"the worker process ended with {how} (out of memory, or killed)"
         return kind, content
+
+
+def memory(pid: int | None) -> int:
+    """Bytes of main memory that a process takes; 0 once it is gone."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0
+
+
+def _end(worker: _Worker) -> None:
+    """End a worker process, and give back all that this one holds of it."""
+    worker.process.terminate()
+    worker.process.join()
+    worker.process.close()
+    worker.pipe.close()
 
 
 @contextlib.contextmanager

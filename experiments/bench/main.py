@@ -19,7 +19,7 @@ from experiments.cli.console import terminal
 
 QUICK = ("engine", "torch_eager", "nnx_loop", "naive_scan")
 QUICK_WORKLOADS = ("W1", "W2")  # a step of the scan lasts half a minute on W3
-ROUNDS, QUICK_ROUNDS = 5, 2
+ROUNDS, QUICK_ROUNDS, MOST_ROUNDS = 5, 2, 1000
 DESCRIPTION = """\
 Trains the same small nets on the same batches from the same weights with this suite's engine and with what a user
 would run instead, side by side, and says who is how fast. In every round each contender is started afresh; then they
@@ -40,7 +40,7 @@ examples:
 @command
 def main() -> int:
     """The command. Returns the exit code."""
-    options = command_line().parse_args()
+    options = command_line().parse_intermixed_args()
     workloads = options.workloads or (QUICK_WORKLOADS if options.quick else WORKLOADS)
     wanted = options.contenders or (QUICK if options.quick else names())
     for key, words, choices in (("workload", workloads, WORKLOADS), ("--contenders", wanted, names())):
@@ -48,7 +48,7 @@ def main() -> int:
             require_choice(key, name, choices)
     parts = [part for part in PARTS if part in (options.part or PARTS[: 1 if options.quick else None])]
     rounds = (QUICK_ROUNDS if options.quick else ROUNDS) if options.rounds is None else options.rounds
-    require(rounds >= 1, "--rounds", rounds, "must be at least 1")
+    require(1 <= rounds <= MOST_ROUNDS, "--rounds", rounds, f"must be 1 to {MOST_ROUNDS}")
     on, log = accelerator(), terminal(sys.stderr)
     require(options.device != "gpu" or on == "gpu", "--device", options.device, "JAX finds no GPU here; choose cpu")
     machine = Machine(kind=options.device or on)

@@ -29,6 +29,7 @@ from cnnlab.probes.upsampling import (
     painted,
     train,
 )
+from cnnlab.records import require_writable
 from cnnlab.report import canvas
 from cnnlab.spec.invalid import require
 from experiments.checkerboard.figure import figure
@@ -36,11 +37,12 @@ from experiments.checkerboard.reading import Finding, Range, paragraph, read, sh
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
+from experiments.cli.words import require_keys
 from experiments.config.grid import grid
 
 NETS = 60
 """Random nets a kernel, of which the energy is held against the exact overlap counts."""
-FEWEST = 2
+FEWEST, MOST_SEEDS, MOST_STEPS = 2, 1000, 1_000_000
 DESCRIPTION = """\
 Up-sampling layers can leave a checkerboard: a pattern that repeats every stride pixels. The article "Deconvolution and
 Checkerboard Artifacts" (Odena et al., Distill 2016) shows it in pictures. This command measures it, as two numbers:
@@ -83,10 +85,14 @@ NUMBERS = tuple(field.name for field in dataclasses.fields(Numbers) if field.nam
 @command
 def main() -> int:
     """The door. Returns the exit code."""
-    asked = command_line().parse_args()
-    require(asked.seeds >= FEWEST, "--seeds", asked.seeds, f"must be at least {FEWEST}: a range needs two members")
-    require(asked.steps >= 0, "--steps", asked.steps, "must be 0 or more")
-    folder = grid(["tracker=off", *asked.words]).settings.results / "checkerboard"
+    asked = command_line().parse_intermixed_args()
+    few = f"must be {FEWEST} to {MOST_SEEDS}: a range needs two members"
+    require(FEWEST <= asked.seeds <= MOST_SEEDS, "--seeds", asked.seeds, few)
+    require(0 <= asked.steps <= MOST_STEPS, "--steps", asked.steps, f"must be 0 to {MOST_STEPS}")
+    require_keys(asked.words, ("results",))
+    results = grid(["tracker=off", *asked.words]).settings.results
+    require_writable(results, "results")
+    folder = results / "checkerboard"
     pictures = digit_mosaics() if asked.fashion is None else fashion(Path(asked.fashion))
     counted = [painted(size, nets=NETS) for size in KERNELS]
     shown, members = terminal(sys.stderr), list[Member]()

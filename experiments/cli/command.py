@@ -3,12 +3,16 @@
 import argparse
 import enum
 import functools
+import os
 import sys
 from collections.abc import Callable
-from typing import NoReturn, ParamSpec
+from pathlib import Path
+from typing import Any, NoReturn, ParamSpec
 
+from cnnlab import jax_environment
 from experiments.cli import signals
 from experiments.cli.errors import USER_ERRORS, UsageError, format_error
+from experiments.cli.words import check_once
 
 P = ParamSpec("P")
 
@@ -21,8 +25,28 @@ class ExitCode(enum.IntEnum):
     USAGE = 2
 
 
+class StoreOnce(argparse._StoreAction):
+    """Keeps the value of an option; twice the same option is a mistake, since only the last value would count."""
+
+    given = False
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        """Keep a value."""
+        if option is not None and self.given:
+            parser.error(f"{option} is given twice: leave one out")
+        self.given = option is not None
+        super().__call__(parser, namespace, values, option)
+
+
 class Parser(argparse.ArgumentParser):
     """Tells a wrong argument in one line, as every other error, instead of repeating the usage."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.register("action", None, StoreOnce)
+        self.register("action", "store", StoreOnce)
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError."""
@@ -46,12 +70,33 @@ def command(main: Callable[P, int]) -> Callable[P, int]:
     @functools.wraps(main)
     def guarded(*args: P.args, **named: P.kwargs) -> int:
         try:
+            check_surroundings()
+            check_once(sys.argv[1:])
+            os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print what is raised within it, and end the process
             return main(*args, **named)
         except USER_ERRORS as error:
             print(format_error(error), file=sys.stderr)
             return ExitCode.USAGE
+        except BrokenPipeError:
+            if not signals.reader_gone():
+                raise
+            signals.silence()
+            return ExitCode.FAILED
         except OSError as error:
             print(f"error: {signals.disk_error(error)}", file=sys.stderr)
             return ExitCode.FAILED
 
     return guarded
+
+
+def check_surroundings() -> None:
+    """Look at what every command depends on, before it begins: its folder, and the variables that JAX reads.
+
+    Raises:
+        UsageError, InvalidError: the working directory is gone, or a variable would change numbers.
+    """
+    try:
+        Path.cwd()
+    except OSError as problem:
+        raise UsageError(f"the working directory cannot be used ({problem.strerror}): change to another") from problem
+    jax_environment.check()

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import multiprocessing
 import os
+import select
 import signal
 import socket
 import sys
@@ -24,7 +25,7 @@ LATEST = 1.5
 GO_ON = "stopped; finished arms are kept. The same command goes on from here."
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
 STOPPED = "stopped; the same command begins again."
-STDERR = 2
+STDOUT, STDERR = 1, 2
 SHOW_CURSOR = "\x1b[?25h"
 """A progress bar hides a terminal's cursor."""
 
@@ -110,12 +111,49 @@ def door(main: Callable[[], int], line: str = GO_ON) -> NoReturn:
     for one in SIGNALS:
         if signal.getsignal(one) is not signal.SIG_IGN:
             signal.signal(one, leave)  # what `in_order` puts back when it is left
+    _open_streams()
     with in_order(line):
-        code = main()
-        with contextlib.suppress(OSError, ValueError):  # whoever read it may be gone
+        try:
+            code = main()
+        except SystemExit as asked:  # --help
+            code = asked.code if isinstance(asked.code, int) else int(asked.code is not None)
+        try:
             sys.stdout.flush()
+        except (OSError, ValueError):  # whoever read it is gone, or the disk is full
+            silence()
+            code = code or 1
         _ended.append(code)
     sys.exit(code)
+
+
+def reader_gone() -> bool:
+    """Whether nobody reads standard output or standard error any more, as after `| head`."""
+    streams = select.poll()
+    for stream in (STDOUT, STDERR):
+        streams.register(stream, 0)  # what is asked for in any case: errors
+    return any(found & select.POLLERR for _, found in streams.poll(0))
+
+
+def silence() -> None:
+    """Let standard output go nowhere, so that the end of the process says nothing of what could not be written."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, STDOUT)
+    os.close(nowhere)
+
+
+def _open_streams() -> None:
+    """Give what was started without standard streams (`>&-`) ones that go nowhere.
+
+    Else the next file that is opened would take their place, and be written to by whoever prints.
+    """
+    for stream in (0, STDOUT, STDERR):
+        try:
+            os.fstat(stream)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+    # what lasts as long as the process is closed by nobody
+    sys.stdout = sys.stdout or open(STDOUT, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(STDERR, "w", closefd=False)  # noqa: SIM115
 
 
 @atexit.register

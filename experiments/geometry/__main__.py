@@ -8,20 +8,23 @@ from typing import Any
 
 from rich.console import Console
 
+from cnnlab.geometry.cost import cost
 from cnnlab.geometry.fields import AlignmentError
-from cnnlab.geometry.graph_json import report
+from cnnlab.geometry.graph_json import LARGEST, report
 from cnnlab.geometry.layers import MERGES
-from cnnlab.spec.invalid import InvalidError
+from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.network import Network, Pair
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError
 from experiments.geometry import table
-from experiments.geometry.network import MeasuredNetwork, from_graph, from_model, from_module, size_of
+from experiments.geometry.network import MeasuredNetwork, from_graph, from_model, from_module, number, size_of
 
 MISALIGNED = 3
 LONGEST_LINE = 500
+MOST_NUMBERS = 1 << 28
+"""Weights, and activations, of a net that is measured: a gigabyte each."""
 
 DESCRIPTION = "What every layer of a network sees of the image, and what it costs: exact, and without training."
 EXAMPLES = """\
@@ -97,6 +100,11 @@ def subject(asked: argparse.Namespace) -> MeasuredNetwork:
     if len(named) + bool(words) != 1:
         got = " and ".join([*named, *words[:1]]) or "nothing"
         raise UsageError(f"name one network, by --graph FILE, --module PACKAGE.MODULE:MAKE or model=NAME; got {got}")
+    for word in words:
+        if not word.lstrip("+~").startswith(("model", "data")):
+            raise UsageError(
+                f"{word} is not valid here: a net is named by model= and model.*=, its images by data= or size="
+            )
     if len(sizes) > 1:
         raise UsageError(f"size is given {len(sizes)} times: {', '.join(sizes)}")
     size = size_of(sizes[0]) if sizes else None
@@ -136,9 +144,18 @@ def _measured(network: Network, size: Pair | None, name: str, console: Console) 
     if size is None:
         raise UsageError("--measure needs the image's size: add --size")
     merges = [node.name for node in network.nodes if isinstance(node, MERGES)]
+    _require_memory(network, size)
     rows = agreement(network, size, [name] if name else list(dict.fromkeys([*merges, network.features])))
     table.opinions(rows, console)
     return all(row.agree for row in rows)
+
+
+def _require_memory(network: Network, size: Pair) -> None:
+    """Raise InvalidError if the net that is measured would have too many weights, or maps too large."""
+    priced = cost(network, size)
+    for what, count in (("weights", priced.params), ("activations", priced.activation_elements)):
+        valid = f"must be at most {MOST_NUMBERS} to be measured: choose a smaller image, or a layer before"
+        require(count <= MOST_NUMBERS, "--measure", f"{count} {what}", valid)
 
 
 def _coverage(network: Network, size: Pair | None, name: str | None) -> list[str]:
@@ -153,10 +170,11 @@ def _coverage(network: Network, size: Pair | None, name: str | None) -> list[str
 def _unit(text: str) -> tuple[str, Pair]:
     """Read `conv5:0,0`."""
     name, _, place = text.rpartition(":")
-    parts = place.split(",")
-    if not name or len(parts) != 2 or not all(part.strip().lstrip("-").isdecimal() for part in parts):
-        raise InvalidError("--window", text, "must be NODE:ROW,COLUMN, such as conv5:0,0")
-    return name, (int(parts[0]), int(parts[1]))
+    parts = [number(part, LARGEST) for part in place.split(",")]
+    row, column = parts[0], parts[-1]
+    if not name or len(parts) != 2 or row is None or column is None:
+        raise InvalidError("--window", text, f"must be NODE:ROW,COLUMN, such as conv5:0,0, each at most {LARGEST}")
+    return name, (row, column)
 
 
 def misalignment(problem: AlignmentError) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.geometry.cost import cost
-from cnnlab.geometry.graph_json import load
+from cnnlab.geometry.graph_json import LARGEST, load
 from cnnlab.geometry.sizes import shown
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import Classic, Net
@@ -215,7 +215,18 @@ def _one_line(what: str) -> Any:
 
 def size_of(text: str) -> Pair:
     """Read a size, `224` or `HEIGHT,WIDTH`. Raises InvalidError."""
-    parts = text.replace("x", ",").split(",")
-    if len(parts) not in (1, 2) or not all(part.strip().isdecimal() and int(part) >= 1 for part in parts):
-        raise InvalidError("size", text, "must be SIDE or HEIGHT,WIDTH in whole pixels from 1, such as 224 or 192,256")
-    return int(parts[0]), int(parts[-1])
+    parts = [number(part, LARGEST) for part in text.replace("x", ",").split(",")]
+    first, last = parts[0], parts[-1]
+    if len(parts) > 2 or first is None or last is None or min(first, last) < 1:
+        valid = f"must be SIDE or HEIGHT,WIDTH in whole pixels from 1 to {LARGEST}, such as 224 or 192,256"
+        raise InvalidError("size", text, valid)
+    return first, last
+
+
+def number(text: str, largest: int) -> int | None:
+    """A whole number of at most `largest`, or its negative; None for any other text, however long."""
+    digits = text.strip().removeprefix("-")
+    if not digits.isdecimal() or len(digits.lstrip("0")) > len(str(largest)):
+        return None
+    value = int(digits.lstrip("0") or "0") * (-1 if text.strip().startswith("-") else 1)
+    return value if abs(value) <= largest else None

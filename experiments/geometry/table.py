@@ -11,9 +11,10 @@ from rich.text import Text
 from cnnlab.geometry.cost import FLOAT32_BYTES, NodeCost, cost
 from cnnlab.geometry.coverage import Plane, network_coverage
 from cnnlab.geometry.fields import Exact, Field, fields, outgrown, unproductive
+from cnnlab.geometry.reach import FARTHEST
 from cnnlab.geometry.sizes import shown, sizes
 from cnnlab.geometry.windows import window
-from cnnlab.spec.invalid import InvalidError
+from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.network import Network, Pair
 from experiments.geometry.network import MeasuredNetwork
 
@@ -160,6 +161,8 @@ def coverage(network: Network, size: Pair, name: str) -> Iterator[str]:
     """
     counts = network_coverage(network, size, name)
     every = sorted(count for row in counts for count in row)
+    valid = "must be at most 10^100 to be printed: choose a layer before"
+    require(every[-1] <= FARTHEST, f"network.{name}", "more than 10^100 paths from a pixel", valid)
     unread = every.count(0) / len(every)
     yield (
         f"paths from each pixel to all units of {printable(name)}: {every[0]:,} to {every[-1]:,}, "

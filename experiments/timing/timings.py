@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnnlab.files import write_json
+from cnnlab.files import FileError, read_regular, write_json
 from cnnlab.inference.rules.cost import Timings
 from cnnlab.processor import processor
 from cnnlab.records import RecordError
@@ -19,6 +19,8 @@ from experiments.paths import result_folders
 
 PROTOCOL = 1
 """Raised whenever what is timed, or how, changes; timings of another protocol are refused."""
+MOST_BYTES = 1 << 26
+"""Of a file of timings: some thousand times the largest."""
 FOLDER, DIGEST = "costs", "digest"
 
 
@@ -102,8 +104,10 @@ def write(measurement: Measurement, results: Path) -> Path:
 def read(path: Path, name: str) -> Measurement:
     """Read what `write` wrote for a claim. Raises TimingsError for anything else, saying what is wrong."""
     try:
-        content = json.loads(path.read_bytes())
-    except ValueError:
+        content = json.loads(read_regular(path, MOST_BYTES))
+    except FileError as problem:
+        raise TimingsError(path, str(problem)) from None
+    except (ValueError, RecursionError):
         raise TimingsError(path, "is not JSON (cut off, or edited)") from None
     if not isinstance(content, dict) or DIGEST not in content:
         raise TimingsError(path, "is no file of timings")

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from cnnlab import jax_environment
 from cnnlab.processor import with_vectors
 from cnnlab.records import Store
 from experiments.config.resolve import NATIVE, XLA
@@ -39,6 +40,7 @@ def provenance(started: datetime.datetime, seconds: float, backend: str, workers
         "python": platform.python_version(),
         "packages": versions(),
         "git": git_state(),
+        "environment": jax_environment.given(),
     }
 
 

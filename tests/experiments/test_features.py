@@ -118,7 +118,8 @@ def test_a_refused_picture_is_a_grey_tile_with_its_reason() -> None:
         (["--starts", "1"], "--starts 1"),
         (["--parametrisation", "paint"], "paint"),
         (["model.widht=3"], "model.width"),
-        (["model.width=3,4"], "list of values"),
+        (["model.kernel=3,5"], "list of values"),
+        (["model.width=3"], "model.width is given twice"),
     ],
 )
 def test_a_mistake_is_one_line(

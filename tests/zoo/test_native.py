@@ -2,7 +2,10 @@
 
 import itertools
 import multiprocessing
+import os
 import random
+import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -252,6 +255,14 @@ def failing_compiler(patch: pytest.MonkeyPatch, folder: Path) -> None:
     patch.setenv("CXX", "false")
 
 
+def unreadable_compiler(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    patch.setenv("CXX", '"')
+
+
+def nameless_compiler(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    patch.setenv("CXX", "''")
+
+
 def missing_compiler(patch: pytest.MonkeyPatch, folder: Path) -> None:
     patch.setenv("CXX", "/no/such/compiler")
 
@@ -271,9 +282,11 @@ def file_in_the_way(patch: pytest.MonkeyPatch, folder: Path) -> None:
     [
         (without_compiler, "no C++ compiler is installed (no-such-compiler; CXX may name another)"),
         (failing_compiler, "the compiler false fails: exit code 1"),
+        (unreadable_compiler, 'CXX=" is no command (no closing quotation)'),
+        (nameless_compiler, "CXX='' is no command (it names none)"),
         (missing_compiler, "the compiler /no/such/compiler fails: No such file or directory"),
         (broken_source, "error: #error planted"),
-        (file_in_the_way, "cannot be written (File exists)"),
+        (file_in_the_way, "is no folder: nothing is loaded from there"),
     ],
 )
 def test_why_there_is_none_is_one_line_and_nothing_is_left(
@@ -294,6 +307,68 @@ def test_a_library_that_cannot_be_loaded_is_named(tmp_path: Path, monkeypatch: p
     with pytest.raises(native.LibraryError, match=r"torn\.so cannot be loaded"):
         native.use(tmp_path / "torn.so")
     assert native.used() == ""
+
+
+def _of_another_user(path: Path) -> None:
+    os.chown(path, 12345, 12345)
+
+
+def _for_all(path: Path) -> None:
+    path.chmod(0o777)
+
+
+def _for_the_group(path: Path) -> None:
+    path.chmod(0o770)
+
+
+def _linked(path: Path) -> None:
+    path.rename(path.with_suffix(".elsewhere"))
+    path.symlink_to(path.with_suffix(".elsewhere"))
+
+
+@pytest.mark.usefixtures("compilable")
+@pytest.mark.parametrize("spoil", [_of_another_user, _for_all, _for_the_group, _linked])
+@pytest.mark.parametrize("folder", [False, True], ids=["file", "folder"])
+def test_a_library_that_others_may_have_put_there_is_not_loaded(
+    spoil: Callable[[Path], None], folder: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By doing: loading this one would leave a file. The twin: it does, as long as it is this user's own."""
+    if spoil is _of_another_user and os.geteuid():
+        pytest.skip("only root gives files away")
+    proof = tmp_path / "proof"
+    monkeypatch.setattr(library, "_used", [])
+    monkeypatch.setattr(library, "SOURCE", tmp_path / "source.cc")
+    library.SOURCE.write_text(
+        "#include <cstdio>\n__attribute__((constructor)) static void leave() "
+        f'{{ if (FILE* f = fopen("{proof}", "w")) fclose(f); }}\n'
+    )
+    built_there = native.build(tmp_path / "cache")
+    assert proof.exists()
+    proof.unlink()
+    copied = tmp_path / "other" / built_there.name  # the loader would know the first one again
+    copied.parent.mkdir(mode=0o700)
+    shutil.copy(built_there, copied)
+    spoil(copied.parent if folder else copied)
+    for load in (native.use, lambda _: native.build(copied.parent)):
+        with pytest.raises(native.LibraryError, match=r"not loaded|nothing is loaded"):
+            load(copied)
+    assert not proof.exists()
+
+
+@pytest.mark.usefixtures("compilable")
+def test_what_a_killed_compiler_leaves_goes_and_the_draft_of_one_that_runs_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library, "SOURCE", tmp_path / "source.cc")
+    library.SOURCE.write_text("int answer = 42;\n")
+    left, running = (tmp_path / "cache" / f"{library.DRAFTS}{name}" for name in ("left", "running"))
+    for draft in (left, running):
+        draft.mkdir(parents=True)
+        (draft / "half.so").write_bytes(b"half")
+    os.utime(left, (time.time() - 3 * library.SECONDS,) * 2)
+    native.build(tmp_path / "cache")
+    assert not left.exists()
+    assert running.exists()
 
 
 @pytest.mark.usefixtures("natively")

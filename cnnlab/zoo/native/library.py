@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jaxlib.version
 
+from cnnlab.files import FileError, clear_left, open_regular, private_folder
 from cnnlab.zoo.native.convolution import TARGETS
 
 SOURCE = Path(__file__).with_name("convolution.cc")
@@ -21,6 +22,10 @@ COMPILERS = ("c++", "g++", "clang++")
 FLAGS = ("-std=c++20", "-O3", "-march=native", "-fPIC", "-shared")
 SECONDS = 120.0
 """After which a compiler is given up: it takes three."""
+DRAFTS = ".building-"
+"""How the folders begin in which a compiler writes."""
+MOST_BYTES = 1 << 26
+"""Of a library: some thousand times its size."""
 
 _used: list[str] = []
 
@@ -40,15 +45,19 @@ def build(folder: Path) -> Path:
     told = " ".join([*compiler(), *FLAGS, jaxlib.version.__version__])
     text = b"\n".join([meant, told.encode(), SOURCE.read_bytes()])
     library = folder / f"convolution-{hashlib.sha256(text).hexdigest()[:16]}.so"
-    if not library.exists():
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder) as made:
+    try:
+        private_folder(folder)
+        clear_left(folder, f"{DRAFTS}*", 2 * SECONDS)
+        if not os.path.lexists(library):
+            with tempfile.TemporaryDirectory(prefix=DRAFTS, dir=folder) as made:
                 fresh = Path(made) / library.name
                 _run([*command, "-o", str(fresh), str(SOURCE)])
+                fresh.chmod(0o700)
                 fresh.replace(library)
-        except OSError as problem:
-            raise LibraryError(f"{folder} cannot be written ({problem.strerror})") from problem
+    except FileError as problem:
+        raise LibraryError(f"{folder} {problem}: nothing is loaded from there") from problem
+    except OSError as problem:
+        raise LibraryError(f"{folder} cannot be written ({problem.strerror})") from problem
     _loaded(library)
     return library
 
@@ -73,8 +82,14 @@ def used() -> str:
 
 def compiler() -> list[str]:
     """The command of a C++ compiler: what CXX says, or the first of `COMPILERS` on the path. Raises LibraryError."""
-    if os.environ.get("CXX", "").strip():
-        return shlex.split(os.environ["CXX"])
+    if named := os.environ.get("CXX", "").strip():
+        try:
+            words = shlex.split(named)
+        except ValueError as problem:
+            raise LibraryError(f"CXX={named} is no command ({str(problem).lower()})") from problem
+        if not words or not words[0]:
+            raise LibraryError(f"CXX={named} is no command (it names none)")
+        return words
     for name in COMPILERS:
         if shutil.which(name):
             return [name]
@@ -82,7 +97,19 @@ def compiler() -> list[str]:
 
 
 def _loaded(library: Path) -> ctypes.CDLL:
-    """The library in this process's memory. Raises LibraryError for a torn file, or a folder that nothing runs from."""
+    """The library in this process's memory.
+
+    Raises LibraryError for a torn file, one that others have put there or may write to, or a folder that nothing may
+    run from.
+    """
+    try:
+        private_folder(library.parent)
+        with open_regular(library, MOST_BYTES, own=True):
+            pass
+    except FileError as problem:
+        raise LibraryError(f"{library} is not loaded: the file or its folder {problem}") from problem
+    except FileNotFoundError as problem:
+        raise LibraryError(f"{library} is not there") from problem
     try:
         return ctypes.CDLL(os.fspath(library))
     except OSError as problem:

@@ -711,7 +711,7 @@ def call(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     [
         (["W9"], "workload=W9 is not valid: choose one of W1, W2, W3, W3b"),
         (["--contenders", "caffe"], "--contenders=caffe is not valid: choose one of engine, "),
-        (["--rounds", "0"], "--rounds=0 is not valid: must be at least 1"),
+        (["--rounds", "0"], "--rounds=0 is not valid: must be 1 to 1000"),
         (["--rounds", "many"], "argument --rounds: invalid int value: 'many'; see --help"),
         (["--device", "gpu"], "--device=gpu is not valid: JAX finds no GPU here; choose cpu"),
     ],

@@ -188,8 +188,8 @@ def test_json_is_one_object_and_the_file(
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--seeds", "1"], "error: --seeds=1 is not valid: must be at least 2: a range needs two members"),
-        (["--steps", "-1"], "error: --steps=-1 is not valid: must be 0 or more"),
+        (["--seeds", "1"], "error: --seeds=1 is not valid: must be 2 to 1000: a range needs two members"),
+        (["--steps", "-1"], "error: --steps=-1 is not valid: must be 0 to 1000000"),
         (["--seed", "3"], "error: unrecognized arguments: --seed"),
         (["--fashion", "nowhere"], "error: data.raw_dir=nowhere is not valid: "),
         (["result=x"], "error: "),

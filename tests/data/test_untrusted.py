@@ -1,0 +1,347 @@
+"""Datasets that somebody else has put there: they are read as data, and what contradicts itself is one line."""
+
+import gzip
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnnlab import data
+from cnnlab.data import MissingDataError, Source, cache, connectivity, raw, tfds
+from cnnlab.spec.invalid import InvalidError
+from cnnlab.spec.task import Task
+
+MakeTask = Callable[..., Task]
+NAME = "fashion_mnist"
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connectivity, "reachable", lambda urls: False)
+
+
+@pytest.fixture(scope="module")
+def prepared_once(tmp_path_factory: pytest.TempPathFactory, small_idx: Path, small_contents: dict[str, str]) -> Path:
+    folder = tmp_path_factory.mktemp("prepared")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(raw.CONTENT, NAME, small_contents)
+        tfds.stacked(NAME, Source(cache_dir=folder, raw_dir=small_idx))
+    return folder
+
+
+@pytest.fixture
+def kept(prepared_once: Path, tmp_path: Path) -> Source:
+    """A copy to tamper with, whose decoded file is there."""
+    shutil.copytree(prepared_once, tmp_path / "copy")
+    return Source(cache_dir=tmp_path / "copy")
+
+
+@pytest.fixture
+def records(kept: Source) -> Source:
+    """The same without the decoded file: TFDS reads its own."""
+    cache.path(NAME, kept.cache_dir).unlink()
+    return kept
+
+
+def refused(step: Callable[[Task, Source], object], task: Task, source: Source) -> str:
+    with pytest.raises(InvalidError) as caught:
+        step(task, source)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# What TFDS reads.
+
+
+def features(source: Source) -> Path:
+    return source.cache_dir / NAME / "3.0.1" / "features.json"
+
+
+def plant(source: Source, key: str, folder: Path) -> Path:
+    """Have the description name a type of a module that leaves a file when it is imported; returns that file."""
+    proof = folder / "proof"
+    (folder / "planted_feature.py").write_text(f"open({str(proof)!r}, 'w').close()\n")
+    content = json.loads(features(source).read_text())
+    content = {"type": "planted_feature.Feature", "content": {}} if key == "type" else content
+    if key != "type":
+        del content["pythonClassName"]
+        content[key] = "planted_feature.Feature"
+    features(source).write_text(json.dumps(content))
+    return proof
+
+
+@pytest.mark.parametrize("key", ["type", "pythonClassName", "python_class_name"])
+def test_a_prepared_folder_runs_no_code(
+    make_task: MakeTask, records: Source, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By doing. The twin: without the look beforehand TFDS imports the module."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(tfds.sys.modules, "planted_feature", raising=False)
+    proof = plant(records, key, tmp_path)
+    for step in (data.check, data.load):
+        said = refused(step, make_task(NAME), records)
+        assert "planted_feature.Feature, no feature type of TFDS itself" in said
+    assert not proof.exists()
+    monkeypatch.setattr(tfds, "_require_data_alone", lambda name, folder: None)
+    refused(data.check, make_task(NAME), records)
+    assert proof.exists()
+
+
+def test_a_type_deep_inside_is_seen_and_one_that_only_looks_like_ours(make_task: MakeTask, records: Source) -> None:
+    whole = json.loads(features(records).read_text())
+    for kind in ("os.path", "tensorflow_datasets.scripts.cli.main.Main", "xtensorflow_datasets.core.features.A"):
+        whole["featuresDict"]["features"]["image"]["pythonClassName"] = kind
+        features(records).write_text(json.dumps(whole))
+        assert f"names {kind}" in refused(data.check, make_task(NAME), records)
+
+
+def as_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def as_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def as_link(path: Path) -> None:
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to(path.with_name("elsewhere"))
+
+
+def nested(path: Path) -> None:
+    path.write_text("[" * 100_000)
+
+
+def nested_less(path: Path) -> None:
+    path.write_text("[" * 900 + "]" * 900)
+
+
+def huge(path: Path) -> None:
+    os.truncate(path, tfds.MOST_BYTES + 1)
+
+
+def binary(path: Path) -> None:
+    path.write_bytes(b"\xff\x00" * 99)
+
+
+SPOILED = [as_fifo, as_folder, as_link, nested, nested_less, huge, binary]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("spoil", SPOILED)
+@pytest.mark.parametrize("file", ["features.json", "dataset_info.json"])
+def test_a_spoiled_description_is_one_line(
+    make_task: MakeTask, records: Source, spoil: Callable[[Path], None], file: str
+) -> None:
+    spoil(features(records).with_name(file))
+    assert NAME in refused(data.check, make_task(NAME), records)
+
+
+def test_nothing_is_left_of_a_wrong_name(
+    make_task: MakeTask, nowhere: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TFDS makes a folder for each dataset that it describes; the twin: it is left there without ours around it."""
+    import tensorflow_datasets
+
+    monkeypatch.setattr(tfds.tempfile, "tempdir", str(tmp_path))
+    refused(data.check, make_task("tf_flowers"), nowhere)
+    assert not list(tmp_path.iterdir())
+    tensorflow_datasets.builder_cls("tf_flowers")(data_dir=str(nowhere.cache_dir))
+    assert [path for path in tmp_path.iterdir() if path.name.endswith("tfds")]
+
+
+# What is kept.
+
+Arrays = dict[str, Any]
+
+
+def saved(file: Path, arrays: Arrays, how: Callable[..., None] = np.savez) -> None:
+    with file.open("wb") as handle:
+        how(handle, **arrays)
+
+
+def changed(**values: Callable[[Any], Any]) -> Callable[[Path], None]:
+    def spoil(file: Path) -> None:
+        with np.load(file) as old:
+            arrays = dict(old)
+        for name, change in values.items():
+            arrays[name] = change(arrays[name])
+        saved(file, arrays)
+
+    return spoil
+
+
+def without(name: str) -> Callable[[Path], None]:
+    def spoil(file: Path) -> None:
+        with np.load(file) as old:
+            arrays = dict(old)
+        del arrays[name]
+        saved(file, arrays)
+
+    return spoil
+
+
+def compressed(file: Path) -> None:
+    with np.load(file) as old:
+        arrays = dict(old)
+    saved(file, arrays, np.savez_compressed)
+
+
+def claiming(shape: str) -> Callable[[Path], None]:
+    """The pool's images said to have another shape than there are bytes for."""
+
+    def spoil(file: Path) -> None:
+        with zipfile.ZipFile(file) as old:
+            members = {name: old.read(name) for name in old.namelist()}
+        text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+        members["pool_images.npy"] = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode() + b"few"
+        with zipfile.ZipFile(file, "w") as new:
+            for name, content in members.items():
+                new.writestr(name, content)
+
+    return spoil
+
+
+def twice(file: Path) -> None:
+    with zipfile.ZipFile(file, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("classes.npy", b"")
+
+
+WRONG: dict[str, Callable[[Path], None]] = {
+    "three dimensions": changed(pool_images=lambda images: images[..., 0]),
+    "no images": changed(test_images=lambda images: images[:0], test_labels=lambda labels: labels[:0]),
+    "other sides": changed(test_images=lambda images: images[:, :14, :14]),
+    "floats": changed(pool_images=lambda images: images.astype(np.float32)),
+    "not a number": changed(pool_images=lambda images: np.full(images.shape, np.nan, np.float32)),
+    "text": changed(pool_labels=lambda labels: labels.astype(str)),
+    "objects": changed(pool_labels=lambda labels: labels.astype(object)),
+    "float labels": changed(test_labels=lambda labels: labels.astype(float)),
+    "few labels": changed(test_labels=lambda labels: labels[1:]),
+    "a label too many": changed(pool_labels=lambda labels: labels + 1),
+    "a label below zero": changed(test_labels=lambda labels: labels - 1),
+    "no classes": changed(classes=lambda classes: np.int32(0)),
+    "classes of an array": changed(classes=lambda classes: np.full(3, classes)),
+    "an array less": without("test_labels"),
+    "compressed": compressed,
+    "a name twice": twice,
+    "huge": claiming("(1000000000000, 28, 28, 1)"),
+    "overflowing": claiming("(4294967296, 4294967296, 28, 1)"),
+    "negative": claiming("(-1, 28, 28, 1)"),
+    "code for a shape": claiming("__import__('os').system('true')"),
+    "a fifo": as_fifo,
+    "a folder": as_folder,
+    "a link": as_link,
+    "binary": binary,
+    "a text": lambda file: file.write_text("hello") and None,
+    "another user's": lambda file: os.chown(file, 12345, 12345),
+    "writable by others": lambda file: file.chmod(0o666),
+}
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("case", WRONG)
+def test_a_kept_file_that_contradicts_itself_is_one_line(make_task: MakeTask, kept: Source, case: str) -> None:
+    if case.startswith("another user") and os.geteuid():
+        pytest.skip("only root gives files away")
+    file = cache.path(NAME, kept.cache_dir)
+    WRONG[case](file)
+    for step in (data.check, data.load):
+        assert str(file) in refused(step, make_task(NAME), kept)
+
+
+def test_a_kept_file_written_anew_is_right(make_task: MakeTask, kept: Source) -> None:
+    """The twin of every case above: what is done to the file there does no harm by itself."""
+    changed(pool_labels=lambda labels: labels)(cache.path(NAME, kept.cache_dir))
+    assert len(data.load(make_task(NAME), kept).pool) == 60
+
+
+class Planted:
+    """Leaves a file where it is unpickled."""
+
+    def __init__(self, proof: Path) -> None:
+        self.proof = proof
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        return os.mkdir, (str(self.proof),)
+
+
+def test_a_kept_file_runs_no_code(make_task: MakeTask, kept: Source, tmp_path: Path) -> None:
+    """By doing. The twin: NumPy runs it where it is allowed to."""
+    file, proof = cache.path(NAME, kept.cache_dir), tmp_path / "proof"
+    changed(pool_labels=lambda labels: np.array([Planted(proof)] * len(labels)))(file)
+    refused(data.check, make_task(NAME), kept)
+    assert not proof.exists()
+    with np.load(file, allow_pickle=True) as arrays:
+        assert len(arrays["pool_labels"]) == 60
+    assert proof.exists()
+
+
+def test_what_is_kept_nobody_else_may_write(kept: Source, tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        found = cache.read(NAME, kept.cache_dir)
+        assert found is not None
+        cache.write(found, NAME, tmp_path / "open")
+    finally:
+        os.umask(before)
+    assert cache.path(NAME, tmp_path / "open").stat().st_mode & 0o777 == 0o644
+
+
+def test_what_killed_processes_leave_goes_and_what_is_being_written_stays(
+    kept: Source, small_idx: Path, small_known: None, tmp_path: Path
+) -> None:
+    """The next to prepare or to keep a dataset clears it away."""
+    folder = tmp_path / "new"
+    old, young = ([folder / f"{tfds.DRAFTS}x-{age}", folder / NAME / f".stacked.npz-{age}"] for age in ("old", "young"))
+    for draft in (*old, *young):
+        draft.mkdir(parents=True)
+    for draft in old:
+        os.utime(draft, (1, 1))
+    tfds.stacked(NAME, Source(cache_dir=folder, raw_dir=small_idx))
+    assert not any(draft.exists() for draft in old)
+    assert all(draft.exists() for draft in young)
+
+
+# What was published.
+
+
+def test_a_gzip_bomb_is_not_unpacked_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = tmp_path / "bomb.gz"
+    bomb.write_bytes(gzip.compress(b"\0\0\x08\x01" + (996).to_bytes(4, "big") + bytes(996)))
+    assert raw.read_idx(bomb).shape == (996,), "the twin"
+    monkeypatch.setattr(raw, "MOST_BYTES", 1000)
+    with pytest.raises(InvalidError, match="unpacks to more than 1000 bytes"):
+        raw.read_idx(bomb)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0\0",
+        b"\0\0\x08",
+        b"\0\0\x08\x00",
+        b"\0\0\x08\x03abc",
+        b"\0\0\x0d\x01\0\0\0\x01a",
+        b"\0\0\x08\x01" + b"\xff" * 9,
+    ],
+)
+def test_what_is_no_idx_file_is_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.gz").write_bytes(gzip.compress(content))
+    with pytest.raises(InvalidError, match="no IDX file"):
+        raw.read_idx(tmp_path / "x.gz")
+
+
+def test_a_missing_kept_file_is_none(tmp_path: Path) -> None:
+    assert cache.read(NAME, tmp_path) is None
+    cache.path(NAME, tmp_path).mkdir(parents=True)
+    with pytest.raises(MissingDataError):
+        cache.read(NAME, tmp_path)

@@ -1,0 +1,280 @@
+"""Files that a command finds, spoiled in a thousand ways: each is read, or told in one line by its own error."""
+
+import contextlib
+import gzip
+import json
+import os
+import random
+import shutil
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cnnlab.data import MissingDataError, cache
+from cnnlab.geometry import graph_json
+from cnnlab.geometry.fields import AlignmentError
+from cnnlab.records import RecordError, Store, lease, manifest
+from cnnlab.spec.arm import digest
+from cnnlab.spec.invalid import InvalidError
+from cnnlab.training import compiled
+from experiments.paths import ROOT
+from experiments.timing import timings
+
+QUICK, SLOW = 12, 170
+"""Spoiled files of each kind."""
+NAME, ARM = "toy", "arm-0123456789"
+ODD: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    0,
+    1e308,
+    10**30,
+    "",
+    "x" * 9999,
+    "[/x]\n\x1b[31m",
+    "../../etc",
+    [],
+    {},
+    [[[]]],
+    {"": {}},
+    "\ud800",
+)
+GRAPH = {
+    "nodes": [
+        {"name": "x", "op": "input", "channels": 3},
+        {
+            "name": "a",
+            "op": "conv",
+            "inputs": ["x"],
+            "kernel": [3, 3],
+            "stride": [2, 2],
+            "padding": "SAME",
+            "filters": 4,
+        },
+        {
+            "name": "b",
+            "op": "pool",
+            "inputs": ["a"],
+            "kind": "max",
+            "kernel": [2, 2],
+            "stride": [2, 2],
+            "padding": "VALID",
+        },
+        {"name": "r", "op": "resize", "inputs": ["b"], "scale": [2, [3, 2]], "kind": "bilinear"},
+        {"name": "f", "op": "flatten", "inputs": ["r"]},
+        {"name": "d", "op": "dense", "inputs": ["f"], "units": 10},
+    ],
+    "output": "d",
+    "input_size": [32, 32],
+}
+
+
+def record(folder: Path) -> Path:
+    published = next((ROOT / "results" / "published" / "runs").glob("*/0/record.json.gz"))
+    path = Store(folder).folder(ARM, 0) / "record.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(gzip.decompress(published.read_bytes()))
+    return path
+
+
+def packed(folder: Path) -> Path:
+    path = record(folder)
+    path.with_name("record.json.gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    return path.with_name("record.json.gz")
+
+
+def provenance(folder: Path) -> Path:
+    path = record(folder).with_name("provenance.json")
+    path.write_text(json.dumps({"git": {"commit": "0" * 40, "dirty": False}, "packages": {"jax": "0.10.2"}}))
+    return path
+
+
+def held(folder: Path) -> Path:
+    (folder / "lease").write_text("host process 1")
+    return folder / "lease"
+
+
+def timed(folder: Path) -> Path:
+    source = ROOT / "results" / "published" / "costs" / "relu-cheap"
+    shutil.copytree(source, folder / "costs")
+    return next((folder / "costs").iterdir())
+
+
+def listed(folder: Path) -> Path:
+    timed(folder)
+    (folder / "costs").rename(folder / "relu-cheap")
+    (folder / "costs").mkdir()
+    (folder / "relu-cheap").rename(folder / "costs" / "relu-cheap")
+    return manifest.write(folder)
+
+
+def kept(folder: Path) -> Path:
+    images, labels = np.zeros((20, 4, 4, 1), np.uint8), np.arange(20, dtype=np.int32) % 10
+    arrays = cache.Stacked(
+        pool_images=images, pool_labels=labels, test_images=images, test_labels=labels, classes=np.asarray(10, np.int32)
+    )
+    cache.write(arrays, NAME, folder)
+    return cache.path(NAME, folder)
+
+
+def drawn(folder: Path) -> Path:
+    (folder / "net.json").write_text(json.dumps(GRAPH))
+    return folder / "net.json"
+
+
+def program(folder: Path) -> Path:
+    compiled.clean(folder / "compiled")
+    (folder / "compiled" / f"x{compiled.SUFFIX}").write_bytes(zlib.compress(os.urandom(2000)))
+    return folder / "compiled" / f"x{compiled.SUFFIX}"
+
+
+def report(path: Path) -> None:
+    graph = graph_json.load(path)
+    json.dumps(graph_json.report(graph.network, graph.input_size))
+
+
+Reader = Callable[[Path], object]
+KINDS: dict[str, tuple[Callable[[Path], Path], Reader, tuple[type[Exception], ...]]] = {
+    "record": (record, lambda path: Store(path.parents[2]).read(ARM, 0), (RecordError, FileNotFoundError)),
+    "packed record": (packed, lambda path: Store(path.parents[2]).read(ARM, 0), (RecordError, FileNotFoundError)),
+    "provenance": (provenance, lambda path: Store(path.parents[2]).provenance(ARM, 0), ()),
+    "lease": (held, lease.holder, ()),
+    "timings": (timed, lambda path: timings.read(path, "relu-cheap"), (timings.TimingsError,)),
+    "manifest": (listed, lambda path: manifest.check(path.parent), (manifest.ManifestError,)),
+    "dataset": (kept, lambda path: cache.read(NAME, path.parents[1]), (MissingDataError,)),
+    "graph": (drawn, report, (InvalidError, AlignmentError)),
+    "compiled program": (program, lambda path: compiled.clean(path.parent), ()),
+}
+
+
+def _fifo(path: Path, chance: random.Random) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _folder(path: Path, chance: random.Random) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _link(path: Path, chance: random.Random) -> None:
+    path.unlink()
+    path.symlink_to(chance.choice(["/dev/zero", "/etc/passwd", "/nowhere", path.name]))
+
+
+def _sparse(path: Path, chance: random.Random) -> None:
+    os.truncate(path, 2**40)
+
+
+def _nested(path: Path, chance: random.Random) -> None:
+    sign = chance.choice([b"[", b'{"a":'])
+    path.write_bytes(sign * chance.choice([200, 990, 1000, 100_000]))
+
+
+def _cut(path: Path, chance: random.Random) -> None:
+    os.truncate(path, chance.randrange(path.stat().st_size))
+
+
+def _flipped(path: Path, chance: random.Random) -> None:
+    content = bytearray(path.read_bytes())
+    for _ in range(chance.choice([1, 1, 3, 30])):
+        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+    path.write_bytes(content)
+
+
+def _moved(path: Path, chance: random.Random) -> None:
+    content = path.read_bytes()
+    first, last = sorted(chance.randrange(len(content)) for _ in range(2))
+    path.write_bytes(content[:first] + content[last:] + content[first:last])
+
+
+def _noise(path: Path, chance: random.Random) -> None:
+    path.write_bytes(chance.randbytes(chance.choice([0, 1, 100, 10_000])))
+
+
+def _places(content: Any) -> Iterator[tuple[Any, Any]]:
+    """Every place of plain data, as (container, key)."""
+    for key, value in content.items() if isinstance(content, dict) else enumerate(content):
+        yield content, key
+        if isinstance(value, dict | list):
+            yield from _places(value)
+
+
+def _odd(path: Path, chance: random.Random) -> None:
+    """A value, a key or an entry that is not what it should be, in what is JSON else."""
+    zipped = path.suffix == ".gz"
+    try:
+        content = json.loads(gzip.decompress(path.read_bytes()) if zipped else path.read_bytes())
+    except (ValueError, OSError):
+        return _flipped(path, chance)
+    for _ in range(chance.choice([1, 1, 2, 4])):
+        places = list(_places(content))
+        if not places:
+            break
+        where, key = places[chance.randrange(len(places))]
+        if chance.random() < 0.2 and isinstance(where, dict):
+            where["x" * chance.choice([1, 9999])] = where.pop(key)
+        elif chance.random() < 0.2:
+            del where[key]
+        else:
+            where[key] = chance.choice(ODD)
+    if "digest" in content and path.parent.name == "costs":  # so that what it says is looked into
+        content.pop("digest")
+        content["digest"] = digest(content)
+    text = json.dumps(content).encode()
+    path.write_bytes(gzip.compress(text) if zipped else text)
+    return None
+
+
+WAYS = (_fifo, _folder, _link, _sparse, _nested, _cut, _flipped, _flipped, _moved, _noise, *[_odd] * 8)
+
+
+def check(kind: str, number: int, folder: Path) -> None:
+    make, read, errors = KINDS[kind]
+    chance = random.Random(f"{kind} {number}")
+    folder.mkdir()
+    path = make(folder)
+    chance.choice(WAYS)(path, chance)
+    with contextlib.suppress(*errors):
+        read(path)
+    shutil.rmtree(folder)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_spoiled_file_is_read_or_told(kind: str, tmp_path: Path) -> None:
+    for number in range(QUICK):
+        check(kind, number, tmp_path / str(number))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_hundred_and_seventy_spoiled_files_are(kind: str, tmp_path: Path) -> None:
+    for number in range(SLOW):
+        check(kind, number, tmp_path / str(number))
+
+
+@pytest.mark.parametrize("kind", sorted({*KINDS} - {"record", "packed record"}))
+def test_a_whole_file_is_read(kind: str, tmp_path: Path) -> None:
+    """The twin: the file that is spoiled is right. Records of the suite's own protocol have theirs in the store's."""
+    make, read, _ = KINDS[kind]
+    path = make(tmp_path)
+    read(path)
+    assert path.exists()
+
+
+def test_a_reader_that_lets_an_error_of_python_through_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The twin of the readers."""
+    monkeypatch.setitem(KINDS, "graph", (drawn, lambda path: json.loads(path.read_text())["nodes"][5]["name"], ()))
+    odd = next(number for number in range(99) if random.Random(f"graph {number}").choice(WAYS) is _cut)
+    with pytest.raises(ValueError, match="line 1 column"):
+        check("graph", odd, tmp_path / "cut")

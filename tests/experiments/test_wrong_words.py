@@ -1,0 +1,204 @@
+"""Wrong command lines of every door, generated: each one line, exit code 2, within seconds, and nothing is written.
+
+Those of `experiments.run` are beside its configuration. What was found wrong once is kept in `wrong_words.json`.
+"""
+
+import contextlib
+import io
+import json
+import random
+import string
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from experiments import cost, dashboard, judge, tasks
+from experiments.bench import main as bench
+from experiments.checkerboard import __main__ as checkerboard
+from experiments.geometry import __main__ as geometry
+
+QUICK, SLOW = 5, 90
+"""Command lines of each door."""
+SECONDS = 20.0
+CORPUS = json.loads(Path(__file__).with_name("wrong_words.json").read_text(encoding="utf-8"))
+DOORS: dict[str, ModuleType] = {
+    "bench": bench,
+    "checkerboard": checkerboard,
+    "cost": cost,
+    "dashboard": dashboard,
+    "geometry": geometry,
+    "judge": judge,
+    "tasks": tasks,
+}
+WORK = {
+    "bench": "Benchmark",
+    "checkerboard": "digit_mosaics",
+    "cost": "apart",
+    "dashboard": "write",
+    "geometry": "answer",
+    "judge": "judge",
+    "tasks": "show",
+}
+"""What a door does once it has taken a command line for right."""
+RIGHT = {
+    "bench": ["--quick", "W1"],
+    "checkerboard": ["--seeds", "2"],
+    "cost": ["relu-cheap"],
+    "dashboard": [],
+    "geometry": ["model=vgg16"],
+    "judge": ["k3-most-used", "--figures"],
+    "tasks": ["phase"],
+}
+OPTIONS = {
+    "bench": {"--rounds": "NUMBER", "--contenders": "NAME", "--part": "NAME", "--device": "NAME"},
+    "checkerboard": {"--seeds": "NUMBER", "--steps": "NUMBER", "--fashion": "PATH"},
+    "cost": {"--device": "NAME"},
+    "dashboard": {},
+    "geometry": {"--size": "NUMBER", "--channels": "NUMBER", "--graph": "PATH", "--module": "NAME"},
+    "judge": {"--family": "NAME", "--kind": "NAME", "--verdict": "NAME"},
+    "tasks": {"--pictures": "PATH"},
+}
+NUMBERS = ("-1", "", "x", "1.5", "nan", "inf", "1e400", "-" + "9" * 30, "9" * 5000, "0x10", "١" * 40, "[1]")
+PATHS = ("/proc/x", "/dev/null/x", f"/{'x' * 5000}", "/proc/\x1b[31m[/x]\n")
+UNKNOWN = (
+    "no_such",
+    "[/x]",
+    "[red]y",
+    "a\nb",
+    "\x1b[31m",
+    "💥",
+    "../../etc",
+    "$(true)",
+    "'",
+    '"',
+    "${x}",
+    "x" * 9000,
+    "%s",
+    "\\",
+)
+KEYS = (
+    "no_such_key=1",
+    "model.widht=3",
+    "++model.width=3",
+    "~model",
+    "model.width=[1",
+    "model.width=x",
+    "model.width=${nothing}",
+    "model=no_such",
+    "data=no_such",
+    "scale=no_such",
+    "tracker=no_such",
+    "hydra.launcher._target_=os.system",
+    "+hydra.callbacks.x._target_=os.system",
+    "results=",
+    "results=/proc/x",
+    f"results=/{'x' * 5000}",
+    "results=${oc.env:NO_SUCH_VARIABLE}",
+    "=",
+    "=1",
+    "a=b=c",
+    "+sweep=no_such",
+    "train.epochs=-1",
+)
+
+
+def mistake(door: str, chance: random.Random) -> list[str]:
+    """Words that no door takes."""
+    options = OPTIONS[door]
+    kind = chance.choice(["option", "key", "flag", "word", "value"])
+    if kind == "option" and options:
+        name = chance.choice(sorted(options))
+        choice = {"NUMBER": NUMBERS, "PATH": PATHS, "NAME": UNKNOWN}[options[name]]
+        value = chance.choice(choice)
+        return [f"{name}={value}"] if chance.random() < 0.5 else [name, value]
+    if kind == "value" and options:
+        return [chance.choice(sorted(options))]  # without a value, at the end
+    if kind == "flag":
+        return [chance.choice(["--no-such", "-x", "--jso", "--help-me", f"--{'x' * 3000}", "--=", "---", "-\n"])]
+    if kind == "word":
+        letters = "".join(chance.choice(string.ascii_lowercase) for _ in range(9))
+        return [chance.choice([*UNKNOWN, f"no_{letters}"])]
+    return [chance.choice(KEYS)]
+
+
+def line(door: str, number: int) -> list[str]:
+    """The command line of a number: what would be right, and one mistake before or behind it."""
+    chance = random.Random(f"{door} {number}")
+    right = RIGHT[door] if chance.random() < 0.7 else []
+    wrong = mistake(door, chance)
+    return [*right, *wrong] if wrong[0] in OPTIONS[door] or chance.random() < 0.7 else [*wrong, *right]
+
+
+Said = tuple[object, str, str, float]
+
+
+@pytest.fixture
+def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, list[str]], Said]]:
+    """Ask a door in this process, where what it would do once it began raises; nothing may be left behind."""
+
+    def began(*_: object, **__: object) -> Any:
+        raise AssertionError("taken for a right command line")
+
+    for door, name in WORK.items():
+        monkeypatch.setattr(DOORS[door], name, began)
+    monkeypatch.setenv("CNNLAB_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("CNNLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+    def ask(door: str, words: list[str]) -> Said:
+        out, err, start = io.StringIO(), io.StringIO(), time.monotonic()
+        monkeypatch.setattr(sys, "argv", [door, *words])
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                code: object = DOORS[door].main()
+        except BaseException as escaped:
+            code = f"{type(escaped).__name__}: {escaped}"
+        return code, out.getvalue(), err.getvalue(), time.monotonic() - start
+
+    yield ask
+    assert list(tmp_path.iterdir()) == []
+
+
+def check(answer: Said, words: list[str]) -> None:
+    code, out, err, seconds = answer
+    assert (code, out) == (2, ""), (words, code, err)
+    assert err.startswith("error: "), (words, err)
+    assert err.count("\n") == 1, (words, err)
+    assert err[:-1].isprintable(), (words, err)
+    assert len(err) < 2500, words
+    assert seconds < SECONDS, words
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_wrong_command_line_is_one_line(door: str, said: Callable[[str, list[str]], Said]) -> None:
+    for number in range(QUICK):
+        words = line(door, number)
+        check(said(door, words), words)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("door", DOORS)
+def test_ninety_wrong_command_lines_are(door: str, said: Callable[[str, list[str]], Said]) -> None:
+    for number in range(SLOW):
+        words = line(door, number)
+        check(said(door, words), words)
+
+
+@pytest.mark.parametrize("case", CORPUS, ids=lambda case: f"{case['door']} {' '.join(case['words'])}"[:60])
+def test_what_was_found_once_stays_mended(case: dict[str, Any], said: Callable[[str, list[str]], Said]) -> None:
+    answer = said(case["door"], case["words"])
+    check(answer, case["words"])
+    assert case["says"] in answer[2]
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_right_command_line_is_no_mistake(door: str, said: Callable[[str, list[str]], Said]) -> None:
+    """The twin: what is said of generated lines does not hold of the line that each is made of."""
+    code, _, _, _ = said(door, RIGHT[door])
+    assert code == "AssertionError: taken for a right command line"
