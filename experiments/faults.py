@@ -20,7 +20,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from cnnlab.records.store import RECORD
+from cnnlab.records import Store
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
@@ -213,8 +213,9 @@ class FaultError(RuntimeError):
 
 
 def records(results: Path) -> Files:
-    """Bytes of every record, by arm and block."""
-    return {str(path.parent.relative_to(results)): path.read_bytes() for path in results.glob(f"runs/*/[0-9]/{RECORD}")}
+    """Bytes of every record, by arm."""
+    found = Store(results / "runs")
+    return {arm: found.record(arm).read_bytes() for arm in found.arms()}
 
 
 def tables(results: Path) -> Files:
@@ -224,8 +225,8 @@ def tables(results: Path) -> Files:
 
 
 def litter(results: Path) -> list[str]:
-    """Drafts and leases that lie about."""
-    return sorted(path.name for path in results.glob("runs/*/.*"))
+    """Drafts, leases and checkpoints that lie about; the folders of Hydra and of launchers' jobs are none."""
+    return sorted({path.name for path in results.glob("runs/.*")} - {".hydra", ".jobs"})
 
 
 def undisturbed(lab: Lab) -> Whole:

@@ -156,9 +156,11 @@ def single(scales: Sequence[str], others: Sequence[str], results: Sequence[str])
 def seeds(asked: str | None, chosen: Chosen) -> tuple[int, ...]:
     """The members to train. Raises UsageError where the record has not got one of them, and for fewer than three."""
     there, record = chosen.seeds, chosen.record
+    if asked is None and record is None:
+        return tuple(range(there[0], there[0] + MEMBERS))
     if asked is None:
         if len(there) < MEMBERS:
-            raise UsageError(f"the arm has {len(there)} members, {MEMBERS} are needed: one is drawn, two read")
+            raise UsageError(f"the record has {len(there)} members, {MEMBERS} are needed: one is drawn, two read")
         return there[:MEMBERS]
     words = asked.split(",")
     if not all(word.isdecimal() for word in words) or len(set(words)) < MEMBERS:
