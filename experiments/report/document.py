@@ -1,0 +1,72 @@
+"""Puts the page together: one file without a reference to any other."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from cnnlab.files import finite
+from experiments.report.view import Content, Context, Json, View
+
+FOLDER = Path(__file__).parent
+MOST_BYTES = 8 * 1000 * 1000
+
+
+class PageError(ValueError):
+    """The page that came out is not what the command promises."""
+
+
+def document(chosen: Mapping[str, View], context: Context) -> bytes:
+    """The page as UTF-8. The same context gives the same bytes.
+
+    Raises:
+        PageError: it has more than `MOST_BYTES` bytes.
+    """
+    made = {name: view.make(context) for name, view in chosen.items()}
+    page = _page(chosen, made)
+    if len(page) > MOST_BYTES:
+        raise PageError(f"the page has {len(page):,} bytes, more than {MOST_BYTES:,}: show fewer nets or images")
+    return page
+
+
+def embedded(data: Json) -> Markup:
+    """JSON that may stand inside a script element, whatever the texts in it: no `<` is left that could end it.
+
+    It has no infinities: what is not finite is null.
+    """
+    text = json.dumps(finite(data), sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    for char in "<>&\u2028\u2029":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return Markup(text)  # noqa: S704
+
+
+def scripts(chosen: Mapping[str, View]) -> Markup:
+    """The frame's script, then those of the views."""
+    files = [FOLDER / "page.js", *(FOLDER / "views" / f"{name}.js" for name in chosen)]
+    return Markup("\n".join(path.read_text(encoding="utf-8") for path in files if path.is_file()))  # noqa: S704
+
+
+def _page(chosen: Mapping[str, View], made: Mapping[str, Content | None]) -> bytes:
+    surroundings = Environment(
+        loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    bodies = {
+        name: Markup(surroundings.get_template(f"views/{name}.html.j2").render(**content.static))  # noqa: S704
+        for name, content in made.items()
+        if content is not None
+    }
+    rendered: str = surroundings.get_template("page.html.j2").render(
+        css=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),  # noqa: S704
+        data=embedded({name: content.script for name, content in made.items() if content is not None}),
+        scripts=scripts(chosen),
+        views=[_section(name, view, made[name], bodies) for name, view in chosen.items()],
+    )
+    return rendered.encode()
+
+
+def _section(name: str, view: View, content: Content | None, bodies: Mapping[str, Markup]) -> dict[str, Any]:
+    finding = view.lacks if content is None else content.finding
+    return {"name": name, "view": view, "finding": finding, "body": bodies.get(name)}

@@ -1,0 +1,1 @@
+"""Nets with weights, as the page shows them."""

@@ -1,0 +1,70 @@
+"""Which nets the page shows: those of the suite, classics by name, graph files, and a reader's own module."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cnnlab.spec.invalid import require_choice
+from cnnlab.spec.net import Classic, ConvNet, Net
+from cnnlab.spec.network import Pair
+from cnnlab.zoo.lowering import names, network
+from experiments.cli.errors import UsageError
+from experiments.geometry.network import CUSTOMARY, IMAGENET, InputImages, MeasuredNetwork, from_graph, from_module, size_of
+
+DIGITS = InputImages(side=12, channels=1, classes=10)
+SUITE: tuple[tuple[str, Net, InputImages], ...] = (
+    ("reference net: six 3x3, max-pools after 2 and 4", ConvNet(), DIGITS),
+    ("the same with strided convolutions", ConvNet(down="strided_conv"), DIGITS),
+    ("even kernels: six 4x4, max-pools after 2 and 4", ConvNet(kernel=4), DIGITS),
+)
+"""What the suite's own claims are about."""
+CLASSICS = ("tiny_vgg", "vgg16", "resnet50")
+"""Classics that stand on the page unless others are named."""
+
+
+def classic(name: str) -> MeasuredNetwork:
+    """A classic on its customary images: `vgg16`, `resnet50:v1`, `resnet50@225`.
+
+    Raises:
+        UsageError, InvalidError: there is none of that name or variant, or the side is no number of pixels.
+    """
+    what, _, side = name.partition("@")
+    word, _, variant = what.partition(":")
+    require_choice("--net", word, names())
+    images = CUSTOMARY[word] if word in CUSTOMARY else IMAGENET
+    pixels = size_of(side)[0] if side else images.side
+    built = network(Classic(name=word, variant=variant), pixels, images.channels, images.classes)
+    return MeasuredNetwork(network=built, size=(pixels, pixels), title=f"{what} on {pixels}x{pixels} images")
+
+
+def networks(
+    named: Sequence[str], modules: Sequence[str], size: Pair | None, channels: int | None, *, fast: bool
+) -> tuple[MeasuredNetwork, ...]:
+    """The nets of a command line, the reader's own first; those of the suite if none is named.
+
+    Args:
+        named: classics, or graph files (`.json`). modules: `package.module:make`.
+        size: (height, width) of the image of modules and graph files. channels: of modules.
+        fast: leave the classics out that nobody named.
+
+    Raises:
+        UsageError, InvalidError: one cannot be found, read, made or traced, or a graph file has no image size.
+    """
+    own = [from_module(place, size, channels) for place in modules]
+    for name in named:
+        own.append(from_graph(Path(name), size) if name.endswith(".json") else classic(name))
+        if own[-1].size is None:
+            raise UsageError(f"--net {name} is not valid: the file gives no input_size; add --size")
+    return tuple(own) or suite(fast=fast)
+
+
+def suite(*, fast: bool) -> tuple[MeasuredNetwork, ...]:
+    """The nets that the suite speaks of."""
+    made = [
+        MeasuredNetwork(
+            network=network(net, images.side, images.channels, images.classes),
+            size=(images.side, images.side),
+            title=f"{title} on {images.side}x{images.side} images",
+        )
+        for title, net, images in SUITE
+    ]
+    return *made, *(() if fast else map(classic, CLASSICS))
