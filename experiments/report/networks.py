@@ -1,11 +1,12 @@
 """Which nets the page shows: those of the suite, classics by name, graph files, and a reader's own module."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from cnnlab.spec.invalid import require_choice
 from cnnlab.spec.net import Classic, ConvNet, Net
-from cnnlab.spec.network import Pair
+from cnnlab.spec.network import Conv, Pair, Pool
 from cnnlab.zoo.lowering import names, network
 from experiments.cli.errors import UsageError
 from experiments.geometry.network import CUSTOMARY, IMAGENET, InputImages, MeasuredNetwork, from_graph, from_module, size_of
@@ -67,4 +68,14 @@ def suite(*, fast: bool) -> tuple[MeasuredNetwork, ...]:
         )
         for title, net, images in SUITE
     ]
-    return *made, *(() if fast else map(classic, CLASSICS))
+    return tuple(made) if fast else (*made, *map(classic, CLASSICS), same_padded(classic(CLASSICS[-1])))
+
+
+def same_padded(subject: MeasuredNetwork) -> MeasuredNetwork:
+    """The net with every window padded by SAME, as Flax has it where nothing else is said."""
+    nodes = [
+        replace(node, padding="same") if isinstance(node, (Conv, Pool)) else node for node in subject.network.nodes
+    ]
+    title, _, images = subject.title.partition(" on ")
+    built = replace(subject.network, nodes=tuple(nodes))
+    return MeasuredNetwork(network=built, size=subject.size, title=f"{title} padded by SAME, Flax's default on {images}")

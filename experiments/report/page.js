@@ -20,6 +20,7 @@ const picture = (width, height, label, ...children) =>
   make("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label }, ...children);
 const say = (text) => { document.getElementById("said").textContent = text; };
 const short = (value, digits = 4) => String(Number(Number(value).toPrecision(digits))).replace("-", "−");
+const fixed = (value) => (value === 0 ? "0" : value.toFixed(Math.abs(value) < 10 ? 3 : 1).replace("-", "−"));
 
 // A view is a function (section, data, state, go) that draws a state; `go({key: value})` moves to another one.
 function view(name, draw) { VIEWS[name] = draw; }

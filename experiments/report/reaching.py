@@ -84,7 +84,7 @@ def _seen(
         return Seen(length=size[axis], reach=None)
     if isinstance(node, MERGES):
         agree = len({(reach.stride, reach.centre) for reach in reaches}) == 1
-        if not agree:
+        if not agree and (node.name not in merges or merges[node.name] is None):
             merges[node.name] = str(AlignmentError(node.name, axis, reaches)).removeprefix(f"{node.name}: ")
         merges.setdefault(node.name, None)
         return Seen(length=size[axis], reach=merged(reaches, node.name))

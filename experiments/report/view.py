@@ -12,6 +12,7 @@ from cnnlab.spec.verdict import Verdict
 from experiments.cli.errors import UsageError
 from experiments.geometry.network import MeasuredNetwork
 from experiments.report import views as room
+from experiments.report.member import Member
 from experiments.report.statement import Statement
 
 Json = Any
@@ -25,11 +26,13 @@ class Context:
 
     Attributes:
         networks: nets whose receptive fields are shown, the first one first.
+        members: nets with weights, whose numbers are shown; none leaves their view out.
         verdicts: by claim; None leaves the board out. statements: what each of these claims says.
         fast: whether what takes more than a few seconds is left out.
     """
 
     networks: tuple[MeasuredNetwork, ...] = ()
+    members: tuple[Member, ...] = ()
     verdicts: Mapping[str, Verdict] | None = None
     statements: Mapping[str, Statement] = field(default_factory=dict)
     fast: bool = False

@@ -70,15 +70,15 @@ function fieldMap(height, width, unit, choose, pixel) {
 
 function fieldDrift(net, size, go) {
   const sides = Object.keys(net.at).map(Number).sort((a, b) => a - b), known = sides.filter((side) => !net.at[side].problem);
-  const drifts = known.map((side) => net.at[side].drift), most = Math.max(1, ...drifts.map(Math.abs)), step = Math.min(18, 330 / sides.length);
-  const x = (side) => 40 + (side - sides[0]) * step, y = (drift) => 62 - 46 * drift / most;
+  const drifts = known.map((side) => net.at[side].drift), most = Math.max(1, ...drifts.map(Math.abs)), step = Math.min(18, 320 / sides.length);
+  const x = (side) => 56 + (side - sides[0]) * step, y = (drift) => 62 - 46 * drift / most;
   const marks = known.map((side) => {
     const at = net.at[side].drift, even = side % 2 === 0, radius = side === size ? 6 : 4, fill = side === size ? "var(--mark)" : even ? "var(--accent)" : "var(--paper)";
     return make(even ? "rect" : "circle", { ...(even ? { x: x(side) - radius, y: y(at) - radius, width: 2 * radius, height: 2 * radius } : { cx: x(side), cy: y(at), r: radius }),
       style: `fill: ${fill}; stroke: ${side === size ? "var(--mark)" : "var(--accent)"}; cursor: pointer`, onclick: () => go({ size: side }) }, make("title", {}, `${side} pixels: ${net.at[side].placed} the middle`));
   });
-  return picture(x(sides.at(-1)) + 14, 136, "Where the middle of the last map looks, by image size", make("line", { class: "axis", x1: 34, x2: x(sides.at(-1)) + 8, y1: y(0), y2: y(0) }),
-    ...[most, 0, -most].map((value) => make("text", { class: "soft", x: 28, y: y(value) + 4, "text-anchor": "end" }, short(value, 3))),
+  return picture(x(sides.at(-1)) + 14, 136, "Where the middle of the last map looks, by image size", make("line", { class: "axis", x1: 46, x2: x(sides.at(-1)) + 8, y1: y(0), y2: y(0) }),
+    ...[most, 0, -most].map((value) => make("text", { class: "soft", x: 40, y: y(value) + 4, "text-anchor": "end" }, short(value, 3))),
     ...[sides[0], sides.at(-1)].map((side) => make("text", { class: "soft", x: x(side), y: 132, "text-anchor": "middle" }, String(side))), ...marks);
 }
 
@@ -88,20 +88,20 @@ function fieldLayers(net, at, layer, unit, size, go) {
     return fieldWindow(row, own);
   });
   const spans = rows.filter((span) => span && span.length), first = Math.min(0, ...spans.map((span) => span[0])), last = Math.max(size - 1, ...spans.map((span) => span[1]));
-  const names = 250, width = 720, scale = width / (last - first + 1), high = rows.length > 30 ? 16 : 22, x = (place) => names + (place - first) * scale, end = rows.length * high + 6;
+  const narrow = window.innerWidth < 760, [names, width, told] = narrow ? [92, 230, 24] : [250, 720, 130], scale = width / (last - first + 1), high = rows.length > 30 ? 16 : 22, x = (place) => names + (place - first) * scale, end = rows.length * high + 6;
   const parts = [make("rect", { x: x(0), y: 0, width: size * scale, height: end, style: "fill: var(--band)" })];
   rows.forEach((span, place) => {
     const y = place * high + 4, [name, kind] = net.layers[place], merge = at.merges[place], on = place === layer;
     const seen = span === null ? [0, size - 1] : span;
-    const group = make("g", { style: "cursor: pointer", onclick: () => go({ layer: place }) }, make("rect", { x: 0, y: y - 3, width: names + width + 130, height: high, style: `fill: ${on ? "var(--mark)" : "transparent"}; opacity: 0.12` }),
-      make("text", { x: 4, y: y + high / 2, style: on ? "font-weight: 650" : null }, name.length > 18 ? `…${name.slice(-17)}` : name), make("text", { class: "soft", x: 130, y: y + high / 2 }, kind));
+    const group = make("g", { style: "cursor: pointer", onclick: () => go({ layer: place }) }, make("rect", { x: 0, y: y - 3, width: names + width + told, height: high, style: `fill: ${on ? "var(--mark)" : "transparent"}; opacity: 0.12` }),
+      make("text", { x: 4, y: y + high / 2, style: on ? "font-weight: 650" : null }, name.length > (narrow ? 13 : 18) ? `…${name.slice(narrow ? -12 : -17)}` : name), make("text", { class: "soft", x: 130, y: y + high / 2 }, narrow ? "" : kind));
     if (seen.length) group.append(make("rect", { x: x(seen[0]), y: y + high / 2 - 9, width: Math.max(2, (seen[1] - seen[0] + 1) * scale), height: 10, rx: 2, style: `fill: ${on ? "var(--mark)" : "var(--accent)"}; opacity: ${span === null ? 0.35 : 1}` }));
-    const lamp = merge === undefined ? "" : merge === null ? "✓ aligned" : "✗ not aligned";
-    if (lamp) group.append(make("text", { x: names + width + 14, y: y + high / 2, style: `fill: var(--${merge === null ? "good" : "bad"}); font-weight: 600` }, lamp, make("title", {}, merge || "all paths have one stride and one centre")));
+    const lamp = merge === undefined ? "" : (merge === null ? "✓ aligned" : "✗ not aligned").slice(0, narrow ? 1 : 20);
+    if (lamp) group.append(make("text", { x: names + width + (narrow ? 6 : 14), y: y + high / 2, style: `fill: var(--${merge === null ? "good" : "bad"}); font-weight: 600` }, lamp, make("title", {}, merge || "all paths have one stride and one centre")));
     parts.push(group);
   });
   for (const edge of [0, size]) parts.push(make("line", { class: "edge", x1: x(edge), x2: x(edge), y1: 0, y2: end }));
-  return picture(names + width + 130, end, "What one unit of each layer sees, beside the image's edges", ...parts);
+  return picture(names + width + told, end, "What one unit of each layer sees, beside the image's edges", ...parts);
 }
 
 view("field", (section, data, state, go) => {
