@@ -40,26 +40,30 @@ def embedded(data: Json) -> Markup:
     text = json.dumps(finite(data), sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
-    return Markup(text)  # noqa: S704
+    return Markup(text)
 
 
 def scripts(chosen: Mapping[str, View]) -> Markup:
     """The frame's script, then those of the views."""
     files = [FOLDER / "page.js", *(FOLDER / "views" / f"{name}.js" for name in chosen)]
-    return Markup("\n".join(path.read_text(encoding="utf-8") for path in files if path.is_file()))  # noqa: S704
+    return Markup("\n".join(path.read_text(encoding="utf-8") for path in files if path.is_file()))
 
 
 def _page(chosen: Mapping[str, View], made: Mapping[str, Content | None]) -> bytes:
     surroundings = Environment(
-        loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     bodies = {
-        name: Markup(surroundings.get_template(f"views/{name}.html.j2").render(**content.static))  # noqa: S704
+        name: Markup(surroundings.get_template(f"views/{name}.html.j2").render(**content.static))
         for name, content in made.items()
         if content is not None
     }
     rendered: str = surroundings.get_template("page.html.j2").render(
-        css=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),  # noqa: S704
+        css=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
         data=embedded({name: content.script for name, content in made.items() if content is not None}),
         scripts=scripts(chosen),
         views=[_section(name, view, made[name], bodies) for name, view in chosen.items()],

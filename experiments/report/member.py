@@ -87,5 +87,3 @@ def _grey(image: Pillow.Image) -> Pillow.Image:
     flat = Pillow.new("RGBA", image.size, "black")
     flat.alpha_composite(image.convert("RGBA"))
     return Pillow.fromarray((np.asarray(flat.convert("L"), np.float32) / 255).astype(np.float32), mode="F")
-
-

@@ -9,7 +9,15 @@ from cnnlab.spec.net import Classic, ConvNet, Net
 from cnnlab.spec.network import Conv, Pair, Pool
 from cnnlab.zoo.lowering import names, network
 from experiments.cli.errors import UsageError
-from experiments.geometry.network import CUSTOMARY, IMAGENET, InputImages, MeasuredNetwork, from_graph, from_module, size_of
+from experiments.geometry.network import (
+    CUSTOMARY,
+    IMAGENET,
+    InputImages,
+    MeasuredNetwork,
+    from_graph,
+    from_module,
+    size_of,
+)
 
 DIGITS = InputImages(side=12, channels=1, classes=10)
 SUITE: tuple[tuple[str, Net, InputImages], ...] = (
@@ -78,4 +86,6 @@ def same_padded(subject: MeasuredNetwork) -> MeasuredNetwork:
     ]
     title, _, images = subject.title.partition(" on ")
     built = replace(subject.network, nodes=tuple(nodes))
-    return MeasuredNetwork(network=built, size=subject.size, title=f"{title} padded by SAME, Flax's default on {images}")
+    return MeasuredNetwork(
+        network=built, size=subject.size, title=f"{title} padded by SAME, Flax's default on {images}"
+    )

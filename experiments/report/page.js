@@ -27,9 +27,9 @@ function view(name, draw) { VIEWS[name] = draw; }
 
 function address() {
   const [name, query] = location.hash.slice(1).split("?");
-  const known = document.getElementById(name);
-  const shown = known && known.classList.contains("view") ? name : document.querySelector("section.view").id;
-  return { shown, asked: Object.fromEntries(new URLSearchParams(query || "")) };
+  const known = document.getElementById(name), section = known && known.closest("section.view");
+  const inside = section && section !== known ? { inside: name } : {};
+  return { shown: (section || document.querySelector("section.view")).id, asked: { ...Object.fromEntries(new URLSearchParams(query || "")), ...inside } };
 }
 
 function controls(section) { return [...section.querySelectorAll("[data-key]")]; }

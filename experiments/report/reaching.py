@@ -69,7 +69,11 @@ def _middle(seen: Seen) -> Fraction:
 
 
 def _seen(
-    node: Node, axis: int, found: Mapping[str, Map], seen: Mapping[str, tuple[Seen, Seen]], merges: dict[str, str | None]
+    node: Node,
+    axis: int,
+    found: Mapping[str, Map],
+    seen: Mapping[str, tuple[Seen, Seen]],
+    merges: dict[str, str | None],
 ) -> Seen:
     """What one node sees along one axis; notes in `merges` where paths meet."""
     size = found[node.name].size

@@ -54,7 +54,9 @@ def look(title: str, state: str, module: Net, images: tuple[Image, ...], stacked
         stacked: the images' pixels, [images, height, width, channels].
     """
     _, found = jax.jit(lambda x: module(x))(jnp.asarray(stacked, jnp.float32))
-    weights = {name: _learned(layer) for name, layer in module.layers.items() if getattr(layer, "kernel", None) is not None}
+    weights = {
+        name: _learned(layer) for name, layer in module.layers.items() if getattr(layer, "kernel", None) is not None
+    }
     maps = {name: np.asarray(value, np.float64) for name, value in found.items()}
     return Member(title=title, state=state, network=module.network, weights=weights, images=images, maps=maps)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 KERNELS, STRIDES, DEPTHS = range(1, 8), range(1, 5), (1, 2, 3)
 SHOWN = 24
 """Outputs along a line that are drawn, away from the border."""
-NETS, SEEDS = 60, 5
+NETS, SEEDS = 60, 3
 MAPS, OUTPUT = "pattern_maps", "pattern_output"
 
 
@@ -88,10 +88,11 @@ def read_unevenly(networks: Sequence[MeasuredNetwork]) -> list[dict[str, Json]]:
 def make(context: Context) -> Content:
     """Counts for all settings; boards of untrained decoders unless the page is to be fast."""
     painted, members = ((), ()) if context.fast else _untrained()
-    lowest = max(board(kernel, 2, 1)["dispersion"] for kernel in KERNELS if kernel % 2 == 0)
+    uneven_one = board(3, 2, 1)
+    even = max(board(kernel, 2, 1)["dispersion"] for kernel in KERNELS if kernel % 2 == 0)
     finding = (
-        f"A transposed convolution of kernel 3 and stride 2 paints some outputs {board(3, 2, 1)['most'] ** 2} times and "
-        f"others once. Kernels that the stride divides paint evenly (dispersion {lowest:g})"
+        f"A transposed convolution of kernel 3 and stride 2 paints some outputs {uneven_one['most'] ** 2} times and "
+        f"others {uneven_one['least'] ** 2} time. Multiples of the stride paint evenly (dispersion {even:g})"
     )
     arms = [_arm(name, list(group)) for name, group in itertools.groupby(members, lambda member: member.arm)]
     if arms:
@@ -142,7 +143,7 @@ def _arm(name: str, members: "Sequence[Member]") -> dict[str, Any]:
     return {
         "name": name,
         "maps": _range(values[MAPS]),
-        "output": _range(values[OUTPUT]),
+        "told": {key: told(_range(values[key])) for key in (MAPS, OUTPUT)},
         "picture": picture(first.shown["init maps"]),
         "seed": first.seed,
     }
@@ -150,6 +151,12 @@ def _arm(name: str, members: "Sequence[Member]") -> dict[str, Any]:
 
 def _range(values: Sequence[float]) -> tuple[float, float, float]:
     return float(np.median(values)), min(values), max(values)
+
+
+def told(of: tuple[float, float, float]) -> str:
+    """Median [least, largest]; a share has no minus before a zero."""
+    middle, low, high = (f"{value:.2f}".replace("-0.00", "0.00") for value in of)
+    return f"{middle} [{low}, {high}]"
 
 
 def picture(values: NDArray[np.float64]) -> str:
@@ -165,8 +172,8 @@ VIEW = View(
     order=50,
     title="Checkerboard",
     question="Where does the checkerboard come from, and how much of it is there?",
-    caveat="All nets here are untrained. Training can add a board to layers that begin without one, and remove it from the "
-    "output of layers that begin with one: python -m experiments.checkerboard measures both. A pattern that moves with "
+    caveat="All nets here are untrained. Training can add a board to layers that begin without one, and remove it "
+    "from the output of layers that begin with one: python -m experiments.checkerboard measures both. A pattern that moves with "
     "the image, as behind a max-pool, is in neither number.",
     make=make,
     claims=("st2-coverage-uneven", "st2-blurs", "st2-accumulation", "st-info-loss", "st-bad-when-detail-needed"),

@@ -7,7 +7,7 @@ from fractions import Fraction
 from cnnlab.geometry.cost import cost
 from cnnlab.probes.agreement import AgreementRow, agreement
 from cnnlab.spec.invalid import InvalidError
-from cnnlab.spec.network import Activation, Elementwise, Network, Node, Norm, Pair
+from cnnlab.spec.network import Activation, Blur, Conv, Elementwise, Network, Node, Norm, Pair, Pool, TransposedConv
 from experiments.geometry.network import MeasuredNetwork
 from experiments.report.reaching import Layout, Seen, drift, half_width, layout, number, profile
 from experiments.report.view import Content, Context, Json, View
@@ -36,12 +36,19 @@ def shown(network: Network) -> list[Node]:
 
 def kind(node: Node) -> str:
     """A layer in a few words: `conv 3x3`, `max pool 2x2, stride 2`."""
-    words = {"Conv": "conv", "TransposedConv": "transposed conv", "Blur": "blur", "Pool": f"{getattr(node, 'kind', '')} pool"}
-    name = type(node).__name__
-    if name not in words:
-        return "".join(f" {char.lower()}" if char.isupper() else char for char in name).strip()
-    stride = getattr(node, "stride")
-    return f"{words[name]} {_pair(getattr(node, 'kernel'))}{'' if stride == (1, 1) else f', stride {stride[0]}'}"
+    match node:
+        case Conv():
+            words = "conv"
+        case TransposedConv():
+            words = "transposed conv"
+        case Blur():
+            words = "blur"
+        case Pool():
+            words = f"{node.kind} pool"
+        case _:
+            name = type(node).__name__
+            return "".join(f" {char.lower()}" if char.isupper() else char for char in name).strip()
+    return f"{words} {_pair(node.kernel)}{'' if node.stride == (1, 1) else f', stride {node.stride[0]}'}"
 
 
 def _pair(pair: Pair) -> str:
@@ -72,7 +79,9 @@ def at_size(network: Network, size: Pair, effective: bool) -> dict[str, Json]:
         "rows": height,
         "drift": float(down),
         "placed": placed(down),
-        "merges": {place: found.merges[node.name] for place, node in enumerate(shown(network)) if node.name in found.merges},
+        "merges": {
+            place: found.merges[node.name] for place, node in enumerate(shown(network)) if node.name in found.merges
+        },
     }
     if width != height:
         content["columns"] = width
@@ -87,7 +96,11 @@ def _effective(network: Network, size: Pair, node: Node, found: Layout) -> Json:
     counts = profile(network, size, node.name, unit)
     if counts is None or not sum(counts):
         return None
-    return {"half": half_width(counts), "shares": [round(SHARES * count / sum(counts)) for count in counts], "unit": unit}
+    return {
+        "half": half_width(counts),
+        "shares": [round(SHARES * count / sum(counts)) for count in counts],
+        "unit": unit,
+    }
 
 
 def subject_data(subject: MeasuredNetwork, fast: bool) -> dict[str, Json]:
@@ -96,10 +109,7 @@ def subject_data(subject: MeasuredNetwork, fast: bool) -> dict[str, Json]:
     assert subject.size is not None, "networks on a page have a size"
     every = sides(subject)
     ratio = subject.size[1] - subject.size[0]
-    at = {
-        side: at_size(network, (side, side + ratio), side <= SMALL or side == subject.size[0])
-        for side in every
-    }
+    at = {side: at_size(network, (side, side + ratio), side <= SMALL or side == subject.size[0]) for side in every}
     layers = [[node.name, kind(node)] for node in shown(network)]
     names = [name for name, _ in layers]
     return {
@@ -191,8 +201,8 @@ VIEW = View(
     order=30,
     title="Receptive field",
     question="Which pixels can this unit see, and do the paths into it agree?",
-    caveat="A window says which pixels can matter, not how much they do: before training, most of the gradient of a deep "
-    "stack comes from the middle of it. Effective fields here are those of equal weights; a trained net's differ.",
+    caveat="A window says which pixels can matter, not how much they do: before training, most of the gradient of a "
+    "deep stack comes from the middle of it. Effective fields here are those of equal weights; a trained net's differ.",
     make=make,
     lacks="Name a net with --net or --module to see its receptive fields.",
     claims=(

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cnnlab.geometry.axis import Layer, Spread
+from cnnlab.geometry.axis import Layer, Resample, Spread
 from cnnlab.geometry.coverage import coverage, plane, read_counts, sliding, write_counts
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.network import Pair
@@ -63,7 +63,9 @@ def _layer(mode: str, length: int, kernel: int, stride: int, padding: str) -> La
     return Spread(taps=kernel, stride=stride, low=low, high=high)
 
 
-def entry(mode: str, side: int, kernel: int, stride: int, padding: str, depth: int) -> tuple[list[int], list[int]] | int:
+def entry(
+    mode: str, side: int, kernel: int, stride: int, padding: str, depth: int
+) -> tuple[list[int], list[int]] | int:
     """Counts, and low padding and length of each layer in turn; a code where there is nothing to show."""
     try:
         stack = layers(mode, side, kernel, stride, padding, depth)
@@ -80,8 +82,8 @@ def entry(mode: str, side: int, kernel: int, stride: int, padding: str, depth: i
 
 
 def _low(layer: Layer) -> int:
-    assert not hasattr(layer, "scale"), "no interpolation here"
-    return int(layer.low)  # type: ignore[union-attr]
+    assert not isinstance(layer, Resample), "no interpolation here"
+    return layer.low
 
 
 def keys() -> list[tuple[str, int, int, int, str, int]]:
@@ -123,7 +125,7 @@ def distinct(line: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def notes() -> list[dict[str, Json]]:
-    """The notes' table, recomputed: a 3x3 kernel reads a pixel nine times where three windows read it on either axis."""
+    """The notes' table, recomputed: a 3x3 kernel reads a pixel nine times where three windows read it on both axes."""
     rows = []
     for row in NOTES:
         block = coverage(row.padded, 3, padding="valid").count(3)
@@ -170,8 +172,8 @@ VIEW = View(
     order=40,
     title="Sampling",
     question="How often is each pixel read, and which are never read?",
-    caveat="A count says how many windows meet a pixel, not how much weight they give it: a trained kernel may ignore a "
-    "pixel that it reads nine times. Dilation is 1, and height and width are alike.",
+    caveat="A count says how many windows meet a pixel, not how much weight they give it: a trained kernel may ignore "
+    "a pixel that it reads nine times. Dilation is 1, and height and width are alike.",
     make=make,
     claims=(
         "st-covers-more-than-once",

@@ -56,7 +56,10 @@ def member_data(member: Member) -> dict[str, Json]:
         "shapes": {name: list(member.maps[name].shape[1:]) for name in sorted(needed)},
         "maps": {name: [packed(one) for one in member.maps[name]] for name in sorted(needed)},
         "weights": {
-            node.name: {"kernel": floats(member.weights[node.name].kernel), "bias": floats(member.weights[node.name].bias)}
+            node.name: {
+                "kernel": floats(member.weights[node.name].kernel),
+                "bias": floats(member.weights[node.name].bias),
+            }
             for node in chosen
             if isinstance(node, Conv)
         },
@@ -72,7 +75,7 @@ def make(context: Context) -> Content | None:
     products = [count for count in products if count]
     finding = (
         f"Every number that a convolution makes is one sum: {min(products)} to {max(products)} products in the "
-        f"{len(products)} convolutions here, one for each weight, plus a bias. The sums below are the nets' own numbers."
+        f"{len(products)} convolutions here, a weight each, plus a bias. The sums below are the nets' own numbers."
     )
     rows = [
         (member.title, node.name, _products(member, node), member.maps[node.name].shape[1:])
@@ -90,8 +93,8 @@ VIEW = View(
     order=20,
     title="Stepper",
     question="How does one number come about, from the pixels to the sum?",
-    caveat="Numbers are kept to one part in 32,767 of the largest in their channel, so that a sum can miss the net's own in "
-    "the fifth digit. Why a trained net has these weights and not others is not in the sum.",
+    caveat="Numbers are kept to one part in 32,767 of the largest in their channel, so that a sum can miss the net's own "
+    "in the fifth digit. Why a trained net has these weights and not others is not in the sum.",
     make=make,
     lacks="No net with weights was handed in.",
     claims=(
