@@ -21,9 +21,9 @@ from experiments.geometry.network import (
 
 DIGITS = InputImages(side=12, channels=1, classes=10)
 SUITE: tuple[tuple[str, Net, InputImages], ...] = (
-    ("reference net: six 3x3, max-pools after 2 and 4", ConvNet(), DIGITS),
-    ("the same with strided convolutions", ConvNet(down="strided_conv"), DIGITS),
-    ("even kernels: six 4x4, max-pools after 2 and 4", ConvNet(kernel=4), DIGITS),
+    ("the reference net (six 3x3, max-pools after 2 and 4)", ConvNet(), DIGITS),
+    ("the strided reference net", ConvNet(down="strided_conv"), DIGITS),
+    ("the reference net with 4x4 kernels", ConvNet(kernel=4), DIGITS),
 )
 """What the suite's own claims are about."""
 CLASSICS = ("tiny_vgg", "vgg16", "resnet50")
@@ -86,6 +86,4 @@ def same_padded(subject: MeasuredNetwork) -> MeasuredNetwork:
     ]
     title, _, images = subject.title.partition(" on ")
     built = replace(subject.network, nodes=tuple(nodes))
-    return MeasuredNetwork(
-        network=built, size=subject.size, title=f"{title} padded by SAME, Flax's default on {images}"
-    )
+    return MeasuredNetwork(network=built, size=subject.size, title=f"{title} padded by SAME as Flax does on {images}")

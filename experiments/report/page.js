@@ -11,34 +11,46 @@ function make(name, attributes = {}, ...children) {
   const made = inSvg ? document.createElementNS(SVG, name) : document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
     if (key.startsWith("on")) made[key] = value;
-    else if (value !== null && value !== undefined && value !== false) made.setAttribute(key, value === true ? "" : value);
+    else if (value !== null && value !== undefined && value !== false)
+      made.setAttribute(key, value === true ? "" : value);
   }
   made.append(...children.filter((child) => child !== null && child !== undefined));
   return made;
 }
 const picture = (width, height, label, ...children) =>
   make("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label }, ...children);
-const say = (text) => { document.getElementById("said").textContent = text; };
+const say = (text) => {
+  document.getElementById("said").textContent = text;
+};
 const short = (value, digits = 4) => String(Number(Number(value).toPrecision(digits))).replace("-", "−");
 const fixed = (value) => (value === 0 ? "0" : value.toFixed(Math.abs(value) < 10 ? 3 : 1).replace("-", "−"));
 
 // A view is a function (section, data, state, go) that draws a state; `go({key: value})` moves to another one.
-function view(name, draw) { VIEWS[name] = draw; }
+function view(name, draw) {
+  VIEWS[name] = draw;
+}
 
 function address() {
   const [name, query] = location.hash.slice(1).split("?");
-  const known = document.getElementById(name), section = known && known.closest("section.view");
+  const known = document.getElementById(name),
+    section = known && known.closest("section.view");
   const inside = section && section !== known ? { inside: name } : {};
-  return { shown: (section || document.querySelector("section.view")).id, asked: { ...Object.fromEntries(new URLSearchParams(query || "")), ...inside } };
+  return {
+    shown: (section || document.querySelector("section.view")).id,
+    asked: { ...Object.fromEntries(new URLSearchParams(query || "")), ...inside },
+  };
 }
 
-function controls(section) { return [...section.querySelectorAll("[data-key]")]; }
+function controls(section) {
+  return [...section.querySelectorAll("[data-key]")];
+}
 
 function stateOf(section, asked) {
   const state = {};
   for (const control of controls(section)) {
     const key = control.dataset.key;
-    if (!(key in drawn.defaults)) drawn.defaults[key] = control.type === "checkbox" ? String(control.checked) : control.value;
+    if (!(key in drawn.defaults))
+      drawn.defaults[key] = control.type === "checkbox" ? String(control.checked) : control.value;
     state[key] = drawn.defaults[key];
   }
   return { ...state, ...asked };
@@ -52,7 +64,10 @@ function show() {
     else link.removeAttribute("aria-current");
   }
   const section = document.getElementById(shown);
-  if (drawn.name !== shown) { drawn = { name: shown, defaults: {} }; window.scrollTo(0, 0); }
+  if (drawn.name !== shown) {
+    drawn = { name: shown, defaults: {} };
+    window.scrollTo(0, 0);
+  }
   if (!VIEWS[shown] || !(shown in DATA)) return;
   const state = stateOf(section, asked);
   const go = (change) => {
@@ -68,7 +83,8 @@ function show() {
     if (control.type === "checkbox") control.checked = value === "true";
     else if (control.value !== value) control.value = value;
     const told = section.querySelector(`output[for="${control.id}"]`);
-    if (told) told.textContent = control.dataset.words ? control.dataset.words.split("|")[control.value] : control.value;
+    if (told)
+      told.textContent = control.dataset.words ? control.dataset.words.split("|")[control.value] : control.value;
     control.oninput = () => go({ [key]: control.type === "checkbox" ? control.checked : control.value });
   }
 }
@@ -102,7 +118,9 @@ function plainColour(text) {
   return alpha ? `rgb(${red},${green},${blue})` : "none";
 }
 function asSvg(figure) {
-  const there = figure.querySelector("svg"), copy = there.cloneNode(true), before = [there, ...there.querySelectorAll("*")];
+  const there = figure.querySelector("svg"),
+    copy = there.cloneNode(true),
+    before = [there, ...there.querySelectorAll("*")];
   [copy, ...copy.querySelectorAll("*")].forEach((element, place) => {
     const style = getComputedStyle(before[place]);
     for (const key of ["fill", "stroke"]) element.setAttribute(key, plainColour(style[key]));
@@ -115,19 +133,34 @@ function asSvg(figure) {
   copy.setAttribute("xmlns", SVG);
   return copy.outerHTML;
 }
-const asCsv = (figure) => [...figure.querySelector("table").rows]
-  .map((row) => [...row.cells].map((cell) => `"${cell.textContent.trim().replaceAll('"', '""')}"`).join(",")).join("\n");
+const asCsv = (figure) =>
+  [...figure.querySelector("table").rows]
+    .map((row) => [...row.cells].map((cell) => `"${cell.textContent.trim().replaceAll('"', '""')}"`).join(","))
+    .join("\n");
 async function copied(text, what) {
-  try { await navigator.clipboard.writeText(text); say(`${what} copied`); } catch {
-    const link = make("a", { href: `data:text/plain;charset=utf-8,${encodeURIComponent(text)}`, download: `cnnlab.${what.toLowerCase()}` });
+  try {
+    await navigator.clipboard.writeText(text);
+    say(`${what} copied`);
+  } catch {
+    const link = make("a", {
+      href: `data:text/plain;charset=utf-8,${encodeURIComponent(text)}`,
+      download: `cnnlab.${what.toLowerCase()}`,
+    });
     link.click();
     say(`${what} saved`);
   }
 }
 for (const figure of document.querySelectorAll("figure")) {
-  const button = (what, text) => make("button", { type: "button", onclick: () => copied(text(figure), what) }, `Copy ${what}`);
-  figure.append(make("p", { class: "copies" }, figure.querySelector("[data-svg]") ? button("SVG", asSvg) : null,
-    figure.querySelector("table, [data-table]") ? button("CSV", asCsv) : null));
+  const button = (what, text) =>
+    make("button", { type: "button", onclick: () => copied(text(figure), what) }, `Copy ${what}`);
+  figure.append(
+    make(
+      "p",
+      { class: "copies" },
+      figure.querySelector("[data-svg]") ? button("SVG", asSvg) : null,
+      figure.querySelector("table, [data-table]") ? button("CSV", asCsv) : null,
+    ),
+  );
 }
 window.addEventListener("hashchange", show);
 window.addEventListener("DOMContentLoaded", show);

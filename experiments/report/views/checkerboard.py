@@ -173,8 +173,8 @@ VIEW = View(
     title="Checkerboard",
     question="Where does the checkerboard come from, and how much of it is there?",
     caveat="All nets here are untrained. Training can add a board to layers that begin without one, and remove it "
-    "from the output of layers that begin with one: python -m experiments.checkerboard measures both. A pattern that moves with "
-    "the image, as behind a max-pool, is in neither number.",
+    "from the output of layers that begin with one: python -m experiments.checkerboard measures both. A pattern that "
+    "moves with the image, as behind a max-pool, is in neither number.",
     make=make,
     claims=("st2-coverage-uneven", "st2-blurs", "st2-accumulation", "st-info-loss", "st-bad-when-detail-needed"),
 )

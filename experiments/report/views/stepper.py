@@ -93,8 +93,8 @@ VIEW = View(
     order=20,
     title="Stepper",
     question="How does one number come about, from the pixels to the sum?",
-    caveat="Numbers are kept to one part in 32,767 of the largest in their channel, so that a sum can miss the net's own "
-    "in the fifth digit. Why a trained net has these weights and not others is not in the sum.",
+    caveat="Numbers are kept to one part in 32,767 of the largest in their channel, so that a sum can miss the net's "
+    "own in the fifth digit. Why a trained net has these weights and not others is not in the sum.",
     make=make,
     lacks="No net with weights was handed in.",
     claims=(
