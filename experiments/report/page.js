@@ -89,14 +89,17 @@ function show() {
   }
 }
 
-// Arrow keys on a figure: move(row step, column step).
-function arrows(target, move) {
+// Let the arrow keys move a figure, by move(row step, column step); `name` finds it again once it is drawn anew.
+function movable(name, target, move) {
+  target.setAttribute("tabindex", 0);
+  target.dataset.focus = name;
   const steps = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
   target.onkeydown = (event) => {
     if (!(event.key in steps) || event.target !== target) return;
     event.preventDefault();
     move(...steps[event.key]);
   };
+  return target;
 }
 
 // Replace what a place of the view holds.

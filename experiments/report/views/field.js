@@ -353,18 +353,15 @@ view("field", (section, data, state, go) => {
     pixel ? ` Pixel ${pixel.join(", ")} is seen by rows ${fieldSpan(back[0])}, columns ${fieldSpan(back[1])}.` : "",
     ` The middle of the last map looks ${at.placed} the middle of the image.`,
   );
-  const image = fill(
-    section,
+  const inside = (place) => place.map((value, axis) => Math.max(0, Math.min([size, wide][axis] - 1, value))).join(",");
+  const middle = [Math.floor(size / 2), Math.floor(wide / 2)];
+  const image = movable(
     "image",
     fieldImage(size, wide, rows, columns, seen, effective && effective.shares, data.parts, pixel),
-  ).firstChild;
-  image.setAttribute("tabindex", 0);
-  image.dataset.focus = "image";
-  const inside = (place) => place.map((value, axis) => Math.max(0, Math.min([size, wide][axis] - 1, value))).join(",");
-  image.onclick = (event) => go({ pixel: inside(image.place(event)) });
-  arrows(image, (down, right) =>
-    go({ pixel: inside(pixel ? [pixel[0] + down, pixel[1] + right] : [Math.floor(size / 2), Math.floor(wide / 2)]) }),
+    (down, right) => go({ pixel: inside(pixel ? [pixel[0] + down, pixel[1] + right] : middle) }),
   );
+  image.onclick = (event) => go({ pixel: inside(image.place(event)) });
+  fill(section, "image", image);
   fill(
     section,
     "image-caption",
@@ -376,14 +373,14 @@ view("field", (section, data, state, go) => {
     } Click a pixel, or use the arrow keys, to see which units see it.`,
   );
   fill(section, "units-title", `${name}: ${height}x${width} units`);
-  const map = fill(
+  const map = fieldMap(height, width, unit, (row, column) => go({ row, column }), back);
+  fill(
     section,
     "units",
-    fieldMap(height, width, unit, (row, column) => go({ row, column }), back),
-  ).firstChild;
-  map.setAttribute("tabindex", 0);
-  map.dataset.focus = "units";
-  arrows(map, (down, right) => go({ row: held(unit[0] + down, height), column: held(unit[1] + right, width) }));
+    movable("units", map, (down, right) =>
+      go({ row: held(unit[0] + down, height), column: held(unit[1] + right, width) }),
+    ),
+  );
   fill(section, "drift", fieldDrift(net, size, go));
   fill(
     section,
@@ -435,8 +432,8 @@ view("field", (section, data, state, go) => {
     section,
     "table-caption",
     "Pixels along the height. Half within: the fewest pixels in a row that hold half of the gradient when all " +
-      "weights are alike. Measured, at the net's own size: whether input gradients of the net, run with positive weights, " +
-      "reach exactly the pixels of the formula.",
+      "weights are alike. Measured, at the net's own size: whether input gradients of the net, run with positive " +
+      "weights, reach exactly the pixels of the formula.",
   );
   return { size, layer };
 });

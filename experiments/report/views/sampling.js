@@ -180,17 +180,14 @@ view("sampling", (section, data, state, go) => {
     +state.d > 1 ? `. After ${state.d} such layers: ${found.steps.at(-1).length}` : "",
     ".",
   );
-  const line = fill(
+  const line = samplingLine(rows, found, state, (unit) => {
+    if (unit !== +state.unit) go({ unit });
+  });
+  fill(
     section,
     "line",
-    samplingLine(rows, found, state, (unit) => {
-      if (unit !== +state.unit) go({ unit });
-    }),
+    movable("line", line, (down, right) => go({ unit: held(+state.unit + right) })),
   );
-  const box = line.firstChild;
-  box.setAttribute("tabindex", 0);
-  box.dataset.focus = "line";
-  arrows(box, (down, right) => go({ unit: held(+state.unit + right) }));
   fill(
     section,
     "line-caption",
@@ -228,10 +225,11 @@ view("sampling", (section, data, state, go) => {
     }),
   );
   const map = picture(side * size + 4, side * size + 4, `Counts on the plane, ${side} by ${side}`, ...cells);
-  map.setAttribute("tabindex", 0);
-  map.dataset.focus = "plane";
-  arrows(map, (down, right) => go({ unit: held(+state.unit + right), row: held(+state.row + down) }));
-  fill(section, "plane", map);
+  fill(
+    section,
+    "plane",
+    movable("plane", map, (down, right) => go({ unit: held(+state.unit + right), row: held(+state.row + down) })),
+  );
   fill(section, "plane-caption", `The plane, ${side}x${side}: the product of both axes. Arrow keys move the window.`);
   const tally = new Map();
   for (const down of found.counts)

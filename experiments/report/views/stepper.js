@@ -326,11 +326,7 @@ view("stepper", (section, members, state, go) => {
     size = Math.max(9, Math.min(24, 230 / (read.width + pads[1] + pads[3]))),
     spans = [0, 1].map((axis) => (step.kernel[axis] - 1) * step.dilation[axis] + 1);
   const part = (title, drawn, focus) => {
-    if (focus) {
-      drawn.setAttribute("tabindex", 0);
-      drawn.dataset.focus = focus;
-      arrows(drawn, move);
-    }
+    if (focus) movable(focus, drawn, move);
     return make("div", {}, make("h3", {}, title), drawn);
   };
   const sign = (text) => make("span", { class: "sign", "aria-hidden": "true" }, text),
