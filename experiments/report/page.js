@@ -120,6 +120,20 @@ function plainColour(text) {
   const [red, green, blue, alpha] = brush.getImageData(0, 0, 1, 1).data;
   return alpha ? `rgb(${red},${green},${blue})` : "none";
 }
+// Black or white on a cell, whichever the eye tells apart better: the luminance of WCAG 2.
+const inks = new Map();
+function ink(ramp, percent) {
+  const style = getComputedStyle(document.documentElement);
+  const [full, none] = [ramp, ramp === "many" ? "few" : "signpaper"].map((name) => style.getPropertyValue(`--${name}`));
+  const mixed = `color-mix(in oklab, ${full} ${percent}%, ${none})`;
+  if (!inks.has(mixed)) {
+    const [red, green, blue] = plainColour(mixed)
+      .match(/\d+/g)
+      .map((part) => (part / 255) ** 2.2);
+    inks.set(mixed, 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.179 ? "#000" : "#fff");
+  }
+  return inks.get(mixed);
+}
 function asSvg(figure) {
   const there = figure.querySelector("svg"),
     copy = there.cloneNode(true),

@@ -20,37 +20,19 @@ view("checkerboard", (section, boards, state, go) => {
     ".",
   );
   const cells = line.flatMap((down, row) =>
-    line
-      .map((across, column) => {
-        const count = down * across;
-        return make(
-          "rect",
-          {
-            class: "cell",
-            style: `--t:${most ? Math.round((100 * count) / most) : 0}%`,
-            x: column * size + 1,
-            y: row * size + 1,
-            width: size,
-            height: size,
-          },
-          make("title", {}, `${down} · ${across} = ${count}`),
-        );
-      })
-      .concat(
-        line.map((across, column) => {
-          const count = down * across;
-          return make(
-            "text",
-            {
-              class: `numeral${count / most > 0.5 ? " over" : ""}`,
-              style: `font-size: ${count > 99 ? 8 : 10.5}px`,
-              x: (column + 0.5) * size + 1,
-              y: (row + 0.5) * size + 1,
-            },
-            count > 999 ? "" : String(count),
-          );
-        }),
-      ),
+    line.map((across, column) => {
+      const count = down * across,
+        shade = most ? Math.round((100 * count) / most) : 0,
+        [x, y] = [column * size + 1, row * size + 1],
+        style = `fill: ${ink("many", shade)}; font-size: ${count > 99 ? 8 : 10.5}px`;
+      return make(
+        "g",
+        {},
+        make("title", {}, `${down} · ${across} = ${count}`),
+        make("rect", { class: "cell", style: `--t:${shade}%`, x, y, width: size, height: size }),
+        make("text", { class: "numeral", style, x: x + size / 2, y: y + size / 2 }, count > 999 ? "" : String(count)),
+      );
+    }),
   );
   fill(
     section,

@@ -31,9 +31,9 @@ function samplingCone(rows, k, s, unit) {
   }
   return spans;
 }
-const samplingShade = (count, most) => `--t:${most ? Math.round(8 + (92 * count) / most) : 0}%`;
+const samplingShade = (count, most) => (count ? Math.round(8 + (92 * count) / most) : 0);
 function samplingCell(x, y, size, count, most, words) {
-  const over = count / most > 0.5,
+  const shade = samplingShade(count, most),
     parts = [make("title", {}, words)];
   parts.push(
     make("rect", {
@@ -43,14 +43,18 @@ function samplingCell(x, y, size, count, most, words) {
       width: size,
       height: size,
       rx: 2,
-      style: count ? samplingShade(count, most) : null,
+      style: `--t:${shade}%`,
     }),
   );
   if (!count) parts.push(make("line", { class: "dropped", x1: x + 3, y1: y + size - 3, x2: x + size - 3, y2: y + 3 }));
   const fits = size >= 9 + 6.5 * String(count).length;
   if (fits)
     parts.push(
-      make("text", { class: `numeral${over ? " over" : ""}`, x: x + size / 2, y: y + size / 2 }, String(count)),
+      make(
+        "text",
+        { class: "numeral", style: `fill: ${ink("many", shade)}`, x: x + size / 2, y: y + size / 2 },
+        String(count),
+      ),
     );
   return make("g", {}, ...parts);
 }

@@ -61,9 +61,9 @@ function stepperStep(member, image, step, out, row, column) {
 }
 
 // A number's colour: minus to plus, by the largest of its channel or layer.
+const stepperShare = (value, largest) => (largest ? Math.min(100, Math.round((100 * Math.abs(value)) / largest)) : 0);
 function stepperHue(value, largest) {
-  const share = largest ? Math.min(100, Math.round((100 * Math.abs(value)) / largest)) : 0;
-  return `--hue: var(--${value < 0 ? "minus" : "plus"}); --t: ${share}%`;
+  return `--hue: var(--${value < 0 ? "minus" : "plus"}); --t: ${stepperShare(value, largest)}%`;
 }
 function stepperGrid(map, channel, largest, size, pads, options) {
   const [top, left, bottom, right] = pads,
@@ -120,7 +120,7 @@ function stepperNumbers(cells, wide, key, largest, label, mark) {
         y = Math.floor(place / wide) * size + 2,
         value = cell[key],
         padding = key === "value" && !cell.inside;
-      const over = largest && Math.abs(value) / largest > 0.55;
+      const on = padding ? null : `fill: ${ink(value < 0 ? "minus" : "plus", stepperShare(value, largest))}`;
       return [
         make("rect", {
           class: padding ? "padding" : "signed",
@@ -130,11 +130,7 @@ function stepperNumbers(cells, wide, key, largest, label, mark) {
           width: size,
           height: size,
         }),
-        make(
-          "text",
-          { class: `numeral${over ? " over" : ""}`, x: x + size / 2, y: y + size / 2 },
-          padding ? "0" : fixed(value),
-        ),
+        make("text", { class: "numeral", style: on, x: x + size / 2, y: y + size / 2 }, padding ? "0" : fixed(value)),
         mark && mark(cell)
           ? make("rect", { class: "window", x: x + 2, y: y + 2, width: size - 4, height: size - 4, rx: 2 })
           : null,

@@ -217,3 +217,51 @@ def test_a_figure_is_copied_as_csv_and_as_a_picture_on_its_own(tab: Opener) -> N
     assert svg.startswith("<svg")
     assert "var(" not in svg.replace('style="--t:', "")
     assert 'fill="rgb(' in svg
+
+
+CONTRAST = """() => {
+  const luminance = (colour) => {
+    const [r, g, b] = plainColour(colour).match(/\\d+/g).map((part) => part / 255)
+      .map((part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ratio = (one, other) => {
+    const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
+    return (high + 0.05) / (low + 0.05);
+  };
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = getComputedStyle(at).backgroundColor;
+      if (plainColour(colour) !== "none") return colour;
+    }
+    return "white";
+  };
+  const found = [];
+  for (const numeral of document.querySelectorAll("section:not([hidden]) text.numeral")) {
+    const cell = numeral.previousElementSibling;
+    if (!cell || !cell.matches(".cell, .signed")) continue;
+    found.push(ratio(getComputedStyle(numeral).fill, getComputedStyle(cell).fill));
+  }
+  const texts = "p, td, th, a, h1, h2, h3, figcaption, label, output, button, dt, dd, summary, .word, .lamp";
+  for (const text of document.querySelectorAll(texts)) {
+    if (text.offsetParent && text.textContent.trim()) found.push(ratio(getComputedStyle(text).color, behind(text)));
+  }
+  return [Math.min(...found), found.length];
+}"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(
+    "route", ["board", "claim-st-usually-one", "stepper?layer=1", "field", "checkerboard?d=2", "sampling?d=3&k=4&n=14"]
+)
+def test_every_text_stands_out(tab: Opener, route: str, theme: str) -> None:
+    page = tab(route, color_scheme=theme)
+    least, checked = page.evaluate(CONTRAST)
+    assert checked > 20
+    assert least >= 4.5
+
+
+def test_a_planted_faint_text_is_found(tab: Opener) -> None:
+    page = tab("sampling")
+    page.evaluate("document.querySelector('#sampling .finding').style.color = '#aaaaaa'")
+    assert page.evaluate(CONTRAST)[0] < 3
