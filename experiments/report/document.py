@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -23,9 +22,11 @@ def document(chosen: Mapping[str, View], context: Context) -> bytes:
     """The page as UTF-8. The same context gives the same bytes.
 
     Raises:
-        PageError: it has more than `MOST_BYTES` bytes.
+        PageError: it has more than `MOST_BYTES` bytes, or none of the views has what it needs.
     """
     made = {name: view.make(context) for name, view in chosen.items()}
+    if not any(made.values()):
+        raise PageError(f"there is nothing to show: {' '.join(view.lacks for view in chosen.values())}")
     page = _page(chosen, made)
     if len(page) > MOST_BYTES:
         raise PageError(f"the page has {len(page):,} bytes, more than {MOST_BYTES:,}: show fewer nets or images")
@@ -66,11 +67,11 @@ def _page(chosen: Mapping[str, View], made: Mapping[str, Content | None]) -> byt
         css=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
         data=embedded({name: content.script for name, content in made.items() if content is not None}),
         scripts=scripts(chosen),
-        views=[_section(name, view, made[name], bodies) for name, view in chosen.items()],
+        sections=[
+            {"name": name, "view": chosen[name], "finding": content.finding, "body": bodies[name]}
+            for name, content in made.items()
+            if content is not None
+        ],
+        left_out=[chosen[name] for name, content in made.items() if content is None],
     )
     return rendered.encode()
-
-
-def _section(name: str, view: View, content: Content | None, bodies: Mapping[str, Markup]) -> dict[str, Any]:
-    finding = view.lacks if content is None else content.finding
-    return {"name": name, "view": view, "finding": finding, "body": bodies.get(name)}

@@ -115,10 +115,16 @@ def test_an_unknown_view_is_refused_with_the_choices() -> None:
 
 
 def test_a_view_without_what_it_needs_says_so() -> None:
-    page = document(choose_views(["board", "field"]), Context()).decode()
+    page = document(choose_views(["board", "field", "sampling"]), Context()).decode()
     assert views()["board"].lacks in page
     assert views()["field"].lacks in page
-    assert "<table" not in page
+    assert page.count('class="view"') == 1
+    assert "#claim-" not in page  # nothing there to link to
+
+
+def test_a_page_of_nothing_is_refused() -> None:
+    with pytest.raises(PageError, match="nothing to show: No verdicts were handed in"):
+        document(choose_views(["board"]), Context())
 
 
 def test_every_claim_stands_on_the_page_without_scripts(page: bytes, context: Context) -> None:
