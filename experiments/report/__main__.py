@@ -53,7 +53,7 @@ def main() -> int:
     except PageError as problem:
         raise UsageError(str(problem)) from None
     write_bytes(path, page)
-    terminal().print(f"{path}: {len(page):,} bytes, {len(chosen)} views", soft_wrap=True)
+    terminal().print(f"{path}: {len(page):,} bytes, {page.count(b'<section ')} views", soft_wrap=True)
     return ExitCode.DONE
 
 

@@ -14,6 +14,7 @@ from experiments.geometry.network import MeasuredNetwork
 from experiments.report import views as room
 from experiments.report.member import Member
 from experiments.report.statement import Statement
+from experiments.report.trials import Trial
 
 Json = Any
 """A value that `json.dumps` writes."""
@@ -28,6 +29,7 @@ class Context:
         networks: nets whose receptive fields are shown, the first one first.
         members: nets with weights, whose numbers are shown; none leaves their view out.
         verdicts: by claim; None leaves the board out. statements: what each of these claims says.
+        trials: the nets behind a claim's contrasts, by claim; a claim may have none.
         fast: whether what takes more than a few seconds is left out.
     """
 
@@ -35,6 +37,7 @@ class Context:
     members: tuple[Member, ...] = ()
     verdicts: Mapping[str, Verdict] | None = None
     statements: Mapping[str, Statement] = field(default_factory=dict)
+    trials: Mapping[str, tuple[Trial, ...]] = field(default_factory=dict)
     fast: bool = False
 
 

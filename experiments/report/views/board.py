@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from cnnlab.spec.verdict import WORDS, Effect, Interval, Number, Setting, Table, Verdict, Word
 from experiments.report.statement import Statement
+from experiments.report.trials import Trial, trial
 from experiments.report.view import Content, Context, Json, View
 
 SIGNS: Mapping[Word, str] = {
@@ -93,7 +94,9 @@ def clause(verdict: Verdict) -> str:
     return text if len(text) <= CLAUSE else text[: CLAUSE - 2].rsplit(" ", 1)[0] + " …"
 
 
-def board(verdicts: Mapping[str, Verdict], statements: Mapping[str, Statement]) -> list[dict[str, Json]]:
+def board(
+    verdicts: Mapping[str, Verdict], statements: Mapping[str, Statement], trials: Mapping[str, tuple[Trial, ...]]
+) -> list[dict[str, Json]]:
     """One row a claim, in the order of the statements; a claim that was not judged counts as untested."""
     missing = Verdict(word="untested", reason="not judged for this page")
     rows = []
@@ -115,7 +118,7 @@ def board(verdicts: Mapping[str, Verdict], statements: Mapping[str, Statement]) 
                 "number": None if verdict.number is None else number(verdict.number),
                 "n": count(verdict),
                 "size": max((abs(mark(effect)["middle"] - 0.5) for effect in verdict.effects), default=0.0),
-                "page": page(statement, verdict),
+                "page": page(statement, verdict, trials[name] if name in trials else ()),
             }
         )
     return rows
@@ -133,7 +136,7 @@ def count(verdict: Verdict) -> int | None:
     return verdict.effects[0].n if verdict.effects else None
 
 
-def page(statement: Statement, verdict: Verdict) -> dict[str, Json]:
+def page(statement: Statement, verdict: Verdict, trials: Sequence[Trial]) -> dict[str, Json]:
     """Everything about one claim."""
     facts = [
         ("In the notes", statement.notes),
@@ -151,6 +154,7 @@ def page(statement: Statement, verdict: Verdict) -> dict[str, Json]:
         "facts": [(name, text) for name, text in facts if text],
         "marks": [mark(effect) for effect in verdict.effects],
         "effects": [contrast(effect) for effect in verdict.effects],
+        "trials": [trial(one) for one in trials],
         "tables": [table(one) for one in verdict.tables],
     }
 
@@ -198,7 +202,7 @@ def make(context: Context) -> Content | None:
     """The board; None without verdicts."""
     if context.verdicts is None:
         return None
-    rows = board(context.verdicts, context.statements)
+    rows = board(context.verdicts, context.statements, context.trials)
     words = Counter(row["word"] for row in rows)
     told = [f"{words[word]} {word}" for word in WORDS if words[word]]
     static = {

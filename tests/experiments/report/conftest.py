@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from cnnlab.spec.curve import AtRate
 from cnnlab.spec.verdict import WORDS, Call, Effect, Interval, Number, Setting, Table, Verdict
 from experiments.claims import __file__ as claims_room
 from experiments.report.document import document
 from experiments.report.networks import suite
 from experiments.report.statement import Statement
+from experiments.report.trials import Arm, Trial
 from experiments.report.untrained import digit_images, members
 from experiments.report.view import Context, choose_views
 
@@ -78,6 +80,36 @@ def planted_verdicts() -> dict[str, Verdict]:
     return found
 
 
+def planted_curve(best: float, *, members: int = 6, rates: int = 4) -> list[AtRate]:
+    """Members near `best` at the second of the rates, worse away from it; all but one lost at the largest."""
+    curve = []
+    for place in range(rates):
+        test = [round(best - 0.05 * abs(place - 1) + 0.007 * ((3 * member) % 5), 4) for member in range(members)]
+        lost = tuple(place == rates - 1 and member > 0 for member in range(members))
+        accuracy = tuple(0.1 if gone else value for gone, value in zip(lost, test, strict=True))
+        loss = tuple(None if gone else 0.5 for gone in lost)
+        curve.append(
+            AtRate(
+                learning_rate=0.01 * 2**place,
+                validation_accuracy=accuracy,
+                test_accuracy=accuracy,
+                test_loss=loss,
+                train_loss=loss,
+                diverged=lost,
+            )
+        )
+    return curve
+
+
+def planted_trial() -> Trial:
+    """Two arms of six members each, the first the better one."""
+    arms = (
+        Arm(title="two before the first pool", better=True, curve=planted_curve(0.9)),
+        Arm(title="one before the first pool", better=False, curve=planted_curve(0.88)),
+    )
+    return Trial(where="early on digits12", seeds=tuple(range(1000, 1006)), arms=arms)
+
+
 def statements() -> dict[str, Statement]:
     """What the registered claims say, planted; one of them tries to end the page's script."""
     with REGISTER.open(newline="") as file:
@@ -102,6 +134,7 @@ def planted_context() -> Context:
         members=members(digit_images()),
         verdicts=planted_verdicts(),
         statements=statements(),
+        trials={"mp-after-two-convs": (planted_trial(),)},
         fast=True,
     )
 

@@ -89,7 +89,7 @@ def test_the_sentence_stands_on_the_board_else_the_first_clause() -> None:
 
 def test_every_claim_has_one_row_in_the_order_of_the_notes(context: Context) -> None:
     assert context.verdicts is not None
-    rows = board(context.verdicts, context.statements)
+    rows = board(context.verdicts, context.statements, {})
     assert [row["id"] for row in rows] == list(context.statements)
     assert len(rows) == 57
     assert [row["word"] for row in rows] == [context.verdicts[row["id"]].word for row in rows]
@@ -98,7 +98,7 @@ def test_every_claim_has_one_row_in_the_order_of_the_notes(context: Context) -> 
 
 def test_a_claim_that_was_not_judged_is_untested() -> None:
     statements = {"a": Statement(family="strides", kind="exact", says="A claim.")}
-    (row,) = board({}, statements)
+    (row,) = board({}, statements, {})
     assert (row["word"], row["clause"]) == ("untested", "not judged for this page")
 
 
