@@ -34,7 +34,6 @@ examples:
 
 exit code: 0; 2 for a mistake, told in one line."""
 NEED_NETS = ("field", "checkerboard")
-NEED_MEMBERS = ("stepper",)
 
 
 @command
@@ -93,7 +92,11 @@ def context(asked: argparse.Namespace, chosen: Mapping[str, View]) -> Context:
         nets = networks(asked.net, asked.module, size, channels, fast=asked.fast)
         found = dataclasses.replace(found, networks=nets)
     images = (*own_images(asked.image), *digit_images())
-    return dataclasses.replace(found, members=members(images)) if set(NEED_MEMBERS) & set(chosen) else found
+    return (
+        dataclasses.replace(found, members=members(images))
+        if any(view.reads_members for view in chosen.values())
+        else found
+    )
 
 
 def own_images(paths: Sequence[str]) -> tuple[Image, ...]:

@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from cnnlab.files import finite
+from experiments.report.member_data import member_data
 from experiments.report.view import Content, Context, Json, View
 
 FOLDER = Path(__file__).parent
@@ -27,7 +28,7 @@ def document(chosen: Mapping[str, View], context: Context) -> bytes:
     made = {name: view.make(context) for name, view in chosen.items()}
     if not any(made.values()):
         raise PageError(f"there is nothing to show: {' '.join(view.lacks for view in chosen.values())}")
-    page = _page(chosen, made)
+    page = _page(chosen, made, context)
     if len(page) > MOST_BYTES:
         raise PageError(f"the page has {len(page):,} bytes, more than {MOST_BYTES:,}: show fewer nets or images")
     return page
@@ -45,12 +46,13 @@ def embedded(data: Json) -> Markup:
 
 
 def scripts(chosen: Mapping[str, View]) -> Markup:
-    """The frame's script, then those of the views."""
-    files = [FOLDER / "page.js", *(FOLDER / "views" / f"{name}.js" for name in chosen)]
+    """The frame's script, then those of the views, before them what views of members share."""
+    shared = ["page.js", *(["members.js"] if any(view.reads_members for view in chosen.values()) else [])]
+    files = [*(FOLDER / name for name in shared), *(FOLDER / "views" / f"{name}.js" for name in chosen)]
     return Markup("\n".join(path.read_text(encoding="utf-8") for path in files if path.is_file()))
 
 
-def _page(chosen: Mapping[str, View], made: Mapping[str, Content | None]) -> bytes:
+def _page(chosen: Mapping[str, View], made: Mapping[str, Content | None], context: Context) -> bytes:
     surroundings = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
@@ -65,7 +67,7 @@ def _page(chosen: Mapping[str, View], made: Mapping[str, Content | None]) -> byt
     }
     rendered: str = surroundings.get_template("page.html.j2").render(
         css=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
-        data=embedded({name: content.script for name, content in made.items() if content is not None}),
+        data=embedded(_data(chosen, made, context)),
         scripts=scripts(chosen),
         sections=[
             {"name": name, "view": chosen[name], "finding": content.finding, "body": bodies[name]}
@@ -75,3 +77,11 @@ def _page(chosen: Mapping[str, View], made: Mapping[str, Content | None]) -> byt
         left_out=[chosen[name] for name, content in made.items() if content is None],
     )
     return rendered.encode()
+
+
+def _data(chosen: Mapping[str, View], made: Mapping[str, Content | None], context: Context) -> dict[str, Json]:
+    """What scripts read: by view, and the members once for all that read them."""
+    found = {name: content.script for name, content in made.items() if content is not None}
+    if any(chosen[name].reads_members for name in found):
+        found["members"] = [member_data(member) for member in context.members]
+    return found

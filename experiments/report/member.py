@@ -22,11 +22,13 @@ class Image:
     """One image as a net reads it.
 
     Attributes:
-        title: what it shows. pixels: [height, width, channels], standardised as the net expects.
+        title: what it shows. label: its class; None where nobody knows it.
+        pixels: [height, width, channels], standardised as the net expects.
     """
 
     title: str
     pixels: Floats
+    label: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,7 @@ def digit_images() -> tuple[Image, ...]:
     frozen = digits.frozen()
     canvas = digits.on_canvas(frozen) / digits.BRIGHTEST
     picked = [(label, int(np.flatnonzero(frozen.test & (frozen.labels == label))[0])) for label in SHOWN]
-    return tuple(Image(title=f"digit {label}", pixels=canvas[place][..., None]) for label, place in picked)
+    return tuple(Image(title=f"digit {label}", pixels=canvas[place][..., None], label=label) for label, place in picked)
 
 
 def members(images: Sequence[Image]) -> tuple[Member, ...]:
@@ -57,7 +57,7 @@ def look(title: str, state: str, module: Net, images: tuple[Image, ...], stacked
     weights = {
         name: _learned(layer) for name, layer in module.layers.items() if getattr(layer, "kernel", None) is not None
     }
-    maps = {name: np.asarray(value, np.float64) for name, value in found.items()}
+    maps = {node.name: np.asarray(found[node.name], np.float64) for node in module.network.nodes}
     return Member(title=title, state=state, network=module.network, weights=weights, images=images, maps=maps)
 
 

@@ -65,6 +65,7 @@ class View:
         caveat: one sentence below the picture: what it does not show.
         claims: ids of the claims it bears on.
         make: makes its content; None where the context lacks what it needs.
+        reads_members: whether its script reads the members, which the page then holds once for all views.
         lacks: what to say on the page where `make` gives None.
     """
 
@@ -74,6 +75,7 @@ class View:
     caveat: str
     make: Callable[[Context], Content | None]
     claims: tuple[str, ...] = ()
+    reads_members: bool = False
     lacks: str = ""
 
 

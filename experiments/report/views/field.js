@@ -216,7 +216,7 @@ function fieldLayers(net, at, layer, unit, size, go) {
     first = Math.min(0, ...spans.map((span) => span[0])),
     last = Math.max(size - 1, ...spans.map((span) => span[1]));
   const narrow = window.innerWidth < 760,
-    [names, width, told] = narrow ? [92, 230, 24] : [250, 720, 130],
+    [names, width, told] = narrow ? [92, 230, 24] : [250, 690, 160],
     scale = width / (last - first + 1),
     high = rows.length > 30 ? 16 : 22,
     x = (place) => names + (place - first) * scale,
@@ -256,7 +256,8 @@ function fieldLayers(net, at, layer, unit, size, go) {
           style: `fill: ${on ? "var(--mark)" : "var(--accent)"}; opacity: ${span === null ? 0.35 : 1}`,
         }),
       );
-    const words = merge === undefined ? "" : merge === null ? "✓ aligned" : "✗ not aligned";
+    const differ = merge && merge.match(/(centre|stride) (.+?) along/);
+    const words = merge === undefined ? "" : merge === null ? "✓ aligned" : `✗ ${differ[1]}s ${differ[2]}`;
     const lamp = words.slice(0, narrow ? 1 : words.length);
     if (lamp)
       group.append(

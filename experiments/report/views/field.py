@@ -7,8 +7,9 @@ from fractions import Fraction
 from cnnlab.geometry.cost import cost
 from cnnlab.probes.agreement import AgreementRow, agreement
 from cnnlab.spec.invalid import InvalidError
-from cnnlab.spec.network import Activation, Blur, Conv, Elementwise, Network, Node, Norm, Pair, Pool, TransposedConv
+from cnnlab.spec.network import Activation, Elementwise, Network, Node, Norm, Pair
 from experiments.geometry.network import MeasuredNetwork
+from experiments.report.layer_words import kind
 from experiments.report.reaching import Layout, Seen, drift, half_width, layout, number, profile
 from experiments.report.view import Content, Context, Json, View
 
@@ -32,27 +33,6 @@ def sides(subject: MeasuredNetwork) -> range:
 def shown(network: Network) -> list[Node]:
     """The layers that a reader looks at: those that can change what is seen, not what stands beside every one."""
     return [node for node in network.nodes if not isinstance(node, (Norm, Activation, Elementwise))]
-
-
-def kind(node: Node) -> str:
-    """A layer in a few words: `conv 3x3`, `max pool 2x2, stride 2`."""
-    match node:
-        case Conv():
-            words = "conv"
-        case TransposedConv():
-            words = "transposed conv"
-        case Blur():
-            words = "blur"
-        case Pool():
-            words = f"{node.kind} pool"
-        case _:
-            name = type(node).__name__
-            return "".join(f" {char.lower()}" if char.isupper() else char for char in name).strip()
-    return f"{words} {_pair(node.kernel)}{'' if node.stride == (1, 1) else f', stride {node.stride[0]}'}"
-
-
-def _pair(pair: Pair) -> str:
-    return f"{pair[0]}x{pair[1]}"
 
 
 def row(seen: Seen) -> list[int] | int:

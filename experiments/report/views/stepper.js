@@ -1,28 +1,14 @@
-// Stepper: the net's own numbers, unpacked, multiplied and summed; each sum stands beside the number that the net made.
-const stepperBytes = (text) => Uint8Array.from(atob(text), (char) => char.charCodeAt(0)).buffer;
-function stepperMap(member, name, image) {
-  const packed = member.maps[name][image];
-  packed.whole ||= new Int16Array(stepperBytes(packed.data));
-  const [height, width, channels] = member.shapes[name];
-  return {
-    height,
-    width,
-    channels,
-    at: (row, column, channel) => packed.whole[(row * width + column) * channels + channel] * packed.scales[channel],
-    largest: (channel) => 32767 * packed.scales[channel],
-  };
-}
 function stepperWeights(member, step) {
   const kept = member.weights[step.name];
   if (!kept) return null;
-  kept.kernelFloats ||= new Float32Array(stepperBytes(kept.kernel));
-  kept.biasFloats ||= new Float32Array(stepperBytes(kept.bias));
+  kept.kernelFloats ||= new Float32Array(memberBytes(kept.kernel));
+  kept.biasFloats ||= new Float32Array(memberBytes(kept.bias));
   return kept;
 }
 // One output number: products by input channel, their sums, bias, the sum, and what the net has there.
 function stepperStep(member, image, step, out, row, column) {
-  const read = stepperMap(member, step.source, image),
-    made = stepperMap(member, step.name, image),
+  const read = memberMap(member, step.source, image),
+    made = memberMap(member, step.name, image),
     weights = stepperWeights(member, step);
   const group = read.channels / step.groups,
     first = Math.floor(out / (made.channels / step.groups)) * group,
@@ -56,58 +42,10 @@ function stepperStep(member, image, step, out, row, column) {
       ? Math.max(...seen)
       : sums[0] / places.length;
   const net = made.at(row, column, out),
-    after = step.then ? stepperMap(member, step.then, image).at(row, column, out) : null;
+    after = step.then ? memberMap(member, step.then, image).at(row, column, out) : null;
   return { channels, parts, sums, bias, total, net, after, made, read };
 }
 
-// A number's colour: minus to plus, by the largest of its channel or layer.
-const stepperShare = (value, largest) => (largest ? Math.min(100, Math.round((100 * Math.abs(value)) / largest)) : 0);
-function stepperHue(value, largest) {
-  return `--hue: var(--${value < 0 ? "minus" : "plus"}); --t: ${stepperShare(value, largest)}%`;
-}
-function stepperGrid(map, channel, largest, size, pads, options) {
-  const [top, left, bottom, right] = pads,
-    parts = [],
-    x = (at) => (at + left) * size + 2,
-    y = (at) => (at + top) * size + 2;
-  for (let row = -top; row < map.height + bottom; row += 1) {
-    for (let column = -left; column < map.width + right; column += 1) {
-      const inside = row >= 0 && row < map.height && column >= 0 && column < map.width,
-        value = inside ? map.at(row, column, channel) : 0;
-      const cell = make("rect", {
-        class: inside ? "signed" : "padding",
-        style: inside ? stepperHue(value, largest) : null,
-        x: x(column),
-        y: y(row),
-        width: size,
-        height: size,
-        onclick: options.choose ? () => options.choose(row, column) : null,
-      });
-      cell.append(make("title", {}, inside ? `${row}, ${column}: ${short(value)}` : "padding"));
-      parts.push(cell);
-      if (inside && options.dropped && options.dropped(row, column))
-        parts.push(
-          make("line", {
-            class: "dropped",
-            x1: x(column) + 3,
-            y1: y(row) + size - 3,
-            x2: x(column) + size - 3,
-            y2: y(row) + 3,
-          }),
-        );
-    }
-  }
-  const [row, column, high, wide] = options.window;
-  parts.push(
-    make("rect", { class: "window", x: x(column), y: y(row), width: wide * size, height: high * size, rx: 2 }),
-  );
-  return picture(
-    (map.width + left + right) * size + 4,
-    (map.height + top + bottom) * size + 4,
-    options.label,
-    ...parts,
-  );
-}
 function stepperNumbers(cells, wide, key, largest, label, mark) {
   const size = 48,
     high = Math.ceil(cells.length / wide);
@@ -120,11 +58,11 @@ function stepperNumbers(cells, wide, key, largest, label, mark) {
         y = Math.floor(place / wide) * size + 2,
         value = cell[key],
         padding = key === "value" && !cell.inside;
-      const on = padding ? null : `fill: ${ink(value < 0 ? "minus" : "plus", stepperShare(value, largest))}`;
+      const on = padding ? null : `fill: ${ink(value < 0 ? "minus" : "plus", signedShare(value, largest))}`;
       return [
         make("rect", {
           class: padding ? "padding" : "signed",
-          style: padding ? null : stepperHue(value, largest),
+          style: padding ? null : signedHue(value, largest),
           x,
           y,
           width: size,
@@ -139,38 +77,6 @@ function stepperNumbers(cells, wide, key, largest, label, mark) {
   );
 }
 
-function stepperTile(map, channel, largest, chosen, label, choose) {
-  const scale = Math.max(1, Math.ceil(44 / Math.max(map.height, map.width))),
-    canvas = make("canvas", { width: map.width, height: map.height });
-  canvas.style.width = `${map.width * scale}px`;
-  const brushed = canvas.getContext("2d"),
-    pixels = brushed.createImageData(map.width, map.height),
-    rgb = stepperTile.colours;
-  for (let row = 0; row < map.height; row += 1) {
-    for (let column = 0; column < map.width; column += 1) {
-      const value = map.at(row, column, channel),
-        share = largest ? Math.min(1, Math.abs(value) / largest) : 0,
-        hue = value < 0 ? rgb.minus : rgb.plus;
-      for (let part = 0; part < 3; part += 1)
-        pixels.data[4 * (row * map.width + column) + part] =
-          rgb.signpaper[part] + share * (hue[part] - rgb.signpaper[part]);
-      pixels.data[4 * (row * map.width + column) + 3] = 255;
-    }
-  }
-  brushed.putImageData(pixels, 0, 0);
-  return make(
-    "button",
-    {
-      type: "button",
-      class: "tile",
-      "aria-pressed": String(chosen),
-      "aria-label": label,
-      "data-focus": label,
-      onclick: choose,
-    },
-    canvas,
-  );
-}
 function stepperSums(found, chosen, go) {
   const most = Math.max(...found.sums.map(Math.abs), Math.abs(found.bias), Math.abs(found.total)),
     high = 20,
@@ -227,7 +133,8 @@ function stepperDropped([rows, columns]) {
 }
 
 let stepperTimer = null;
-view("stepper", (section, members, state, go) => {
+view("stepper", (section, _, state, go) => {
+  const members = DATA.members;
   const options = (select, names) =>
     section
       .querySelector(select)
@@ -256,28 +163,21 @@ view("stepper", (section, members, state, go) => {
     conv = step.kind === "conv";
   const chosen = found.channels.includes(+state.input) ? +state.input : found.channels[0],
     cells = found.parts[found.channels.indexOf(chosen)];
-  stepperTile.colours = Object.fromEntries(
-    ["plus", "minus", "signpaper"].map((name) => [
-      name,
-      plainColour(getComputedStyle(document.documentElement).getPropertyValue(`--${name}`))
-        .match(/\d+/g)
-        .map(Number),
-    ]),
-  );
+  memberTile.colours = memberColours();
   const largest = (map, channel) =>
     state.scale === "layer"
       ? Math.max(...Array.from({ length: map.channels }, (_, one) => map.largest(one)))
       : map.largest(channel);
   const move = (down, right) => go({ row: held(row + down, height), column: held(column + right, width) });
-  const first = stepperMap(member, member.steps[0].source, image);
+  const first = memberMap(member, member.steps[0].source, image);
   fill(
     section,
     "images",
     ...member.images.map((title, place) =>
-      stepperTile(
-        stepperMap(member, member.steps[0].source, place),
+      memberTile(
+        memberMap(member, member.steps[0].source, place),
         0,
-        stepperMap(member, member.steps[0].source, place).largest(0),
+        memberMap(member, member.steps[0].source, place).largest(0),
         place === image,
         title,
         () => go({ image: place }),
@@ -335,7 +235,7 @@ view("stepper", (section, members, state, go) => {
     });
   const source = part(
     `Input: ${step.source}, channel ${chosen}`,
-    stepperGrid(read, chosen, largest(read, chosen), size, pads, {
+    memberGrid(read, chosen, largest(read, chosen), size, pads, {
       window: [low, wide, ...spans],
       choose: toUnit,
       dropped: (y, x) => never[0][y] || never[1][x],
@@ -356,7 +256,7 @@ view("stepper", (section, members, state, go) => {
   );
   const result = part(
     `Output: channel ${out}`,
-    stepperGrid(found.made, out, largest(found.made, out), Math.max(9, Math.min(24, 200 / width)), [0, 0, 0, 0], {
+    memberGrid(found.made, out, largest(found.made, out), Math.max(9, Math.min(24, 200 / width)), [0, 0, 0, 0], {
       window: [row, column, 1, 1],
       choose: (y, x) => go({ row: y, column: x }),
       label: `Output channel ${out} with the chosen unit`,
@@ -396,7 +296,7 @@ view("stepper", (section, members, state, go) => {
     section,
     "inputs",
     ...inputs.map((channel) =>
-      stepperTile(read, channel, largest(read, channel), channel === chosen, `input channel ${channel}`, () =>
+      memberTile(read, channel, largest(read, channel), channel === chosen, `input channel ${channel}`, () =>
         go({ input: channel }),
       ),
     ),
@@ -406,7 +306,7 @@ view("stepper", (section, members, state, go) => {
     section,
     "outputs",
     ...Array.from({ length: filters }, (_, channel) =>
-      stepperTile(found.made, channel, largest(found.made, channel), channel === out, `output channel ${channel}`, () =>
+      memberTile(found.made, channel, largest(found.made, channel), channel === out, `output channel ${channel}`, () =>
         go({ output: channel }),
       ),
     ),

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from cnnlab.spec.network import Conv
+from experiments.report.member_data import member_data, steps
 from experiments.report.reaching import layout
 from experiments.report.view import Context, views
-from experiments.report.views import field, stepper
+from experiments.report.views import field
 from experiments.report.views.sampling import keys, table
 
 ROUTES = (*views(), "claim-cov-table", "field?net=1&size=13&layer=4&row=2&column=3&pixel=3,4", "stepper?net=1&layer=3")
@@ -110,7 +111,7 @@ def test_every_control_and_picture_has_a_name(tab: Opener) -> None:
 
 
 SUMS = """([image, layer, places]) => {
-  const member = DATA.stepper[MEMBER], step = member.steps[layer];
+  const member = DATA.members[MEMBER], step = member.steps[layer];
   return places.map(([row, column, channel]) => {
     const found = stepperStep(member, image, step, channel, row, column);
     return [found.total, found.net, found.after];
@@ -121,8 +122,8 @@ SUMS = """([image, layer, places]) => {
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_sums_on_the_page_are_the_nets_own_numbers(tab: Opener, context: Context, which: int) -> None:
     page, member, checked = tab("stepper"), context.members[which], 0
-    behind = {one["name"]: one["then"] for one in stepper.member_data(member)["steps"]}
-    for layer, node in enumerate(stepper.steps(member.network)):
+    behind = {one["name"]: one["then"] for one in member_data(member)["steps"]}
+    for layer, node in enumerate(steps(member.network)):
         made = member.maps[node.name]
         _, height, width, channels = made.shape
         places = [[r, c, (3 * r + c) % channels] for r in range(height) for c in range(width)]
@@ -141,10 +142,10 @@ def test_sums_on_the_page_are_the_nets_own_numbers(tab: Opener, context: Context
 
 def test_a_changed_weight_would_be_found(tab: Opener, context: Context) -> None:
     page = tab("stepper")
-    assert isinstance(stepper.steps(context.members[0].network)[0], Conv)
-    page.evaluate("stepperWeights(DATA.stepper[0], DATA.stepper[0].steps[0]).kernelFloats[0] += 1")
+    assert isinstance(steps(context.members[0].network)[0], Conv)
+    page.evaluate("stepperWeights(DATA.members[0], DATA.members[0].steps[0]).kernelFloats[0] += 1")
     missed = page.evaluate(
-        "[...Array(12).keys()].map((row) => { const one = stepperStep(DATA.stepper[0], 0, DATA.stepper[0].steps[0], 0, "
+        "[...Array(12).keys()].map((row) => { const one = stepperStep(DATA.members[0], 0, DATA.members[0].steps[0], 0, "
         "row, 6); return Math.abs(one.total - one.net); })"
     )
     assert max(missed) > 0.1
@@ -252,7 +253,16 @@ CONTRAST = """() => {
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(
-    "route", ["board", "claim-st-usually-one", "stepper?layer=1", "field", "checkerboard?d=2", "sampling?d=3&k=4&n=14"]
+    "route",
+    [
+        "board",
+        "claim-mp-after-two-convs",
+        "network",
+        "stepper?layer=1",
+        "field",
+        "checkerboard?d=2",
+        "sampling?d=3&k=4&n=14",
+    ],
 )
 def test_every_text_stands_out(tab: Opener, route: str, theme: str) -> None:
     page = tab(route, color_scheme=theme)
@@ -265,3 +275,24 @@ def test_a_planted_faint_text_is_found(tab: Opener) -> None:
     page = tab("sampling")
     page.evaluate("document.querySelector('#sampling .finding').style.color = '#aaaaaa'")
     assert page.evaluate(CONTRAST)[0] < 3
+
+
+def test_every_channel_has_a_tile_that_opens_it_and_leads_to_its_sums(tab: Opener, context: Context) -> None:
+    page, member = tab("network"), context.members[0]
+    channels = sum(made.shape[3] for made in member.maps.values() if made.ndim == 4)
+    assert page.locator("#network [data-place=layers] .tile").count() == channels
+    page.get_by_label("conv3, channel 5", exact=True).click()
+    assert page.locator("#network [data-place=chosen-title]").inner_text() == "conv3, channel 5"
+    page.get_by_text("Step through this map").click()
+    assert page.locator("#stepper").is_visible()
+    assert "conv3, channel 5" in page.locator("#stepper [data-place=formula]").inner_text()
+
+
+def test_an_answer_is_told_right_or_wrong(tab: Opener, context: Context) -> None:
+    page, member = tab("network"), context.members[0]
+    for place, image in enumerate(member.images):
+        page.evaluate(f"location.hash = 'network?image={place}'")
+        best = int(member.maps["logits"][place].argmax())
+        told = page.locator("#network [data-place=told]").inner_text()
+        assert f"answers {best} " in told
+        assert ("✓ right" in told) is (best == image.label)

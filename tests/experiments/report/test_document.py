@@ -78,7 +78,7 @@ def block(page: bytes) -> str:
 
 
 def test_the_data_parse_and_hold_every_view(page: bytes) -> None:
-    assert set(json.loads(block(page))) == set(views())
+    assert set(json.loads(block(page))) == {*views(), "members"}
 
 
 def test_no_text_of_a_claim_ends_a_script(page: bytes) -> None:
@@ -110,7 +110,7 @@ def test_a_view_names_registered_claims_alone() -> None:
 
 
 def test_an_unknown_view_is_refused_with_the_choices() -> None:
-    with pytest.raises(UsageError, match="choose of board, stepper"):
+    with pytest.raises(UsageError, match="choose of board, network, stepper"):
         choose_views(["bored"])
 
 
@@ -135,5 +135,5 @@ def test_every_claim_stands_on_the_page_without_scripts(page: bytes, context: Co
 
 
 def test_scripts_are_short_lines() -> None:
-    files = [*FOLDER.glob("*.js"), FOLDER.parent / "page.js", FOLDER.parent / "page.css"]
+    files = [*FOLDER.glob("*.js"), *FOLDER.parent.glob("*.js"), FOLDER.parent / "page.css"]
     assert max(len(line) for path in files for line in path.read_text().splitlines()) <= 120

@@ -7,6 +7,7 @@ import pytest
 
 from cnnlab.spec.network import Conv, Pool
 from experiments.report.member import Member
+from experiments.report.member_data import member_data, step, steps
 from experiments.report.pack import LARGEST, floats, packed, unpacked
 from experiments.report.view import Context
 from experiments.report.views import stepper
@@ -34,7 +35,7 @@ def test_floats_are_kept_as_they_are() -> None:
 def summed(member: Member, node: Conv | Pool, image: int, place: tuple[int, int], channel: int) -> float:
     """One number of a layer by loops over its window: what the script does, in Python."""
     read = member.maps[node.inputs[0]][image]
-    one = stepper.step(member.network, node, read.shape)
+    one = step(member.network, node, read.shape)
     total, seen = 0.0, []
     for down in range(one["kernel"][0]):
         for right in range(one["kernel"][1]):
@@ -51,7 +52,7 @@ def summed(member: Member, node: Conv | Pool, image: int, place: tuple[int, int]
 def test_every_kind_of_layer_sums_to_the_nets_number(context: Context) -> None:
     kinds = set()
     for member in context.members:
-        for node in stepper.steps(member.network):
+        for node in steps(member.network):
             assert isinstance(node, (Conv, Pool))
             height, width, channels = member.maps[node.name].shape[1:]
             for place in {(0, 0), (height - 1, width - 1), (height // 2, 0)}:
@@ -71,7 +72,7 @@ def test_another_window_would_be_found(context: Context) -> None:
 
 
 def test_a_member_says_what_stands_behind_a_layer(context: Context) -> None:
-    data = stepper.member_data(context.members[0])
+    data = member_data(context.members[0])
     named = {one["name"]: one for one in data["steps"]}
     assert (named["conv1"]["then"], named["conv1"]["does"]) == ("act1", "relu")
     assert named["pool_after2"]["then"] is None
