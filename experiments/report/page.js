@@ -134,6 +134,9 @@ function ink(ramp, percent) {
   }
   return inks.get(mixed);
 }
+// A picture on its own: what its sheet and its theme say of it is written into it.
+const COPIED =
+  "stroke-width stroke-dasharray font-size font-family font-weight text-anchor dominant-baseline opacity".split(" ");
 function asSvg(figure) {
   const there = figure.querySelector("svg"),
     copy = there.cloneNode(true),
@@ -141,12 +144,13 @@ function asSvg(figure) {
   [copy, ...copy.querySelectorAll("*")].forEach((element, place) => {
     const style = getComputedStyle(before[place]);
     for (const key of ["fill", "stroke"]) element.setAttribute(key, plainColour(style[key]));
-    for (const key of ["stroke-width", "font-size", "font-family", "font-weight", "text-anchor", "opacity"]) {
-      element.setAttribute(key, style.getPropertyValue(key));
-    }
+    for (const key of COPIED) element.setAttribute(key, style.getPropertyValue(key));
+    for (const key of ["style", "class", "tabindex", "data-focus"]) element.removeAttribute(key);
   });
   copy.prepend(document.getElementById("marks").cloneNode(true));
-  copy.querySelector(".hatchline").setAttribute("stroke", "#888");
+  const hatch = copy.querySelector(".hatchline");
+  hatch.setAttribute("stroke", "#888");
+  hatch.removeAttribute("class");
   copy.setAttribute("xmlns", SVG);
   return copy.outerHTML;
 }

@@ -297,6 +297,7 @@ view("field", (section, data, state, go) => {
   slider.min = sides[0];
   slider.max = sides.at(-1);
   fill(section, "size", String(size));
+  fill(section, "notes", net.notes.join(" "));
   const select = section.querySelector("#field-layer");
   select.replaceChildren(
     ...net.layers.map(([name, kind], place) => make("option", { value: place }, `${name} (${kind})`)),
@@ -386,7 +387,7 @@ view("field", (section, data, state, go) => {
   fill(
     section,
     "drift-caption",
-    "In pixels below and right of the image's middle; squares: even sizes, circles: odd ones. Click one.",
+    "In pixels along the height, from the image's middle downwards; squares: even sizes, circles: odd ones. Click one.",
   );
   fill(section, "layers", fieldLayers(net, at, layer, unit, size, go));
   fill(

@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Sequence
 from fractions import Fraction
 
-from cnnlab.geometry.cost import cost
 from cnnlab.probes.agreement import AgreementRow, agreement
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.network import Activation, Elementwise, Network, Node, Norm, Pair
@@ -21,6 +20,9 @@ SMALLEST = 4
 MEASURED_NODES = 60
 """Layers up to which a net's windows are held against gradients while the page is built."""
 SHARES = 10_000
+
+Moved = tuple[Fraction, Fraction]
+"""Pixels downwards and to the right."""
 
 
 def sides(subject: MeasuredNetwork) -> range:
@@ -54,11 +56,11 @@ def at_size(network: Network, size: Pair, effective: bool) -> dict[str, Json]:
         return {"problem": str(problem)}
     rows = [found.seen[node.name] for node in shown(network)]
     height, width = ([row(pair[axis]) for pair in rows] for axis in (0, 1))
-    down, _ = drift(network, size)
+    moved = drift(network, size)
     content: dict[str, Json] = {
         "rows": height,
-        "drift": float(down),
-        "placed": placed(down),
+        "drift": float(moved[0]),
+        "placed": placed(*moved),
         "merges": {
             place: found.merges[node.name] for place, node in enumerate(shown(network)) if node.name in found.merges
         },
@@ -100,7 +102,6 @@ def subject_data(subject: MeasuredNetwork, fast: bool) -> dict[str, Json]:
         "side": subject.size[0],
         "wider": ratio,
         "at": at,
-        "params": cost(network, subject.size).params,
         "measured": _measured(network, subject.size, names, fast),
     }
 
@@ -144,33 +145,39 @@ def _static(subject: MeasuredNetwork) -> dict[str, Json]:
         stride = "" if seen.reach is None else number(seen.reach.stride)
         told = "" if node.name not in found.merges else found.merges[node.name] or "aligned"
         rows.append((node.name, kind(node), seen.length, field, stride, told))
-    return {"title": subject.title, "rows": rows, "placed": placed(drift(subject.network, subject.size)[0])}
+    return {"title": subject.title, "rows": rows, "placed": placed(*drift(subject.network, subject.size))}
 
 
 def _finding(networks: Sequence[MeasuredNetwork]) -> str:
     """The net whose middle moves most between its own size and one pixel more."""
-    moves: list[tuple[Fraction, MeasuredNetwork, Fraction, Fraction]] = []
+    moves: list[tuple[Fraction, MeasuredNetwork, Moved, Moved]] = []
     for subject in networks:
         assert subject.size is not None, "networks on a page have a size"
         with contextlib.suppress(InvalidError):
-            own = drift(subject.network, subject.size)[0]
-            more = drift(subject.network, (subject.size[0] + 1, subject.size[1] + 1))[0]
-            moves.append((abs(own - more), subject, own, more))
+            own = drift(subject.network, subject.size)
+            more = drift(subject.network, (subject.size[0] + 1, subject.size[1] + 1))
+            moves.append((abs(own[0] - more[0]), subject, own, more))
     if not moves or not max(moves, key=lambda move: move[0])[0]:
         return "In these nets the middle of the last map stays where it is when the image has a pixel more."
     _, subject, own, more = max(moves, key=lambda move: move[0])
     assert subject.size is not None, "networks on a page have a size"
     return (
-        f"The middle of the last map of {_title(subject)} looks {placed(own)} the middle of the image at "
-        f"{subject.size[0]} pixels a side, and {placed(more)} it at {subject.size[0] + 1}."
+        f"The middle of the last map of {_title(subject)} looks {placed(*own)} the middle of the image at "
+        f"{subject.size[0]} pixels a side, and {placed(*more)} it at {subject.size[0] + 1}."
     )
 
 
-def placed(pixels: Fraction) -> str:
-    """Where something lies: `1.5 px below and right of`, `exactly at`."""
-    if not pixels:
+def placed(down: Fraction, right: Fraction) -> str:
+    """Where something lies: `1.5 px below and right of`, `2 px above`, `exactly at`."""
+    if not down and not right:
         return "exactly at"
-    return f"{number(abs(pixels))} px {'below and right of' if pixels > 0 else 'above and left of'}"
+    vertical, across = "below" if down > 0 else "above", "right" if right > 0 else "left"
+    if abs(down) == abs(right):
+        return f"{number(abs(down))} px {vertical} and {across} of"
+    parts = [
+        f"{number(abs(pixels))} px {where}" for pixels, where in ((down, vertical), (right, f"{across} of")) if pixels
+    ]
+    return " and ".join(parts)
 
 
 def _title(subject: MeasuredNetwork) -> str:

@@ -1,8 +1,10 @@
 """The page in a browser without a network: what its scripts show is what Python computed."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -210,14 +212,28 @@ def test_the_board_filters_sorts_and_opens_a_claim(tab: Opener) -> None:
     assert page.locator("table.board").is_visible()
 
 
-def test_a_figure_is_copied_as_csv_and_as_a_picture_on_its_own(tab: Opener) -> None:
+def test_a_figure_is_copied_as_csv(tab: Opener) -> None:
     page = tab("sampling?n=7&k=2&p=0")
     csv = page.evaluate("asCsv(document.querySelector('#sampling [data-place=counts]').closest('figure'))")
     assert csv.splitlines() == ['"Times","Pixels","Share"', '"0","13","26.5 %"', '"1","36","73.5 %"']
-    svg = page.evaluate("asSvg(document.querySelector('#sampling [data-place=plane]').closest('figure'))")
-    assert svg.startswith("<svg")
-    assert "var(" not in svg.replace('style="--t:', "")
-    assert 'fill="rgb(' in svg
+
+
+@pytest.mark.parametrize(
+    "route", ["claim-mp-after-two-convs", "network", "stepper", "field", "sampling", "checkerboard"]
+)
+def test_a_copied_picture_stands_on_its_own(tab: Opener, route: str) -> None:
+    page = tab(route)
+    copies = page.evaluate(
+        "[...document.querySelectorAll('section:not([hidden]) figure')].filter((one) => one.offsetParent && "
+        "one.querySelector('[data-svg] svg')).map(asSvg)"
+    )
+    assert copies
+    for copy in copies:
+        assert copy.startswith("<svg")
+        assert 'xmlns="http://www.w3.org/2000/svg"' in copy
+        assert "rgb(" in copy
+        assert not re.search("var\\(|style=|class=", copy)
+        ElementTree.fromstring(copy)
 
 
 CONTRAST = """() => {

@@ -9,6 +9,7 @@ from cnnlab.geometry.fields import AlignmentError, fields
 from cnnlab.geometry.layers import along
 from cnnlab.geometry.windows import window
 from cnnlab.spec.network import Conv, Input, Network, Pair, Resize, TransposedConv
+from experiments.geometry.network import MeasuredNetwork
 from experiments.report.networks import classic, same_padded, suite
 from experiments.report.reaching import drift, half_width, layout, number, profile
 from experiments.report.view import Context
@@ -99,9 +100,38 @@ def test_the_middle_of_a_strided_net_lies_beside_the_images() -> None:
     strided = NETS[1]
     assert drift(strided.network, (12, 12)) == (Fraction(3, 2), Fraction(3, 2))
     assert drift(strided.network, (13, 13)) == (0, 0)
-    assert field.placed(Fraction(3, 2)) == "1.5 px below and right of"
-    assert field.placed(Fraction(-1, 3)) == "1/3 px above and left of"
-    assert field.placed(Fraction(0)) == "exactly at"
+
+
+@pytest.mark.parametrize(
+    ("down", "right", "expected"),
+    [
+        ("3/2", "3/2", "1.5 px below and right of"),
+        ("-1/3", "-1/3", "1/3 px above and left of"),
+        ("0", "0", "exactly at"),
+        ("2", "0", "2 px below"),
+        ("0", "-1", "1 px left of"),
+        ("2", "-1", "2 px below and 1 px left of"),
+    ],
+)
+def test_a_place_in_words(down: str, right: str, expected: str) -> None:
+    assert field.placed(Fraction(down), Fraction(right)) == expected
+
+
+def test_a_wide_image_has_windows_of_its_own_along_the_width() -> None:
+    network = Network(
+        nodes=(
+            Input(name="image", channels=1),
+            Conv(name="conv", inputs=("image",), filters=1, kernel=(1, 7), stride=(1, 2)),
+        ),
+        output="conv",
+        features="conv",
+    )
+    data = field.subject_data(MeasuredNetwork(network=network, size=(12, 16), title="wide"), fast=True)
+    at = data["at"][12]
+    assert data["wider"] == 4
+    assert at["rows"][1] == [12, 1, 0, 0]
+    assert at["columns"][1] == [8, 2, -2, 4]
+    assert at["placed"] == "0.5 px right of"
 
 
 @pytest.mark.parametrize("name", ["conv1", "pool_after2", "conv6"])
