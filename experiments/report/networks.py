@@ -1,12 +1,13 @@
 """Which nets the page shows: those of the suite, classics by name, graph files, and a reader's own module."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cnnlab.spec.invalid import require_choice
+from cnnlab.geometry.sizes import shown
+from cnnlab.spec.invalid import InvalidError, require, require_choice
 from cnnlab.spec.net import Classic, ConvNet, Net
-from cnnlab.spec.network import Conv, Pair, Pool
+from cnnlab.spec.network import Conv, Network, Pair, Pool
 from cnnlab.zoo.lowering import names, network
 from experiments.cli.errors import UsageError
 from experiments.geometry.network import (
@@ -28,6 +29,42 @@ SUITE: tuple[tuple[str, Net, InputImages], ...] = (
 """What the suite's own claims are about."""
 CLASSICS = ("tiny_vgg", "vgg16", "resnet50")
 """Classics that stand on the page unless others are named."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TracedNetwork(MeasuredNetwork):
+    """A reader's own module. Tracing resolves SAME, so that its paddings hold at one size alone.
+
+    Attributes:
+        at: traces it again on images of (height, width). Raises UsageError or InvalidError where that fails.
+    """
+
+    at: Callable[[Pair], Network]
+
+
+def traced(place: str, size: Pair | None, channels: int | None) -> TracedNetwork:
+    """The module that `package.module:make` makes; arguments and errors as `from_module`."""
+    found = from_module(place, size, channels)
+    return TracedNetwork(
+        network=found.network,
+        size=found.size,
+        title=found.title,
+        notes=found.notes,
+        at=lambda other: from_module(place, other, channels).network,
+    )
+
+
+def network_at(subject: MeasuredNetwork, size: Pair) -> Network:
+    """The net on images of another size. Raises InvalidError where it does not fit, or is another net there."""
+    if not isinstance(subject, TracedNetwork) or size == subject.size:
+        return subject.network
+    try:
+        found = subject.at(size)
+    except UsageError as problem:
+        raise InvalidError("size", shown(size), str(problem)) from None
+    same = [node.name for node in found.nodes] == [node.name for node in subject.network.nodes]
+    require(same, "size", shown(size), "the module has other layers there")
+    return found
 
 
 def classic(name: str) -> MeasuredNetwork:
@@ -58,7 +95,7 @@ def networks(
     Raises:
         UsageError, InvalidError: one cannot be found, read, made or traced, or a graph file has no image size.
     """
-    own = [from_module(place, size, channels) for place in modules]
+    own: list[MeasuredNetwork] = [traced(place, size, channels) for place in modules]
     for name in named:
         own.append(from_graph(Path(name), size) if name.endswith(".json") else classic(name))
         if own[-1].size is None:

@@ -9,6 +9,7 @@ from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.network import Activation, Elementwise, Network, Node, Norm, Pair
 from experiments.geometry.network import MeasuredNetwork
 from experiments.report.layer_words import kind
+from experiments.report.networks import TracedNetwork, network_at
 from experiments.report.reaching import Layout, Seen, drift, half_width, layout, number, profile
 from experiments.report.view import Content, Context, Json, View
 
@@ -26,10 +27,12 @@ Moved = tuple[Fraction, Fraction]
 
 
 def sides(subject: MeasuredNetwork) -> range:
-    """The sizes that are shown: of a small image all up to `SMALL`, else some around its own."""
+    """The sizes that are shown: of a small image all up to `SMALL`; around its own, if it is larger or traced anew."""
     assert subject.size is not None, "networks on a page have a size"
     side = subject.size[0]
-    return range(SMALLEST, SMALL + 1) if side <= SMALL else range(side - AROUND, side + AROUND + 1)
+    if side <= SMALL and not isinstance(subject, TracedNetwork):
+        return range(SMALLEST, SMALL + 1)
+    return range(max(1, side - AROUND), side + AROUND + 1)
 
 
 def shown(network: Network) -> list[Node]:
@@ -48,9 +51,10 @@ def row(seen: Seen) -> list[int] | int:
     return [seen.length, seen.reach.advance, *ends]
 
 
-def at_size(network: Network, size: Pair, effective: bool) -> dict[str, Json]:
+def at_size(subject: MeasuredNetwork, size: Pair, effective: bool) -> dict[str, Json]:
     """Everything of one net at one size; only the reason where the image does not fit."""
     try:
+        network = network_at(subject, size)
         found = layout(network, size)
     except InvalidError as problem:
         return {"problem": str(problem)}
@@ -91,7 +95,7 @@ def subject_data(subject: MeasuredNetwork, fast: bool) -> dict[str, Json]:
     assert subject.size is not None, "networks on a page have a size"
     every = sides(subject)
     ratio = subject.size[1] - subject.size[0]
-    at = {side: at_size(network, (side, side + ratio), side <= SMALL or side == subject.size[0]) for side in every}
+    at = {side: at_size(subject, (side, side + ratio), side <= SMALL or side == subject.size[0]) for side in every}
     layers = [[node.name, kind(node)] for node in shown(network)]
     names = [name for name, _ in layers]
     return {
@@ -155,7 +159,8 @@ def _finding(networks: Sequence[MeasuredNetwork]) -> str:
         assert subject.size is not None, "networks on a page have a size"
         with contextlib.suppress(InvalidError):
             own = drift(subject.network, subject.size)
-            more = drift(subject.network, (subject.size[0] + 1, subject.size[1] + 1))
+            larger = subject.size[0] + 1, subject.size[1] + 1
+            more = drift(network_at(subject, larger), larger)
             moves.append((abs(own[0] - more[0]), subject, own, more))
     if not moves or not max(moves, key=lambda move: move[0])[0]:
         return "In these nets the middle of the last map stays where it is when the image has a pixel more."

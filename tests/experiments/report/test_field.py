@@ -1,16 +1,20 @@
 """Windows on the page are those that are computed backwards, unit by unit; merges that are not aligned are told."""
 
+import sys
+import types
 from fractions import Fraction
+from typing import Any
 
 import pytest
+from flax import nnx
 
 from cnnlab.geometry import coverage
 from cnnlab.geometry.fields import AlignmentError, fields
 from cnnlab.geometry.layers import along
 from cnnlab.geometry.windows import window
-from cnnlab.spec.network import Conv, Input, Network, Pair, Resize, TransposedConv
+from cnnlab.spec.network import Conv, Input, Network, Pair, Pool, Resize, TransposedConv
 from experiments.geometry.network import MeasuredNetwork
-from experiments.report.networks import classic, same_padded, suite
+from experiments.report.networks import TracedNetwork, classic, same_padded, suite, traced
 from experiments.report.reaching import drift, half_width, layout, number, profile
 from experiments.report.view import Context
 from experiments.report.views import field
@@ -183,8 +187,45 @@ def test_numbers_are_exact(value: Fraction, text: str) -> None:
 
 
 def test_sizes_that_do_not_fit_say_why() -> None:
-    found = field.at_size(classic("tiny_vgg").network, (6, 6), effective=False)
+    found = field.at_size(classic("tiny_vgg"), (6, 6), effective=False)
     assert "is too small" in found["problem"]
+
+
+@pytest.mark.parametrize("subject", [*NETS, classic("lenet5"), classic("vgg16")], ids=lambda one: one.title)
+def test_a_net_of_the_zoo_is_the_same_graph_on_every_size(subject: MeasuredNetwork) -> None:
+    assert subject.size is not None
+    assert not isinstance(subject, TracedNetwork)
+    words = {node.padding for node in subject.network.nodes if isinstance(node, (Conv, Pool))}
+    assert all(isinstance(word, str) or word[0] == word[1] for word in words)  # nothing that was resolved at a size
+
+
+def make_own(rngs: nnx.Rngs) -> nnx.Module:
+    """A reader's module with two paths that meet."""
+
+    class Own(nnx.Module):
+        def __init__(self) -> None:
+            self.wide = nnx.Conv(1, 2, (3, 3), strides=2, rngs=rngs)
+            self.short = nnx.Conv(1, 2, (1, 1), strides=2, rngs=rngs)
+
+        def __call__(self, images: Any) -> Any:
+            return self.wide(images) + self.short(images)
+
+    return Own()
+
+
+@pytest.mark.parametrize(("side", "centres"), [(32, "1 vs 0"), (33, None)])
+def test_a_readers_module_is_traced_anew_on_every_size(
+    monkeypatch: pytest.MonkeyPatch, side: int, centres: str | None
+) -> None:
+    own = types.ModuleType("own_module_of_a_test")
+    own.make = make_own  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, own.__name__, own)
+    subject = traced(f"{own.__name__}:make", (32, 32), 1)
+    data = field.subject_data(subject, fast=True)
+    assert sorted(data["at"]) == list(range(24, 41))
+    assert not any("problem" in at for at in data["at"].values())
+    (told,) = data["at"][side]["merges"].values()
+    assert told is None if centres is None else f"centre {centres} along the height" in told
 
 
 def test_gradients_measure_what_the_formula_says() -> None:
