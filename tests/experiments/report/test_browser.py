@@ -42,6 +42,15 @@ def tab(browser: Any, opened: Path) -> Iterator[Opener]:
     assert heard == []
 
 
+def follow(page: Any, route: str) -> None:
+    """Go to another address of the page, and wait until it is drawn."""
+    page.evaluate(
+        "(route) => new Promise((done) => { if (location.hash === `#${route}`) return done(); "
+        "addEventListener('hashchange', () => setTimeout(done), { once: true }); location.hash = route; })",
+        route,
+    )
+
+
 def sideways(page: Any) -> int:
     """Pixels that the page is wider than its window."""
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
@@ -105,7 +114,7 @@ def test_arrow_keys_move_and_keep_the_focus(tab: Opener, route: str, focus: str,
 def test_every_control_and_picture_has_a_name(tab: Opener) -> None:
     page = tab("board")
     for name in views():
-        page.evaluate(f"location.hash = '{name}'")
+        follow(page, name)
         for one in page.locator(f"#{name} select, #{name} input").all():
             assert page.locator(f"label[for={one.get_attribute('id')}]").count() == 1
         for one in page.locator(f"#{name} svg[role=img]").all():
@@ -206,10 +215,10 @@ def test_the_board_filters_sorts_and_opens_a_claim(tab: Opener) -> None:
     page.locator("#board-find").fill("cov-table")
     assert page.locator("table.board tbody tr:visible").count() == 1
     page.locator("table.board tbody tr:visible a").click()
-    assert page.locator("#claim-cov-table").is_visible()
+    page.locator("#claim-cov-table").wait_for()
     assert not page.locator("table.board").is_visible()
     page.locator("#claim-cov-table").get_by_text("All claims").click()
-    assert page.locator("table.board").is_visible()
+    page.locator("table.board").wait_for()
 
 
 def test_a_figure_is_copied_as_csv(tab: Opener) -> None:
@@ -300,14 +309,14 @@ def test_every_channel_has_a_tile_that_opens_it_and_leads_to_its_sums(tab: Opene
     page.get_by_label("conv3, channel 5", exact=True).click()
     assert page.locator("#network [data-place=chosen-title]").inner_text() == "conv3, channel 5"
     page.get_by_text("Step through this map").click()
-    assert page.locator("#stepper").is_visible()
+    page.locator("#stepper").wait_for()
     assert "conv3, channel 5" in page.locator("#stepper [data-place=formula]").inner_text()
 
 
 def test_an_answer_is_told_right_or_wrong(tab: Opener, context: Context) -> None:
     page, member = tab("network"), context.members[0]
     for place, image in enumerate(member.images):
-        page.evaluate(f"location.hash = 'network?image={place}'")
+        follow(page, f"network?image={place}")
         best = int(member.maps["logits"][place].argmax())
         told = page.locator("#network [data-place=told]").inner_text()
         assert f"answers {best} " in told
