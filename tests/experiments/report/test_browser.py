@@ -15,6 +15,8 @@ from experiments.report.view import Context, views
 from experiments.report.views import field
 from experiments.report.views.sampling import keys, table
 
+pytestmark = pytest.mark.slow
+
 ROUTES = (*views(), "claim-cov-table", "field?net=1&size=13&layer=4&row=2&column=3&pixel=3,4", "stepper?net=1&layer=3")
 Opener = Callable[..., Any]
 

@@ -1,5 +1,6 @@
 """The command writes one page, and tells a mistake in one line."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -49,6 +50,42 @@ def test_a_readers_own_module_is_traced(monkeypatch: pytest.MonkeyPatch, tmp_pat
     page = out.read_text()
     assert "own_nets_of_a_reader:make on 24x24" in page
     assert "conv 5x5, stride 2" in page
+
+
+GRAPH = {
+    "nodes": [
+        {"name": "image", "op": "input", "channels": 1},
+        {
+            "name": "own",
+            "op": "conv",
+            "inputs": ["image"],
+            "kernel": [3, 3],
+            "stride": [2, 2],
+            "padding": "SAME",
+            "filters": 2,
+        },
+    ],
+    "output": "own",
+}
+
+
+def test_a_graph_file_is_shown_at_its_size_or_at_the_given_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file, out = tmp_path / "net.json", tmp_path / "page.html"
+    words = ["--only", "field", "--fast", "--net", str(file), "--out", str(out)]
+    file.write_text(json.dumps({**GRAPH, "input_size": [9, 9]}))
+    assert run(monkeypatch, *words) == 0
+    assert "net.json on 9x9 images" in out.read_text()
+    assert run(monkeypatch, *words, "--size", "10") == 0
+    assert "net.json on 10x10 images" in out.read_text()
+
+
+def test_a_graph_file_without_a_size_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "net.json"
+    file.write_text(json.dumps(GRAPH))
+    assert run(monkeypatch, "--only", "field", "--net", str(file), "--out", str(tmp_path / "page.html")) == 2
+    assert "the file gives no input_size; add --size" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
