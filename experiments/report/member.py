@@ -85,7 +85,7 @@ def _grey(image: Pillow.Image) -> Pillow.Image:
     if image.mode.startswith("I"):  # 16 bits and more
         values = np.asarray(image, np.float64)
         top = 65535 if values.max() > 255 else 255
-        return Pillow.fromarray((values / top).astype(np.float32), mode="F")
+        return Pillow.fromarray((values / top).astype(np.float32))
     flat = Pillow.new("RGBA", image.size, "black")
     flat.alpha_composite(image.convert("RGBA"))
-    return Pillow.fromarray((np.asarray(flat.convert("L"), np.float32) / 255).astype(np.float32), mode="F")
+    return Pillow.fromarray((np.asarray(flat.convert("L"), np.float32) / 255).astype(np.float32))

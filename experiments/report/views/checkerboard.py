@@ -164,7 +164,7 @@ def picture(values: NDArray[np.float64]) -> str:
     spread = float(np.ptp(values)) or 1.0
     grey = np.rint(255 * (values - values.min()) / spread).astype(np.uint8)
     file = io.BytesIO()
-    Pillow.fromarray(grey, mode="L").save(file, "PNG")
+    Pillow.fromarray(grey).save(file, "PNG")
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
 
 

@@ -120,21 +120,20 @@ def test_a_folder_is_no_page(
     assert "it is a folder" in capsys.readouterr().err
 
 
-def saved(folder: Path, values: object, mode: str, **settings: object) -> Path:
+def saved(folder: Path, values: object, **settings: object) -> Path:
     """A picture file."""
     path = folder / "picture.png"
-    Image.fromarray(np.asarray(values), mode).save(path, **settings)
+    Image.fromarray(np.asarray(values)).save(path, **settings)
     return path
 
 
-@pytest.mark.filterwarnings("ignore:.*'mode' parameter is deprecated:DeprecationWarning")
 class TestImages:
     def test_grey(self, tmp_path: Path) -> None:
-        found = reader_image(saved(tmp_path, np.array([[0, 255], [255, 0]], np.uint8), "L"), 2)
+        found = reader_image(saved(tmp_path, np.array([[0, 255], [255, 0]], np.uint8)), 2)
         assert found[..., 0].tolist() == [[0, 1], [1, 0]]
 
     def test_colour_is_made_grey(self, tmp_path: Path) -> None:
-        found = reader_image(saved(tmp_path, np.full((2, 2, 3), (255, 0, 0), np.uint8), "RGB"), 2)
+        found = reader_image(saved(tmp_path, np.full((2, 2, 3), (255, 0, 0), np.uint8)), 2)
         assert found.max() == pytest.approx(0.299, abs=0.01)
 
     def test_sixteen_bits_keep_their_range(self, tmp_path: Path) -> None:
@@ -143,17 +142,17 @@ class TestImages:
         assert reader_image(path, 2)[..., 0].ravel() == pytest.approx([0, 1, 0.5, 0], abs=0.01)
 
     def test_a_wide_picture_keeps_its_aspect_on_black(self, tmp_path: Path) -> None:
-        found = reader_image(saved(tmp_path, np.full((4, 8), 255, np.uint8), "L"), 8)[..., 0]
+        found = reader_image(saved(tmp_path, np.full((4, 8), 255, np.uint8)), 8)[..., 0]
         assert (found.sum(1) > 0).tolist() == [False, False, True, True, True, True, False, False]
 
     def test_a_camera_that_was_turned(self, tmp_path: Path) -> None:
         exif = Image.Exif()
         exif[0x0112] = 6  # turned by a quarter
         values = np.array([[255, 255], [0, 0]], np.uint8)
-        assert reader_image(saved(tmp_path, values, "L", exif=exif), 2)[..., 0].tolist() == [[0, 1], [0, 1]]
+        assert reader_image(saved(tmp_path, values, exif=exif), 2)[..., 0].tolist() == [[0, 1], [0, 1]]
 
     def test_a_thin_picture_keeps_a_pixel(self, tmp_path: Path) -> None:
-        assert reader_image(saved(tmp_path, np.full((400, 1), 255, np.uint8), "L"), 8).sum() == 8
+        assert reader_image(saved(tmp_path, np.full((400, 1), 255, np.uint8)), 8).sum() == 8
 
     def test_text_is_no_picture(self, tmp_path: Path) -> None:
         path = tmp_path / "text.png"
