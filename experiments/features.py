@@ -16,14 +16,13 @@ from cnnlab.records import Store
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.record import Record
 from cnnlab.training.workers import ONE_THREAD, environment
-from experiments.analysis.selection import best_view, split
+from experiments.analysis.selection import best_view, split, trusted_folders
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError, format_error
 from experiments.config.grid import grid
 from experiments.config.resolve import SCALES, XLA, Settings
-from experiments.paths import result_folders
 from experiments.reports import features as page
 from experiments.training import convolutions
 from experiments.training.feature_pictures import Asked, Features, chosen_layer, feature_pictures
@@ -123,7 +122,7 @@ def choose(words: Sequence[str]) -> Chosen:
     settings = grid(["tracker=off", *results]).settings
     name = sweep[0].removeprefix("+sweep=")
     scales = [f"scale={scale}" for scale in asked]
-    best = best_view(name, [*others, *scales], result_folders(settings.results))
+    best = best_view(name, [*others, *scales], trusted_folders(settings.results))
     reference = None if best is None else best.reference(best.tasks()[0])
     if best is None or reference is None:
         plan = grid(["tracker=off", sweep[0], *others, *scales])
@@ -141,7 +140,7 @@ def single(scales: Sequence[str], others: Sequence[str], results: Sequence[str])
         if len(plan.points) > 1:
             raise UsageError(f"{' '.join(others)} names several arms: give one value a key")
         point = plan.points[0]
-        for folder in result_folders(plan.settings.results):
+        for folder in trusted_folders(plan.settings.results):
             store = Store(folder / "runs")
             if store.has(point.arm.key):
                 record = store.read(point.arm.key)

@@ -11,7 +11,7 @@ from cnnlab.files import json_text
 from cnnlab.records import require_writable
 from cnnlab.spec.verdict import WORDS, Verdict
 from experiments.analysis.results import SweepResults
-from experiments.analysis.selection import best_views, fed_by, fullest_views, sources
+from experiments.analysis.selection import best_views, fed_by, fullest_views, sources, trusted_folders
 from experiments.analysis.verdicts import judge_claims
 from experiments.claims.base import KINDS
 from experiments.claims.registry import Entry, choose_claims, register
@@ -20,7 +20,6 @@ from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError
 from experiments.config.grid import grid
-from experiments.paths import result_folders
 from experiments.reports import claim as claim_page
 from experiments.reports import literature, noise_floor, specification_curve
 
@@ -59,7 +58,7 @@ def main() -> int:
     if names[:1] in (["noise"], ["literature"], ["curve"]) or asked.figures:
         require_writable(settings.results, "results")
     if names[:1] == ["noise"]:
-        runs = noise_floor.fullest([one / "runs" for one in result_folders(settings.results)])
+        runs = noise_floor.fullest([one / "runs" for one in trusted_folders(settings.results)])
         return noise_floor.page(runs, folder, console, asked.json)
     if names == ["literature"]:
         there = best_views(literature.sweeps(), overrides, settings.results)

@@ -6,13 +6,12 @@ import sys
 from rich.console import Console
 
 from experiments.analysis.results import SweepResults, view
-from experiments.analysis.selection import best_view, composing_words, relocated, split
+from experiments.analysis.selection import best_view, composing_words, relocated, split, trusted_folders
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError
 from experiments.config.grid import Grid, grid, merged
-from experiments.paths import result_folders
 from experiments.reports import replication
 from experiments.training.session import Session, require_folders
 
@@ -73,7 +72,7 @@ def planned(words: list[str]) -> tuple[SweepResults, Grid]:
     asked = [word for word in words if not word.startswith(fixed)]
     seeds = [word for word in words if word.startswith("scale.first_seed=")]
     settings = grid([*words, "tracker=off"]).settings
-    first = best_view(sweeps[0], asked, result_folders(settings.results))
+    first = best_view(sweeps[0], asked, trusted_folders(settings.results))
     if first is None:
         raise UsageError(f"+sweep={sweeps[0]} has no complete records: run it first, or name its folder (results=DIR)")
     ran = composing_words(first.settings.results, sweeps[0], first.settings.scale, split(asked)[1])

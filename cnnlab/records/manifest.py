@@ -14,7 +14,7 @@ from cnnlab.records.coding import RecordError
 from cnnlab.records.store import MOST_BYTES
 
 NAME, FILES = "manifest.json", "files"
-EVIDENCE = ("runs/*/[0-9]/*", "costs/*/*")
+EVIDENCE = ("runs/*/*", "costs/*/*")
 """What verdicts are computed from: records with their provenance, and timings. Tables and figures are made of them."""
 
 

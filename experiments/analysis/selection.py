@@ -1,11 +1,12 @@
 """Which records are judged: the highest complete scale, a user's own results before the published ones."""
 
 import dataclasses
+import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from cnnlab.records import Store
+from cnnlab.records import Store, manifest
 from experiments.analysis.results import SweepResults, view
 from experiments.claims.registry import claims
 from experiments.config.grid import Grid, first_point, grid, merged
@@ -16,6 +17,21 @@ MADE = "made.json"
 """Beside the tables of a published sweep: with which overrides it ran, and on what."""
 
 
+def trusted_folders(results: Path) -> tuple[Path, ...]:
+    """Where records are looked for: a user's own results, then those that are published.
+
+    Raises ManifestError where the published evidence is not what was published.
+    """
+    _check_published(published())
+    return result_folders(results)
+
+
+@functools.cache
+def _check_published(folder: Path) -> None:
+    """Hold published evidence against its manifest, once a process."""
+    manifest.check(folder)
+
+
 def fed_by(names: Iterable[str]) -> tuple[str, ...]:
     """The sweeps that claims rest on, in alphabetical order."""
     return tuple(sorted({trained.sweep for name in names for trained in claims()[name].trained}))
@@ -23,7 +39,7 @@ def fed_by(names: Iterable[str]) -> tuple[str, ...]:
 
 def best_views(sweeps: Iterable[str], overrides: Sequence[str], results: Path) -> dict[str, SweepResults]:
     """The best view of every sweep that has one, from a user's own results or as published."""
-    found = {sweep: best_view(sweep, overrides, result_folders(results)) for sweep in sweeps}
+    found = {sweep: best_view(sweep, overrides, trusted_folders(results)) for sweep in sweeps}
     return {sweep: best for sweep, best in found.items() if best is not None}
 
 
@@ -74,7 +90,7 @@ def fullest_view(sweep: str, overrides: Sequence[str], folders: Sequence[Path]) 
 
 def fullest_views(names: Sequence[str], overrides: Sequence[str], results: Path) -> dict[str, SweepResults]:
     """The fullest view of every sweep that these claims rest on, where there is one."""
-    found = {sweep: fullest_view(sweep, overrides, result_folders(results)) for sweep in fed_by(names)}
+    found = {sweep: fullest_view(sweep, overrides, trusted_folders(results)) for sweep in fed_by(names)}
     return {sweep: fullest for sweep, fullest in found.items() if fullest is not None}
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from cnnlab.files import write_json
-from cnnlab.records import RecordError, Store, thinned
+from cnnlab.records import RecordError, Store, manifest, thinned
 from cnnlab.records.store import DIGEST
 from cnnlab.spec.record import PROTOCOL, Record
 from cnnlab.spec.verdict import Verdict
@@ -128,6 +128,7 @@ def publish(choice: Choice, console: Console) -> None:
         (root / summary).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(choice.results / summary, root / summary)
     found = write_pages(choice, console)
+    manifest.write(root)
     for line in differing(choice, found):
         console.print(line)
     if kept:

@@ -10,14 +10,14 @@ import pytest
 
 from cnnlab.records import RecordError, manifest
 
-RECORD, PROVENANCE, TIMING = "runs/arm/0/record.json.gz", "runs/arm/0/provenance.json", "costs/claim/cpu.json"
+RECORD, PROVENANCE, TIMING = "runs/arm/record.json.gz", "runs/arm/provenance.json", "costs/claim/cpu.json"
 
 
 @pytest.fixture
 def published(tmp_path: Path) -> Path:
     """Evidence of two arms and a timing, a table that is made from it, and the manifest."""
     folder = tmp_path / "published"
-    for name in (RECORD, PROVENANCE, "runs/other/1/record.json.gz", TIMING, "sweeps/one/quick/table.csv"):
+    for name in (RECORD, PROVENANCE, "runs/other/record.json.gz", TIMING, "sweeps/one/quick/table.csv"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(name.encode())
     manifest.write(folder)
@@ -39,8 +39,8 @@ def flip(path: Path) -> None:
 
 
 def linked(path: Path) -> None:
-    path.rename(path.parents[3] / "moved")
-    path.symlink_to(path.parents[3] / "moved")
+    path.rename(path.parents[2] / "moved")
+    path.symlink_to(path.parents[2] / "moved")
 
 
 def piped(path: Path) -> None:

@@ -1,0 +1,1 @@
+"""`python -m experiments.report`: one HTML page, opened without a network, that shows what the suite computes."""

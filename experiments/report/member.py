@@ -1,0 +1,91 @@
+"""Nets with weights, as the page shows them, and the images that they look at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageOps, UnidentifiedImageError
+
+from cnnlab.spec.network import Network
+from experiments.cli.errors import UsageError
+
+Floats = NDArray[np.float64]
+LARGEST_IMAGE = 64_000_000
+"""Pixels of a reader's image, at most."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """One image as a net reads it.
+
+    Attributes:
+        title: what it shows. label: its class; None where nobody knows it.
+        pixels: [height, width, channels], standardised as the net expects.
+    """
+
+    title: str
+    pixels: Floats
+    label: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learned:
+    """The weights of one convolution: kernel [height, width, channels in / groups, filters], bias [filters]."""
+
+    kernel: Floats
+    bias: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One net with weights: before training, or a trained member of an arm.
+
+    Attributes:
+        title: what it is, for a menu. state: which weights these are, such as `before training, seed 0`.
+        weights: by convolution. maps: output of every layer for each image, [images, height, width, channels].
+    """
+
+    title: str
+    state: str
+    network: Network
+    weights: Mapping[str, Learned]
+    images: tuple[Image, ...]
+    maps: Mapping[str, Floats]
+
+
+def reader_image(path: Path, side: int) -> Floats:
+    """A picture file as a grey image of `side` x `side` in [0, 1], [side, side, 1].
+
+    Turned as its camera says, fitted with its aspect kept and centred on black; area averages.
+
+    Raises UsageError where it is no image.
+    """
+    try:
+        with Pillow.open(path) as file:
+            if file.width * file.height > LARGEST_IMAGE:
+                raise UsageError(f"--image {path} is not valid: more than {LARGEST_IMAGE:,} pixels")
+            grey = _grey(ImageOps.exif_transpose(file))
+    except (OSError, UnidentifiedImageError, ValueError, Pillow.DecompressionBombError) as problem:
+        if isinstance(problem, UsageError):
+            raise
+        raise UsageError(f"--image {path} is not valid: must be a picture that Pillow reads") from None
+    scale = side / max(grey.size)
+    small = grey.resize((max(1, round(grey.width * scale)), max(1, round(grey.height * scale))), Pillow.Resampling.BOX)
+    canvas = np.zeros((side, side))
+    top, left = (side - small.height) // 2, (side - small.width) // 2
+    canvas[top : top + small.height, left : left + small.width] = np.asarray(small, np.float64)
+    return canvas[..., None].clip(0, 1)
+
+
+def _grey(image: Pillow.Image) -> Pillow.Image:
+    """Brightness from 0 to 1 as 32-bit floats; what is transparent is black."""
+    if image.mode.startswith("I"):  # 16 bits and more
+        values = np.asarray(image, np.float64)
+        top = 65535 if values.max() > 255 else 255
+        return Pillow.fromarray((values / top).astype(np.float32))
+    flat = Pillow.new("RGBA", image.size, "black")
+    flat.alpha_composite(image.convert("RGBA"))
+    return Pillow.fromarray((np.asarray(flat.convert("L"), np.float32) / 255).astype(np.float32))

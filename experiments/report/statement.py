@@ -1,0 +1,19 @@
+"""What a claim says, as the page prints it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """One registered claim in words.
+
+    Attributes:
+        says: the claim in one sentence. notes: where it stands in the notes.
+        kind: as registered. rule: what decides, a line each.
+    """
+
+    family: str
+    kind: str
+    says: str
+    notes: str = ""
+    rule: tuple[str, ...] = ()
