@@ -124,7 +124,7 @@ def test_a_sweep_ends_with_tables_verdicts_and_a_figure(swept: Swept) -> None:
     assert verdicts["mp-early-smallest"]["word"] == "qualified"
     trained = {name: verdict["word"] for name, verdict in verdicts.items() if name != "mp-early-smallest"}
     assert set(trained.values()) == {"inconclusive"}
-    assert len(trained) == 4
+    assert sorted(trained) == ["mp-after-features", "mp-after-two-convs"]
     assert (folder / "pool_position.png").stat().st_size > 10_000
 
 
@@ -172,7 +172,7 @@ def test_missing_data_is_one_line_and_nothing_is_written(door: Door, tmp_path: P
 
 def told(arms: Sequence[Any], plan: Grid) -> list[str]:
     """What is wrong with the offline runs of a sweep's arms: names, labels, and the lines of the panel by level."""
-    asked = {f"{point.arm.key}-b0": point for point in (*plan.points, *plan.checks)}
+    asked = {point.arm.key: point for point in (*plan.points, *plan.checks)}
     wrong = [] if {one.run["run_id"] for one in arms} == set(asked) else ["not a run an arm"]
     config = {one.run["run_id"]: one.run["config"]["update"] for one in arms}
     for one in arms:
