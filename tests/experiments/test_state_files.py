@@ -18,11 +18,14 @@ from cnnlab.data import MissingDataError, cache
 from cnnlab.geometry import graph_json
 from cnnlab.geometry.fields import AlignmentError
 from cnnlab.records import RecordError, Store, lease, manifest
+from cnnlab.records.coding import encode
 from cnnlab.spec.arm import digest
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.training import compiled
 from experiments.paths import ROOT
 from experiments.timing import timings
+
+from .conftest import composed_grid, planted_record
 
 QUICK, SLOW = 12, 170
 """Spoiled files of each kind."""
@@ -75,10 +78,10 @@ GRAPH = {
 
 
 def record(folder: Path) -> Path:
-    published = next((ROOT / "results" / "published" / "runs").glob("*/0/record.json.gz"))
-    path = Store(folder).folder(ARM, 0) / "record.json"
+    (point,) = composed_grid("", "smoke").points
+    path = Store(folder).folder(ARM) / "record.json"
     path.parent.mkdir(parents=True)
-    path.write_bytes(gzip.decompress(published.read_bytes()))
+    path.write_bytes(encode(planted_record(point, 0.8)))
     return path
 
 
@@ -141,9 +144,9 @@ def report(path: Path) -> None:
 
 Reader = Callable[[Path], object]
 KINDS: dict[str, tuple[Callable[[Path], Path], Reader, tuple[type[Exception], ...]]] = {
-    "record": (record, lambda path: Store(path.parents[2]).read(ARM, 0), (RecordError, FileNotFoundError)),
-    "packed record": (packed, lambda path: Store(path.parents[2]).read(ARM, 0), (RecordError, FileNotFoundError)),
-    "provenance": (provenance, lambda path: Store(path.parents[2]).provenance(ARM, 0), ()),
+    "record": (record, lambda path: Store(path.parents[1]).read(ARM), (RecordError, FileNotFoundError)),
+    "packed record": (packed, lambda path: Store(path.parents[1]).read(ARM), (RecordError, FileNotFoundError)),
+    "provenance": (provenance, lambda path: Store(path.parents[1]).provenance(ARM), ()),
     "lease": (held, lease.holder, ()),
     "timings": (timed, lambda path: timings.read(path, "relu-cheap"), (timings.TimingsError,)),
     "manifest": (listed, lambda path: manifest.check(path.parent), (manifest.ManifestError,)),
