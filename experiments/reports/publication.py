@@ -127,8 +127,8 @@ def publish(choice: Choice, console: Console) -> None:
     if (choice.results / summary).is_file():
         (root / summary).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(choice.results / summary, root / summary)
+    manifest.write(root)  # before anything is judged by it
     found = write_pages(choice, console)
-    manifest.write(root)
     for line in differing(choice, found):
         console.print(line)
     if kept:
