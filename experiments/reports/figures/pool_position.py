@@ -60,22 +60,16 @@ class PlacementPanel:
 
 
 def figure(now: SweepResults) -> "Figure":
-    """A map for each task, one below the other, and match, side by side. Raises LackingRecordsError."""
+    """A map for each task and match, two side by side. Raises LackingRecordsError."""
     found = maps(now)
-    tasks = list(dict.fromkeys(one.task for one in found))
-    matches = list(dict.fromkeys(one.match for one in found))
+    columns = min(2, len(found))
+    rows = -(-len(found) // columns)
     drawn, axes = canvas.canvas(
-        title(now, found),
-        width=max(8.0, 5.0 * len(matches)),
-        height=4.9 * len(tasks) + 1.3,
-        rows=len(tasks),
-        columns=len(matches),
+        title(now, found), width=max(8.0, 5.0 * columns), height=4.9 * rows + 1.3, rows=rows, columns=columns
     )
-    for panel in axes.flat:
+    for panel in axes.flat[len(found) :]:
         panel.set_visible(False)
-    for one in found:
-        panel = axes[tasks.index(one.task), matches.index(one.match)]
-        panel.set_visible(True)
+    for one, panel in zip(found, axes.flat, strict=False):
         alike = [square for other in found if other.task == one.task for square in other.squares.values()]
         _map(panel, one, alike)
         panel.set_title(f"{now.named(one.task)}, {NAMES[one.match]}", fontsize=10)
@@ -91,7 +85,7 @@ def figure(now: SweepResults) -> "Figure":
 
 
 def maps(now: SweepResults) -> tuple[PlacementPanel, ...]:
-    """A map for each task and match that has records. Raises LackingRecordsError."""
+    """A map for each task and match that has records beside the reference's. Raises LackingRecordsError."""
     own = against_reference(now)
     found = []
     for task in now.tasks():
@@ -104,6 +98,8 @@ def maps(now: SweepResults) -> tuple[PlacementPanel, ...]:
             if reference is None or reference.record is None:
                 raise LackingRecordsError(f"the reference has no record on {now.label(task)}")
             squares = {at: _square(cell, reference, own) for at, cell in ran.items()}
+            if match != "none" and all(square.effect is None for square in squares.values()):
+                continue  # at a match the reference stands for itself
             found.append(PlacementPanel(task=task, match=match, squares=squares))
     if not found:
         raise LackingRecordsError("no arm has a record")

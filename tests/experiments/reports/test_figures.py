@@ -264,7 +264,7 @@ def test_each_square_of_the_map_has_its_own_arms_numbers(tmp_path: Path, plant: 
         assert found[at][1] == f"x{math.exp(-effects[cell.point.level].estimate):.2f}"
         ratio = (1 - accuracy(cell.point)) / (1 - 0.96)
         assert float(found[at][1].removeprefix("x")) == pytest.approx(ratio, rel=0.1)
-        assert found[at][-1].endswith("rate .012")
+        assert found[at][-1].endswith("rate .008")
     assert float(found[0, 4][1].removeprefix("x")) > 2 > float(found[2, 6][1].removeprefix("x"))
     assert "reference" not in found[0, 4]
     given = axes.images[0].get_array()
@@ -509,7 +509,7 @@ def test_marks_stand_at_their_drift_and_difference(tmp_path: Path, plant: Plant)
     assert drawn["k4"][0] == pytest.approx(7, abs=0.5)
     assert drawn["k4"][1] == pytest.approx(found["k4"].ratio.middle)
     assert axes.get_yscale() == "log"
-    assert [text.get_text() for text in below.get_xticklabels()] == ["k3\n.012", "k4\n.012", "k4_symmetric\n.012"]
+    assert [text.get_text() for text in below.get_xticklabels()] == ["k3\n.008", "k4\n.008", "k4_symmetric\n.008"]
     assert len({across for across, _ in drawn.values()}) == 3, "moved apart"
     assert "k4_symmetric" in even_kernels.title(now, even_kernels.marks(now))
 
