@@ -9,17 +9,19 @@ from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError
 from experiments.geometry.network import size_of
 from experiments.page.building import NAME, Asked, write_page
-from experiments.page.document import PageError
 from experiments.page.view import choose_views, views
 from experiments.paths import published
 
 DESCRIPTION = """\
 One HTML file that shows what the suite computes: the claims with their evidence, one number of a net step by step, what
 every unit sees of the image, how often pixels are read, and where the checkerboard comes from. It opens by a double
-click: nothing is fetched, neither while it is built nor while it is read. The same command gives the same bytes."""
+click: nothing is fetched, neither while it is built nor while it is read. The same command gives the same bytes.
+Claims are judged anew, from computation and from the records of a results folder; where that holds no complete sweep,
+from those that come with the suite. A trained net is shown where there is a record of it: it is trained again from the
+record's seed and learning rate, and the page says whether it equals the record."""
 EXAMPLES = """\
 examples:
-  python -m experiments.report                               some minute and a half; --fast some fifteen seconds
+  python -m experiments.report                               two minutes or less on two cores; --fast half a minute
   python -m experiments.report --only field --net vgg16 --net resnet50@225
                                                              the receptive fields of these nets, at these sizes
   python -m experiments.report --only field --module my.nets:make --size 192,256
@@ -51,10 +53,7 @@ def main() -> int:
         images=words.image,
         fast=words.fast,
     )
-    try:
-        write_page(path, asked, terminal())
-    except PageError as problem:
-        raise UsageError(str(problem)) from None
+    write_page(path, asked, terminal())
     return ExitCode.DONE
 
 
@@ -67,7 +66,9 @@ def command_line() -> argparse.ArgumentParser:
         "--only", type=lambda text: text.split(","), default=[], metavar="VIEW,...", help=f"of {', '.join(views())}"
     )
     made.add_argument(
-        "--fast", action="store_true", help="leave out what takes longer: large nets, random nets, gradients"
+        "--fast",
+        action="store_true",
+        help="leave out what takes longer: claims that are computed, the trained net, large nets, random nets",
     )
     made.add_argument(
         "--net", action="append", default=[], metavar="NAME", help="a classic, such as resnet50:v1@225, or a graph file"

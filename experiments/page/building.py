@@ -91,7 +91,7 @@ def with_verdicts(made: Context, found: Judged) -> Context:
 
 
 def with_members(made: Context, images: tuple[Image, ...], views: trained.Views, console: Console) -> Context:
-    """The context with a trained member beside its untrained state where there is a record of it, and untrained nets."""
+    """The context with untrained nets, and before them a trained one in both states, where there is a record of it."""
     pair = None if made.fast else trained.trained(views, images, console)
     told = trained.LEFT_OUT if made.fast else trained.NO_RECORD if pair is None else pair.told
     both = () if pair is None else pair.members

@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from cnnlab.files import finite
+from experiments.cli.errors import UsageError
 from experiments.page.member_data import member_data
 from experiments.page.view import Content, Context, Json, View
 
@@ -15,7 +16,7 @@ FOLDER = Path(__file__).parent
 MOST_BYTES = 8 * 1000 * 1000
 
 
-class PageError(ValueError):
+class PageError(UsageError):
     """The page that came out is not what the command promises."""
 
 

@@ -473,6 +473,8 @@ def test_records_of_both_kinds_of_convolutions_are_published_beside_each_other_a
     words = (f"only={POOLS}", *WORDS, f"results={own}")
     done = door(publish.main, *words)
     assert (done.code, done.err) == (0, "")
+    shown = (there / "report.html").read_text()
+    assert f'href="#claim-{CLAIM}"' in shown
     line = f"convolutions: {count} native and 18 xla records stand side by side; last digits differ"
     assert line in " ".join(done.out.split())
     assert kinds(kept) == ["convolution-0123", "xla"]
