@@ -66,7 +66,7 @@ def context(asked: Asked, chosen: Mapping[str, View], console: Console, found: J
     if asked.nets or asked.modules or set(NEED_NETS) & set(chosen):
         nets = networks(asked.nets, asked.modules, asked.size, asked.channels, fast=asked.fast)
         made = dataclasses.replace(made, networks=nets)
-    images = (*own_images(asked.images), *digit_images())  # a mistake is told before anything is judged
+    own = own_images(asked.images)  # a mistake is told before anything is judged
     if BOARD in chosen:
         found = found or judged(asked.results, asked.fast)
         made = with_verdicts(made, found)
@@ -74,7 +74,7 @@ def context(asked: Asked, chosen: Mapping[str, View], console: Console, found: J
             console.print(line, soft_wrap=True, markup=False)
     if any(view.reads_members for view in chosen.values()):
         views = best_views([trained.SWEEP], (), asked.results) if found is None and not asked.fast else {}
-        made = with_members(made, images, views if found is None else found.views, console)
+        made = with_members(made, own, views if found is None else found.views, console)
     return made
 
 
@@ -90,12 +90,12 @@ def with_verdicts(made: Context, found: Judged) -> Context:
     )
 
 
-def with_members(made: Context, images: tuple[Image, ...], views: trained.Views, console: Console) -> Context:
+def with_members(made: Context, own: tuple[Image, ...], views: trained.Views, console: Console) -> Context:
     """The context with untrained nets, and before them a trained one in both states, where there is a record of it."""
-    pair = None if made.fast else trained.trained(views, images, console)
+    pair = None if made.fast else trained.trained(views, own, console)
     told = trained.LEFT_OUT if made.fast else trained.NO_RECORD if pair is None else pair.told
     both = () if pair is None else pair.members
-    return dataclasses.replace(made, members=(*both, *members(images)), trained=told)
+    return dataclasses.replace(made, members=(*both, *members((*own, *digit_images()))), trained=told)
 
 
 def own_images(paths: Sequence[str]) -> tuple[Image, ...]:

@@ -1,5 +1,6 @@
 """A trained member, and the same one before its first step: weights are trained again from the member's record."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -12,10 +13,13 @@ from flax import nnx
 from rich.console import Console
 
 from cnnlab.data import Source, digits
-from cnnlab.data.arrays import moments
+from cnnlab.data.arrays import Split, moments
+from cnnlab.data.dials import settings
+from cnnlab.data.tasks import digits12
 from cnnlab.records import Store
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.record import Record
+from cnnlab.spec.task import Task
 from cnnlab.training.program import State, split
 from cnnlab.training.shown import ShownMember, train_again
 from cnnlab.training.workers import ONE_THREAD, environment
@@ -24,7 +28,7 @@ from cnnlab.zoo.module import Net
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.config.resolve import XLA
 from experiments.page.member import Floats, Image, Member
-from experiments.page.untrained import look
+from experiments.page.untrained import SHOWN, look
 from experiments.training import convolutions
 from experiments.training.provenance import convolutions as made_with
 
@@ -35,7 +39,7 @@ NO_RECORD = f"No trained net is shown: there is no record of the reference of {S
 Views = Mapping[str, SweepResults]
 """Results by sweep."""
 MOST_WRONG = 2
-"""Images that the trained member takes for another class, shown beside the others."""
+"""Further images, which the trained member takes for another class."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,21 +62,21 @@ def reference(views: Views) -> ArmResults | None:
     return None if cell is None or cell.record is None else cell
 
 
-def trained(views: Views, images: Sequence[Image], console: Console) -> Pair | None:
+def trained(views: Views, own: Sequence[Image], console: Console) -> Pair | None:
     """The first member of the reference arm, trained again, and before; None where there is no record of it.
 
     Args:
-        images: on the canvas of the digits, from 0 to 1; the net reads them as its task scales them. Beside them stand
-            images of the test set that it takes for another class.
+        own: the reader's images, on the canvas of the digits, from 0 to 1; the net reads them as its task scales them.
+            Beside them stand images of the test set.
     """
     cell = reference(views)
     if cell is None or cell.record is None:
         return None
-    settings = views[SWEEP].settings
+    places = views[SWEEP].settings
     library = None
-    if made_with(Store(settings.runs).provenance(cell.record.arm)) != XLA:
-        library = convolutions.library(settings, settings.cache / "native", console)
-    return pair(apart(cell.point.arm, cell.record, settings.source, library), images)
+    if made_with(Store(places.runs).provenance(cell.record.arm)) != XLA:
+        library = convolutions.library(places, places.cache / "native", console)
+    return pair(apart(cell.point.arm, cell.record, places.source, library), own)
 
 
 def apart(arm: Arm, record: Record, source: Source, library: Path | None) -> ShownMember:
@@ -86,41 +90,45 @@ def _again(arm: Arm, record: Record, source: Source, library: Path | None) -> Sh
         from cnnlab.zoo import native  # here, since only the process that trains needs it
 
         native.use(library)
-    return train_again(arm, record.members[0], record, source, "sequential" if library is None else "native")
+    found = train_again(arm, record.members[0], record, source, "sequential" if library is None else "native")
+    # what draws training images anew cannot leave this process
+    return dataclasses.replace(found, train=Split(found.train.images, found.train.labels))
 
 
-def pair(shown: ShownMember, images: Sequence[Image]) -> Pair:
-    """Both states of a member, looking at the same images."""
-    seen = (
-        *(Image(title=one.title, pixels=standardised(one.pixels), label=one.label) for one in images),
-        *wrong(shown),
-    )
+def pair(shown: ShownMember, own: Sequence[Image]) -> Pair:
+    """Both states of a member, looking at the same images: the reader's, and some of the task's test set."""
+    task = shown.arm.task
+    theirs = (Image(title=one.title, pixels=standardised(one.pixels, task)) for one in own)
+    seen = (*theirs, *tested(shown))
     stacked = np.stack([image.pixels for image in seen])
     states = (f"trained, seed {shown.seed}", shown.last), (f"before training, seed {shown.seed}", shown.first)
     members = tuple(look(TITLE, words, with_state(shown.arm, state), seen, stacked) for words, state in states)
     return Pair(members=members, told=f"{TITLE}, trained again from its record: {shown.sentence()}.")
 
 
-def standardised(pixels: Floats) -> Floats:
-    """An image on the canvas, from 0 to 1, as the nets of the task read it."""
+def standardised(pixels: Floats, task: Task) -> Floats:
+    """An image on the canvas, from 0 to 1, as nets of the task read it, but for its noise."""
     frozen = digits.frozen()
     mean, deviation = moments(digits.on_canvas(frozen)[~frozen.test][..., None])
-    return (pixels * digits.BRIGHTEST - mean) / deviation
+    noise = settings(task, digits12.DIALS)["noise"]
+    found: Floats = (pixels * digits.BRIGHTEST - mean) / deviation / np.sqrt(1 + noise**2)
+    return found
 
 
-def wrong(shown: ShownMember) -> tuple[Image, ...]:
-    """The first images of the test set that the trained member takes for another class."""
-    module = with_state(shown.arm, shown.last)
+def tested(shown: ShownMember) -> tuple[Image, ...]:
+    """Images of the test set: the first of some classes, and the first that the trained member takes for another."""
+    module, labels = with_state(shown.arm, shown.last), shown.test.labels
     logits, _ = jax.jit(lambda x: module(x))(shown.test.images)
     answers = np.asarray(logits).argmax(-1)
-    places = np.flatnonzero(answers != shown.test.labels)[:MOST_WRONG]
+    first = [int(np.flatnonzero(labels == label)[0]) for label in SHOWN]
+    mistaken = [int(place) for place in np.flatnonzero(answers != labels) if place not in first][:MOST_WRONG]
     return tuple(
         Image(
-            title=f"digit {int(shown.test.labels[place])}, mistaken",
+            title=f"digit {labels[place]}" + (", mistaken" if answers[place] != labels[place] else ""),
             pixels=np.asarray(shown.test.images[place], np.float64),
-            label=int(shown.test.labels[place]),
+            label=int(labels[place]),
         )
-        for place in places
+        for place in (*first, *mistaken)
     )
 
 
