@@ -129,8 +129,8 @@ def publish(choice: Choice, console: Console) -> tuple[dict[str, Verdict], dict[
     if (choice.results / summary).is_file():
         (root / summary).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(choice.results / summary, root / summary)
+    manifest.write(root)  # the evidence is whole, and what follows is judged from it
     found, views = write_pages(choice, console)
-    manifest.write(root)
     for line in differing(choice, found):
         console.print(line)
     if kept:
