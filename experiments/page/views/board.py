@@ -216,7 +216,8 @@ def make(context: Context) -> Content | None:
     }
     finding = f"{len(rows)} claims about convolutional networks: {_listed(told)}."
     if context.not_judged:
-        finding += f" {context.not_judged} more, whose evidence is computed, are left out by --fast."
+        why = ", since their evidence is computed and --fast was given" if context.fast else ""
+        finding += f" {context.not_judged} more are left out{why}."
     return Content(finding=finding, static=static, script={})
 
 

@@ -102,7 +102,7 @@ def test_the_board_counts_the_claims_that_fast_leaves_out(tmp_path: Path) -> Non
     context = Context(verdicts=verdicts, statements=statements(list(verdicts)), not_judged=56, fast=True)
     shown = make(context)
     assert shown is not None
-    assert shown.finding.endswith("56 more, whose evidence is computed, are left out by --fast.")
+    assert shown.finding.endswith("56 more are left out, since their evidence is computed and --fast was given.")
     whole = make(Context(verdicts=verdicts, statements=statements(list(verdicts))))
     assert whole is not None
     assert "--fast" not in whole.finding
