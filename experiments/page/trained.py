@@ -35,6 +35,7 @@ from experiments.training.provenance import convolutions as made_with
 SWEEP, TASK = "pool_position", "digits12"
 TITLE = "the judged reference net: six 3x3, max-pools after 2 and 4"
 LEFT_OUT = "No trained net is shown: --fast leaves it out."
+IMAGES = "Its images are those of its test set, with their noise."
 NO_RECORD = f"No trained net is shown: there is no record of the reference of {SWEEP} on {TASK}."
 Views = Mapping[str, SweepResults]
 """Results by sweep."""
@@ -103,7 +104,7 @@ def pair(shown: ShownMember, own: Sequence[Image]) -> Pair:
     stacked = np.stack([image.pixels for image in seen])
     states = (f"trained, seed {shown.seed}", shown.last), (f"before training, seed {shown.seed}", shown.first)
     members = tuple(look(TITLE, words, with_state(shown.arm, state), seen, stacked) for words, state in states)
-    return Pair(members=members, told=f"{TITLE}, trained again from its record: {shown.sentence()}.")
+    return Pair(members=members, told=f"Trained again from its record: {TITLE}; {shown.sentence()}. {IMAGES}")
 
 
 def standardised(pixels: Floats, task: Task) -> Floats:

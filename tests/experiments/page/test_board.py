@@ -127,3 +127,14 @@ def test_a_changed_verdict_changes_the_page(context: Context) -> None:
 @pytest.mark.parametrize("word", WORDS)
 def test_a_verdict_is_told_by_word_and_sign_not_by_colour_alone(word: str, page: bytes) -> None:
     assert f'<span class="word {word}"><span aria-hidden="true">' in page.decode()
+
+
+def test_the_page_says_that_members_of_some_contrasts_alone_are_drawn(context: Context) -> None:
+    """The twin: nothing is said where all are drawn."""
+    name = "mp-after-two-convs"
+    verdict = (context.verdicts or {})[name]
+    two = replace(verdict, effects=(effect(0.3, 0.1, 0.5), effect(0.2, 0.1, 0.3)))
+    for effects, told in ((two.effects, True), (two.effects[:1], False)):
+        given = {**(context.verdicts or {}), name: replace(two, effects=effects)}
+        shown = document(choose_views(["board"]), replace(context, verdicts=given)).decode()
+        assert ("The members of 1 of these 2 contrasts" in shown) is told

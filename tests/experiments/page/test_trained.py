@@ -95,7 +95,7 @@ def test_images_are_the_readers_and_those_of_the_test_set_with_some_mistaken(sho
 def test_the_page_says_whether_it_is_the_recorded_member(shown: ShownMember) -> None:
     assert f"NOT the record's {shown.recorded:.4f}" in pair(shown, OWN).told
     equal = dataclasses.replace(shown, recorded=shown.test_accuracy)
-    assert pair(equal, OWN).told.endswith("equals the record.")
+    assert pair(equal, OWN).told.endswith(f"equals the record. {trained.IMAGES}")
 
 
 def test_it_trains_in_a_process_of_its_own_to_the_same_member(
@@ -107,7 +107,7 @@ def test_it_trains_in_a_process_of_its_own_to_the_same_member(
         f"trained, seed {shown.seed}",
         f"before training, seed {shown.seed}",
     ]
-    assert found.told.startswith(f"{trained.TITLE}, trained again from its record: member {shown.seed}: test accuracy")
+    assert found.told.startswith(f"Trained again from its record: {trained.TITLE}; member {shown.seed}: test")
 
 
 @pytest.fixture
