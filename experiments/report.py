@@ -1,12 +1,14 @@
 """One page that opens without a network: `python -m experiments.report`."""
 
 import argparse
+import sys
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
-from experiments.cli.errors import UsageError
+from experiments.cli.errors import UsageError, format_error
 from experiments.geometry.network import size_of
 from experiments.page.building import NAME, Asked, write_page
 from experiments.page.view import choose_views, views
@@ -21,7 +23,7 @@ from those that come with the suite. A trained net is shown where there is a rec
 record's seed and learning rate, and the page says whether it equals the record."""
 EXAMPLES = """\
 examples:
-  python -m experiments.report                               two minutes or less on two cores; --fast half a minute
+  python -m experiments.report                               some two minutes on two cores; --fast half a minute
   python -m experiments.report --only field --net vgg16 --net resnet50@225
                                                              the receptive fields of these nets, at these sizes
   python -m experiments.report --only field --module my.nets:make --size 192,256
@@ -53,7 +55,11 @@ def main() -> int:
         images=words.image,
         fast=words.fast,
     )
-    write_page(path, asked, terminal())
+    try:
+        write_page(path, asked, terminal())
+    except BrokenProcessPool as problem:
+        print(format_error(problem), file=sys.stderr)
+        return ExitCode.FAILED
     return ExitCode.DONE
 
 

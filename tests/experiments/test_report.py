@@ -2,6 +2,7 @@
 
 import json
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from experiments.cli.errors import UsageError
+from experiments.page import building
 from experiments.page.member import reader_image
 from experiments.report import main
 
@@ -118,6 +120,19 @@ def test_a_folder_is_no_page(
 ) -> None:
     assert run(monkeypatch, "--only", "sampling", "--out", str(tmp_path)) == 2
     assert "it is a folder" in capsys.readouterr().err
+
+
+def test_a_process_that_dies_is_one_line_and_no_page(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def dies(*_: object) -> None:
+        raise BrokenProcessPool("planted")
+
+    monkeypatch.setattr(building, "judged", dies)
+    out = tmp_path / "page.html"
+    assert run(monkeypatch, "--only", "board", "--out", str(out)) == 1
+    assert capsys.readouterr().err == "error: planted\n"
+    assert not out.exists()
 
 
 def saved(folder: Path, values: object, **settings: object) -> Path:
