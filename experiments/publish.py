@@ -3,6 +3,7 @@
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
+from experiments.paths import published
 from experiments.reports import publication
 from experiments.training.suite_plan import parse_choice
 
@@ -11,9 +12,10 @@ Puts finished sweeps under results/published, which comes with the suite. First 
 numbers that claims, tables and figures read; of the histories accuracies, and the statistics that some metric reads.
 Arms that were trained longer, to look again at what decided, are published too. Then, from these records alone, every
 sweep's tables (CSV, parquet), verdicts and figure, the verdicts of all claims, the noise floor, the specification
-curves and the comparison with the literature. experiments.judge then gives the same verdicts in a fresh clone. Trains
-nothing. Without only=, every sweep that is complete at the scale is published. An arm that is published already stays,
-so that other sweeps keep their numbers; force=true replaces it."""
+curves, the comparison with the literature, and last the page (see experiments.report). experiments.judge then gives
+the same verdicts in a fresh clone. Trains nothing but the one net that the page shows. Without only=, every sweep that
+is complete at the scale is published. An arm that is published already stays, so that other sweeps keep their numbers;
+force=true replaces it."""
 EXAMPLES = """\
 examples:
   python -m experiments.publish                               all that is complete at scale quick
@@ -31,7 +33,11 @@ def main() -> int:
     asked.add_argument("words", nargs="*", metavar="key=value", help="only=BANK,SWEEP,..., scale=, results=")
     console = terminal()
     only, overrides = parse_choice(asked.parse_intermixed_args().words)
-    publication.publish(publication.chosen(only, overrides, console), console)
+    verdicts, views = publication.publish(publication.chosen(only, overrides, console), console)
+    from experiments.page.building import NAME, Asked, write_page  # here, since it brings JAX
+    from experiments.page.evidence import Judged
+
+    write_page(published() / NAME, Asked(results=published()), console, Judged(verdicts=verdicts, views=views))
     return ExitCode.DONE
 
 

@@ -28,10 +28,11 @@ from experiments.training.suite_plan import CONTROL, Plan, choose, compose, make
 from experiments.training.summary import Summary
 
 DESCRIPTION = """\
-Trains what every sweep of conf/sweep/ asks for, judges all 57 claims, and writes tables, figures, verdicts and a
-summary. An arm that several sweeps ask for is trained once. What has its record is not trained again: stopped at any
-moment, the same command goes on. References and checks that several sweeps share (the bank CONTROL) come first. An arm
-or a sweep that fails stops no other. The plan and an estimate of the time are printed before anything is trained."""
+Trains what every sweep of conf/sweep/ asks for, judges all 57 claims, and writes tables, figures, verdicts, a
+summary, and a page that holds all of it (see experiments.report). An arm that several sweeps ask for is trained once.
+What has its record is not trained again: stopped at any moment, the same command goes on. References and checks that
+several sweeps share (the bank CONTROL) come first. An arm or a sweep that fails
+stops no other. The plan and an estimate of the time are printed before anything is trained."""
 EXAMPLES = """\
 examples:
   python -m experiments.suite scale=smoke                    does everything run? two members an arm
@@ -193,6 +194,12 @@ def run(ready: Prepared, session: Session, mirror: Mirror, console: Console, beg
     suite_report.show(found, there, plan.settings.scale, console)
     if line := mixture(session.store, (point.arm.key for point in plan.points)):
         console.print(line, markup=False)
+    with suite_train.going_on("report", total, folder):
+        from experiments.page.building import NAME, Asked, write_page  # here, since it brings JAX
+        from experiments.page.evidence import Judged
+
+        asked = Asked(results=plan.settings.results, fast=plan.settings.scale == "smoke")
+        write_page(folder / NAME, asked, console, Judged(verdicts=found, views=there))
     ended = time.perf_counter()
     took = {"training": clock.seconds, "judging and drawing": ended - trained, "in all": ended - began}
     path = suite_report.write_summary(summary(ready, total, found, took), folder)

@@ -1,7 +1,7 @@
 """Digests of published evidence, `<folder>/manifest.json`: an edit of what comes with the suite is found out.
 
-Publishing writes it last; whoever judges by published records checks it first. It says that files are those that were
-published together. Who edits the manifest too is found out by version control alone.
+Publishing writes it after all evidence; whoever judges by published records checks it first. It says that files are
+those that were published together. Who edits the manifest too is found out by version control alone.
 """
 
 import hashlib

@@ -34,8 +34,13 @@ def registered_family() -> Family:
 def judge_claims(names: Iterable[str], views: Mapping[str, SweepResults], results: Path) -> dict[str, Verdict]:
     """Judge claims by id, from computation, from views of the sweeps they need, and from timings in `results`."""
     written = claims()
-    found = judge({name: claim_case(name, written[name], views, results) for name in names}, registered_family())
-    return {name: _scoped(verdict, scope(written[name], views)) for name, verdict in found.items()}
+    return conclude({name: claim_case(name, written[name], views, results) for name in names}, views)
+
+
+def conclude(cases: Mapping[str, Case], views: Mapping[str, SweepResults]) -> dict[str, Verdict]:
+    """Judge claims whose evidence was gathered from these views, by id: all at once, as one part of the family."""
+    found = judge(cases, registered_family())
+    return {name: _scoped(verdict, scope(claims()[name], views)) for name, verdict in found.items()}
 
 
 def _scoped(verdict: Verdict, reach: str | None) -> Verdict:

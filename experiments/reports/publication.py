@@ -17,7 +17,7 @@ from cnnlab.spec.record import PROTOCOL, Record
 from cnnlab.spec.verdict import Verdict
 from experiments.analysis import metrics
 from experiments.analysis.convergence import longer_point
-from experiments.analysis.results import view
+from experiments.analysis.results import SweepResults, view
 from experiments.analysis.selection import MADE, best_views, relocated
 from experiments.cli.errors import UsageError
 from experiments.config.grid import Grid
@@ -100,8 +100,10 @@ def _incomplete(lacking: Mapping[str, str], scale: str, results: Path) -> str:
     return f"not complete at scale {scale} in {results}: {what or 'no sweep'}{more}; {run} goes on from there"
 
 
-def publish(choice: Choice, console: Console) -> None:
+def publish(choice: Choice, console: Console) -> tuple[dict[str, Verdict], dict[str, SweepResults]]:
     """Write all of it, but arms that are published already of another run, unless forced.
+
+    Returns the verdicts, and the published views that they rest on, by sweep.
 
     What other sweeps were published with stays as it is: trained again on another kind of processor, an arm has other
     last digits, and in time other members.
@@ -127,8 +129,8 @@ def publish(choice: Choice, console: Console) -> None:
     if (choice.results / summary).is_file():
         (root / summary).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(choice.results / summary, root / summary)
-    manifest.write(root)  # before anything is judged by it
-    found = write_pages(choice, console)
+    manifest.write(root)  # the evidence is whole, and what follows is judged from it
+    found, views = write_pages(choice, console)
     for line in differing(choice, found):
         console.print(line)
     if kept:
@@ -137,6 +139,7 @@ def publish(choice: Choice, console: Console) -> None:
         console.print(line)
     size = sum(path.stat().st_size for path in target.root.rglob("*") if path.is_file())
     console.print(f"{len(records)} records, {size / 1e6:.1f} MB of records in all: {root}")
+    return found, views
 
 
 def standing(records: Mapping[str, Record], target: Store) -> set[str]:
@@ -226,7 +229,7 @@ def _maker(provenance: Mapping[str, object]) -> dict[str, object]:
     return {key: value for key, value in provenance.items() if key not in PRIVATE}
 
 
-def write_pages(choice: Choice, console: Console) -> dict[str, Verdict]:
+def write_pages(choice: Choice, console: Console) -> tuple[dict[str, Verdict], dict[str, SweepResults]]:
     """Judge every claim from the published folder alone; write verdicts, tables, figures and pages into it."""
     root = published()
     every = sorted({path.parent.parent.name for path in root.glob(f"sweeps/*/*/{MADE}")})
@@ -241,7 +244,7 @@ def write_pages(choice: Choice, console: Console) -> dict[str, Verdict]:
     noise_floor.page(root / "runs", root / "claims", quiet, as_json=False)
     specification_curve.page(specification_curve.HEADLINES, views, root / "claims", quiet, as_json=False)
     literature.page(views, root / "claims", quiet, as_json=False)
-    return found
+    return found, views
 
 
 def drop_vectors(folder: Path) -> None:

@@ -20,8 +20,8 @@ STEP, PER_MAC = 0.8e-3, 1.5e-10
 """Seconds of a training step, and of a multiply-accumulate of one image in it, forward and backward."""
 PROBES = 0.4
 """Seconds that watching one member takes: statistics, validation after every epoch, and probes."""
-ENDING, SWEEP = 40.0, 1.5
-"""Seconds that judging every claim takes, and the tables and the figure of a sweep."""
+ENDING, SWEEP = 130.0, 1.5
+"""Seconds that judging every claim and building the page take, and the tables and the figure of a sweep."""
 FURTHER = 1.15
 """Runs for each run at the first learning rates, since some arms go on at further ones."""
 

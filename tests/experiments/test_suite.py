@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from cnnlab.records import Store
 from cnnlab.spec.arm import Arm
@@ -21,6 +22,8 @@ from experiments.cli.command import ExitCode
 from experiments.cli.errors import UsageError
 from experiments.config.grid import CONF, Grid, grid
 from experiments.config.resolve import Point
+from experiments.page import building
+from experiments.page.evidence import Judged
 from experiments.reports import suite as suite_report
 from experiments.reports import sweep as sweep_report
 from experiments.reports.sweep import SweepReport
@@ -220,6 +223,12 @@ class Suite:
         return self.door(suite.main, *words, f"results={self.results}")
 
 
+def page_of_words(path: Path, asked: building.Asked, console: Console, found: Judged) -> None:
+    """Stands for the page: the scale's depth, and every claim with its word."""
+    words = [f"{name} {verdict.word}" for name, verdict in found.verdicts.items()]
+    path.write_text("\n".join(["fast" if asked.fast else "whole", *words, *found.views]))
+
+
 @pytest.fixture
 def opened(
     tmp_path: Path,
@@ -238,6 +247,7 @@ def opened(
     monkeypatch.setattr(sweep_report, "related", lambda sweep: ())
     monkeypatch.setattr(sweep_report, "draw_effects", lambda report: None)
     monkeypatch.setattr(sweep_report.sweep_figures, "draw", lambda *_: "")
+    monkeypatch.setattr(building, "write_page", page_of_words)
     for place in (suite_report, sweep_report):
         monkeypatch.setattr(place, "claims_fed_by", lambda sweep: feeds[sweep] if sweep in feeds else ())
     return Suite(results=tmp_path / "results", door=door, trained=untrained)
@@ -266,6 +276,10 @@ def test_the_suite_trains_judges_writes_and_goes_on_where_it_stopped(opened: Sui
         written = {path.name for path in (opened.results / "sweeps" / name / "smoke").iterdir()}
         assert {"arms.csv", "effects.parquet", "verdicts.json"} <= written
     assert "side by side" not in done.out
+    page = (folder / "report.html").read_text().splitlines()
+    assert sorted(page) == sorted(
+        ["fast", "mp-after-features inconclusive", "mp-after-two-convs inconclusive", "pool_position", "relu_at_zero"]
+    )
     done = opened(*ASKED)
     assert (done.code, opened.trained) == (0, [])
     assert "trained 0 arms, found 8 done, 0 failures" in done.out
@@ -333,6 +347,19 @@ def test_an_arm_or_a_sweep_that_fails_stops_no_other_and_is_told(
     store = Store(opened.results / "runs")
     assert len(list(store.root.rglob("record.json"))) == 7
     assert "planted in a sweep" in (opened.results / "suite" / "smoke" / "pool_position.failure.txt").read_text()
+
+
+def test_a_page_that_cannot_be_built_is_told_at_the_end(opened: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError("planted in the page")
+
+    monkeypatch.setattr(building, "write_page", broken)
+    done = opened(*ASKED)
+    assert done.code == ExitCode.FAILED
+    assert "failed: report: ZeroDivisionError: planted in the page" in done.err
+    assert [
+        one["what"] for one in json.loads((opened.results / "suite" / "smoke" / "summary.json").read_text())["failures"]
+    ] == ["report"]
 
 
 def test_a_dry_run_prints_the_plan_and_touches_nothing(opened: Suite) -> None:

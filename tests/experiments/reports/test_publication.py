@@ -27,6 +27,7 @@ from experiments.claims.registry import register
 from experiments.cli.errors import UsageError
 from experiments.config.grid import Grid
 from experiments.config.resolve import Point
+from experiments.page import building
 from experiments.paths import result_folders
 from experiments.reports import literature, noise_floor, publication, specification_curve
 from experiments.reports import suite as suite_report
@@ -121,6 +122,7 @@ def one_claim(patch: pytest.MonkeyPatch, root: Path) -> None:
     for place in (suite_report, sweep_report):
         patch.setattr(place, "claims_fed_by", lambda sweep: feeds[sweep] if sweep in feeds else ())
     patch.setattr(sweep_report, "related", lambda sweep: ())
+    patch.setattr(building, "write_page", lambda *_: None)  # half a minute; see test_publish.py
     for module in (selection, suite_plan):
         patch.setattr(module, "grid", compose_once)
     patch.setattr(selection, "first_point", first_point_once)

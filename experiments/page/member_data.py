@@ -1,0 +1,80 @@
+"""A member as scripts read it: its layers, weights, maps and answers."""
+
+import numpy as np
+
+from cnnlab.geometry.axis import Slide
+from cnnlab.geometry.layers import along
+from cnnlab.spec.network import Activation, Conv, Network, Node, Pool
+from experiments.page.layer_words import kind
+from experiments.page.member import Floats, Member
+from experiments.page.pack import floats, packed
+from experiments.page.view import Json
+
+
+def steps(network: Network) -> list[Node]:
+    """The layers that a reader can step through: convolutions and pools."""
+    return [node for node in network.nodes if isinstance(node, (Conv, Pool))]
+
+
+def step(network: Network, node: Conv | Pool, shape: tuple[int, ...]) -> dict[str, Json]:
+    """A layer as the script reads it; `shape` is (height, width, channels) of the map that it reads.
+
+    `low` is the padding at the top and left; `then` the activation behind it, if any.
+    """
+    windows = [along(node, axis, shape[axis], shape[2]) for axis in (0, 1)]
+    slides = [window for window in windows if isinstance(window, Slide)]
+    assert len(slides) == 2, "convolutions and pools slide"
+    behind = [other for other in network.nodes if other.inputs == (node.name,) and isinstance(other, Activation)]
+    return {
+        "name": node.name,
+        "kind": "conv" if isinstance(node, Conv) else node.kind,
+        "source": node.inputs[0],
+        "kernel": [slide.taps for slide in slides],
+        "stride": [slide.stride for slide in slides],
+        "low": [slide.low for slide in slides],
+        "high": [slide.high for slide in slides],
+        "dilation": [slide.dilation for slide in slides],
+        "groups": node.groups if isinstance(node, Conv) else 1,
+        "then": behind[0].name if behind else None,
+        "does": behind[0].kind if behind else None,
+    }
+
+
+def member_data(member: Member) -> dict[str, Json]:
+    """A member's layers, weights and maps, and what it answers; `steps` are the layers that can be stepped through."""
+    chosen = steps(member.network)
+    made = [
+        step(member.network, node, member.maps[node.inputs[0]].shape[1:])
+        for node in chosen
+        if isinstance(node, (Conv, Pool))
+    ]
+    maps = {name: found for name, found in member.maps.items() if found.ndim == 4}
+    nodes = [node for node in member.network.nodes if node.name in maps]
+    return {
+        "title": member.title,
+        "state": member.state,
+        "images": [image.title for image in member.images],
+        "labels": [image.label for image in member.images],
+        "answers": [
+            [round(float(share), 4) for share in shares] for shares in softmax(member.maps[member.network.output])
+        ],
+        "layers": [[node.name, node.kind if isinstance(node, Activation) else kind(node)] for node in nodes],
+        "steps": made,
+        "shapes": {name: list(found.shape[1:]) for name, found in maps.items()},
+        "maps": {name: [packed(one) for one in found] for name, found in maps.items()},
+        "weights": {
+            node.name: {
+                "kernel": floats(member.weights[node.name].kernel),
+                "bias": floats(member.weights[node.name].bias),
+            }
+            for node in chosen
+            if isinstance(node, Conv)
+        },
+    }
+
+
+def softmax(logits: Floats) -> Floats:
+    """Shares of the classes, [images, classes], each row summing to 1."""
+    raised: Floats = np.exp(logits - logits.max(-1, keepdims=True))
+    shares: Floats = raised / raised.sum(-1, keepdims=True)
+    return shares

@@ -1,0 +1,99 @@
+"""What a view is, what it is made from, and which views there are."""
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cnnlab.spec.verdict import Verdict
+from experiments.cli.errors import UsageError
+from experiments.geometry.network import MeasuredNetwork
+from experiments.page import views as room
+from experiments.page.member import Member
+from experiments.page.statement import Statement
+from experiments.page.trials import Trial
+
+Json = Any
+"""A value that `json.dumps` writes."""
+FOLDER = Path(__file__).parent / "views"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What views are made from.
+
+    Attributes:
+        networks: nets whose receptive fields are shown, the first one first.
+        members: nets with weights, whose numbers are shown; none leaves their view out.
+        verdicts: by claim; None leaves the board out. statements: what each of these claims says.
+        trials: the nets behind a claim's contrasts, by claim; a claim may have none.
+        not_judged: how many registered claims were left out.
+        trained: what is to be said of the trained member, or why there is none; empty for nothing.
+        fast: whether what takes more than a few seconds is left out.
+    """
+
+    networks: tuple[MeasuredNetwork, ...] = ()
+    members: tuple[Member, ...] = ()
+    verdicts: Mapping[str, Verdict] | None = None
+    statements: Mapping[str, Statement] = field(default_factory=dict)
+    trials: Mapping[str, tuple[Trial, ...]] = field(default_factory=dict)
+    not_judged: int = 0
+    trained: str = ""
+    fast: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What a view shows.
+
+    Attributes:
+        finding: one sentence above the picture, made from the numbers below it.
+        script: data for the view's script. static: data for its template, which is all that a reader without scripts
+            sees.
+    """
+
+    finding: str
+    script: Json = None
+    static: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """One view of the page.
+
+    Attributes:
+        order: views stand by ascending order. title: of its tab. question: what a reader asks here.
+        caveat: one sentence below the picture: what it does not show.
+        claims: ids of the claims it bears on.
+        make: makes its content; None where the context lacks what it needs.
+        reads_members: whether its script reads the members, which the page then holds once for all views.
+        lacks: what to say on the page where `make` gives None.
+    """
+
+    order: int
+    title: str
+    question: str
+    caveat: str
+    make: Callable[[Context], Content | None]
+    claims: tuple[str, ...] = ()
+    reads_members: bool = False
+    lacks: str = ""
+
+
+@functools.cache
+def views() -> Mapping[str, View]:
+    """All views by the names of their files, in the order of the page."""
+    names = [found.name for found in pkgutil.iter_modules(room.__path__)]
+    found: dict[str, View] = {name: importlib.import_module(f"{room.__name__}.{name}").VIEW for name in names}
+    return dict(sorted(found.items(), key=lambda pair: pair[1].order))
+
+
+def choose_views(names: Sequence[str]) -> Mapping[str, View]:
+    """The named views, or all if none is named. Raises UsageError with the choices."""
+    for name in names:
+        if name not in views():
+            raise UsageError(f"--only {name} is not valid: choose of {', '.join(views())}")
+    return {name: view for name, view in views().items() if name in names or not names}

@@ -1,0 +1,96 @@
+"""One page that opens without a network: `python -m experiments.report`."""
+
+import argparse
+import sys
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+from experiments.cli import signals
+from experiments.cli.command import ExitCode, command, parser
+from experiments.cli.console import terminal
+from experiments.cli.errors import UsageError, format_error
+from experiments.geometry.network import size_of
+from experiments.page.building import NAME, Asked, write_page
+from experiments.page.view import choose_views, views
+from experiments.paths import published
+
+DESCRIPTION = """\
+One HTML file that shows what the suite computes: the claims with their evidence, one number of a net step by step, what
+every unit sees of the image, how often pixels are read, and where the checkerboard comes from. It opens by a double
+click: nothing is fetched, neither while it is built nor while it is read. The same command gives the same bytes.
+Claims are judged anew, from computation and from the records of a results folder; where that holds no complete sweep,
+from those that come with the suite. A trained net is shown where there is a record of it: it is trained again from the
+record's seed and learning rate, and the page says whether it equals the record."""
+EXAMPLES = """\
+examples:
+  python -m experiments.report                               some two minutes on two cores; --fast half a minute
+  python -m experiments.report --only field --net vgg16 --net resnet50@225
+                                                             the receptive fields of these nets, at these sizes
+  python -m experiments.report --only field --module my.nets:make --size 192,256
+                                                             your own Flax module, traced; nothing is trained
+  python -m experiments.report --net net.json                a graph file, as python -m experiments.geometry reads it
+  python -m experiments.report --image cat.jpg               your picture, stepped through beside the digits
+
+exit code: 0; 2 for a mistake, told in one line."""
+
+
+@command
+def main() -> int:
+    """The door. Returns the exit code."""
+    words = command_line().parse_args()
+    choose_views(words.only)
+    results = published() if words.results is None else Path(words.results)
+    if words.results is not None and not results.is_dir():
+        raise UsageError(f"--results {results} is not valid: must be a folder")
+    path = results / NAME if words.out is None else Path(words.out)
+    if path.is_dir():
+        raise UsageError(f"--out {path} is not valid: it is a folder")
+    asked = Asked(
+        results=results,
+        only=words.only,
+        nets=words.net,
+        modules=words.module,
+        size=None if words.size is None else size_of(words.size),
+        channels=None if words.channels is None else size_of(words.channels)[0],
+        images=words.image,
+        fast=words.fast,
+    )
+    try:
+        write_page(path, asked, terminal())
+    except BrokenProcessPool as problem:
+        print(format_error(problem), file=sys.stderr)
+        return ExitCode.FAILED
+    return ExitCode.DONE
+
+
+def command_line() -> argparse.ArgumentParser:
+    """The parser."""
+    made = parser("report", DESCRIPTION, EXAMPLES)
+    made.add_argument("--results", metavar="DIR", help="results folder, default results/published")
+    made.add_argument("--out", metavar="FILE", help="the page (default: report.html in the results folder)")
+    made.add_argument(
+        "--only", type=lambda text: text.split(","), default=[], metavar="VIEW,...", help=f"of {', '.join(views())}"
+    )
+    made.add_argument(
+        "--fast",
+        action="store_true",
+        help="leave out what takes longer: claims that are computed, the trained net, large nets, random nets",
+    )
+    made.add_argument(
+        "--net", action="append", default=[], metavar="NAME", help="a classic, such as resnet50:v1@225, or a graph file"
+    )
+    made.add_argument(
+        "--module",
+        action="append",
+        default=[],
+        metavar="PACKAGE.MODULE:MAKE",
+        help="a function that makes a Flax module",
+    )
+    made.add_argument("--size", metavar="SIDE or HEIGHT,WIDTH", help="the image of --module and of a graph file")
+    made.add_argument("--channels", metavar="N", help="channels of the image of --module (default 3)")
+    made.add_argument("--image", action="append", default=[], metavar="FILE", help="a picture of your own, made grey")
+    return made
+
+
+if __name__ == "__main__":
+    signals.door(main, signals.STOPPED)

@@ -1,0 +1,108 @@
+"""The board is what the judge says of the same folder, and what is drawn behind it is what the records hold."""
+
+from pathlib import Path
+
+import pytest
+
+from cnnlab.records import Store
+from cnnlab.spec.curve import finals
+from experiments.analysis.contrasts import places, setting
+from experiments.analysis.results import SweepResults, view
+from experiments.analysis.selection import relocated
+from experiments.analysis.verdicts import judge_claims
+from experiments.claims.registry import claims, register
+from experiments.page import evidence
+from experiments.page.evidence import MOST_TRIALS, Judged, computed, gathered, statements, trials
+from experiments.page.view import Context
+from experiments.page.views.board import board, make, where
+
+from ..conftest import Compose, Plant
+
+CLAIMS = ("mp-after-two-convs", "mp-after-features", "cov-table", "fft-before-cnn")
+TRAINED = "mp-after-two-convs"
+
+
+@pytest.fixture(scope="module")
+def views(tmp_path_factory: pytest.TempPathFactory, composed: Compose, plant: Plant) -> dict[str, SweepResults]:
+    """The sweep pool_position with a record of every arm, early pools a little worse."""
+    root = tmp_path_factory.mktemp("results")
+    plan = composed("pool_position")
+    store = Store(root / "runs")
+    for point in (*plan.points, *plan.checks):
+        store.write(plant(point, 0.86 if "0" in point.level else 0.9), {"backend": "cpu"})
+    return {"pool_position": view(relocated(plan, root))}
+
+
+def test_verdicts_from_several_processes_are_the_judges(views: dict[str, SweepResults], tmp_path: Path) -> None:
+    found = evidence.conclude(gathered(CLAIMS, views, tmp_path), views)
+    assert found == judge_claims(CLAIMS, views, tmp_path)
+    assert list(found) == list(CLAIMS)
+    assert found != judge_claims(CLAIMS, {}, tmp_path)
+
+
+def test_every_contrast_has_its_members_as_recorded(views: dict[str, SweepResults]) -> None:
+    (trained,) = claims()[TRAINED].trained
+    (results,) = views.values()
+    found = trials(TRAINED, views)
+    sites = [(contrast, place) for contrast in trained.contrasts for place in places(results, trained, contrast)[0]]
+    assert [trial.where for trial in found] == [where(setting(results, at, trained, it)) for it, at in sites][
+        :MOST_TRIALS
+    ]
+    assert found
+    for trial, (_, place) in zip(found, sites, strict=False):
+        for arm, cell in zip(trial.arms, place.sides[0].cells, strict=True):
+            assert cell.record is not None
+            assert (arm.seeds, arm.curve) == (cell.record.members, cell.record.rates)
+            assert finals(arm.curve).test_accuracy == cell.record.finals.test_accuracy
+        assert [arm.better for arm in trial.arms] == [True] * len(place.sides[0].better) + [False] * len(
+            place.sides[0].worse
+        )
+
+
+def test_the_names_of_trials_are_those_of_the_boards_contrasts(views: dict[str, SweepResults], tmp_path: Path) -> None:
+    (row,) = board(judge_claims([TRAINED], views, tmp_path), statements([TRAINED]), {TRAINED: trials(TRAINED, views)})
+    contrasts = {effect["where"] for effect in row["page"]["effects"]}
+    assert contrasts
+    assert {trial["where"] for trial in row["page"]["trials"]} <= contrasts
+
+
+def test_claims_without_records_have_no_trials() -> None:
+    assert trials(TRAINED, {}) == ()
+    assert trials("cov-table", {}) == ()
+
+
+def test_statements_are_the_claims_own() -> None:
+    found = statements(list(register()))
+    assert list(found) == list(register())
+    assert all(found[name].says == claims()[name].says for name in found)
+    assert all(one.rule for one in found.values())
+
+
+def test_fast_judges_what_is_not_computed_and_the_board_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    def gather(names: list[str], *_: object) -> dict[str, object]:
+        asked.extend(names)
+        return {}
+
+    monkeypatch.setattr(evidence, "gathered", gather)
+    monkeypatch.setattr(evidence, "best_views", lambda *_: {})
+    assert evidence.judged(tmp_path, fast=True) == Judged(verdicts={})
+    assert asked == [name for name in register() if not computed(name)]
+    assert 0 < len(asked) < len(register())
+    asked.clear()
+    evidence.judged(tmp_path, fast=False)
+    assert asked == list(register())
+
+
+def test_the_board_counts_the_claims_that_fast_leaves_out(tmp_path: Path) -> None:
+    verdicts = judge_claims(["fft-before-cnn"], {}, tmp_path)
+    context = Context(verdicts=verdicts, statements=statements(list(verdicts)), not_judged=56, fast=True)
+    shown = make(context)
+    assert shown is not None
+    assert shown.finding.endswith("56 more are left out, since their evidence is computed and --fast was given.")
+    whole = make(Context(verdicts=verdicts, statements=statements(list(verdicts))))
+    assert whole is not None
+    assert "--fast" not in whole.finding

@@ -1,0 +1,46 @@
+"""The maps and answers of the network view are the nets' own."""
+
+import numpy as np
+import pytest
+
+from experiments.page.member_data import member_data, softmax
+from experiments.page.pack import unpacked
+from experiments.page.view import Context
+from experiments.page.views import network
+
+
+def test_softmax_by_hand() -> None:
+    shares = softmax(np.array([[0.0, np.log(3)], [1000.0, 1000.0]]))
+    assert shares == pytest.approx(np.array([[0.25, 0.75], [0.5, 0.5]]))
+
+
+def test_every_map_of_every_image_is_embedded(context: Context) -> None:
+    for member in context.members:
+        data = member_data(member)
+        spatial = [node.name for node in member.network.nodes if member.maps[node.name].ndim == 4]
+        assert [name for name, _ in data["layers"]] == spatial
+        for name in spatial:
+            assert len(data["maps"][name]) == len(member.images)
+            own = member.maps[name][2]
+            back = unpacked(data["maps"][name][2], own.shape)
+            assert back == pytest.approx(own, abs=1e-4 * max(1e-9, float(np.abs(own).max())))
+
+
+def test_answers_are_shares_and_labels_are_those_of_the_images(context: Context) -> None:
+    for member in context.members:
+        data = member_data(member)
+        assert [sum(shares) for shares in data["answers"]] == pytest.approx([1] * len(member.images), abs=0.01)
+        assert data["labels"] == [image.label for image in member.images]
+        best = [int(np.argmax(shares)) for shares in data["answers"]]
+        assert best == member.maps[member.network.output].argmax(-1).tolist()
+
+
+def test_the_finding_counts_the_numbers(context: Context) -> None:
+    content = network.make(context)
+    assert content is not None
+    # 16 channels; four maps of 12x12, five of 6x6 and five of 3x3, in 14 layers
+    assert f"{16 * (4 * 144 + 5 * 36 + 5 * 9):,} numbers in {14 * 16} maps" in content.finding
+
+
+def test_without_members_the_view_is_left_out() -> None:
+    assert network.make(Context()) is None
