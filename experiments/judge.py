@@ -53,6 +53,8 @@ def main() -> int:
     for word in overrides:
         if word.lstrip("+").startswith("sweep="):
             raise UsageError(f"{word} is not valid: name claims; the sweeps that they rest on are found by themselves")
+    if names[:1] in (["noise"], ["literature"]) and (len(names) > 1 or asked.family or asked.kind or asked.verdict):
+        raise UsageError(f"{names[0]} is a page of its own: it takes no claim, --family, --kind or --verdict")
     settings = grid(["tracker=off", *overrides]).settings
     folder, console = settings.results / "claims", terminal()
     if names[:1] in (["noise"], ["literature"], ["curve"]) or asked.figures:

@@ -147,8 +147,11 @@ def _grid(arguments: list[str]) -> Grid:
 
 def _reject_additions(overrides: list[Override]) -> None:
     """Only a sweep may be added; a key that is added or deleted is a slip."""
+    swept = any(override.key_or_group == "sweep" for override in overrides)
     for override in overrides:
         key = override.key_or_group
+        if key.startswith("sweep.") and not swept:
+            raise UsageError(f"{override.input_line} is not valid without a sweep: name one, +sweep=NAME")
         if not key or override.package is not None:
             raise UsageError(
                 f"{override.input_line} is not valid: a key comes before =, and packages (@) are for files"

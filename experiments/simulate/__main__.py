@@ -24,7 +24,7 @@ from experiments.simulate.rates import SLOW, FoundRate, find, rows
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FEWEST = 100
+FEWEST, MOST = 100, 10**6
 DESCRIPTION = """\
 Plants effects and nulls, draws every member at every learning rate, reads and judges them by the code that reads and
 judges records, thousands of times: how often a null is called an effect, how often an effect is found, and how often
@@ -37,7 +37,8 @@ Exit code: 0; 1 if a rate is surely not what it must be."""
 def main() -> int:
     """The door. Returns the exit code."""
     asked = command_line().parse_args()
-    require(asked.replications >= FEWEST, "replications", asked.replications, f"must be at least {FEWEST}")
+    asked_for = asked.replications
+    require(FEWEST <= asked_for <= MOST, "replications", asked_for, f"must lie between {FEWEST} and {MOST}")
     results = grid(["tracker=off", *asked.words]).settings.results
     require_writable(results, "results")
     shown = sys.stderr.isatty()

@@ -58,6 +58,7 @@ WRONG = {
     ("scale.first_seed=-1",): ("scale.first_seed", "-1", "between 0"),
     ("train.rates=9",): ("train.rates", "9", "between 1 and 8"),
     ("data=tfds",): ("data.", "missing"),
+    ("sweep.factor=match",): ("sweep.factor=match", "+sweep=NAME"),
     ("model=lenet5", "model.depth=3"): ("model.depth",),
     (SWEEP, "model.pools=[2,4],[2,9]"): ("model.pools", "[2, 9]"),
     (SWEEP, "data=digits12,digit13"): ("data=digit13", "digits12"),
