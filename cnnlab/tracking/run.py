@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from cnnlab.spec.invalid import require_choice
 from cnnlab.spec.record import Record
 from cnnlab.tracking.members import each
-from cnnlab.tracking.series import curve
 
 UNITS = ("arm", "seed")
 """What a run is: an arm, its members summed up; or each member, for a dashboard that groups them itself."""
@@ -81,7 +80,7 @@ def arm_runs(
     """The runs of an arm: one, or one a member.
 
     Args:
-        unit: `arm` or `seed`. Of several runs the first alone has the curve and the pictures.
+        unit: `arm` or `seed`. Of several runs the first alone has the pictures.
         config: what stands beside the record's own config (net, recipe, task), protocol and members,
             such as the sweep, the scale and the levels of its factors. The record's own keys win.
 
@@ -102,7 +101,6 @@ def arm_runs(
                 notes=notes,
                 record=record,
                 config={**known, "members": list(record.members)},
-                tables={"curve": tuple(curve(record))},
                 pictures=pictures or {},
             ),
         )
@@ -116,7 +114,6 @@ def arm_runs(
             notes=notes,
             record=one,
             config={**known, "seed": one.members[0]},
-            tables={"curve": tuple(curve(record))} if place == 0 else {},
             pictures=(pictures or {}) if place == 0 else {},
         )
         for place, one in enumerate(each(record))

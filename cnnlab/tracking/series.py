@@ -97,19 +97,6 @@ def summary(record: Record) -> dict[str, int | float | bool | None]:
     )
 
 
-def curve(record: Record) -> list[dict[str, float]]:
-    """The arm's accuracy against its learning rate: a row a rate, means over members, and how many were lost."""
-    return [
-        {
-            "learning_rate": at.learning_rate,
-            "validation_accuracy": statistics.fmean(at.validation_accuracy),
-            "test_accuracy": statistics.fmean(at.test_accuracy),
-            "diverged": sum(at.diverged),
-        }
-        for at in record.rates
-    ]
-
-
 def _finals(finals: Finals) -> dict[str, int | float | bool]:
     """Every member where it is read: mean and standard deviation of each result."""
     flat: dict[str, int | float | bool] = {

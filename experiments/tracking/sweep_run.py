@@ -30,6 +30,14 @@ def of_sweep(report: SweepReport) -> TrackedRun:
     cells, fed = (*now.cells, *now.checks), claims_fed_by(name)
     made = [cell for cell in cells if cell.record is not None]
     words = Counter(verdict.word for verdict in report.verdicts.values())
+    tables = {
+        "arms": rows(report.arms),
+        "curves": rows(report.curves.drop(columns="members", errors="ignore")),
+        "effects": rows(report.effects),
+        "contrasts": contrasts(report.contrasts),
+        "checks": checks(report.checks),
+        "verdicts": verdicts(report.verdicts),
+    }
     return TrackedRun(
         id=run_id(f"{name}-{settings.scale}-summary"),
         name=f"{name} {settings.scale}",
@@ -45,14 +53,7 @@ def of_sweep(report: SweepReport) -> TrackedRun:
             "diverged": sum(sum(cell.accuracies().diverged) for cell in made),
             **{f"verdicts/{word}": count for word, count in words.items()},
         },
-        tables={
-            "arms": rows(report.arms),
-            "curves": rows(report.curves.drop(columns="members", errors="ignore")),
-            "effects": rows(report.effects),
-            "contrasts": contrasts(report.contrasts),
-            "checks": checks(report.checks),
-            "verdicts": verdicts(report.verdicts),
-        },
+        tables={name: table for name, table in tables.items() if table},
         pictures=figures(report),
         artifact=records(run_id(f"{name}-{settings.scale}-records"), made, Store(settings.runs)),
     )

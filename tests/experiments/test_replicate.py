@@ -71,7 +71,7 @@ def test_twin_an_arm_that_does_not_come_back_is_counted(
     [
         ([SWEEP], "has no complete records: run it first"),
         (["scale=quick"], "name one sweep"),
-        ([SWEEP, "+sweep=pool_position"], "name one sweep"),
+        ([SWEEP, "+sweep=pool_position"], "sweep is given twice"),
         ([SWEEP, "sacle=quick"], "sacle"),
     ],
 )

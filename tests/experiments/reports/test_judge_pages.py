@@ -37,7 +37,7 @@ KEYS = {"id", "kind", "family", "verdict", "statement", "rule", "reason", "effec
 
 @cache
 def plan() -> Grid:
-    return grid(["+sweep=pool_position", "data=digits12,vernier,vernier_coarse", "model.pools=[0,4],[1,4],[2,4],[3,4]"])
+    return grid(["+sweep=pool_position", "data=digits12,textures12,fashion12", "model.pools=[0,4],[1,4],[2,4],[3,4]"])
 
 
 def accuracy(point: Point) -> float:
@@ -75,7 +75,7 @@ def test_noise_page_finds_every_copy_and_says_how_far_it_lies(tmp_path: Path, pl
     said = printed(lambda console: noise_floor.page(store.root, tmp_path / "claims", console, as_json=False))
     assert said.count("d6w16-max2_4-relu") >= 2
     assert "SD of log" in said
-    for task in ("digits12", "offset_px 1", "offset_px 3"):
+    for task in ("digits12", "textures12", "fashion12"):
         assert task in said
     assert f"{verdicts.registered_family().claims} claims" in said
     assert "McNemar" in said
@@ -92,12 +92,12 @@ def test_noise_numbers_are_those_of_the_pairs(tmp_path: Path, plant: Plant, caps
         np.log(5000 * (1 - np.array(at)) + 0.5) for at in (accuracies(store, one.arm.key) for one in (reference, copy))
     ]
     apart = np.abs(logs[0] - logs[1]) > np.log(1.15)
-    row = found["digits12 (noise 0.5)"]
+    row = found["digits12 (noise 0.8)"]
     assert row["apart"] == apart.sum() > 0
     assert row["wrong_way"] == apart.sum() / 24
     assert row["ratio_sd"] == pytest.approx(np.std(logs[0] - logs[1], ddof=1))
     assert row["margin"] == pytest.approx(1.15)
-    assert {round(one["margin"], 2) for name, one in found.items() if name.startswith("vernier")} == {1.3}
+    assert {round(one["margin"], 2) for name, one in found.items() if name.startswith("textures")} == {1.15}
     assert row["seeds_family"] > row["seeds_alone"] > 6
 
 
@@ -226,7 +226,7 @@ def test_at_a_fixed_rate_all_members_count_at_that_rate(tmp_path: Path, plant: P
     found = at_every_rate(specified(stored(tmp_path, plant)))
     rates = [rate for rate in found if rate.endswith("for all")]
     assert len(rates) >= 3
-    assert found["0.024 for all"] < found["0.012 for all"]
+    assert found["0.016 for all"] < found["0.008 for all"]
     assert found["0.012 for all"] == pytest.approx(found["where each is read"], rel=0.2)
 
 
@@ -258,7 +258,7 @@ def test_the_scope_is_computed_from_the_arms(tmp_path: Path, plant: Plant) -> No
     widest = max(max(p.arm.net.widths or (16,)) for p in plan().points)  # type: ignore[union-attr]
     for part in ("at most 12x12 px", f"6 convolutions of {widest} channels", "no normalisation", "Adam", "12 members"):
         assert part in found
-    assert "digits12, vernier" in found
+    assert "digits12, fashion12, textures12" in found
     assert evidence.scope(claims()[CLAIM], {}) is None
 
 
