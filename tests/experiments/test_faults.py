@@ -27,7 +27,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
 def whole(lab: Lab) -> Whole:
     found = faults.undisturbed(lab)
     assert len(found.records) == 6
-    assert {Path(name).name for name in found.tables} == {"arms.csv", "effects.csv", "verdicts.json"}
+    assert {Path(name).name for name in found.tables} == {"arms.csv", "curves.csv", "effects.csv", "verdicts.json"}
     return found
 
 

@@ -237,7 +237,8 @@ FACTS = gate.Facts(score=2.0, quantile=1.0, place=1.5, maximum=3.0, same=0.8, ot
         ({"read": None}, "are needed"),
         ({"read": 0.25}, "only 25 %"),
         ({"same": 0.4}, "starts agree no more"),
-        ({"read": 0.5}, ""),
+        ({"read": 0.5}, "only 50 %"),
+        ({"read": 0.75}, ""),
     ],
 )
 def test_reasons_of_the_class_gate(changes: dict[str, Any], says: str) -> None:

@@ -117,7 +117,7 @@ def test_an_arm_that_exhausts_memory_fails_alone(arm: Arm, tmp_path: Path) -> No
         assert before.record is not None
         worker = psutil.Process(pool._workers[0].process.pid)
         worker.rlimit(psutil.RLIMIT_AS, (worker.memory_info().vms + 300 * 2**20,) * 2)
-        trainings = [("huge", training(huge, 0, (0,), {}, None)), ("good", training(arm, 0, (1,), {}, None))]
+        trainings = [("huge", training(huge, (0,), {})), ("good", training(arm, (1,), {}))]
         ended = {outcome.name: outcome for outcome in pool.run(trainings)}
     failure = ended["huge"].failure or ""
     assert any(word in failure for word in ("RESOURCE_EXHAUSTED", "MemoryError", "out of memory")), failure
