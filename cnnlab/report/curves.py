@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cnnlab.report import canvas
-from cnnlab.spec.curve import Curve, reading
+from cnnlab.spec.curve import Curve, reading, usual_rate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,7 +81,6 @@ def chance_line(axes: "Axes", chance: float) -> None:
 
 def rate(curve: Curve) -> str:
     """The learning rate where most members are read, as short as it is exact to two digits: `.012`."""
-    read = reading(curve)
-    value = curve[statistics.mode(sorted(read))].learning_rate
+    value = usual_rate(curve)
     text = f"{value:.2g}"
     return text.removeprefix("0") if math.isfinite(value) and text.startswith("0.") else text

@@ -107,6 +107,11 @@ def reading(curve: Curve) -> tuple[int, ...]:
     return tuple(found)
 
 
+def usual_rate(curve: Curve) -> float:
+    """The learning rate at which most members are read; the smallest of those with as many."""
+    return curve[statistics.mode(sorted(reading(curve)))].learning_rate
+
+
 def finals(curve: Curve) -> Finals:
     """Every member's results at the rate where it is read."""
     rows = [(curve[place], member) for member, place in enumerate(reading(curve))]

@@ -189,17 +189,17 @@ def _at(view: SweepResults, task: Task, level: str, match: Match) -> ArmResults 
 def measured_effect(view: SweepResults, trained: Trained, contrast: Contrast, place: ContrastSite) -> Effect:
     """The effect of a contrast at one site; its call is open where a member has no value."""
     found = plain_effect(place, setting(view, place, trained, contrast))
+    found = with_printed_checks(found, *place.samples(trained.metric))
     lacks = ", ".join(lacking(trained, place))
     return dataclasses.replace(found, call="open", reason=lacks) if lacks else found
 
 
 def plain_effect(place: ContrastSite, at: Setting) -> Effect:
-    """The effect at a site as its members give it, with the checks that are printed beside."""
+    """The effect at a site as its members give it."""
     ours, theirs = place.samples(at.metric)
     compared = all(sides.better and sides.worse for sides in place.sides)
     accuracies = place.accuracies() if at.ratio and compared else None
-    found = effect(ours, theirs, at, accuracies=accuracies, at_chance=place.at_chance if at.ratio else (False, False))
-    return with_printed_checks(found, ours, theirs)
+    return effect(ours, theirs, at, accuracies=accuracies, at_chance=place.at_chance if at.ratio else (False, False))
 
 
 def setting(

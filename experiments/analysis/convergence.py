@@ -5,7 +5,6 @@ that does not outlast this holds "within N steps" only.
 """
 
 import dataclasses
-import statistics
 from collections.abc import Iterable, Iterator, Sequence
 
 from cnnlab.inference.rules.all_of import AllOf, Senses
@@ -13,6 +12,7 @@ from cnnlab.inference.rules.contract import Longer
 from cnnlab.inference.rules.directional import Directional
 from cnnlab.records import Store
 from cnnlab.spec.arm import Arm
+from cnnlab.spec.curve import usual_rate
 from cnnlab.spec.verdict import Effect, Match
 from experiments.analysis.contrasts import ContrastSite, measured_effect, places
 from experiments.analysis.results import ArmResults, SweepResults
@@ -74,7 +74,7 @@ def longer_point(cell: ArmResults) -> Point:
     """The same arm for three times as long, at the rate where most members are read; the first half of the members."""
     if cell.record is None:
         raise ValueError(f"{cell.point.arm.key} has no record")
-    rate = statistics.mode(sorted(cell.record.finals.learning_rate))
+    rate = usual_rate(cell.record.rates)
     recipe = cell.point.arm.recipe
     longer = dataclasses.replace(recipe, epochs=TIMES * recipe.epochs, learning_rate=rate, rates=1, watched=False)
     half = cell.record.members[: (len(cell.record.members) + 1) // 2]

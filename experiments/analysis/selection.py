@@ -39,7 +39,8 @@ def fed_by(names: Iterable[str]) -> tuple[str, ...]:
 
 def best_views(sweeps: Iterable[str], overrides: Sequence[str], results: Path) -> dict[str, SweepResults]:
     """The best view of every sweep that has one, from a user's own results or as published."""
-    found = {sweep: best_view(sweep, overrides, trusted_folders(results)) for sweep in sweeps}
+    folders = trusted_folders(results)  # also where no sweep is asked for: timings are evidence, too
+    found = {sweep: best_view(sweep, overrides, folders) for sweep in sweeps}
     return {sweep: best for sweep, best in found.items() if best is not None}
 
 
@@ -90,7 +91,8 @@ def fullest_view(sweep: str, overrides: Sequence[str], folders: Sequence[Path]) 
 
 def fullest_views(names: Sequence[str], overrides: Sequence[str], results: Path) -> dict[str, SweepResults]:
     """The fullest view of every sweep that these claims rest on, where there is one."""
-    found = {sweep: fullest_view(sweep, overrides, trusted_folders(results)) for sweep in fed_by(names)}
+    folders = trusted_folders(results)
+    found = {sweep: fullest_view(sweep, overrides, folders) for sweep in fed_by(names)}
     return {sweep: fullest for sweep, fullest in found.items() if fullest is not None}
 
 

@@ -19,8 +19,6 @@ KINDS = ("exact", "structural", "survey", "cost", "empirical")
 class Contrast:
     """Two groups of levels of a sweep's factor; a group counts by the mean of its arms, seed by seed.
 
-    `better_is` and `worse_is` name the sides in plain words, for the verdict's sentence.
-
     A level that is named twice counts twice. A side without levels is the number `bound`: without `worse` and at bound
     0 the quantity itself is meant, for rules that hold it against fixed limits (`Within`).
 

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +117,7 @@ def _at_fixed_rates(trained: Trained, place: ContrastSite) -> Iterator[tuple[str
         return
     tried = [{at.learning_rate for at in cell.record.rates} for cell in place.cells if cell.record is not None]
     for rate in sorted(set.intersection(*tried)) if tried else ():
-        yield f"{rate:g} for all", place.of(lambda cell, rate=rate: at_rate(cell, rate))  # type: ignore[misc]
+        yield f"{rate:g} for all", place.of(functools.partial(at_rate, rate=rate))
 
 
 def at_rate(cell: ArmResults, rate: float) -> ArmResults:

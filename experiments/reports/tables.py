@@ -10,8 +10,7 @@ from rich.table import Table
 from cnnlab.inference import intervals
 from cnnlab.inference.effects import CALIBRATION
 from cnnlab.spec.arm import plain
-from cnnlab.spec.curve import at_chance, capped, reading
-from cnnlab.spec.record import Record
+from cnnlab.spec.curve import at_chance, capped, reading, usual_rate
 from cnnlab.spec.verdict import Effect, Verdict
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.reports.ratios import FEWEST_FOR_INTERVAL, errors_of_better, points, size
@@ -42,7 +41,7 @@ def _arm_row(cell: ArmResults, task: str) -> dict[str, Any]:
             "low": interval.low,
             "high": interval.high,
             "diverged": sum(sample.diverged),
-            "learning_rate": rate_read(record),
+            "learning_rate": usual_rate(record.rates),
             "rates_tried": len(record.rates),
             "capped": capped(record.rates),
             "at_chance": at_chance(record.rates),
@@ -54,11 +53,6 @@ def _arm_row(cell: ArmResults, task: str) -> dict[str, Any]:
 def _named(cell: ArmResults, task: str) -> dict[str, Any]:
     point = cell.point
     return {"task": task, "level": point.level, "match": point.match, "check": point.check}
-
-
-def rate_read(record: Record) -> float:
-    """The learning rate at which most members are read; the smallest of those with as many."""
-    return statistics.mode(sorted(record.finals.learning_rate))
 
 
 def curve_table(now: SweepResults) -> "pd.DataFrame":

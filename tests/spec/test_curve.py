@@ -8,7 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cnnlab.spec.curve import AtRate, at_chance, best_place, capped, finals, first_rates, next_rate, reading, usable
+from cnnlab.spec.curve import (
+    AtRate,
+    at_chance,
+    best_place,
+    capped,
+    finals,
+    first_rates,
+    next_rate,
+    reading,
+    usable,
+    usual_rate,
+)
 from cnnlab.spec.invalid import InvalidError
 
 CHANCE = 0.1
@@ -135,3 +146,8 @@ def test_a_curve_that_is_none_is_refused() -> None:
         next_rate((other, one))
     with pytest.raises(InvalidError, match="same members"):
         next_rate((one, *curve([[0.1, 0.2], [0.5, 0.6]])[1:]))
+
+
+def test_the_usual_rate_is_where_most_members_are_read_and_the_smaller_of_two() -> None:
+    assert usual_rate(curve([[0.5, 0.5, 0.99], [0.6, 0.6, 0.1]])) == 0.01
+    assert usual_rate(curve([[0.5, 0.9], [0.7, 0.9]], {(0, 0), (1, 1)})) == 0.01
