@@ -5,7 +5,7 @@ Computed backwards from the unit, position by position; `cnnlab.geometry.fields`
 
 from collections import defaultdict
 
-from cnnlab.geometry.axis import Layer, Slide
+from cnnlab.geometry.axis import Layer, Slide, pixel
 from cnnlab.geometry.layers import along
 from cnnlab.geometry.reach import Window
 from cnnlab.geometry.sizes import Map, maps
@@ -39,7 +39,10 @@ def window(network: Network, size: Pair | None, name: str, unit: Pair) -> tuple[
 
 
 def _seen(network: Network, size: Pair | None, name: str, unit: Pair, axis: int) -> set[int]:
-    """Positions on the image line that one unit depends on."""
+    """Positions on the image line that one unit depends on.
+
+    Mirrored and wrapped padding is followed to where it comes from, zeros to where they lie outside.
+    """
     require_choice("node", name, (node.name for node in network.nodes))
     found = maps(network, size)
     needed: defaultdict[str, set[int]] = defaultdict(set, {name: {unit[axis]}})
@@ -56,8 +59,17 @@ def _seen(network: Network, size: Pair | None, name: str, unit: Pair, axis: int)
                 if layer is None:
                     needed[source] |= set(range(_known(found[source].size)[axis]))
                 else:
-                    needed[source] |= {position for place in needed[node.name] for position in layer.reads(place)}
+                    reading = {position for place in needed[node.name] for position in layer.reads(place)}
+                    needed[source] |= _inside(layer, reading, found[source].size, axis)
     return seen
+
+
+def _inside(layer: Layer, reading: set[int], size: Pair | None, axis: int) -> set[int]:
+    """Positions that a layer reads, those of wrapped and mirrored padding within the map if its size is known."""
+    if size is None or not isinstance(layer, Slide) or layer.beyond == "zeros":
+        return reading
+    inside = (pixel(layer, position, size[axis]) for position in reading)
+    return {position for position in inside if position is not None}
 
 
 def _reads(layer: Layer | None, places: set[int], size: Pair | None, axis: int) -> int:

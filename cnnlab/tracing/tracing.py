@@ -3,21 +3,20 @@
 from typing import Any
 
 import jax
+from jax.extend import core
+from jax.interpreters import partial_eval
 
 from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.network import Network, Pair
 from cnnlab.tracing.forward import Forward, failed, forward, images
 from cnnlab.tracing.graph import IMAGE, TracedGraph
 from cnnlab.tracing.settle import settle
-from cnnlab.tracing.values import Held, Part, Refused, Role, TracedArray, TracingError, Value, whole
-from cnnlab.tracing.walk import Walker
-
-BATCH = 2
-"""Images in the traced batch: more than one, so that the batch is never mistaken for an axis of length 1."""
+from cnnlab.tracing.values import BATCH, Held, Part, Refused, Role, TracedArray, TracingError, Value, whole
+from cnnlab.tracing.walk import MarkedModule, Walker
 
 KNOWN = (
     "a trace knows convolutions, transposed convolutions, pools, dense layers, norms, dropout, elementwise functions, "
-    "add, multiply, concat, pad, crop, flatten, and nearest and bilinear resize"
+    "add, multiply, concat, pad, crop, flatten, resize, and whatever is done to numbers that see the whole image"
 )
 
 
@@ -26,11 +25,13 @@ def trace(module: Any, size: Pair, channels: int) -> Network:
 
     Layers with weights, norms and dropout have their module's path as a name (`blocks.0.conv`), others a number
     (`add_2`). A dense layer on a map is a 1x1 convolution. Norms, whatever they average over, look at one pixel. Only
-    what the module's output needs is followed; of several outputs it is the first.
+    what the module's output needs is followed; of several outputs it is the first. A module that is used twice gives
+    two layers, of which the second is not `counted`.
 
     Args:
-        module: an `nnx.Module`, whose arrays may be abstract (`nnx.eval_shape`), or a `linen.Module`. It is called with
-            a batch of images, channels last, and nothing else.
+        module: an `nnx.Module`, whose arrays may be abstract (`nnx.eval_shape`), a `linen.Module`, or a function
+            without arguments that makes one, of which no weight is drawn. It is called with a batch of images,
+            channels last, and the switches of evaluation mode that its signature has (`cnnlab.tracing.calling`).
         size: (height, width) of the image.
         channels: of the image.
 
@@ -41,8 +42,7 @@ def trace(module: Any, size: Pair, channels: int) -> Network:
     require(min(size) >= 1 and channels >= 1, "size", f"{size[0]},{size[1]}x{channels}", "must be at least 1,1x1")
     image = images(BATCH, size, channels)
     taken = forward(module, image)
-    with taken.marking() as marks:
-        jaxpr = _jaxpr(module, taken, image)
+    jaxpr, marks = steps(module, taken, image)
     parts = [Part(path=leaf.path, size=leaf.array.size) for leaf in taken.leaves if leaf.learned]
     graph = TracedGraph(size, channels)
     walker = Walker(graph, marks, parts)
@@ -51,6 +51,18 @@ def trace(module: Any, size: Pair, channels: int) -> Network:
     inputs.append(TracedArray(node=IMAGE, shape=image.shape, roles=roles, taps=whole(roles, image.shape)))
     (output,) = walker.run(jaxpr.jaxpr, jaxpr.consts, inputs)
     return graph.network(_output(graph, module, output))
+
+
+def steps(module: Any, taken: Forward, image: jax.ShapeDtypeStruct) -> tuple[core.ClosedJaxpr, list[MarkedModule]]:
+    """The steps of the forward pass that its first output needs, and the modules that are marked in them.
+
+    Raises:
+        InvalidError: the user's code fails.
+    """
+    with taken.marking() as marks:
+        jaxpr = _jaxpr(module, taken, image)
+    needed, _ = partial_eval.dce_jaxpr(jaxpr.jaxpr, [True] * len(jaxpr.jaxpr.outvars), instantiate=True)
+    return core.ClosedJaxpr(needed, jaxpr.consts), marks
 
 
 def xla_macs(module: Any, size: Pair, channels: int) -> float:

@@ -114,10 +114,11 @@ def from_module(place: str, size: Pair | None, channels: int | None) -> Measured
     colours = 3 if channels is None else channels
     with contextlib.redirect_stdout(sys.stderr):
         make = _factory(place)
-        module, network = _traced(place, make, size, colours)
+        from cnnlab.tracing import trace
         from cnnlab.tracing.forward import forward, images
 
-        learned = forward(module, images(1, size, colours)).parameters
+        network = trace(make, size, colours)
+        learned = forward(make, images(1, size, colours)).parameters
     read = cost(network, size).params
     notes = () if read == learned else (f"The module learns {learned:,} numbers; its output reads {read:,} of them.",)
 
@@ -125,7 +126,7 @@ def from_module(place: str, size: Pair | None, channels: int | None) -> Measured
         from cnnlab.tracing import xla_macs
 
         with contextlib.redirect_stdout(sys.stderr):
-            return xla_macs(module, size, colours)
+            return xla_macs(make, size, colours)
 
     title = f"{place} on {shown(size)}x{colours} images"
     return MeasuredNetwork(network=network, size=size, title=title, notes=notes, xla=xla)
@@ -187,20 +188,6 @@ def _with_streams(make: Callable[..., Any]) -> Callable[[], Any]:
         return make(rngs=nnx.Rngs(0))
 
     return call
-
-
-def _traced(place: str, make: Callable[[], Any], size: Pair, channels: int) -> tuple[Any, Network]:
-    """The module and its network; made without numbers where that works, since large nets take long to draw."""
-    from flax import nnx
-
-    from cnnlab.tracing import trace
-
-    with contextlib.suppress(Exception, SystemExit):
-        module = nnx.eval_shape(make)
-        return module, trace(module, size, channels)
-    with _one_line(f"--module {place}: making the module fails"):
-        module = make()
-    return module, trace(module, size, channels)
 
 
 @contextlib.contextmanager
