@@ -38,10 +38,24 @@ def window(network: Network, size: Pair | None, name: str, unit: Pair) -> tuple[
     return height, width
 
 
-def _seen(network: Network, size: Pair | None, name: str, unit: Pair, axis: int) -> set[int]:
+def pixels(network: Network, size: Pair, name: str, unit: Pair) -> tuple[Window | None, Window | None]:
+    """First and last pixel of the image that one unit of a node depends on, along the height and the width.
+
+    Unlike `window` it follows no padded zero, of whatever layer: it says where the unit's gradient arrives.
+    Arguments and errors as `window`.
+    """
+    height, width = (
+        (min(seen), max(seen)) if (seen := _seen(network, size, name, unit, axis, within=True)) else None
+        for axis in (0, 1)
+    )
+    return height, width
+
+
+def _seen(network: Network, size: Pair | None, name: str, unit: Pair, axis: int, within: bool = False) -> set[int]:
     """Positions on the image line that one unit depends on.
 
-    Mirrored and wrapped padding is followed to where it comes from, zeros to where they lie outside.
+    Mirrored and wrapped padding is followed to where it comes from, zeros to where they lie outside; `within` drops
+    these.
     """
     require_choice("node", name, (node.name for node in network.nodes))
     found = maps(network, size)
@@ -60,13 +74,13 @@ def _seen(network: Network, size: Pair | None, name: str, unit: Pair, axis: int)
                     needed[source] |= set(range(_known(found[source].size)[axis]))
                 else:
                     reading = {position for place in needed[node.name] for position in layer.reads(place)}
-                    needed[source] |= _inside(layer, reading, found[source].size, axis)
+                    needed[source] |= _inside(layer, reading, found[source].size, axis, within)
     return seen
 
 
-def _inside(layer: Layer, reading: set[int], size: Pair | None, axis: int) -> set[int]:
+def _inside(layer: Layer, reading: set[int], size: Pair | None, axis: int, within: bool) -> set[int]:
     """Positions that a layer reads, those of wrapped and mirrored padding within the map if its size is known."""
-    if size is None or not isinstance(layer, Slide) or layer.beyond == "zeros":
+    if size is None or (not within and not (isinstance(layer, Slide) and layer.beyond != "zeros")):
         return reading
     inside = (pixel(layer, position, size[axis]) for position in reading)
     return {position for position in inside if position is not None}

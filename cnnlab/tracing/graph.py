@@ -160,7 +160,7 @@ class TracedGraph:
         (part,) = parts
         if part.size != (node.units if isinstance(node, Dense) else node.filters):
             return False
-        if not node.counted and part not in self._owner or node.counted and part in self._owner:
+        if node.counted == (part in self._owner):
             return False
         self.own(name, parts)
         self.nodes[name] = dataclasses.replace(node, bias=True)
@@ -173,18 +173,22 @@ class TracedGraph:
 
     def network(self, output: str) -> Network:
         """The layers that the output needs."""
-        needed: set[str] = {output}
-        for node in reversed(self.nodes.values()):
-            if node.name in needed:
-                needed |= set(node.inputs)
-        kept = [node for node in self.nodes.values() if node.name in needed | {IMAGE}]
-        names = self._counted([node.name for node in kept])
+        kept, names = self.kept(output)
         nodes = tuple(
             dataclasses.replace(node, name=names[node.name], inputs=tuple(names[source] for source in node.inputs))
             for node in kept
         )
         features = last_map(nodes, names[output])
         return Network(nodes=nodes, output=names[output], features=features, size=self.size(IMAGE))
+
+    def kept(self, output: str) -> tuple[list[Node], dict[str, str]]:
+        """The layers that the output needs, and the names that they have in the network."""
+        needed: set[str] = {output}
+        for node in reversed(self.nodes.values()):
+            if node.name in needed:
+                needed |= set(node.inputs)
+        kept = [node for node in self.nodes.values() if node.name in needed | {IMAGE}]
+        return kept, self._counted([node.name for node in kept])
 
     def _counted(self, names: Sequence[str]) -> dict[str, str]:
         """Number the layers without a module of their own from 1, kind by kind."""

@@ -122,7 +122,8 @@ def _conv_node(
 def _facing(graph: TracedGraph, value: TracedArray, spec: tuple[int, ...]) -> TracedArray:
     """Make a view a layer whose axes are batch, channels and the two of the map, as a convolution reads them."""
     wanted: list[Role] = list(value.roles)
-    if graph.whole(value.node) and not {*SPATIAL} <= set(wanted) and value.channels > 1:
+    strange = {*wanted[:1], *(wanted[axis] for axis in spec[2:] if value.shape[axis] > 1)} - {"batch", "free", *SPATIAL}
+    if (strange or wanted[spec[1]] in SPATIAL) and graph.whole(value.node):
         return laid_out(graph, value, spec)
     if wanted[spec[0]] != "batch":
         raise TracingError("convolves along the batch")

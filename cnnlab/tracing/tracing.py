@@ -1,5 +1,7 @@
 """Trace a Flax module to the network it computes, and count its cost by XLA."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -10,7 +12,7 @@ from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.network import Network, Pair
 from cnnlab.tracing.forward import Forward, failed, forward, images
 from cnnlab.tracing.graph import IMAGE, TracedGraph
-from cnnlab.tracing.settle import settle
+from cnnlab.tracing.settle import is_layer, settle
 from cnnlab.tracing.values import BATCH, Held, Part, Refused, Role, TracedArray, TracingError, Value, whole
 from cnnlab.tracing.walk import MarkedModule, Walker
 
@@ -39,6 +41,28 @@ def trace(module: Any, size: Pair, channels: int) -> Network:
         InvalidError: the module cannot be called so, or its output needs a step that no layer of a `Network` stands
             for; names the step, its shape, the line that asks for it, and what is known.
     """
+    return traced(module, size, channels).network
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traced:
+    """A module's forward pass, and the network that it is.
+
+    Attributes:
+        steps: of the forward pass: (arrays of the module, images) -> output.
+        arrays: of the module, without numbers. image: a batch of images, likewise.
+        places: for each layer the step that makes its map (number and place), and the map's axes.
+    """
+
+    network: Network
+    steps: core.ClosedJaxpr
+    arrays: tuple[jax.ShapeDtypeStruct, ...]
+    image: jax.ShapeDtypeStruct
+    places: Mapping[str, tuple[tuple[int, int], TracedArray]]
+
+
+def traced(module: Any, size: Pair, channels: int) -> Traced:
+    """As `trace`, with the steps that were followed."""
     require(min(size) >= 1 and channels >= 1, "size", f"{size[0]},{size[1]}x{channels}", "must be at least 1,1x1")
     image = images(BATCH, size, channels)
     taken = forward(module, image)
@@ -50,7 +74,14 @@ def trace(module: Any, size: Pair, channels: int) -> Network:
     roles: tuple[Role, ...] = ("batch", "height", "width", "channel")
     inputs.append(TracedArray(node=IMAGE, shape=image.shape, roles=roles, taps=whole(roles, image.shape)))
     (output,) = walker.run(jaxpr.jaxpr, jaxpr.consts, inputs)
-    return graph.network(_output(graph, module, output))
+    name = _output(graph, module, output)
+    _, names = graph.kept(name)
+    places = {}
+    for place, made in walker.made.items():
+        value = graph.current(made)
+        if value.node in names and is_layer(graph, value):
+            places[names[value.node]] = (place, value)
+    return Traced(network=graph.network(name), steps=jaxpr, arrays=tuple(taken.arrays), image=image, places=places)
 
 
 def steps(module: Any, taken: Forward, image: jax.ShapeDtypeStruct) -> tuple[core.ClosedJaxpr, list[MarkedModule]]:

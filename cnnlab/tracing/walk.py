@@ -64,10 +64,15 @@ class Walker:
     """Walks the steps of a forward pass; `graph` grows."""
 
     def __init__(self, graph: TracedGraph, marks: Sequence[MarkedModule], parts: Iterable[Part]) -> None:
-        """Begin; the step `mark_name(place)` stands for the module `marks[place]`, `parts` is all that is learned."""
+        """Begin; the step `mark_name(place)` stands for the module `marks[place]`, `parts` is all that is learned.
+
+        `made` will hold the arrays that depend on the image, by the number of their step and their place in it.
+        """
         self.graph, self._parts = graph, {part.path: part for part in parts}
         self.marks = {mark_name(place): mark for place, mark in enumerate(marks)}
         self._calls: list[Any] = []
+        self._steps = itertools.count()
+        self.made: dict[tuple[int, int], TracedArray] = {}
 
     def run(
         self, jaxpr: Any, consts: Sequence[Any], inputs: Sequence[Value], within: tuple[str, ...] = ()
@@ -77,7 +82,10 @@ class Walker:
         found.update(zip(jaxpr.constvars, map(literal, consts), strict=True))
         for eqn in jaxpr.eqns:
             read = [literal(atom.val) if isinstance(atom, core.Literal) else found[atom] for atom in eqn.invars]
-            found.update(zip(eqn.outvars, self._step(eqn, read, within), strict=True))
+            number = next(self._steps)
+            made = self._step(eqn, read, within)
+            self.made |= {(number, at): value for at, value in enumerate(made) if isinstance(value, TracedArray)}
+            found.update(zip(eqn.outvars, made, strict=True))
         return [literal(atom.val) if isinstance(atom, core.Literal) else found[atom] for atom in jaxpr.outvars]
 
     def _step(self, eqn: Any, inputs: list[Value], within: tuple[str, ...]) -> list[Value]:
@@ -97,9 +105,8 @@ class Walker:
 
     def _follow(self, eqn: Any, inputs: list[Value], within: tuple[str, ...]) -> list[Value]:
         name = eqn.primitive.name
-        inner = next((eqn.params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in eqn.params), None)
-        if name in CALLS and inner is not None:
-            closed = inner if hasattr(inner, "consts") else core.ClosedJaxpr(inner, ())
+        closed = called(eqn)
+        if closed is not None:
             label = eqn.params["name"] if "name" in eqn.params else ""
             self._calls.append(eqn)
             made = self.run(closed.jaxpr, closed.consts, inputs, (*within, str(label)))
@@ -147,19 +154,19 @@ class Walker:
             return value
         value = settle(self.graph, value)
         parts = frozenset(part for path, part in self._parts.items() if path.startswith(f"{mark.path}."))
+        kind = f"{mark.kind}_norm" if mark.kind in ("batch", "layer") else mark.kind
         title, size, channels = (
-            self.graph.titled(module_of(parts) if parts else mark.path, mark.kind),
+            self.graph.titled(module_of(parts) if parts else mark.path, kind),
             self.graph.size(value.node),
             value.channels,
         )
         endings = sorted(part.path.rpartition(".")[2] for part in parts)
         standard = mark.kind in ("batch", "layer") and {part.size for part in parts} == {channels}
         if standard and endings in (["bias"], ["bias", "scale"]):
-            kind: Any = mark.kind
-            node = Norm(name=title, inputs=(value.node,), kind=kind, scale="scale" in endings)
+            norm: Any = mark.kind
+            node = Norm(name=title, inputs=(value.node,), kind=norm, scale="scale" in endings)
             self.graph.add(node, size, channels, parts)
             return self.graph.value(node.name, value)
-        kind = f"{mark.kind}_norm" if mark.kind in ("batch", "layer") else mark.kind
         return self.graph.value(elementwise(self.graph, value.node, kind, channels, parts, title), value)
 
     def _scan(self, eqn: Any, inputs: list[Value], within: tuple[str, ...]) -> list[Value]:
@@ -182,6 +189,14 @@ class Walker:
                 for values, var in zip(zip(*stacks, strict=True), eqn.outvars[carried:], strict=True)
             ),
         ]
+
+
+def called(eqn: Any) -> core.ClosedJaxpr | None:
+    """The steps that a step groups; None if it is a step of its own."""
+    inner = next((eqn.params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in eqn.params), None)
+    if eqn.primitive.name not in CALLS or inner is None:
+        return None
+    return inner if hasattr(inner, "consts") else core.ClosedJaxpr(inner, ())
 
 
 def settled(graph: TracedGraph, value: TracedArray) -> TracedArray | None:
