@@ -4,13 +4,14 @@ Computed backwards from the unit, position by position; `cnnlab.geometry.fields`
 """
 
 from collections import defaultdict
+from itertools import pairwise
 
 from cnnlab.geometry.axis import Layer, Slide, pixel
 from cnnlab.geometry.layers import along
 from cnnlab.geometry.reach import Window
 from cnnlab.geometry.sizes import Map, maps
 from cnnlab.spec.invalid import InvalidError, require, require_choice
-from cnnlab.spec.network import Input, Network, Node, Pair
+from cnnlab.spec.network import Input, Network, Node, Pad, Pair
 
 MOST_READS = 10**7
 """Positions that may be followed back from one unit, over all layers: a few seconds."""
@@ -36,6 +37,26 @@ def window(network: Network, size: Pair | None, name: str, unit: Pair) -> tuple[
     """
     height, width = ((min(seen), max(seen)) if (seen := _seen(network, size, name, unit, a)) else None for a in (0, 1))
     return height, width
+
+
+def wrapped(network: Network, size: Pair | None, name: str, unit: Pair) -> tuple[Window | None, Window | None]:
+    """As `window`, but where circular padding takes a window round the border its first pixel is behind its last."""
+    height, width = window(network, size, name, unit)
+    circular = any(isinstance(node, Pad) and node.mode == "circular" for node in network.nodes)
+    if size is None or not circular:
+        return height, width
+    sides = [_round(_seen(network, size, name, unit, axis), size[axis]) for axis in (0, 1)]
+    return sides[0], sides[1]
+
+
+def _round(seen: set[int], length: int) -> Window | None:
+    """The shortest window that holds all positions, on a line that is closed to a circle."""
+    places = sorted(seen)
+    if not places or places[0] < 0 or places[-1] >= length:
+        return (places[0], places[-1]) if places else None
+    gaps = [after - before for before, after in pairwise([*places, places[0] + length])]
+    widest = max(range(len(gaps)), key=lambda place: (gaps[place], place))
+    return places[(widest + 1) % len(places)], places[widest]
 
 
 def pixels(network: Network, size: Pair, name: str, unit: Pair) -> tuple[Window | None, Window | None]:

@@ -112,11 +112,11 @@ def made(make: Callable[[], Any]) -> Any:
     try:
         return make()
     except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError):
-        data = jax.lax.optimization_barrier(jnp.zeros(2, jnp.uint32))
+        data = jax.lax.optimization_barrier(jnp.zeros(2, jnp.uint32))  # type: ignore[no-untyped-call]
         key = jax.random.wrap_key_data(data, impl="threefry2x32")
         with (
-            mock.patch.object(jax.random, "key", lambda *_, **__: key),
-            mock.patch.object(jax.random, "PRNGKey", lambda *_, **__: data),
+            mock.patch.object(jax.random, "key", return_value=key),
+            mock.patch.object(jax.random, "PRNGKey", return_value=data),
             jax.ensure_compile_time_eval(),
         ):
             return make()

@@ -8,7 +8,7 @@ only where they are fixed zeros. Modules that are marked (norms, dropout) pass o
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -18,7 +18,7 @@ from jax import lax
 from jax.extend import core
 
 from cnnlab.geometry.reach import Window
-from cnnlab.geometry.windows import pixels
+from cnnlab.geometry.windows import pixels, window
 from cnnlab.spec.invalid import InvalidError, require_choice
 from cnnlab.spec.network import Pair
 from cnnlab.tracing.constants import RANDOM
@@ -30,40 +30,52 @@ from cnnlab.tracing.walk import called
 TINY = 1e-5
 """Weights below this share of the largest are zeros that rounding missed."""
 
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """An array that depends on the image, by its shape; it is itself alone."""
+
+    shape: tuple[int, ...]
+
+
+QUICK = {"xla_backend_optimization_level": 0}
+"""Compiling takes longer than running."""
+
 Windows = tuple[Window | None, Window | None]
 Linear = Callable[..., Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Opinion:
-    """The pixels that one unit of a layer depends on, along the height and the width, by trace and by gradient."""
+    """The pixels that one unit of a layer depends on, along the height and the width, by trace and by gradient.
+
+    `cut` if the unit's window reaches over the border of the image. A window is a rectangle: where masks or branches
+    leave corners of it unread, the border may cut off more than it says.
+    """
 
     name: str
     unit: Pair
     traced: Windows
     measured: Windows
+    cut: bool
 
     @property
     def agree(self) -> bool:
-        """Whether both say the same, to the pixel."""
-        return self.traced == self.measured
+        """Whether both say the same, to the pixel; of a cut window the gradient may reach less."""
+        return self.traced == self.measured or (self.cut and all(map(_within, self.measured, self.traced)))
+
+
+def _within(inner: Window | None, outer: Window | None) -> bool:
+    return inner is None or (outer is not None and outer[0] <= inner[0] and inner[1] <= outer[1])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """A linear function of the arrays in `reads` (numbers of steps and places) that gives those in `makes`."""
+    """A linear function of the arrays in `reads` that gives those in `makes`."""
 
-    number: int
     run: Linear
-    reads: tuple[Any, ...]
-    makes: tuple[Any, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """An array that depends on the image: its shape, and its name on the tape."""
-
-    shape: tuple[int, ...]
+    reads: tuple["Seen", ...]
+    makes: tuple["Seen", ...]
 
 
 def telling(found: Traced) -> tuple[str, ...]:
@@ -91,14 +103,14 @@ def opinions(found: Traced, names: Sequence[str] = ()) -> tuple[Opinion, ...]:
 def _of_layer(found: Traced, tape: "_Tape", name: str) -> Iterator[Opinion]:
     (height, width), size = _size(found, name), found.network.size
     assert size is not None, "a trace has one"
-    units = [(0, 0), (height // 2, width // 2), (max(height // 2 - 1, 0), width - 1), (height - 1, width - 1)]
-    for unit in dict.fromkeys(units):
-        yield Opinion(
-            name=name,
-            unit=unit,
-            traced=pixels(found.network, size, name, unit),
-            measured=tape.pixels(found, name, unit),
-        )
+    places = [(0, 0), (height // 2, width // 2), (max(height // 2 - 1, 0), width - 1), (height - 1, width - 1)]
+    units = list(dict.fromkeys(places))
+    for start in range(0, len(units), BATCH):
+        some = units[start : start + BATCH]
+        for unit, measured in zip(some, tape.pixels(found, name, some), strict=True):
+            seen = pixels(found.network, size, name, unit)
+            cut = window(found.network, size, name, unit) != seen
+            yield Opinion(name=name, unit=unit, traced=seen, measured=measured, cut=cut)
 
 
 def _size(found: Traced, name: str) -> Pair:
@@ -123,29 +135,39 @@ class _Tape:
         ones = [np.ones(array.shape, np.float32) for array in found.arrays]
         self._run(jaxpr.jaxpr, jaxpr.consts, [*ones, self.image])
 
-    def pixels(self, found: Traced, name: str, unit: Pair) -> Windows:
-        """Run backwards from one unit of a layer."""
+    def pixels(self, found: Traced, name: str, units: Sequence[Pair]) -> list[Windows]:
+        """Run backwards from units of a layer, at most as many as there are images."""
         place, value = found.places[name]
         end = self.arrays[place]
         start = np.zeros(end.shape, np.float32)
-        index: list[Any] = [slice(None)] * len(end.shape)
-        for role, at in zip(SPATIAL, unit, strict=True):
-            for axis in value.axes(role):
-                index[axis] = at
-        start[tuple(index)] = 1
-        reached: dict[Seen, Any] = {end: jnp.asarray(start)}
-        for step in reversed([step for step in self.steps if step.number <= place[0]]):
-            if not any(made in reached for made in step.makes):
-                continue
-            given = [reached.pop(made) if made in reached else jnp.zeros(made.shape) for made in step.makes]
-            shapes = [jax.ShapeDtypeStruct(read.shape, jnp.float32) for read in step.reads]  # type: ignore[no-untyped-call]
-            pulled = jax.linear_transpose(step.run, *shapes)(given[0] if len(given) == 1 else given)
-            for read, part in zip(step.reads, pulled, strict=True):
-                hit = (part > 0).astype(jnp.float32)
-                reached[read] = jnp.maximum(reached[read], hit) if read in reached else hit
-        hits = np.asarray(reached[self.image])[0].any(-1) if self.image in reached else np.zeros((1, 1), bool)
-        rows, columns = (np.flatnonzero(hits.any(axis)) for axis in (1, 0))
-        return _ends(rows), _ends(columns)
+        for image, unit in enumerate(units):
+            index: list[Any] = [slice(None)] * len(end.shape)
+            for role, at in zip((*SPATIAL, "batch"), (*unit, image), strict=True):
+                for axis in value.axes(role):
+                    index[axis] = at
+            start[tuple(index)] = 1
+        hits = np.asarray(self._backwards(end)(start))
+        return [(_ends(np.flatnonzero(hit.any(1))), _ends(np.flatnonzero(hit.any(0)))) for hit in hits[: len(units)]]
+
+    @functools.cache  # noqa: B019 - a tape lives as long as the command
+    def _backwards(self, end: Seen) -> Callable[[Any], Any]:
+        """Compile: 1 where units of an array are asked for -> where the image reaches them."""
+
+        def run(start: Any) -> Any:
+            reached: dict[Seen, Any] = {end: start}
+            for step in reversed(self.steps):
+                if not any(made in reached for made in step.makes):
+                    continue
+                given = [reached.pop(made) if made in reached else jnp.zeros(made.shape) for made in step.makes]
+                shapes = [jax.ShapeDtypeStruct(read.shape, jnp.float32) for read in step.reads]  # type: ignore[no-untyped-call]
+                pulled = jax.linear_transpose(step.run, *shapes)(given[0] if len(given) == 1 else given)
+                for read, part in zip(step.reads, pulled, strict=True):
+                    hit = (part > 0).astype(jnp.float32)
+                    reached[read] = jnp.maximum(reached[read], hit) if read in reached else hit
+            found = reached[self.image] if self.image in reached else jnp.zeros(self.image.shape)
+            return found.max(-1) > 0
+
+        return jax.jit(run, compiler_options=QUICK)
 
     def _run(self, jaxpr: Any, consts: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
         found: dict[Any, Any] = dict(zip(jaxpr.invars, inputs, strict=True))
@@ -153,12 +175,12 @@ class _Tape:
         for eqn in jaxpr.eqns:
             read = [atom.val if isinstance(atom, core.Literal) else found[atom] for atom in eqn.invars]
             number = next(self._numbers)
-            made = self._step(eqn, number, read)
+            made = self._step(eqn, read)
             self.arrays |= {(number, at): value for at, value in enumerate(made) if isinstance(value, Seen)}
             found.update(zip(eqn.outvars, made, strict=True))
         return [atom.val if isinstance(atom, core.Literal) else found[atom] for atom in jaxpr.outvars]
 
-    def _step(self, eqn: Any, number: int, inputs: list[Any]) -> list[Any]:
+    def _step(self, eqn: Any, inputs: list[Any]) -> list[Any]:
         closed = called(eqn)
         if closed is not None:
             return self._run(closed.jaxpr, closed.consts, inputs)
@@ -175,7 +197,7 @@ class _Tape:
             return rule(dict(zip(places, seen, strict=True)))
 
         reads = tuple(inputs[place] for place in places)
-        self.steps.append(Step(number=number, run=run, reads=reads, makes=tuple(made)))
+        self.steps.append(Step(run=run, reads=reads, makes=tuple(made)))
         return list(made)
 
     def _scan(self, eqn: Any, inputs: list[Any]) -> list[Any]:

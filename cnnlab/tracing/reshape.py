@@ -28,11 +28,9 @@ def reshaped(graph: TracedGraph, value: TracedArray, shape: tuple[int, ...]) -> 
             return _flat(graph, value, shape, new)
     vector = len(shape) == 4 and shape[0] == value.shape[0] and value.roles[0] == "batch" and min(shape[1:3]) > 1
     if vector and not set(value.roles) & set(SPATIAL) and graph.whole(value.node):
-        value = settle(graph, value)
-        node = Mix(
-            name=graph.numbered("reshape"), inputs=(value.node,), kind="reshape", size=shape[1:3], channels=shape[3]
-        )
-        graph.add(node, shape[1:3], shape[3])
+        value, size = settle(graph, value), (shape[1], shape[2])
+        node = Mix(name=graph.numbered("reshape"), inputs=(value.node,), kind="reshape", size=size, channels=shape[3])
+        graph.add(node, size, shape[3])
         kept: tuple[Role, ...] = ("batch", "height", "width", "channel")
         return TracedArray(node=node.name, shape=shape, roles=kept, taps=whole(kept, shape))
     for old, new in groups:
