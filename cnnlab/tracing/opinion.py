@@ -132,8 +132,9 @@ class _Tape:
         self.arrays: dict[tuple[int, int], Seen] = {}
         self.image = Seen(found.image.shape)
         jaxpr = found.steps
-        ones = [np.ones(array.shape, np.float32) for array in found.arrays]
-        self._run(jaxpr.jaxpr, jaxpr.consts, [*ones, self.image])
+        draw = np.random.default_rng(0)  # what is computed of weights must not be 0 by chance, as it is of equal ones
+        arrays = [draw.uniform(0.5, 1.5, array.shape).astype(array.dtype) for array in found.arrays]
+        self._run(jaxpr.jaxpr, jaxpr.consts, [*arrays, self.image])
 
     def pixels(self, found: Traced, name: str, units: Sequence[Pair]) -> list[Windows]:
         """Run backwards from units of a layer, at most as many as there are images."""

@@ -59,6 +59,8 @@ def _candidates(reads: Sequence[Read], length: int, step: int) -> Iterator[Layer
         yield Resample(scale=Fraction(count), kind="nearest")
     if len(first) == 1:
         around = -first[0] % length
+        if count == length:
+            yield Slide(low=around, high=-around, beyond="circular")  # a roll
         if count - length >= around:
             yield Slide(low=around, high=count - length - around, beyond="circular")
         if 0 <= first[0] <= count - length < first[0] + length and max(first[0], count - length - first[0]) < length:

@@ -307,7 +307,7 @@ class ResponseNorm(nnx.Module):
 
     def __call__(self, x: Any) -> Any:
         x = self.a(x)
-        size = jnp.linalg.norm(x, ord=2, axis=(1, 2), keepdims=True)
+        size = jnp.sqrt(jnp.square(x).sum((1, 2), keepdims=True) + 1e-6)
         near = size / (size.mean(-1, keepdims=True) + 1e-6)
         return self.b(self.gamma[...] * (x * near) + self.beta[...] + x)
 
