@@ -61,13 +61,18 @@ def evaluate(module: Any, images: Any) -> Any:
 
 def evaluate_linen(module: Any, variables: Any, images: Any) -> Any:
     """Call a `linen.Module` in evaluation mode on a batch of images, channels last; what it stores is dropped."""
-    made, _ = module.apply(variables, images, rngs=_linen_streams(), mutable=True, **evaluation_keywords(module))
+    made, _ = module.apply(variables, images, rngs=_linen_streams(), mutable=True, **_linen_keywords(module))
     return made
 
 
 def initialise_linen(module: Any, images: Any) -> Any:
     """The variables of a `linen.Module` that reads these images."""
-    return module.init(_linen_streams(), images, **evaluation_keywords(module))
+    return module.init(_linen_streams(), images, **_linen_keywords(module))
+
+
+def _linen_keywords(module: Any) -> dict[str, Any]:
+    """`rngs` is a word of Linen's own, by which no module can be given anything."""
+    return {name: value for name, value in evaluation_keywords(module).items() if name != "rngs"}
 
 
 def _linen_streams() -> dict[str, Any]:

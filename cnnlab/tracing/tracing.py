@@ -12,8 +12,9 @@ from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.network import Network, Pair
 from cnnlab.tracing.forward import Forward, failed, forward, images
 from cnnlab.tracing.graph import IMAGE, TracedGraph
+from cnnlab.tracing.pointwise import spread
 from cnnlab.tracing.settle import is_layer, settle
-from cnnlab.tracing.values import BATCH, Held, Part, Refused, Role, TracedArray, TracingError, Value, whole
+from cnnlab.tracing.values import BATCH, SPATIAL, Held, Part, Refused, Role, TracedArray, TracingError, Value, whole
 from cnnlab.tracing.walk import MarkedModule, Walker
 
 KNOWN = (
@@ -139,6 +140,16 @@ def _output(graph: TracedGraph, module: Any, output: Value) -> str:
     if not isinstance(output, TracedArray):
         raise InvalidError("module", type(module).__name__, "its output does not depend on the image")
     try:
-        return settle(graph, output).node
+        return _as_map(graph, output).node
     except TracingError as problem:
         raise InvalidError("module", type(module).__name__, f"its output {problem}; {KNOWN}") from problem
+
+
+def _as_map(graph: TracedGraph, output: TracedArray) -> TracedArray:
+    """The output as a layer; what repeats one pixel at the very end is a map, too."""
+    missing = [role for role in SPATIAL if role not in output.roles]
+    roles = list(output.roles)
+    for axis, (role, length) in enumerate(zip(output.roles, output.shape, strict=True)):
+        if role == "free" and length > 1 and missing and len(roles) == 4:
+            roles[axis] = missing.pop(0)
+    return settle(graph, output) if roles == list(output.roles) else spread(graph, output, roles, output.shape)

@@ -269,7 +269,7 @@ class SqueezeExcite(nn.Module):
     def __call__(self, x: Any) -> Any:
         x = nn.Conv(WIDE, (3, 3))(x)
         y = nn.Conv(WIDE, (3, 3))(nn.relu(x))
-        n, h, w, c = y.shape
+        _, h, w, c = y.shape
         match self.how:
             case "mean":
                 s = y.mean((1, 2))[:, None, None]
@@ -281,8 +281,6 @@ class SqueezeExcite(nn.Module):
                 s = nn.max_pool(y, (h, w))
             case "axis by axis":
                 s = nn.max_pool(nn.max_pool(y, (h, 1)), (1, w))
-            case "reshape":
-                s = y.reshape(n, h * w, c).mean(1).reshape(n, 1, 1, c)
             case "einsum":
                 s = jnp.einsum("nhwc->nc", y)[:, None, None, :] / (h * w)
             case "weighted":
@@ -295,7 +293,7 @@ class SqueezeExcite(nn.Module):
         return x + (jnp.einsum("nhwc,nc->nhwc", y, s[:, 0, 0]) if self.how == "einsum" else y * s)
 
 
-GATES = ("mean", "max", "avg_pool", "max_pool", "axis by axis", "reshape", "einsum", "weighted", "norm", "conv")
+GATES = ("mean", "max", "avg_pool", "max_pool", "axis by axis", "einsum", "weighted", "norm", "conv")
 
 
 class ResponseNorm(nnx.Module):

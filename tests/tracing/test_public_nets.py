@@ -18,7 +18,8 @@ from cnnlab.geometry.fields import AlignmentError, fields
 from cnnlab.geometry.sizes import sizes
 from cnnlab.geometry.windows import pixels
 from cnnlab.spec.network import Conv
-from cnnlab.tracing import calling, opinion
+from cnnlab.tracing import opinion
+from cnnlab.tracing.forward import forward, images
 from cnnlab.tracing.tracing import Traced, traced
 
 PLACE = Path(__file__).with_name("public_nets.py")
@@ -86,21 +87,11 @@ def output(found: Traced) -> tuple[Any, Any, Any]:
 def by_autodiff(make: Make, size: tuple[int, int], unit: tuple[int, int]) -> Any:
     """First and last pixel on which a unit of the output depends: JAX's gradient of the module, positive weights."""
     draw = np.random.default_rng(1)
-    module = make()
+    taken = forward(make, images(1, size, 3))
+    weights = [jnp.asarray(draw.uniform(0.02, 0.1, leaf.shape), leaf.dtype) for leaf in taken.arrays]
     image = jnp.asarray(draw.uniform(0.5, 1.5, (1, *size, 3)), jnp.float32)
-
-    def positive(leaf: Any) -> Any:
-        return jnp.asarray(draw.uniform(0.02, 0.1, leaf.shape), leaf.dtype)
-
-    if isinstance(module, nnx.Module):
-        nnx.update(module, jax.tree.map(positive, nnx.state(module, nnx.Param)))
-        module.eval()  # type: ignore[no-untyped-call]
-        run = functools.partial(calling.evaluate, module)
-    else:
-        held = calling.initialise_linen(module, image)
-        held = {**held, "params": jax.tree.map(positive, held["params"])}
-        run = functools.partial(calling.evaluate_linen, module, held)
-    slopes = jax.jit(jax.grad(lambda x: run(x)[0, unit[0], unit[1]].sum()))(image)[0].any(-1)
+    slope = jax.grad(lambda x: taken.run(weights, x)[0, unit[0], unit[1]].sum())
+    slopes = jax.jit(slope, compiler_options=opinion.QUICK)(image)[0].any(-1)
     rows, columns = (np.flatnonzero(np.asarray(slopes.any(axis))) for axis in (1, 0))
     return (int(rows[0]), int(rows[-1])), (int(columns[0]), int(columns[-1]))
 
