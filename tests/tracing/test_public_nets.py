@@ -140,7 +140,10 @@ def test_maps_that_an_odd_size_shifts_are_misaligned() -> None:
         fields(found.network, (21, 24))
 
 
-@pytest.mark.parametrize("fault", [{"blank": ((0, 0), (0, 0))}, {"dilation": (2, 2)}, {"padding": ((0, 4), (2, 2))}])
+@pytest.mark.parametrize(
+    "fault",
+    [{"blank": ((0, 0), (0, 0))}, {"dilation": (2, 2), "padding": ((4, 4), (4, 4))}, {"padding": ((0, 4), (2, 2))}],
+)
 def test_a_trace_with_a_fault_is_noticed_by_the_modules_own_gradient(fault: dict[str, Any]) -> None:
     found = traced(drawn(nets.PixelCNN), (11, 12), 3)
     assert all(row.agree for row in opinion.opinions(found, ["a"]))
