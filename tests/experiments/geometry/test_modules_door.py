@@ -100,7 +100,7 @@ def test_the_second_opinion_is_the_modules_own_gradient(monkeypatch: pytest.Monk
     code, out, _ = module("Masked", "--size", "9", "--measure", "Conv_0")
     assert (code, "disagree: Conv_0" in out) == (ExitCode.FAILED, True)
     code, _, err = module("Masked", "--size", "9", "--measure", "nothing")
-    assert (code, err.count("\n"), "Conv_0" in err) == (ExitCode.MISTAKE, 1, True)
+    assert (code, err.count("\n"), "Conv_0" in err) == (ExitCode.USAGE, 1, True)
 
 
 def test_a_window_that_wraps_is_shown_wrapped_and_shared_weights_are_told() -> None:
