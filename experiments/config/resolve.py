@@ -140,13 +140,13 @@ def _cache(cfg: DictConfig) -> Path:
     return _folder("cache", cfg.cache)
 
 
-def _folder(key: str, text: str) -> Path:
+def _folder(key: str, text: str, what: str = "folder") -> Path:
     """The path of a folder, whether or not it is there. Raises InvalidError for what can be none."""
-    require(bool(text.strip()) and text.isprintable(), key, repr(text), "must be the path of a folder")
+    require(bool(text.strip()) and text.isprintable(), key, repr(text), f"must be the path of a {what}")
     try:
         return Path(text).expanduser()
     except RuntimeError as problem:
-        raise InvalidError(key, text, f"must be the path of a folder ({problem})") from problem
+        raise InvalidError(key, text, f"must be the path of a {what} ({problem})") from problem
 
 
 def point(cfg: DictConfig, level: str = "", data: str = "") -> Point:
@@ -281,11 +281,10 @@ def _own(cfg: DictConfig, content: dict[str, Any]) -> dict[str, Any]:
 
     Raises as `cnnlab.data.own.content.identified`.
     """
-    path, labels = (
-        None if content[key] is None else _folder(f"data.{key}", content[key]) for key in ("path", "labels")
-    )
-    if path is None:
+    if content["path"] is None:
         raise UsageError(f"data.path is missing: give it, data.path=VALUE, with data={content['name']}")
+    path = _folder("data.path", content["path"], "folder" if content["name"] == "folder" else "file")
+    labels = None if content["labels"] is None else _folder("data.labels", content["labels"], "file")
     asked = Asked(
         kind=content["name"],
         path=path.absolute(),
@@ -293,12 +292,18 @@ def _own(cfg: DictConfig, content: dict[str, Any]) -> dict[str, Any]:
         **{key: content[key] for key in ("side", "channels", "test_share", "split_seed")},
     )
     found = own.identified(asked, _cache(cfg) / DATA, tracked)
-    validation = content["validation_images"] or max(found.classes, round(VALIDATION_SHARE * found.pool))
+    train, validation = content["train_images"], content["validation_images"]
+    require(
+        train < found.pool, "data.train_images", train, f"{found.pool} pictures are there to train and validate with"
+    )
+    most = found.pool - max(train, 1)
+    require(validation <= most, "data.validation_images", validation, f"{most} pictures are left to validate with")
+    validation = validation or min(most, max(found.classes, round(VALIDATION_SHARE * found.pool)))
     counted = {
         "side": found.side,
         "channels": found.channels,
         "classes": found.classes,
-        "train_images": found.pool - validation,
+        "train_images": found.pool - max(validation, 0),
         "validation_images": validation,
     }
     return {"name": found.name, **{key: content[key] or value for key, value in counted.items()}}

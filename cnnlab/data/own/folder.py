@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import os
+import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,8 +60,11 @@ def look(asked: Asked, progress: Progress) -> Listing:
     root = asked.path
     require(asked.side >= 1, "data.side", asked.side, "must be at least 1 pixel")
     require(asked.channels in (1, 3), "data.channels", asked.channels, "must be 1 (grey) or 3 (RGB)")
-    require(root.exists(), "data.path", root, "there is no such folder")
-    require(root.is_dir(), "data.path", root, "must be a folder; a file of arrays is read by data=npz")
+    try:
+        kind = root.stat().st_mode
+    except OSError as error:
+        raise InvalidError("data.path", root, f"there is no such folder ({error.strerror})") from error
+    require(stat.S_ISDIR(kind), "data.path", root, "must be a folder; a file of arrays is read by data=npz")
     folders, files = _walk(root)
     pictures = [name for name in files if name.lower().endswith(SUFFIXES)]
     dropped = counted("no picture by name", sorted(set(files) - set(pictures)))

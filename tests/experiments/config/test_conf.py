@@ -25,6 +25,8 @@ GROUPS = {
     group: sorted(path.stem for path in (CONF / group).glob("*.yaml"))
     for group in ("model", "data", "train", "scale", "tracker", "check")
 }
+OWN = ("data=folder", "data=npz")
+"""Choices that read a user's files; tests/experiments/test_own_pictures.py composes them."""
 SWEEPS = sorted(path.stem for path in (CONF / "sweep").glob("*.yaml"))
 NEEDS = {
     "model=tiny_vgg": ("data=fashion_mnist",),
