@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from cnnlab.data import MissingDataError, check
 from cnnlab.spec.verdict import WORDS, Verdict
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
-from experiments.cli.console import terminal
+from experiments.cli.console import each, terminal
 from experiments.config.grid import Grid
 from experiments.config.resolve import Point
 from experiments.reports import suite as suite_report
@@ -99,8 +98,7 @@ def planned(only: Sequence[str], overrides: Sequence[str], console: Console) -> 
     chosen, with_control = choose(only)
     every = choose(())[0] if with_control else chosen
     console.print(f"composing {len(every)} sweeps", style="dim")
-    shown = track(every, "composing", console=console, disable=not console.is_terminal, transient=True)
-    return make(compose(shown, overrides), chosen, with_control)
+    return make(compose(each(every, "composing", "sweeps", console), overrides), chosen, with_control)
 
 
 def prepared(plan: Plan, overrides: Sequence[str], session: Session) -> Prepared:
@@ -183,7 +181,7 @@ def run(ready: Prepared, session: Session, mirror: Mirror, console: Console, beg
     total.failures.extend(plan.missing.items())
     trained = time.perf_counter()
     there = suite_report.views(plan, ready.overrides, total, folder)
-    found = suite_report.verdicts(there, plan.settings.results, console)
+    found = suite_report.verdicts(there, plan.settings, console)
     suite_report.write_verdicts(found, folder)
     for name, one in plan.sweeps.items():
         with suite_train.going_on(name, total, folder):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
 
 from cnnlab import jax_environment
-from experiments.cli import signals
+from experiments.cli import signals, version
 from experiments.cli.errors import USER_ERRORS, UsageError, format_error
 from experiments.cli.words import check_once
 
@@ -55,13 +55,15 @@ class Parser(argparse.ArgumentParser):
 
 def parser(name: str, description: str, examples: str = "") -> Parser:
     """The parser of `python -m experiments.<name>`, with a help text that keeps its lines."""
-    return Parser(
+    made = Parser(
         prog=f"python -m experiments.{name}",
         description=description,
         epilog=examples,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    made.add_argument(version.FLAG, action="version", version=version.line(), help="print the version and end")
+    return made
 
 
 def command(main: Callable[P, int]) -> Callable[P, int]:

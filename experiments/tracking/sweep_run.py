@@ -79,7 +79,7 @@ def contrasts(found: Sequence[tuple[str, str, Effect]]) -> Table:
             "contrast": contrast,
             "task": effect.setting.task,
             "match": effect.setting.match,
-            "metric": effect.setting.metric,
+            "metric": effect.setting.quantity,
             "n": effect.n,
             **_size(effect),
             "interval": effect.interval95.kind,
