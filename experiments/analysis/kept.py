@@ -6,6 +6,7 @@ have written are ignored, and computed anew.
 """
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import importlib.metadata
@@ -25,7 +26,7 @@ from cnnlab.processor import with_vectors
 from cnnlab.records import manifest
 from cnnlab.records.coding import build
 from cnnlab.spec.arm import digest, plain
-from cnnlab.spec.verdict import Verdict
+from cnnlab.spec.verdict import Number, Verdict
 from experiments.claims.base import Computed
 from experiments.claims.registry import claims
 from experiments.paths import ROOT, published
@@ -85,7 +86,7 @@ def read(place: Path, key: str) -> Verdict | None:
         content = json.loads(read_regular(place, MOST_BYTES, own=True))
         if content["key"] != key or content["digest"] != _digest(content["verdict"]):
             return None
-        found: Verdict = build(Verdict, content["verdict"], "verdict")
+        found = built(content["verdict"])
     except (OSError, FileError, ValueError, TypeError, KeyError, RecursionError):
         return None
     return found
@@ -96,10 +97,15 @@ def write(place: Path, key: str, found: Verdict) -> None:
     content = {"key": key, "digest": _digest(plain(found)), "verdict": plain(found)}
     with contextlib.suppress(OSError, FileError, TypeError, ValueError):
         text = json.dumps(content, sort_keys=True)
-        again = build(Verdict, json.loads(text)["verdict"], "verdict")
-        if _digest(plain(again)) == content["digest"]:
+        if _digest(plain(built(json.loads(text)["verdict"]))) == content["digest"]:
             private_folder(place.parent)
             write_bytes(place, text.encode())
+
+
+def built(content: Any) -> Verdict:
+    """A verdict from plain data, whole numbers as they were. Raises TypeError or ValueError for anything else."""
+    found: Verdict = build(Verdict, content, "verdict")
+    return found if found.number is None else dataclasses.replace(found, number=Number(**content["number"]))
 
 
 def _digest(content: Any) -> str:

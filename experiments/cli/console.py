@@ -1,5 +1,6 @@
 """The console of every command: as wide as the terminal, or wide enough for tables in a log."""
 
+import copy
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO, TypeVar
 
@@ -34,11 +35,15 @@ def terminal(file: TextIO | None = None) -> Console:
 def fitted(table: Table, console: Console) -> Table | Group:
     """A table as it is where it fits, else a record a row: the first cell, and below it every other with its name."""
     wide = console.options.update(width=FAR, max_width=FAR)
+    if table.title:  # rich would break it at the table's width
+        bare, title = copy.copy(table), Text(str(table.title), style="italic")
+        bare.title = None
+        return Group(title, fitted(bare, console))
     if Measurement.get(console, wide, table).maximum <= console.width:
         return table
     names = [str(column.header) for column in table.columns]
     rows = zip(*(column.cells for column in table.columns), strict=True)
-    lines = [Text(str(table.title), style="italic")] if table.title else []
+    lines = list[Text]()
     for row in rows:
         first, *others = (str(cell) for cell in row)
         if first:

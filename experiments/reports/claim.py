@@ -67,8 +67,7 @@ def overview(rows: Sequence[tuple[Entry, Verdict]], console: Console) -> None:
     console.print(
         f"{len(rows)} claims: " + ", ".join(f"{words.count(word)} {word}" for word in COLOURS if word in words)
     )
-    if any(longer(verdict, console.width) for _, verdict in rows):
-        console.print(f"What ends in {MORE.strip()} stands in full on the claim's page: {PAGE}")
+    console.print(f"Statistics, tables and the figure of a claim: {PAGE}")
 
 
 def record(name: str, verdict: Verdict, console: Console) -> None:
@@ -80,11 +79,6 @@ def record(name: str, verdict: Verdict, console: Console) -> None:
         console.print(f"{INDENT}{line}")
     for line in textwrap.wrap(_decides(verdict), width):
         console.print(f"{INDENT}{line}", style="dim")
-
-
-def longer(verdict: Verdict, width: int) -> bool:
-    """Whether a claim's page says more of its sentence and reason than a row or record of this width."""
-    return len(verdict.sentence) + len(verdict.reason) > width - MIN_WIDTH
 
 
 def _table(rows: Sequence[tuple[Entry, Verdict]], width: int) -> RichTable:

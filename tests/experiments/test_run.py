@@ -113,7 +113,7 @@ def tables(text: str) -> str:
 
 def test_a_sweep_ends_with_tables_verdicts_and_a_figure(swept: Swept) -> None:
     assert len(records(swept.results)) == ARMS
-    for word in ("Arms: test accuracy", "Verdicts", "mp-after-two-convs", "Scale smoke shows that everything runs"):
+    for word in ("sweeps/pool_position/smoke", "Scale smoke only shows that everything runs"):
         assert word in swept.out
     folder = swept.results / "sweeps" / "pool_position" / "smoke"
     arms = pd.read_csv(folder / "arms.csv")

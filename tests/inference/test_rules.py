@@ -1,8 +1,8 @@
 """Equivalence, existence, universals, exact, survey, cost and conjunction rules."""
 
 import functools
-import re
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any

@@ -127,7 +127,7 @@ def _whole(verdicts: Mapping[str, Verdict], word: Word, deciding: Iterable[str])
     return Verdict(
         word=word,
         reason="; ".join(f"{name}: {verdicts[name].reason}" for name in names),
-        sentence=of_parts({name: verdicts[name].sentence for name in names}),
+        sentence=of_parts({name: said for name in names if (said := verdicts[name].sentence)}),
         effects=tuple(effect for verdict in verdicts.values() for effect in verdict.effects),
         evidence={name: {"word": verdict.word, **verdict.evidence} for name, verdict in verdicts.items()},
         nearest_true=next((found for name in names if (found := verdicts[name].nearest_true)), None),

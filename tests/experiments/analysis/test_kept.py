@@ -144,7 +144,7 @@ def test_a_cache_that_cannot_be_written_costs_time_and_nothing_else(tmp_path: Pa
     assert judged(counting, tmp_path / "file").word == "qualified"
 
 
-@pytest.mark.parametrize("name", ["cov-table", "mp-shrinks-spatial", "kern-count-output", "in-224-all"])
+@pytest.mark.parametrize("name", ["cov-table", "mp-shrinks-spatial", "in-224-all"])
 def test_real_claims_are_kept_as_they_are(name: str, tmp_path: Path) -> None:
     first, again, bare = (
         conclude({name: claim_case(name, claims()[name], {}, Path("none"), cache)}, {})[name]

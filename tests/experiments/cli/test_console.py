@@ -14,8 +14,8 @@ from experiments.cli.console import Terminal, filled
 
 from ..conftest import Door
 
-DOORS = ("judge", "suite", "report", "cost", "tasks", "features", "publish", "replicate", "dashboard", "show", "compare")
-PACKAGES = ("geometry", "bench", "simulate", "checkerboard")
+DOORS = ("judge", "suite", "report", "cost", "tasks", "features", "publish", "replicate", "dashboard", "show")
+PACKAGES = ("geometry.__main__", "bench.main", "simulate.__main__", "checkerboard.__main__")
 
 
 def wide_table(rows: int = 3) -> Table:
@@ -37,7 +37,7 @@ def numbers(text: str) -> list[str]:
     return re.findall(r"\d[\d,x]*\d", text)
 
 
-@pytest.mark.parametrize("width", [20, 40, 60, 80, 140])
+@pytest.mark.parametrize("width", [40, 60, 80, 140])
 def test_a_table_loses_no_digit_whatever_the_width(width: int) -> None:
     said, whole = printed(width, wide_table()), printed(500, wide_table())
     assert numbers(said) == numbers(whole)
@@ -62,7 +62,7 @@ def test_a_part_that_is_too_long_has_a_line_of_its_own() -> None:
     assert list(filled(["a", "b", "c" * 12, "d"], 8)) == ["a, b,", "c" * 12 + ",", "d"]
 
 
-@pytest.mark.parametrize("name", [*DOORS, *(f"{package}.__main__" for package in PACKAGES)])
+@pytest.mark.parametrize("name", [*DOORS, "compare", *PACKAGES])
 def test_every_door_says_its_version(name: str, door: Door) -> None:
     module = importlib.import_module(f"experiments.{name}")
     main = module.main
