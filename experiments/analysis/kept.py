@@ -96,7 +96,7 @@ def write(place: Path, key: str, found: Verdict) -> None:
     """Keep a verdict, if it reads back as it is and the cache can be written: else it is computed again next time."""
     content = {"key": key, "digest": _digest(plain(found)), "verdict": plain(found)}
     with contextlib.suppress(OSError, FileError, TypeError, ValueError):
-        text = json.dumps(content, sort_keys=True)
+        text = json.dumps(content)
         if _digest(plain(built(json.loads(text)["verdict"]))) == content["digest"]:
             private_folder(place.parent)
             write_bytes(place, text.encode())
