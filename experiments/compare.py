@@ -1,6 +1,7 @@
 """Two arms, or two results folders, side by side: `python -m experiments.compare RUN RUN`."""
 
 import argparse
+import functools
 import shlex
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError
+from experiments.cli.words import check_once
 from experiments.config.grid import grid
 from experiments.reports import comparison
 
@@ -31,7 +33,7 @@ examples:
 Exit code: 0; 2 for a wrong argument, or where there is nothing to compare."""
 
 
-@command
+@functools.partial(command, once=False)
 def main() -> int:
     """The door. Returns the exit code."""
     asked = command_line().parse_intermixed_args()
@@ -72,6 +74,7 @@ def words(run: str) -> list[str]:
         found = shlex.split(run)
     except ValueError as problem:
         raise UsageError(f"{run} cannot be read: {problem}") from None
+    check_once(found)
     if not found:
         raise UsageError("a RUN is empty: give a part of an arm's name, key=value words, or a results folder")
     return found

@@ -66,14 +66,19 @@ def parser(name: str, description: str, examples: str = "") -> Parser:
     return made
 
 
-def command(main: Callable[P, int]) -> Callable[P, int]:
-    """A command's `main`, with one line on standard error and an exit code for what a user or a disk did wrong."""
+def command(main: Callable[P, int], *, once: bool = True) -> Callable[P, int]:
+    """A command's `main`, with one line on standard error and an exit code for what a user or a disk did wrong.
+
+    Args:
+        once: whether a key that is given twice is a mistake; not where several arms are named side by side.
+    """
 
     @functools.wraps(main)
     def guarded(*args: P.args, **named: P.kwargs) -> int:
         try:
             check_surroundings()
-            check_once(sys.argv[1:])
+            if once:
+                check_once(sys.argv[1:])
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print what is raised within it, and end the process
             return main(*args, **named)
         except USER_ERRORS as error:

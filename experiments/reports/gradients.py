@@ -195,7 +195,7 @@ def draw(found: Gradients) -> "Figure":
         panel.set_title(SHOWN[statistic], fontsize=10, loc="left")
         if statistic in SHARES:
             panel.set_ylim(-0.03, 1.03)
-        else:
+        elif any(value for series in found.of(statistic) for value in series.values):
             panel.set_yscale("log")
         panel.legend(fontsize=7, ncols=2, frameon=False)
     return figure

@@ -36,7 +36,7 @@ def with_stats(record: Record) -> Record:
             **{f"activation_grad_norm/act{layer}": [layer * (place + 1.0)] * looks for layer in (1, 2)},
             "grad_norm/conv1/kernel": [1.0] * looks,
             "grad_norm/conv1/bias": [9.0] * looks,
-            "update_to_weight/conv1/kernel": [float("nan")] * looks,
+            "update_to_weight/conv1/kernel": [None] * looks,
             "dead_fraction/act1": [0.25] * looks,
             "log2_histogram/conv1/kernel": [[1, 2]] * looks,
         }
@@ -174,8 +174,9 @@ def test_other_seeds_of_one_arm_are_compared_unpaired(arms: dict[str, Point], pl
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (("model.width=24",), "1 RUNS are given, and 2 are compared"),
+        (("model.width=24",), "1 RUNs are given, and 2 are compared"),
         (("model.width=24", "model.width=24"), "are the same arm"),
+        (("model.width=24", "model.width=8 model.width=9"), "model.width is given twice"),
         (("model.width=24", "'"), "cannot be read"),
         (("model.width=24", " "), "a RUN is empty"),
         (("model.width=24", "RESULTS"), "a results folder and an arm"),

@@ -129,6 +129,7 @@ def names_in(panel: Any) -> set[str]:
     return {*re.findall(keys, text), *tables}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not dashboard.installed(), reason="needs the extra `dashboard` (wandb-workspaces)")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_every_panel_of_the_workspace_shows_what_offline_runs_hold(
