@@ -11,6 +11,8 @@ from rich.table import Table
 
 from cnnlab.data import MissingDataError, check
 from cnnlab.spec.verdict import WORDS, Verdict
+from experiments.analysis import kept
+from experiments.claims.registry import register
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import each, terminal
@@ -20,7 +22,7 @@ from experiments.reports import suite as suite_report
 from experiments.reports.sweep import build_report, write_report
 from experiments.tracking.mirror import Mirror
 from experiments.training import convolutions, suite_train
-from experiments.training.estimate import ENDING, SWEEP, Pace, machine_pace, spoken
+from experiments.training.estimate import CLAIM, ENDING, SWEEP, Pace, machine_pace, spoken
 from experiments.training.provenance import mixture
 from experiments.training.session import Session, expected_runs, require_folders, usable
 from experiments.training.suite_plan import CONTROL, Plan, choose, compose, make, parse_choice, stages
@@ -117,7 +119,7 @@ def prepared(plan: Plan, overrides: Sequence[str], session: Session) -> Prepared
 
 def besides(plan: Plan) -> float:
     """Seconds that judging every claim and drawing every sweep take."""
-    return ENDING + SWEEP * len(plan.sweeps)
+    return ENDING + CLAIM * len(kept.to_compute(register(), plan.settings.cache)) + SWEEP * len(plan.sweeps)
 
 
 def _missing(plan: Plan) -> dict[str, str]:
@@ -181,7 +183,7 @@ def run(ready: Prepared, session: Session, mirror: Mirror, console: Console, beg
     total.failures.extend(plan.missing.items())
     trained = time.perf_counter()
     there = suite_report.views(plan, ready.overrides, total, folder)
-    found = suite_report.verdicts(there, plan.settings, console)
+    found = suite_report.verdicts(there, plan.settings.results, console, plan.settings.cache)
     suite_report.write_verdicts(found, folder)
     for name, one in plan.sweeps.items():
         with suite_train.going_on(name, total, folder):

@@ -14,7 +14,6 @@ from experiments.analysis.verdicts import judge_claims
 from experiments.claims.registry import claims, claims_fed_by, register
 from experiments.cli.console import each
 from experiments.config.grid import merged
-from experiments.config.resolve import Settings
 from experiments.reports import claim as claim_page
 from experiments.reports.claim import verdict_data
 from experiments.reports.sweep import SweepReport
@@ -55,10 +54,11 @@ def views(plan: Plan, overrides: Sequence[str], total: Summary, folder: Path) ->
     return found
 
 
-def verdicts(there: Mapping[str, SweepResults], settings: Settings, console: Console) -> dict[str, Verdict]:
-    """Judge every registered claim from these views, from computation and from timings."""
-    names = each(register(), "judging", "claims", console)
-    return judge_claims(names, there, settings.results, settings.cache)
+def verdicts(
+    there: Mapping[str, SweepResults], results: Path, console: Console, cache: Path | None = None
+) -> dict[str, Verdict]:
+    """Judge every registered claim from these views, from computation (kept in a cache, if any) and from timings."""
+    return judge_claims(each(register(), "judging", "claims", console), there, results, cache)
 
 
 def line(report: SweepReport, picture: str) -> str:

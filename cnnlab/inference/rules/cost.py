@@ -157,7 +157,7 @@ class Everywhere:
         if len(found) == 1 or lowest.number is None:
             return lowest.sentence
         where = "all" if word == "supported" else f"{holding} of"
-        least = min(found, key=lambda cell: found[cell].number.value if found[cell].number else 0.0)
+        least = next(cell for cell, one in found.items() if one is lowest)
         return sentence(
             f"it takes longer in {where} {len(found)} pairs that were timed, "
             f"{lowest.number.value:.2g} times as long in the closest ({least})"
