@@ -134,7 +134,8 @@ def test_two_arms_differ_in_config_curves_and_errors(arms: dict[str, Point], doo
     assert re.search(r"x(1\.9|2\.0)\d \[1\.\d\d, 2\.\d\d\]", said)  # 20 % errors beside 10 %
     assert said.endswith("n=12: more")
     data = json.loads(door(compare.main, "model.width=8", "model.width=24", "--json").out)
-    assert data["errors"]["low"] < data["errors"]["ratio"] == pytest.approx(0.5, rel=0.05) < data["errors"]["high"]
+    assert data["errors"]["ratio"] == pytest.approx(0.5, rel=0.05)
+    assert data["errors"]["low"] < data["errors"]["ratio"] < data["errors"]["high"]
     assert data["config"] == {"net.width": [8, 24]}
     assert len(data["curves"][0]["test_accuracy"]) == 3
 
