@@ -26,8 +26,8 @@ from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError
+from experiments.config import files
 from experiments.config.grid import grid
-from experiments.paths import CONF
 from experiments.tracking.images import first_samples
 
 PILOT_SEEDS = (5100, 5101)
@@ -133,7 +133,7 @@ def settings(names: Sequence[str], overrides: Sequence[str]) -> tuple[TaskSettin
         if not word.lstrip("+~").startswith(SHOWN):
             raise UsageError(f"{word} is not valid here: choose keys of {', '.join(SHOWN)}")
     found: dict[str, list[TaskSetting]] = {name: [] for name in names}
-    for path in sorted((CONF / "data").glob("*.yaml")):
+    for path in files.named("data").values():
         if not path.stem.startswith(tuple(names)):
             continue
         plan = grid([f"data={path.stem}", "tracker=off", *overrides])

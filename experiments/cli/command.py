@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
 
-from cnnlab import jax_environment
+from cnnlab import jax_environment, rooms
 from experiments.cli import signals
 from experiments.cli.errors import USER_ERRORS, UsageError, format_error
 from experiments.cli.words import check_once
@@ -93,10 +93,12 @@ def check_surroundings() -> None:
     """Look at what every command depends on, before it begins: its folder, and the variables that JAX reads.
 
     Raises:
-        UsageError, InvalidError: the working directory is gone, or a variable would change numbers.
+        UsageError, InvalidError: the working directory is gone, a variable would change numbers, or `CNNLAB_EXTRA`
+            names no folder.
     """
     try:
         Path.cwd()
     except OSError as problem:
         raise UsageError(f"the working directory cannot be used ({problem.strerror}): change to another") from problem
     jax_environment.check()
+    rooms.extra_folder()

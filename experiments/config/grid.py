@@ -20,7 +20,7 @@ from cnnlab.spec.net import Net
 from cnnlab.spec.task import Task
 from experiments import launchers
 from experiments.cli.errors import UsageError
-from experiments.config import hydra_guard, resolve, schema, sections
+from experiments.config import files, hydra_guard, resolve, schema, sections
 from experiments.config.errors import explain, near
 from experiments.config.resolve import CHECKS, Point, Settings
 from experiments.launchers import Launcher
@@ -89,7 +89,8 @@ def _composing() -> Iterator[None]:
     schema.register()
     sections.register()
     GlobalHydra.instance().clear()
-    sections.forget_changed(CONF)
+    files.check_added()
+    sections.forget_changed(files.folders())
     with initialize_config_dir(str(CONF), version_base="1.3"):
         try:
             yield
@@ -111,7 +112,7 @@ def _base(overrides: list[Override]) -> DictConfig:
     """The config that all jobs share, `hydra` included, and nothing in it that would run what it should not."""
     _reject_additions(overrides)
     for override in overrides:
-        hydra_guard.check_choice(CONF, override.key_or_group, str(override.input_line).partition("=")[2].strip())
+        hydra_guard.check_choice(override.key_or_group, str(override.input_line).partition("=")[2].strip())
     fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
     base = compose("config", fixed, return_hydra_config=True)
     hydra_guard.check_hydra(base, fixed)
@@ -206,7 +207,7 @@ def _composed(job: tuple[str, ...]) -> DictConfig:
 
 def _chooses_file(override: Override) -> bool:
     """Whether an override picks a file of a group, such as data=vernier."""
-    return (CONF / override.key_or_group).is_dir()
+    return files.is_group(override.key_or_group)
 
 
 def _words(job: Iterable[str]) -> list[str]:
