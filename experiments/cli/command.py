@@ -17,6 +17,9 @@ from experiments.cli.words import check_once
 P = ParamSpec("P")
 
 
+BEGINS = "python -m experiments."
+
+
 class ExitCode(enum.IntEnum):
     """What a command returns to the shell: 0 only where it did what it said."""
 
@@ -54,14 +57,20 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser(name: str, description: str, examples: str = "") -> Parser:
-    """The parser of `python -m experiments.<name>`, with a help text that keeps its lines."""
+    """The parser of `python -m experiments.<name>`, or `cnnlab <name>`, with a help text that keeps its lines."""
+    begins = "cnnlab " if called_cnnlab() else BEGINS
     return Parser(
-        prog=f"python -m experiments.{name}",
-        description=description,
-        epilog=examples,
+        prog=f"{begins}{name}",
+        description=description.replace(BEGINS, begins),
+        epilog=examples.replace(BEGINS, begins),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+
+
+def called_cnnlab() -> bool:
+    """Whether this process is the console script `cnnlab`."""
+    return Path("".join(sys.orig_argv[1:2])).name == "cnnlab"
 
 
 def command(main: Callable[P, int]) -> Callable[P, int]:

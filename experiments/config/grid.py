@@ -51,7 +51,7 @@ def grid(arguments: list[str]) -> Grid:
         UsageError: one line naming the key, the value and what is valid. Nothing was written.
         InvalidError: the same, from a spec.
     """
-    with _composing():
+    with composing():
         return _grid(arguments)
 
 
@@ -60,7 +60,7 @@ def first_point(arguments: list[str]) -> Point | None:
 
     Enough to see whether anything of a sweep has run. Raises as `grid`.
     """
-    with _composing():
+    with composing():
         overrides = OverridesParser.create().parse_overrides(list(arguments))
         _reject_additions(overrides)
         fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
@@ -74,7 +74,7 @@ def net_and_task(arguments: list[str]) -> tuple[Net, Task]:
     Raises:
         UsageError, InvalidError: as `grid`; a list of values is refused.
     """
-    with _composing():
+    with composing():
         overrides = OverridesParser.create().parse_overrides(list(arguments))
         _reject_additions(overrides)
         for override in overrides:
@@ -84,7 +84,7 @@ def net_and_task(arguments: list[str]) -> tuple[Net, Task]:
 
 
 @contextlib.contextmanager
-def _composing() -> Iterator[None]:
+def composing() -> Iterator[None]:
     """Let Hydra compose from `conf/`; what it raises becomes one line."""
     schema.register()
     sections.register()
@@ -100,7 +100,7 @@ def _composing() -> Iterator[None]:
 
 def check_question(words: Iterable[str]) -> None:
     """Compose what a command line asks about. Raises as `grid`; a list of values is refused."""
-    with _composing():
+    with composing():
         overrides = OverridesParser.create().parse_overrides(list(words))
         for override in overrides:
             if override.is_sweep_override():

@@ -24,6 +24,7 @@ from experiments.claims.base import Computed
 from experiments.claims.registry import claims, claims_fed_by
 from experiments.config.grid import Grid
 from experiments.paths import sweep_folder
+from experiments.reports import added
 from experiments.reports import figures as sweep_figures
 from experiments.reports.ratios import errors_of_better
 from experiments.reports.tables import (
@@ -158,6 +159,8 @@ def print_report(report: SweepReport, summary: Summary, console: Console) -> Non
         for cell in now.cells
         if cell.point.matching
     ):
+        console.print(line)
+    for line in added.lines(now):
         console.print(line)
     if line := mixture(Store(now.settings.runs), [cell.point.arm.key for cell in (*now.cells, *now.checks)]):
         console.print(line)

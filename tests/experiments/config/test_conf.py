@@ -98,7 +98,7 @@ def differing(name: str, scale: str) -> list[tuple[str, ...]]:
         plain = [OmegaConf.to_container(one, resolve=False) for one in (ours, hydras)]
         return plain[0] != plain[1] or any(one != other for one, other in kinds)
 
-    with grids._composing():
+    with grids.composing():
         return [choices for choices in chosen_files(name, scale) if differs(choices)]
 
 
@@ -137,7 +137,7 @@ def test_a_sweep_that_writes_into_a_section_itself_is_composed_by_hydra(
     (conf / "sweep" / "own.yaml").write_text(f"{text}\n{section}\n")
     monkeypatch.setattr(grids, "CONF", conf)
     choices = ("+sweep=own", "scale=smoke", "data=vernier", "check=positive")
-    with grids._composing():
+    with grids.composing():
         assert sections._frame(choices[:2], ("data", "check")) is None
         assert sections.composed_files(conf, choices) == compose("config", list(choices))
         assert sections._frame(("+sweep=pool_position", "scale=smoke"), ("data", "check")) is not None
