@@ -58,19 +58,18 @@ class Parser(argparse.ArgumentParser):
 
 def parser(name: str, description: str, examples: str = "") -> Parser:
     """The parser of `python -m experiments.<name>`, or `cnnlab <name>`, with a help text that keeps its lines."""
-    begins = "cnnlab " if called_cnnlab() else BEGINS
     return Parser(
-        prog=f"{begins}{name}",
-        description=description.replace(BEGINS, begins),
-        epilog=examples.replace(BEGINS, begins),
+        prog=f"{begins()}{name}",
+        description=description.replace(BEGINS, begins()),
+        epilog=examples.replace(BEGINS, begins()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
 
 
-def called_cnnlab() -> bool:
-    """Whether this process is the console script `cnnlab`."""
-    return Path("".join(sys.orig_argv[1:2])).name == "cnnlab"
+def begins() -> str:
+    """How a door is called: `cnnlab ` where this process is the console script, else `python -m experiments.`."""
+    return "cnnlab " if Path("".join(sys.orig_argv[1:2])).name == "cnnlab" else BEGINS
 
 
 def command(main: Callable[P, int]) -> Callable[P, int]:
