@@ -167,9 +167,10 @@ def load_file(path: Path, name: str, needs: Sequence[str]) -> ModuleType:
         except Exception as problem:
             del sys.modules[name]
             raise ExtraError(path, _said(problem)) from problem
-    for needed in needs:
-        if not hasattr(module, needed):
-            raise ExtraError(path, f"has no {needed}")
+        for needed in needs:
+            if not hasattr(module, needed):
+                del sys.modules[name]
+                raise ExtraError(path, f"has no {needed}")
     return module
 
 

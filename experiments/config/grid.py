@@ -24,7 +24,6 @@ from experiments.config import files, hydra_guard, resolve, schema, sections
 from experiments.config.errors import explain, near
 from experiments.config.resolve import CHECKS, Point, Settings
 from experiments.launchers import Launcher
-from experiments.paths import CONF
 
 LONGEST_KEY = 100
 
@@ -91,7 +90,7 @@ def composing() -> Iterator[None]:
     GlobalHydra.instance().clear()
     files.check_added()
     sections.forget_changed(files.folders())
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with initialize_config_dir(str(files.CONF), version_base="1.3"):
         try:
             yield
         except (HydraException, OmegaConfBaseException, YAMLError, RecursionError, UnicodeDecodeError) as problem:
@@ -198,7 +197,7 @@ def _composed(job: tuple[str, ...]) -> DictConfig:
     """
     overrides = OverridesParser.create().parse_overrides(_words(job))
     choices = tuple(str(override.input_line) for override in overrides if _chooses_file(override))
-    cfg = copy.deepcopy(sections.composed_files(CONF, choices))
+    cfg = copy.deepcopy(sections.composed_files(files.CONF, choices))
     for override in overrides:
         if not _chooses_file(override):
             resolve.set_value(cfg, override.key_or_group, override.value())

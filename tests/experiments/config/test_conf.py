@@ -15,10 +15,13 @@ from omegaconf import OmegaConf
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import ConvNet
 from experiments.cli.errors import UsageError
+from experiments.config import files, resolve, schema, sections
 from experiments.config import grid as grids
-from experiments.config import resolve, schema, sections
-from experiments.config.grid import CONF, grid
+from experiments.config.grid import grid
 from experiments.config.resolve import CHECKS
+from experiments.paths import CONF
+
+from ...conftest import of_the_suite
 
 Compose = Callable[..., grids.Grid]
 GROUPS = {
@@ -26,6 +29,7 @@ GROUPS = {
     for group in ("model", "data", "train", "scale", "tracker", "check")
 }
 SWEEPS = sorted(path.stem for path in (CONF / "sweep").glob("*.yaml"))
+SHIPPED = sorted(path.stem for path in of_the_suite((CONF / "sweep").glob("*.yaml")))
 NEEDS = {
     "model=tiny_vgg": ("data=fashion_mnist",),
     "model=lenet5": ("data=fashion_mnist",),
@@ -63,7 +67,7 @@ def test_every_sweep_composes_at_every_scale(name: str, scale: str, composed: Co
         assert len({point.arm.key for point in (*found.points, *found.checks)}) / len(tasks) <= 6
 
 
-@pytest.mark.parametrize("name", SWEEPS)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_every_sweep_states_its_price(name: str) -> None:
     assert "Price at quick:" in (CONF / "sweep" / f"{name}.yaml").read_text()
 
@@ -135,7 +139,7 @@ def test_a_sweep_that_writes_into_a_section_itself_is_composed_by_hydra(
     shutil.copytree(CONF, conf)
     text = (conf / "sweep" / "pool_position.yaml").read_text()
     (conf / "sweep" / "own.yaml").write_text(f"{text}\n{section}\n")
-    monkeypatch.setattr(grids, "CONF", conf)
+    monkeypatch.setattr(files, "CONF", conf)
     choices = ("+sweep=own", "scale=smoke", "data=vernier", "check=positive")
     with grids.composing():
         assert sections._frame(choices[:2], ("data", "check")) is None
