@@ -116,14 +116,16 @@ def test_an_own_claim_that_joined_the_family_would_be_noticed(
 
 
 def reached(point: Point) -> float:
-    """Pools before the first convolution, and the checks that must fail, lose a fifth."""
-    return 0.7 if point.level.startswith("[0") or point.check in ("positive", "sensitivity") else 0.9
+    """Early pools, and the checks that must fail, lose a fifth."""
+    return 0.7 if point.level.startswith(("[0", "[1")) or point.check in ("positive", "sensitivity") else 0.9
 
 
 @pytest.fixture(scope="module")
 def view(composed: Compose, plant: Plant) -> SweepResults:
-    """Two pool positions on two real tasks, with records."""
-    plan = composed("pool_position", "quick", "model.pools=[0,4],[2,4]", "data=digits12,textures12", "match=none")
+    """Four pool positions on two real tasks, with records."""
+    plan = composed(
+        "pool_position", "quick", "model.pools=[0,4],[1,4],[2,4],[3,4]", "data=digits12,textures12", "match=none"
+    )
 
     def cell(point: Point) -> ArmResults:
         return ArmResults(point=point, record=plant(point, reached(point)))
