@@ -371,7 +371,8 @@ def test_what_is_written_is_well_typed_and_runs_from_the_sweep_to_its_verdict(
     for kind in KINDS:
         assert door(new.main, kind, "thing_of_mine").code == 0
     home = tmp_path / "extra"
-    types = ran("mypy", "--config-file", "pyproject.toml", *map(str, home.rglob("*.py")))
+    checks = ("mypy", "--config-file", "pyproject.toml", "--explicit-package-bases")
+    types = ran(*checks, *map(str, home.rglob("*.py")), MYPYPATH=str(home))
     assert types.returncode == 0, types.stdout
     claim, sweep = home / "claims/own/thing_of_mine.py", home / "conf/sweep/thing_of_mine.yaml"
     text = claim.read_text()
