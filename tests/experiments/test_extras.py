@@ -394,9 +394,11 @@ def test_what_is_written_is_well_typed_and_runs_from_the_sweep_to_its_verdict(
     assert ended.returncode == 0, ended.stderr
     assert "thing-of-mine" in ended.stdout
     store = Store(tmp_path / "results" / "runs")
-    for path in store.root.glob("*/record.json"):
-        history = json.loads(path.read_text())["histories"][0]
-        assert any(name.startswith("thing_of_mine/") for name in history["stats"])
+    records = [json.loads(path.read_text()) for path in store.root.glob("*/record.json")]
+    watched = [record for record in records if record["config"]["recipe"]["watched"]]
+    assert len(watched) == 2
+    for record in watched:
+        assert any(name.startswith("thing_of_mine/") for name in record["histories"][0]["stats"])
     judged = ran("experiments.judge", "thing-of-mine", "--json", *words, **places)
     (verdict,) = json.loads(judged.stdout)
     assert verdict["verdict"] == "inconclusive"
