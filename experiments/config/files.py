@@ -5,7 +5,7 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from cnnlab.rooms import ExtraError, extras
-from experiments.paths import CONF
+from experiments import paths
 
 SEARCHPATH = "extra_conf"
 """The resolver by which `conf/config.yaml` tells Hydra of the folders that are added."""
@@ -18,7 +18,7 @@ def added() -> tuple[Path, ...]:
 
 def folders() -> tuple[Path, ...]:
     """All folders of configuration, the suite's own first."""
-    return (CONF, *added())
+    return (paths.CONF, *added())
 
 
 def is_group(group: str) -> bool:

@@ -18,7 +18,7 @@ from yaml import YAMLError
 
 from cnnlab.spec.net import Net
 from cnnlab.spec.task import Task
-from experiments import launchers
+from experiments import launchers, paths
 from experiments.cli.errors import UsageError
 from experiments.config import files, hydra_guard, resolve, schema, sections
 from experiments.config.errors import explain, near
@@ -90,7 +90,7 @@ def composing() -> Iterator[None]:
     GlobalHydra.instance().clear()
     files.check_added()
     sections.forget_changed(files.folders())
-    with initialize_config_dir(str(files.CONF), version_base="1.3"):
+    with initialize_config_dir(str(paths.CONF), version_base="1.3"):
         try:
             yield
         except (HydraException, OmegaConfBaseException, YAMLError, RecursionError, UnicodeDecodeError) as problem:
@@ -197,7 +197,7 @@ def _composed(job: tuple[str, ...]) -> DictConfig:
     """
     overrides = OverridesParser.create().parse_overrides(_words(job))
     choices = tuple(str(override.input_line) for override in overrides if _chooses_file(override))
-    cfg = copy.deepcopy(sections.composed_files(files.CONF, choices))
+    cfg = copy.deepcopy(sections.composed_files(paths.CONF, choices))
     for override in overrides:
         if not _chooses_file(override):
             resolve.set_value(cfg, override.key_or_group, override.value())

@@ -15,10 +15,10 @@ from cnnlab.records import require_writable
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import ConvNet
 from cnnlab.zoo.widths import widths
-from experiments import cost, dashboard, judge, publish, run, suite, tasks
+from experiments import cost, dashboard, judge, paths, publish, run, suite, tasks
 from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError
-from experiments.config import files, hydra_guard
+from experiments.config import hydra_guard
 from experiments.config.grid import grid
 from experiments.config.hydra_guard import AS_MULTIRUN, CommandLine, parse
 from experiments.simulate import __main__ as simulate
@@ -91,12 +91,12 @@ def test_a_question_about_several_arms_is_one_line(
 @pytest.mark.parametrize("key", ["hydra.job_logging", "+hydra.job_logging", "hydra/job_logging"])
 def test_a_sweep_file_never_varies_keys_of_hydra(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     conf = tmp_path / "conf"
-    shutil.copytree(files.CONF, conf)
+    shutil.copytree(paths.CONF, conf)
     file = conf / "sweep" / "relu_at_zero.yaml"
     content = file.read_text()
     assert "      data: " in content
     file.write_text(content.replace("      data: ", f"      {key}: x\n      data: ", 1))
-    monkeypatch.setattr(files, "CONF", conf)
+    monkeypatch.setattr(paths, "CONF", conf)
     with pytest.raises(UsageError, match="never of hydra"):
         grid(["+sweep=relu_at_zero", "scale=smoke"])
 
@@ -183,7 +183,7 @@ FACTORS = {"train.weight_decay": ("0.0", "0.01"), "model.width": ("16", "8"), "t
 @pytest.mark.parametrize("factor", FACTORS)
 def test_any_key_can_be_a_factor_at_any_match(factor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     conf = tmp_path / "conf"
-    shutil.copytree(files.CONF, conf)
+    shutil.copytree(paths.CONF, conf)
     values = {"train.weight_decay": ("0.0", "0.01"), "model.width": ("16", "8"), "train.batch_size": ("32", "16")}[
         factor
     ]
@@ -203,7 +203,7 @@ hydra:
       {factor}: ${{sweep.levels.${{scale.name}}}}
       match: none,macs
 """)
-    monkeypatch.setattr(files, "CONF", conf)
+    monkeypatch.setattr(paths, "CONF", conf)
     plan = grid(["+sweep=mine", "scale=quick"])
     assert {(point.level, point.match) for point in plan.points} == {(v, m) for v in values for m in ("none", "macs")}
     reference = next(p.arm.net for p in plan.points if (p.level, p.match) == (values[0], "none"))

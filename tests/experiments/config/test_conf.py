@@ -14,9 +14,10 @@ from omegaconf import OmegaConf
 
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import ConvNet
+from experiments import paths
 from experiments.cli.errors import UsageError
-from experiments.config import files, resolve, schema, sections
 from experiments.config import grid as grids
+from experiments.config import resolve, schema, sections
 from experiments.config.grid import grid
 from experiments.config.resolve import CHECKS
 from experiments.paths import CONF
@@ -139,7 +140,7 @@ def test_a_sweep_that_writes_into_a_section_itself_is_composed_by_hydra(
     shutil.copytree(CONF, conf)
     text = (conf / "sweep" / "pool_position.yaml").read_text()
     (conf / "sweep" / "own.yaml").write_text(f"{text}\n{section}\n")
-    monkeypatch.setattr(files, "CONF", conf)
+    monkeypatch.setattr(paths, "CONF", conf)
     choices = ("+sweep=own", "scale=smoke", "data=vernier", "check=positive")
     with grids.composing():
         assert sections._frame(choices[:2], ("data", "check")) is None
