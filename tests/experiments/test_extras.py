@@ -261,6 +261,33 @@ def test_an_own_sweep_and_task_compose_as_those_of_the_suite(extra: Extra, door:
     assert banks()["OWN"] == ("own_sweep",)
 
 
+def test_an_installed_package_brings_claims_and_sweeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Announced by entry points: each source is a register, and a family for Holm, of its own."""
+    home = tmp_path / "package_of_theirs"
+    for path, text in {
+        "claims/mine/late_pool.py": CLAIM,
+        "conf/sweep/theirs.yaml": (ROOT / "conf/sweep/relu_at_zero.yaml").read_text(),
+    }.items():
+        (home / path).parent.mkdir(parents=True, exist_ok=True)
+        (home / path).write_text(text)
+    points = [f"[cnnlab.{group}]\ntheirs = package_of_theirs.{folder}" for group, folder in ANNOUNCED.items()]
+    (tmp_path / "theirs-1.0.dist-info").mkdir()
+    (tmp_path / "theirs-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (tmp_path / "theirs-1.0.dist-info" / "entry_points.txt").write_text("\n".join(points))
+    monkeypatch.syspath_prepend(tmp_path)
+    forget()
+    assert registry.entries()["late-pool"].source == "theirs"
+    assert verdicts.own_family("theirs").claims == 1
+    assert verdicts.own_family("CNNLAB_EXTRA").claims == 0
+    found = grid(["+sweep=theirs", "scale=smoke", "tracker=off"])
+    assert {point.level for point in found.points} == {"zero", "half", "one"}
+    monkeypatch.undo()
+    forget()
+
+
+ANNOUNCED = {"claims": "claims", "sweeps": "conf"}
+
+
 def test_without_the_folder_there_is_no_such_sweep(extra: Extra, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     """The twin."""
     assert door(new.main, "sweep", "own_sweep").code == 0
