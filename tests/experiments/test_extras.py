@@ -384,6 +384,10 @@ def test_without_a_folder_the_checkout_is_written_to(monkeypatch: pytest.MonkeyP
 # ---------------------------------------------------------------------------------------------------------- whole runs
 
 
+SMALL = ("model.depth=2", "model.pools=[1,2]", "model.width=4")
+"""A net that compiles quickly."""
+
+
 def ran(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", *words]
     surroundings = {**os.environ, **variables}
@@ -391,6 +395,7 @@ def ran(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_what_is_written_is_well_typed_and_runs_from_the_sweep_to_its_verdict(
     extra: Extra, door: Door, tmp_path: Path
 ) -> None:
@@ -415,7 +420,7 @@ def test_what_is_written_is_well_typed_and_runs_from_the_sweep_to_its_verdict(
     claim.write_text(text)
     planned = sweep.read_text().replace('smoke: "digits12"', 'smoke: "thing_of_mine"')
     sweep.write_text(planned.replace("watched: false", "watched: true"))
-    words = ["scale=smoke", "tracker=off", "scale.max_train_images=256", "scale.max_epochs=1"]
+    words = ["scale=smoke", "tracker=off", "scale.max_train_images=256", "scale.max_epochs=1", *SMALL]
     places = {"CNNLAB_RESULTS": str(tmp_path / "results"), "CNNLAB_CACHE": str(tmp_path / "cache")}
     ended = ran("experiments.run", "+sweep=thing_of_mine", *words, **places)
     assert ended.returncode == 0, ended.stderr
@@ -443,6 +448,7 @@ def backend_missing() -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(backend_missing(), reason="needs setuptools 77 or later (pip install -e '.[dev]')")
 def test_a_wheel_runs_a_sweep_from_an_empty_folder(tmp_path: Path) -> None:
     source, site, empty = (tmp_path / name for name in ("source", "site", "empty"))
