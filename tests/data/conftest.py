@@ -15,7 +15,7 @@ from ..conftest import of_the_suite
 
 TRAIN, TEST = 60, 20
 CONF = Path(__file__).parents[2] / "conf" / "data"
-UNSHIPPED = ("tfds",)
+UNSHIPPED = ("tfds", "folder", "npz")
 """Settings that a user completes."""
 
 
