@@ -12,7 +12,7 @@ from experiments.analysis.results import SweepResults
 from experiments.analysis.selection import best_views, fed_by, fullest_views, sources, trusted_folders
 from experiments.analysis.verdicts import judge_claims
 from experiments.claims.base import KINDS
-from experiments.claims.registry import Entry, choose_claims, register
+from experiments.claims.registry import Entry, choose_claims, families
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import each, terminal
@@ -98,8 +98,7 @@ def command_line() -> argparse.ArgumentParser:
     made.add_argument(
         "words", nargs="*", metavar="claim", help="ids or families, or all (default); key=value as for experiments.run"
     )
-    families = sorted({entry.family for entry in register().values()})
-    made.add_argument("--family", choices=families, help="only this family")
+    made.add_argument("--family", choices=sorted(families()), help="only this family")
     made.add_argument("--kind", choices=KINDS, help="only claims with a part of this kind")
     made.add_argument("--verdict", choices=WORDS, help="only claims with this verdict")
     made.add_argument("--json", action="store_true", help="print a list of verdicts for machines")

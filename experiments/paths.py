@@ -1,19 +1,24 @@
-"""Where things lie: the checkout, its configuration, and the results that come with it."""
+"""Where things lie: the suite's code and configuration, in a checkout or as installed, and results."""
 
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-"""The checkout."""
-CONF = ROOT / "conf"
+PACKAGE = Path(__file__).parent
+ROOT = PACKAGE.parent
+"""The checkout; the folder of all packages where the suite is installed from a wheel."""
+INSTALLED = (PACKAGE / "conf").is_dir()
+"""Whether this is the suite as a wheel has it: its build puts `conf/` into the package."""
+CONF = (PACKAGE if INSTALLED else ROOT) / "conf"
 """The configuration that Hydra composes."""
 
 
 def published() -> Path:
-    """The results that come with the suite: `CNNLAB_PUBLISHED`, else results/published of this checkout."""
-    return (
-        Path(os.environ["CNNLAB_PUBLISHED"]) if os.environ.get("CNNLAB_PUBLISHED") else ROOT / "results" / "published"
-    )
+    """The published results: `CNNLAB_PUBLISHED`, else results/published of this checkout.
+
+    They do not come with a wheel, which looks for them in the working directory.
+    """
+    named = os.environ.get("CNNLAB_PUBLISHED")
+    return Path(named) if named else (Path() if INSTALLED else ROOT) / "results" / "published"
 
 
 def result_folders(results: Path) -> tuple[Path, ...]:

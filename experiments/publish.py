@@ -1,5 +1,7 @@
 """Put what was run under results/published: `python -m experiments.publish [scale=...] [only=...]`."""
 
+import argparse
+
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
@@ -29,16 +31,21 @@ sweep that is named and not complete, or a record that cannot be used: then noth
 @command
 def main() -> int:
     """The door. Returns the exit code."""
-    asked = parser("publish", DESCRIPTION, EXAMPLES)
-    asked.add_argument("words", nargs="*", metavar="key=value", help="only=BANK,SWEEP,..., scale=, results=")
     console = terminal()
-    only, overrides = parse_choice(asked.parse_intermixed_args().words)
+    only, overrides = parse_choice(command_line().parse_intermixed_args().words)
     verdicts, views = publication.publish(publication.chosen(only, overrides, console), console)
     from experiments.page.building import NAME, Asked, write_page  # here, since it brings JAX
     from experiments.page.evidence import Judged
 
     write_page(published() / NAME, Asked(results=published()), console, Judged(verdicts=verdicts, views=views))
     return ExitCode.DONE
+
+
+def command_line() -> argparse.ArgumentParser:
+    """The parser."""
+    made = parser("publish", DESCRIPTION, EXAMPLES)
+    made.add_argument("words", nargs="*", metavar="key=value", help="only=BANK,SWEEP,..., scale=, results=")
+    return made
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError
 from experiments.config.grid import Grid, grid, merged
-from experiments.reports import replication
+from experiments.reports import added, replication
 from experiments.training.session import Session, require_folders
 
 FIRST_SEED = "scale.first_seed=3000"
@@ -36,6 +36,7 @@ def main() -> int:
     words = command_line().parse_intermixed_args().words
     console = terminal()
     first, plan = planned(words)
+    added.check()
     require_folders(plan.settings)
     points = (*plan.points, *plan.checks)
     console.print(f"{plan.settings.sweep_name} at scale {plan.settings.scale}, as in {first.settings.results}")

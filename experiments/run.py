@@ -16,7 +16,7 @@ from experiments.cli.console import terminal
 from experiments.config import hydra_guard, schema
 from experiments.config.grid import Grid, check_question, grid
 from experiments.paths import CONF
-from experiments.reports import dataset_card
+from experiments.reports import added, dataset_card
 from experiments.reports import sweep as sweep_report
 from experiments.tracking.mirror import Mirror, show_records
 from experiments.training import convolutions
@@ -55,6 +55,7 @@ def check_feasible(plan: Grid) -> None:
     points = (*plan.points, *plan.checks)
     for task in dict.fromkeys(point.arm.task for point in points):
         check(task, plan.settings.source)
+    added.check()
     require_folders(plan.settings)
     store, force = Store(plan.settings.runs), plan.settings.force
     if force or not all(usable(store, point) for point in points):

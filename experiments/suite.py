@@ -18,6 +18,7 @@ from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import each, terminal
 from experiments.config.grid import Grid
 from experiments.config.resolve import Point
+from experiments.reports import added
 from experiments.reports import suite as suite_report
 from experiments.reports.sweep import build_report, write_report
 from experiments.tracking.mirror import Mirror
@@ -79,6 +80,7 @@ def main() -> int:
         show(ready, console)
         if asked.dry_run:
             return ExitCode.DONE
+        added.check()
         require_folders(plan.settings)
         if ready.todo:
             convolutions.check(plan.settings)

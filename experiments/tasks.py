@@ -26,8 +26,8 @@ from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import each, terminal
 from experiments.cli.errors import UsageError
+from experiments.config import files
 from experiments.config.grid import grid
-from experiments.paths import CONF
 from experiments.reports import dataset_card
 from experiments.tracking.images import first_samples
 
@@ -152,7 +152,7 @@ def settings(names: Sequence[str], overrides: Sequence[str]) -> tuple[TaskSettin
             raise UsageError(f"{word} is not valid here: every setting of a task is shown; name the task instead")
     require_shown(overrides)
     found: dict[str, list[TaskSetting]] = {name: [] for name in names}
-    for path in sorted((CONF / "data").glob("*.yaml")):
+    for path in files.named("data").values():
         if not path.stem.startswith(tuple(names)):
             continue
         plan = grid([f"data={path.stem}", "tracker=off", *overrides])

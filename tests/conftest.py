@@ -1,6 +1,7 @@
 """A stand-in for the W&B server on loopback, a home for W&B that is not this user's, and a reader of offline runs."""
 
 import atexit
+import functools
 import gzip
 import json
 import logging
@@ -12,7 +13,7 @@ import sys
 import tempfile
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,8 +33,32 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = str(SESSION / "programs")
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
+os.environ.pop("CNNLAB_EXTRA", None)  # what a user adds decides no test of the suite
+
 from cnnlab.data.own.picture import ORIENTATION  # noqa: E402
 from cnnlab.zoo import native  # noqa: E402
+
+ROOT = Path(__file__).parents[1]
+
+
+@functools.cache
+def _tracked() -> frozenset[Path] | None:
+    """The files of the checkout under version control; None where there is none."""
+    asked = ["git", "-C", str(ROOT), "ls-files", "-z"]
+    try:
+        answer = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return frozenset(ROOT / name for name in answer.split("\0"))
+
+
+def of_the_suite(paths: Iterable[Path]) -> list[Path]:
+    """Those of these files that belong to the suite, which must have oracles, bounds and prices.
+
+    What lies in the checkout without being under version control is somebody's own, and has tests of its own.
+    """
+    tracked = _tracked()
+    return [path for path in paths if tracked is None or path in tracked]
 
 
 class StandIn(ThreadingHTTPServer):

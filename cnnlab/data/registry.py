@@ -1,17 +1,23 @@
-"""The list of tasks: every module in `cnnlab.data.tasks` is a task of that name."""
+"""The list of tasks: every module in `cnnlab.data.tasks` is a task of that name, and so is a user's own."""
 
-import importlib
-import pkgutil
 from types import ModuleType
 
-from cnnlab.data import tasks
+from cnnlab.data import raw
+from cnnlab.rooms import Room
+
+ROOM = Room(
+    package="cnnlab.data.tasks",
+    folder="tasks",
+    needs=("DIALS", "check", "load"),
+    taken=("cifar10", *raw.CONTENT),  # TFDS datasets that arms of the suite are trained on
+)
 
 
 def names() -> tuple[str, ...]:
-    """List the tasks that are modules of this suite; every other name is looked for in TFDS."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(tasks.__path__)))
+    """List the tasks that are modules; every other name is looked for in TFDS."""
+    return ROOM.names()
 
 
 def family(name: str) -> ModuleType | None:
     """Import the module that serves the task of that name; None if there is none."""
-    return importlib.import_module(f"{tasks.__name__}.{name}") if name in names() else None
+    return ROOM.load(name) if name in names() else None

@@ -1,16 +1,15 @@
-"""Find and compute every statistic in `cnnlab/gradients/statistics/`."""
+"""Find and compute every statistic: those in `cnnlab/gradients/statistics/`, and a user's own."""
 
 import functools
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterable
 
 from jax import Array
 
 from cnnlab.gradients.snapshot import Snapshot
+from cnnlab.rooms import Room
 from cnnlab.spec.invalid import require_choice
 
-FOLDER = "cnnlab.gradients.statistics"
+ROOM = Room(package="cnnlab.gradients.statistics", folder="statistics", needs=("statistic",))
 
 Statistic = Callable[[Snapshot], dict[str, Array]]
 """A module's `statistic`: values by layer, or by layer/parameter."""
@@ -19,9 +18,7 @@ Statistic = Callable[[Snapshot], dict[str, Array]]
 @functools.cache
 def statistics() -> dict[str, Statistic]:
     """Find all statistics by name, in alphabetical order: one module each, whose name is the statistic's."""
-    folder = importlib.import_module(FOLDER)
-    names = sorted(module.name for module in pkgutil.iter_modules(folder.__path__))
-    return {name: importlib.import_module(f"{FOLDER}.{name}").statistic for name in names}
+    return {name: ROOM.load(name).statistic for name in ROOM.names()}
 
 
 def measure(snapshot: Snapshot, names: Iterable[str] | None = None) -> dict[str, Array]:

@@ -1,14 +1,13 @@
-"""Find and run the probes of trained members: every module in `cnnlab/probes/final/`."""
+"""Find and run the probes of trained members: every module in `cnnlab/probes/final/`, and a user's own."""
 
 import functools
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterable
 
 from cnnlab.probes.trained import TrainedMember
+from cnnlab.rooms import Room
 from cnnlab.spec.invalid import require_choice
 
-FOLDER = "cnnlab.probes.final"
+ROOM = Room(package="cnnlab.probes.final", folder="probes", needs=("probe",))
 
 Probe = Callable[[TrainedMember], dict[str, float]]
 """A module's `probe`: values by what follows the probe's name in the path; none where it does not apply."""
@@ -17,9 +16,7 @@ Probe = Callable[[TrainedMember], dict[str, float]]
 @functools.cache
 def probes() -> dict[str, Probe]:
     """Find all probes by name, in alphabetical order: one module each, whose name is the probe's."""
-    folder = importlib.import_module(FOLDER)
-    names = sorted(module.name for module in pkgutil.iter_modules(folder.__path__))
-    return {name: importlib.import_module(f"{FOLDER}.{name}").probe for name in names}
+    return {name: ROOM.load(name).probe for name in ROOM.names()}
 
 
 def measure(member: TrainedMember, names: Iterable[str] | None = None) -> dict[str, float]:

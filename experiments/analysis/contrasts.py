@@ -13,7 +13,7 @@ from cnnlab.spec.task import Task
 from cnnlab.spec.verdict import Effect, Match, Setting
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.claims.base import Contrast, Moderator, Trained
-from experiments.claims.registry import claim_digests
+from experiments.claims.registry import claim_digests, entries
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,16 +236,24 @@ def headroom(record: Record) -> float:
 
 
 def caps(name: str, trained: Trained, place: ContrastSite) -> tuple[str, ...]:
-    """Why a site caps the verdict: the rule is newer than the data, a rate ends its grid, or a value is missing."""
-    digest = claim_digests()[name]
+    """Why a site caps the verdict: the rule is newer than the data, a rate ends its grid, or a value is missing.
+
+    Of an own claim it is only said that it is newer (`evidence.newer`): it was registered by nobody.
+    """
+    registered = not entries()[name].source
     found = []
     for cell in place.cells:
         record = cell.record
-        if record is not None and (name not in record.claims or record.claims[name] != digest):
+        if record is not None and registered and is_newer(name, record):
             found.append(f"rule changed after data (record {record.arm})")
         if record is not None and capped(record.rates):
             found.append(f"the best learning rate ends the {len(record.rates)} that were tried in {record.arm}")
     return (*found, *lacking(trained, place))
+
+
+def is_newer(name: str, record: Record) -> bool:
+    """Whether a claim's rule was written, or changed, after a record was made."""
+    return name not in record.claims or record.claims[name] != claim_digests()[name]
 
 
 def lacking(trained: Trained, place: ContrastSite) -> tuple[str, ...]:

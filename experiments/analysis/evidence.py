@@ -22,6 +22,7 @@ from experiments.analysis.contrasts import (
     both,
     caps,
     is_meant,
+    is_newer,
     is_planned,
     matches,
     measured_effect,
@@ -31,6 +32,7 @@ from experiments.analysis.contrasts import (
 )
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.claims.base import Claim, Contrast, Moderator, Trained, Variant
+from experiments.claims.registry import claims, entries
 
 
 def evidence(
@@ -199,13 +201,27 @@ def _described(moderator: Moderator | Variant) -> str:
 
 def scope(claim: Claim, views: Mapping[str, SweepResults]) -> str | None:
     """The scope of a claim's trained evidence; None where no arm of it has a record."""
-    cells = [
+    cells = _read_arms(claim, views)
+    return scope_line(cells) if cells else None
+
+
+def newer(name: str, views: Mapping[str, SweepResults]) -> str:
+    """How many of the records that an own claim reads are older than its rule; empty for none, and for the 57."""
+    if not entries()[name].source:
+        return ""  # theirs is capped (`contrasts.caps`)
+    every = {cell.record.arm: cell.record for cell in _read_arms(claims()[name], views) if cell.record is not None}
+    old = sum(is_newer(name, record) for record in every.values())
+    return f"the claim's rule is newer than {old} of the {len(every)} records it was judged from" if old else ""
+
+
+def _read_arms(claim: Claim, views: Mapping[str, SweepResults]) -> list[ArmResults]:
+    """Every arm with a record that a claim's evidence reads."""
+    return [
         cell
         for trained in claim.trained
         if trained.sweep in views
         for cell in _scope_arms(trained, views[trained.sweep])
     ]
-    return scope_line(cells) if cells else None
 
 
 def _scope_arms(trained: Trained, view: SweepResults) -> Iterable[ArmResults]:

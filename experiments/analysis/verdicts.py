@@ -18,10 +18,10 @@ from cnnlab.inference.sentences import sentence
 from cnnlab.spec.verdict import Effect, Match, Verdict, Word
 from experiments.analysis import kept
 from experiments.analysis.contrasts import ArmPair, ContrastSite, measured_effect, places, plain_effect, setting
-from experiments.analysis.evidence import evidence, instances, scope
+from experiments.analysis.evidence import evidence, instances, newer, scope
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.claims.base import Claim, Computed, Source, Timed, Trained, Untestable
-from experiments.claims.registry import claims, register
+from experiments.claims.registry import claims, entries, register
 from experiments.timing import timings
 
 SAID: dict[Word, str] = {"untested": "not tested yet", "untestable": "cannot be tested", "inconclusive": "not decided"}
@@ -33,6 +33,16 @@ MODERATOR_CONTRASTS = 40
 def registered_family() -> Family:
     """The registered family: every claim with a trained half counts, whatever has run."""
     return Family(claims=sum(entry.trained for entry in register().values()), moderator_contrasts=MODERATOR_CONTRASTS)
+
+
+def own_family(source: str) -> Family:
+    """The family of the own claims of one source: all that are there, whatever has run; the 57 are none of them."""
+    own = {name: entry for name, entry in entries().items() if entry.source == source}
+    trained = [one for name in own for one in claims()[name].trained]
+    return Family(
+        claims=sum(entry.trained for entry in own.values()),
+        moderator_contrasts=sum(len(one.moderators) * len(one.contrasts) for one in trained),
+    )
 
 
 def judge_claims(
@@ -48,14 +58,21 @@ def judge_claims(
 
 
 def conclude(cases: Mapping[str, Case], views: Mapping[str, SweepResults]) -> dict[str, Verdict]:
-    """Judge claims whose evidence was gathered from these views, by id: all at once, as one part of the family."""
-    found = judge(cases, registered_family())
-    return {name: _scoped(verdict, scope(claims()[name], views)) for name, verdict in found.items()}
+    """Judge claims whose evidence was gathered from these views, by id: those of a register as parts of its family."""
+    every, found = entries(), dict[str, Verdict]()
+    for source in dict.fromkeys(every[name].source for name in cases):
+        family = own_family(source) if source else registered_family()
+        found |= judge({name: case for name, case in cases.items() if every[name].source == source}, family)
+    return {name: _told(name, found[name], views) for name in cases}
 
 
-def _scoped(verdict: Verdict, reach: str | None) -> Verdict:
-    """A verdict that says how far its trained evidence reaches."""
-    return verdict if reach is None else dataclasses.replace(verdict, evidence={**verdict.evidence, "scope": reach})
+def _told(name: str, verdict: Verdict, views: Mapping[str, SweepResults]) -> Verdict:
+    """A verdict that says how far its trained evidence reaches and, of an own claim, whether it is newer than that."""
+    reach = scope(claims()[name], views)
+    if reach is None:
+        return verdict
+    reason = "; ".join(part for part in (verdict.reason, newer(name, views)) if part)
+    return dataclasses.replace(verdict, reason=reason, evidence={**verdict.evidence, "scope": reach})
 
 
 def claim_case(

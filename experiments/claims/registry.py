@@ -1,33 +1,51 @@
-"""The claims: the frozen register of all 57 ids, and the files that state them, found by their path."""
+"""The claims, found by their path: the frozen register of the 57, and registers of what users add.
+
+An own claim is any claim that the register does not name: in the checkout, in `CNNLAB_EXTRA`, or in an installed
+package. Those of one source are a register, and a family for Holm, of their own.
+"""
 
 import csv
 import difflib
 import functools
+import hashlib
 import importlib
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cnnlab.inference.rules.all_of import AllOf, Senses
 from cnnlab.inference.rules.contract import Rule
+from cnnlab.rooms import Extra, ExtraError, extras, load_file, python_files
 from cnnlab.spec.arm import digest, plain
-from experiments.claims.base import Claim, Trained
+from experiments.claims.base import KINDS, Claim, Trained
 from experiments.cli.errors import UsageError
 
 FOLDER = Path(__file__).parent
+CHECKOUT = "the checkout"
+"""The source of own claims that stand beside the 57, named by no line of their register."""
+INSTRUMENTS = ("surveys",)
+"""Folders beside the families that hold no claims."""
+FIXED = "b842a83664e8b0a9ff4dc36866bc73d08930b31462381317a34f7462fa90d5bc"
+"""SHA-256 of register.csv, which was fixed before anything was run: a line more would change every verdict."""
 RULES_VERSION = 2
 """Raised whenever the code of a rule changes its meaning; part of every claim's digest."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One line of the register, which was fixed before anything was run."""
+    """One claim as it is registered.
+
+    Attributes:
+        source: empty for one of the 57, whose register was fixed before anything was run; else who added it.
+    """
 
     id: str
     family: str
     kind: str
+    source: str = ""
 
     @property
     def trained(self) -> bool:
@@ -37,43 +55,127 @@ class Entry:
 
 @functools.cache
 def register() -> dict[str, Entry]:
-    """All registered claims by id, in the order of the notes."""
-    with (FOLDER / "register.csv").open(newline="") as file:
-        return {row["id"]: Entry(**row) for row in csv.DictReader(file)}
+    """The 57 claims by id, in the order of the notes.
 
-
-@functools.cache
-def claims() -> dict[str, Claim]:
-    """Claims that are written so far, by id, in the order of the register: `claims/<family>/<id with _>.py`."""
-    found = {}
-    for entry in register().values():
-        name = entry.id.replace("-", "_")
-        if (FOLDER / entry.family / f"{name}.py").is_file():
-            module = importlib.import_module(f"experiments.claims.{entry.family}.{name}")
-            found[entry.id] = module.CLAIM
+    Raises:
+        UsageError: a line of register.csv is wrong, or it is not the register that was fixed.
+    """
+    path = FOLDER / "register.csv"
+    text = path.read_text(encoding="utf-8")
+    found: dict[str, Entry] = {}
+    for number, row in enumerate(csv.DictReader(text.splitlines()), 2):
+        if mistake := _wrong(row) or ("the id is there twice" if row["id"] in found else ""):
+            raise UsageError(f"{path}, line {number}: {mistake}")
+        found[row["id"]] = Entry(**row)
+    if hashlib.sha256(text.encode()).hexdigest() != FIXED:
+        raise UsageError(f"{path} is not as it was fixed before anything was run: put it back; own claims need no line")
     return found
 
 
-def strays() -> tuple[Path, ...]:
-    """Claim files that the register does not know; a test keeps this empty."""
-    known = {FOLDER / entry.family / f"{entry.id.replace('-', '_')}.py" for entry in register().values()}
-    families = {entry.family for entry in register().values()}
-    files = {path for name in families for path in (FOLDER / name).glob("*.py") if path.name != "__init__.py"}
-    return tuple(sorted(files - known))
+def _wrong(row: dict[str, Any]) -> str:
+    """What is wrong with a line of the register; empty if nothing is."""
+    if set(row) != {"id", "family", "kind"} or None in row.values():
+        return "must have the columns id,family,kind"
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", row["id"]):
+        return f"{row['id']!r} is no id: lower-case words joined by -"
+    if not set(row["kind"].split("+")) <= set(KINDS):
+        return f"{row['kind']!r} is no kind: choose of {', '.join(KINDS)}, joined by +"
+    return "" if (FOLDER / row["family"]).is_dir() else f"there is no family {row['family']!r}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Written:
+    """A claim's file as it was read."""
+
+    entry: Entry
+    claim: Claim
+    path: Path
+
+
+@functools.cache
+def _written() -> dict[str, _Written]:
+    """Every claim that there is, by id: the 57, then own ones by source and path."""
+    found: dict[str, _Written] = {}
+    for entry in register().values():
+        path = _path(FOLDER, entry)
+        if path.is_file():
+            claim: Claim = importlib.import_module(f"experiments.claims.{entry.family}.{path.stem}").CLAIM
+            if claim.kind != entry.kind:
+                raise UsageError(f"{path}: its kind is {claim.kind}, but the register has {entry.kind}")
+            found[entry.id] = _Written(entry=entry, claim=claim, path=path)
+    for extra in _sources():
+        for path in _files(extra):
+            own = _own(extra, path)
+            if own.entry.id in found:
+                raise ExtraError(path, f"the id {own.entry.id} is taken by {found[own.entry.id].path}: rename the file")
+            found[own.entry.id] = own
+    return found
+
+
+def _path(folder: Path, entry: Entry) -> Path:
+    return folder / entry.family / f"{entry.id.replace('-', '_')}.py"
+
+
+def _sources() -> tuple[Extra, ...]:
+    """The folders in which own claims stand."""
+    return (Extra(source=CHECKOUT, folder=FOLDER), *extras("claims"))
+
+
+def _files(extra: Extra) -> Iterator[Path]:
+    """The files of own claims in a folder: all that the register does not name."""
+    known = {_path(FOLDER, entry) for entry in register().values()}
+    for family in sorted(extra.folder.glob("[!_.]*")):
+        if family.is_dir() and not (extra.folder == FOLDER and family.name in INSTRUMENTS):
+            yield from (path for path in python_files(family) if path not in known)
+
+
+def _own(extra: Extra, path: Path) -> _Written:
+    """Read the file of an own claim. Raises ExtraError."""
+    family, name = path.parent.name, path.stem
+    claim = load_file(path, f"experiments.claims.{family}.{name}", ("CLAIM",)).CLAIM
+    if not isinstance(claim, Claim):
+        raise ExtraError(path, "CLAIM is no Claim")
+    entry = Entry(id=name.replace("_", "-"), family=family, kind=claim.kind, source=extra.source)
+    if claim.trained and not entry.trained:
+        raise ExtraError(path, f"kind={claim.kind} has no part empirical, but there is evidence from training")
+    return _Written(entry=entry, claim=claim, path=path)
+
+
+def families() -> tuple[str, ...]:
+    """The families of all claims, those of the 57 first; no claim is imported."""
+    theirs = (entry.family for entry in register().values())
+    return tuple(dict.fromkeys((*theirs, *(path.parent.name for extra in _sources() for path in _files(extra)))))
+
+
+def entries() -> dict[str, Entry]:
+    """Every claim's entry by id: the 57 in the order of the notes, then own claims."""
+    return {name: one.entry for name, one in _written().items()}
+
+
+def claims() -> dict[str, Claim]:
+    """Every claim that is written, by id, in the order of `entries`."""
+    return {name: one.claim for name, one in _written().items()}
+
+
+def source_file(entry: Entry) -> Path:
+    """Where a claim's file stands: for one of the 57 in the repository."""
+    return _path(Path("experiments", "claims"), entry) if not entry.source else _written()[entry.id].path
 
 
 @functools.cache
 def claim_digests() -> dict[str, str]:
-    """Digest of every written claim's statement, trained evidence and rule; kept in each record that is made.
+    """Digest of every written claim's trained evidence and rule; kept in each record that is made.
 
     A judge that finds another digest (or none) beside the data knows that the rule was changed, or written, after it.
+    That of the 57 holds their statements, too.
     """
-    return {name: _digest(claim) for name, claim in claims().items()}
+    return {name: _digest(one.claim, own=bool(one.entry.source)) for name, one in _written().items()}
 
 
-def _digest(claim: Claim) -> str:
+def _digest(claim: Claim, *, own: bool) -> str:
     trained = {part: source for part, source in claim.sources.items() if isinstance(source, Trained)}
-    return digest({"version": RULES_VERSION, "says": claim.says, "evidence": trained, "rule": _named(claim.rule)})
+    content = {"version": RULES_VERSION, "evidence": trained, "rule": _named(claim.rule)}
+    return digest(content if own else {**content, "says": claim.says})
 
 
 def _named(rule: Rule[Any]) -> dict[str, Any]:
@@ -96,18 +198,17 @@ def claims_fed_by(sweep: str) -> tuple[str, ...]:
 
 
 def choose_claims(names: Sequence[str], family: str | None = None, kind: str | None = None) -> tuple[Entry, ...]:
-    """Registered claims by id, by family, or all of them. Raises UsageError with the choices."""
-    entries = tuple(register().values())
-    families = dict.fromkeys(entry.family for entry in entries)
+    """Claims by id, by family, or all of them. Raises UsageError with the choices."""
+    every = entries()
     for name in names:
-        if name != "all" and name not in families and name not in register():
-            close = difflib.get_close_matches(name, (*families, *register()), n=3)
+        if name != "all" and name not in families() and name not in every:
+            close = difflib.get_close_matches(name, (*families(), *every), n=3)
             meant = f"did you mean {' or '.join(close)}? " if close else ""
-            valid = f"choose all, one of {', '.join(families)}, or a claim's id"
+            valid = f"choose all, one of {', '.join(families())}, or a claim's id"
             raise UsageError(f"{name} is no claim and no family: {meant}{valid}")
     return tuple(
         entry
-        for entry in entries
+        for entry in every.values()
         if {"all", entry.family, entry.id} & set(names)
         and family in (None, entry.family)
         and (kind is None or kind in entry.kind.split("+"))

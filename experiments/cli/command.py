@@ -9,12 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
 
-from cnnlab import jax_environment
+from cnnlab import jax_environment, rooms
 from experiments.cli import signals, version
 from experiments.cli.errors import USER_ERRORS, UsageError, format_error
 from experiments.cli.words import check_once
 
 P = ParamSpec("P")
+
+
+BEGINS = "python -m experiments."
 
 
 class ExitCode(enum.IntEnum):
@@ -54,16 +57,21 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser(name: str, description: str, examples: str = "") -> Parser:
-    """The parser of `python -m experiments.<name>`, with a help text that keeps its lines."""
+    """The parser of `python -m experiments.<name>`, or `cnnlab <name>`, with a help text that keeps its lines."""
     made = Parser(
-        prog=f"python -m experiments.{name}",
-        description=description,
-        epilog=examples,
+        prog=f"{begins()}{name}",
+        description=description.replace(BEGINS, begins()),
+        epilog=examples.replace(BEGINS, begins()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     made.add_argument(version.FLAG, action="version", version=version.line(), help="print the version and end")
     return made
+
+
+def begins() -> str:
+    """How a door is called: `cnnlab ` where this process is the console script, else `python -m experiments.`."""
+    return "cnnlab " if Path("".join(sys.orig_argv[1:2])).name == "cnnlab" else BEGINS
 
 
 def command(main: Callable[P, int], *, once: bool = True) -> Callable[P, int]:
@@ -100,10 +108,12 @@ def check_surroundings() -> None:
     """Look at what every command depends on, before it begins: its folder, and the variables that JAX reads.
 
     Raises:
-        UsageError, InvalidError: the working directory is gone, or a variable would change numbers.
+        UsageError, InvalidError: the working directory is gone, a variable would change numbers, or `CNNLAB_EXTRA`
+            names no folder.
     """
     try:
         Path.cwd()
     except OSError as problem:
         raise UsageError(f"the working directory cannot be used ({problem.strerror}): change to another") from problem
     jax_environment.check()
+    rooms.extra_folder()

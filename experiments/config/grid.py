@@ -19,13 +19,12 @@ from yaml import YAMLError
 from cnnlab.data.own import content as own
 from cnnlab.spec.net import Net
 from cnnlab.spec.task import Task
-from experiments import launchers
+from experiments import launchers, paths
 from experiments.cli.errors import UsageError
-from experiments.config import hydra_guard, resolve, schema, sections
+from experiments.config import files, hydra_guard, resolve, schema, sections
 from experiments.config.errors import explain, near
 from experiments.config.resolve import CHECKS, Point, Settings
 from experiments.launchers import Launcher
-from experiments.paths import CONF
 
 LONGEST_KEY = 100
 
@@ -52,7 +51,7 @@ def grid(arguments: list[str]) -> Grid:
         UsageError: one line naming the key, the value and what is valid. Nothing was written.
         InvalidError: the same, from a spec.
     """
-    with _composing():
+    with composing():
         return _grid(arguments)
 
 
@@ -61,7 +60,7 @@ def first_point(arguments: list[str]) -> Point | None:
 
     Enough to see whether anything of a sweep has run. Raises as `grid`.
     """
-    with _composing():
+    with composing():
         overrides = OverridesParser.create().parse_overrides(list(arguments))
         _reject_additions(overrides)
         fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
@@ -75,7 +74,7 @@ def net_and_task(arguments: list[str]) -> tuple[Net, Task]:
     Raises:
         UsageError, InvalidError: as `grid`; a list of values is refused.
     """
-    with _composing():
+    with composing():
         overrides = OverridesParser.create().parse_overrides(list(arguments))
         _reject_additions(overrides)
         for override in overrides:
@@ -85,14 +84,15 @@ def net_and_task(arguments: list[str]) -> tuple[Net, Task]:
 
 
 @contextlib.contextmanager
-def _composing() -> Iterator[None]:
+def composing() -> Iterator[None]:
     """Let Hydra compose from `conf/`; what it raises becomes one line."""
     schema.register()
     sections.register()
     GlobalHydra.instance().clear()
-    sections.forget_changed(CONF)
+    files.check_added()
+    sections.forget_changed(files.folders())
     own.forget()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with initialize_config_dir(str(paths.CONF), version_base="1.3"):
         try:
             yield
         except (HydraException, OmegaConfBaseException, YAMLError, RecursionError, UnicodeDecodeError) as problem:
@@ -101,7 +101,7 @@ def _composing() -> Iterator[None]:
 
 def check_question(words: Iterable[str]) -> None:
     """Compose what a command line asks about. Raises as `grid`; a list of values is refused."""
-    with _composing():
+    with composing():
         overrides = OverridesParser.create().parse_overrides(list(words))
         for override in overrides:
             if override.is_sweep_override():
@@ -113,7 +113,7 @@ def _base(overrides: list[Override]) -> DictConfig:
     """The config that all jobs share, `hydra` included, and nothing in it that would run what it should not."""
     _reject_additions(overrides)
     for override in overrides:
-        hydra_guard.check_choice(CONF, override.key_or_group, str(override.input_line).partition("=")[2].strip())
+        hydra_guard.check_choice(override.key_or_group, str(override.input_line).partition("=")[2].strip())
     fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
     base = compose("config", fixed, return_hydra_config=True)
     hydra_guard.check_hydra(base, fixed)
@@ -199,7 +199,7 @@ def _composed(job: tuple[str, ...]) -> DictConfig:
     """
     overrides = OverridesParser.create().parse_overrides(_words(job))
     choices = tuple(str(override.input_line) for override in overrides if _chooses_file(override))
-    cfg = copy.deepcopy(sections.composed_files(CONF, choices))
+    cfg = copy.deepcopy(sections.composed_files(paths.CONF, choices))
     for override in overrides:
         if not _chooses_file(override):
             resolve.set_value(cfg, override.key_or_group, override.value())
@@ -208,7 +208,7 @@ def _composed(job: tuple[str, ...]) -> DictConfig:
 
 def _chooses_file(override: Override) -> bool:
     """Whether an override picks a file of a group, such as data=vernier."""
-    return (CONF / override.key_or_group).is_dir()
+    return files.is_group(override.key_or_group)
 
 
 def _words(job: Iterable[str]) -> list[str]:

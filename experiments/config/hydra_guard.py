@@ -9,7 +9,6 @@ import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -17,6 +16,7 @@ from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.cli.errors import UsageError
+from experiments.config import files
 
 QUESTIONS = ("--help", "-h", "--cfg", "-c", "--info", "-i")
 WITH_VALUE = {
@@ -80,14 +80,14 @@ def parse(arguments: Sequence[str]) -> CommandLine:
     return CommandLine(overrides=tuple(overrides), question=question, verbose=VERBOSE in arguments)
 
 
-def check_choice(conf: Path, group: str, choice: str) -> None:
+def check_choice(group: str, choice: str) -> None:
     """Raise UsageError unless files of a group are chosen by their names, and a sweep's file is one of a sweep."""
-    if not (conf / group).is_dir():
+    if not files.is_group(group):
         return
     if not re.fullmatch(r"[\w\s,()*'\"\[\]=-]*", choice):
         raise UsageError(f"{group}={choice} is not valid: a file is chosen by its name alone")
-    path = conf / group / f"{choice}.yaml"
-    if group == "sweep" and path.is_file():
+    path = files.named(group).get(choice) if group == "sweep" else None
+    if path is not None:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         if not (isinstance(content, dict) and "sweep" in content and isinstance(content["sweep"], dict)):
             raise UsageError(f"sweep={choice} is not valid: {path} has no section sweep:")

@@ -12,6 +12,7 @@ from cnnlab.spec.net import Classic, ConvNet
 from cnnlab.spec.recipe import Recipe
 from cnnlab.spec.task import Task
 from experiments import launchers
+from experiments.config import files
 
 
 @dataclass
@@ -152,6 +153,7 @@ DataConfig = mutable(
 
 def register() -> None:
     """Hand the schema to Hydra; must be called before anything is composed."""
+    files.register()
     store = ConfigStore.instance()
     store.store(name="schema", node=Root)
     store.store(group="model", name="convnet_schema", node=ConvNetConfig)

@@ -9,7 +9,7 @@ it is otherwise, Hydra composes every choice.
 import copy
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,10 @@ def register() -> None:
         ConfigStore.instance().store(group=group, name=BLANK, node=content)
 
 
-def forget_changed(conf: Path) -> None:
-    """Forget all that was composed if a file of `conf` has changed since, or another folder is meant."""
-    stamp = frozenset((path, (at := path.stat()).st_mtime_ns, at.st_size) for path in conf.rglob("*.yaml"))
+def forget_changed(folders: Iterable[Path]) -> None:
+    """Forget all that was composed if a file of configuration has changed since, or other folders are meant."""
+    paths = (path for folder in folders for path in folder.rglob("*.yaml"))
+    stamp = frozenset((path, (at := path.stat()).st_mtime_ns, at.st_size) for path in paths)
     if _seen != [stamp]:
         _seen[:] = [stamp]
         for known in (composed_files, _frame, _section):

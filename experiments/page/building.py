@@ -10,7 +10,7 @@ from rich.console import Console
 from cnnlab.files import write_bytes
 from cnnlab.spec.network import Pair
 from experiments.analysis.selection import best_views, sources
-from experiments.claims.registry import register
+from experiments.claims.registry import entries
 from experiments.page import trained
 from experiments.page.document import document
 from experiments.page.evidence import Judged, judged, statements, trials
@@ -80,13 +80,13 @@ def context(asked: Asked, chosen: Mapping[str, View], console: Console, found: J
 
 def with_verdicts(made: Context, found: Judged) -> Context:
     """The context with everything about the claims that were judged, in the order of the register."""
-    names = [name for name in register() if name in found.verdicts]
+    names = [name for name in entries() if name in found.verdicts]
     return dataclasses.replace(
         made,
         verdicts=found.verdicts,
         statements=statements(names),
         trials={name: behind for name in names if (behind := trials(name, found.views))},
-        not_judged=len(register()) - len(names),
+        not_judged=len(entries()) - len(names),
     )
 
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from cnnlab.files import finite
 from experiments.cli.errors import UsageError
 from experiments.page.member_data import member_data
-from experiments.page.view import Content, Context, Json, View
+from experiments.page.view import ROOM, Content, Context, Json, View
 
 FOLDER = Path(__file__).parent
 MOST_BYTES = 8 * 1000 * 1000
@@ -49,7 +49,7 @@ def embedded(data: Json) -> Markup:
 def scripts(chosen: Mapping[str, View]) -> Markup:
     """The frame's script, then those of the views, before them what views of members share."""
     shared = ["page.js", *(["members.js"] if any(view.reads_members for view in chosen.values()) else [])]
-    files = [*(FOLDER / name for name in shared), *(FOLDER / "views" / f"{name}.js" for name in chosen)]
+    files = [*(FOLDER / name for name in shared), *(ROOM.folder_of(name) / f"{name}.js" for name in chosen)]
     return Markup("\n".join(path.read_text(encoding="utf-8") for path in files if path.is_file()))
 
 
@@ -62,7 +62,7 @@ def _page(chosen: Mapping[str, View], made: Mapping[str, Content | None], contex
         lstrip_blocks=True,
     )
     bodies = {
-        name: Markup(surroundings.get_template(f"views/{name}.html.j2").render(**content.static))
+        name: Markup(surroundings.from_string(_template(name)).render(**content.static))
         for name, content in made.items()
         if content is not None
     }
@@ -78,6 +78,11 @@ def _page(chosen: Mapping[str, View], made: Mapping[str, Content | None], contex
         left_out=[chosen[name] for name, content in made.items() if content is None],
     )
     return rendered.encode()
+
+
+def _template(name: str) -> str:
+    """The template of a view, which lies beside its module."""
+    return (ROOM.folder_of(name) / f"{name}.html.j2").read_text(encoding="utf-8")
 
 
 def _data(chosen: Mapping[str, View], made: Mapping[str, Content | None], context: Context) -> dict[str, Json]:

@@ -16,7 +16,7 @@ from experiments.analysis.results import ArmResults, SweepResults
 from experiments.analysis.selection import best_views, fed_by
 from experiments.analysis.verdicts import claim_case, conclude
 from experiments.claims.base import Computed, Contrast, Trained
-from experiments.claims.registry import claims, register
+from experiments.claims.registry import claims, entries
 from experiments.page.statement import Statement
 from experiments.page.trials import Arm, Trial
 from experiments.page.views.board import where
@@ -48,7 +48,7 @@ def judged(results: Path, fast: bool) -> Judged:
 
     Raises RecordError for a record, or published evidence, that cannot be used.
     """
-    names = [name for name in register() if not (fast and computed(name))]
+    names = [name for name in entries() if not (fast and computed(name))]
     views = best_views(fed_by(names), (), results)
     return Judged(verdicts=conclude(gathered(names, views, results), views), views=views)
 
@@ -79,7 +79,7 @@ def statements(names: Sequence[str]) -> dict[str, Statement]:
             notes=claims()[name].notes,
             rule=tuple(rule_lines(claims()[name].rule)),
         )
-        for name, entry in register().items()
+        for name, entry in entries().items()
         if name in names
     }
 

@@ -1,24 +1,21 @@
 """What a view is, what it is made from, and which views there are."""
 
 import functools
-import importlib
-import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from cnnlab.rooms import Room
 from cnnlab.spec.verdict import Verdict
 from experiments.cli.errors import UsageError
 from experiments.geometry.network import MeasuredNetwork
-from experiments.page import views as room
 from experiments.page.member import Member
 from experiments.page.statement import Statement
 from experiments.page.trials import Trial
 
 Json = Any
 """A value that `json.dumps` writes."""
-FOLDER = Path(__file__).parent / "views"
+ROOM = Room(package="experiments.page.views", folder="views", needs=("VIEW",))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +83,7 @@ class View:
 @functools.cache
 def views() -> Mapping[str, View]:
     """All views by the names of their files, in the order of the page."""
-    names = [found.name for found in pkgutil.iter_modules(room.__path__)]
-    found: dict[str, View] = {name: importlib.import_module(f"{room.__name__}.{name}").VIEW for name in names}
+    found: dict[str, View] = {name: ROOM.load(name).VIEW for name in ROOM.names()}
     return dict(sorted(found.items(), key=lambda pair: pair[1].order))
 
 

@@ -18,7 +18,7 @@ from cnnlab.inference.wording import CALLS, amount
 from cnnlab.report.canvas import save
 from cnnlab.spec.arm import plain
 from cnnlab.spec.verdict import Effect, Interval, Number, Scalar, Setting, Table, Verdict
-from experiments.claims.registry import Entry, claims
+from experiments.claims.registry import Entry, claims, source_file
 from experiments.reports.ratios import Ratio, errors_of_worse, points
 from experiments.timing.timings import NotTimedError
 
@@ -98,7 +98,7 @@ def claim(entry: Entry, verdict: Verdict, figure: Path | None, console: Console)
     """Everything about one claim."""
     written = claims()[entry.id]
     console.print(entry.id, style="bold", end="")
-    console.print(f"  ({entry.family}, {entry.kind})\n{written.says}\n")
+    console.print(f"  ({entry.family}, {entry.kind}{_register(entry)})\n{written.says}\n")
     _line(console, "notes", written.notes)
     for line in rule_lines(written.rule):
         _line(console, "rule", line)
@@ -124,6 +124,11 @@ def claim(entry: Entry, verdict: Verdict, figure: Path | None, console: Console)
     console.print()
     _line(console, "figure", None if figure is None else str(figure))
     _line(console, "stated in", str(source_file(entry)))
+
+
+def _register(entry: Entry) -> str:
+    """Whose register an own claim stands in; empty for the 57."""
+    return f"; own, registered by {entry.source}" if entry.source else ""
 
 
 def family_lines(evidence: Mapping[str, Any], part: str = "") -> list[str]:
@@ -188,11 +193,6 @@ def effect_table(effects: Sequence[Effect]) -> Table:
 def span_of(interval: Interval, at: Setting) -> str:
     """An interval in the unit of its metric."""
     return f"{amount(interval.low, at).removesuffix(' pp')} to {amount(interval.high, at).removeprefix('x')}"
-
-
-def source_file(entry: Entry) -> Path:
-    """Where a claim's file stands in the repository."""
-    return Path("experiments", "claims", entry.family, f"{entry.id.replace('-', '_')}.py")
 
 
 def deciding(verdict: Verdict) -> Number | None:
@@ -330,5 +330,6 @@ def verdict_data(entry: Entry, verdict: Verdict) -> dict[str, Any]:
         "n": count(verdict),
         "evidence": {**plain(verdict.evidence), **{key: value for key, value in beside.items() if value}},
         "nearest_true": verdict.nearest_true,
+        **({"register": entry.source} if entry.source else {}),
     }
     return {key: finite(value) for key, value in content.items()}

@@ -11,7 +11,7 @@ from cnnlab.spec.verdict import WORDS, Verdict
 from experiments.analysis.results import SweepResults, view
 from experiments.analysis.selection import best_view
 from experiments.analysis.verdicts import judge_claims
-from experiments.claims.registry import claims, claims_fed_by, register
+from experiments.claims.registry import claims, claims_fed_by, entries
 from experiments.cli.console import each
 from experiments.config.grid import merged
 from experiments.reports import claim as claim_page
@@ -45,7 +45,7 @@ def views(plan: Plan, overrides: Sequence[str], total: Summary, folder: Path) ->
     """
     words, own = merged(overrides, [f"scale={plan.settings.scale}"]), (plan.settings.results,)
     found: dict[str, SweepResults] = {}
-    wanted = {source.sweep for name in register() for source in claims()[name].trained}
+    wanted = {source.sweep for name in entries() for source in claims()[name].trained}
     for name in sorted({*wanted, *plan.sweeps}):
         with going_on(name, total, folder):
             best = view(plan.sweeps[name]) if name in plan.sweeps else best_view(name, words, own)
@@ -57,8 +57,8 @@ def views(plan: Plan, overrides: Sequence[str], total: Summary, folder: Path) ->
 def verdicts(
     there: Mapping[str, SweepResults], results: Path, console: Console, cache: Path | None = None
 ) -> dict[str, Verdict]:
-    """Judge every registered claim from these views, from computation (kept in a cache, if any) and from timings."""
-    return judge_claims(each(register(), "judging", "claims", console), there, results, cache)
+    """Judge every claim from these views, from computation (kept in a cache, if any) and from timings."""
+    return judge_claims(each(entries(), "judging", "claims", console), there, results, cache)
 
 
 def line(report: SweepReport, picture: str) -> str:
@@ -76,7 +76,7 @@ def write_verdicts(found: Mapping[str, Verdict], folder: Path) -> None:
     import pandas as pd
 
     folder.mkdir(parents=True, exist_ok=True)
-    data = [verdict_data(register()[name], verdict) for name, verdict in found.items()]
+    data = [verdict_data(entries()[name], verdict) for name, verdict in found.items()]
     write_json(folder / "verdicts.json", data, sort_keys=True)
     rows = [
         {**one, **({} if one["effect"] is None else one["effect"] | {"number": one["effect"]["name"]})} for one in data
@@ -86,7 +86,7 @@ def write_verdicts(found: Mapping[str, Verdict], folder: Path) -> None:
 
 def show(found: Mapping[str, Verdict], there: Mapping[str, SweepResults], scale: str, console: Console) -> None:
     """Print a line a claim, the counts, and why claims stay open."""
-    claim_page.overview([(register()[name], verdict) for name, verdict in found.items()], console)
+    claim_page.overview([(entries()[name], verdict) for name, verdict in found.items()], console)
     if scale == "smoke":
         members = max((cell.members for one in there.values() for cell in one.cells), default=0)
         console.print(

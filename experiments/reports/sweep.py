@@ -25,6 +25,7 @@ from experiments.claims.base import Computed
 from experiments.claims.registry import claims, claims_fed_by, register
 from experiments.config.grid import Grid
 from experiments.paths import sweep_folder
+from experiments.reports import added
 from experiments.reports import claim as claim_page
 from experiments.reports import figures as sweep_figures
 from experiments.reports.ratios import errors_of_better
@@ -204,6 +205,8 @@ def print_arms(report: SweepReport, console: Console) -> None:
         for cell in now.cells
         if cell.point.matching
     ):
+        console.print(line)
+    for line in added.lines(now):
         console.print(line)
     if line := mixture(Store(now.settings.runs), [cell.point.arm.key for cell in (*now.cells, *now.checks)]):
         console.print(line)

@@ -9,9 +9,9 @@ from omegaconf import OmegaConf
 
 from experiments import launchers
 from experiments.cli.errors import UsageError
+from experiments.config import files
 from experiments.config.grid import Grid, grid
 from experiments.config.resolve import Point, Settings
-from experiments.paths import CONF
 
 CONTROL = "CONTROL"
 """The bank that no sweep's file names: the references and checks that several sweeps have in common."""
@@ -94,9 +94,9 @@ def stages(plan: Plan) -> tuple[Stage, ...]:
 
 
 def banks() -> dict[str, tuple[str, ...]]:
-    """The sweeps of conf/sweep/ by bank, both in alphabetical order; found by their paths."""
+    """The sweeps by bank, both in alphabetical order; found by their paths."""
     found: dict[str, list[str]] = {}
-    for path in sorted((CONF / "sweep").glob("*.yaml")):
+    for path in files.named("sweep").values():
         sweep = OmegaConf.load(path).sweep
         if "bank" not in sweep:
             raise UsageError(f"{path.name} has no sweep.bank: give it one, such as bank: PLACE")

@@ -11,6 +11,8 @@ import yaml
 from cnnlab.data import Source, raw
 from cnnlab.spec.task import Task
 
+from ..conftest import of_the_suite
+
 TRAIN, TEST = 60, 20
 CONF = Path(__file__).parents[2] / "conf" / "data"
 UNSHIPPED = ("tfds", "folder", "npz")
@@ -94,4 +96,6 @@ def shipped() -> Callable[..., Task]:
 @pytest.fixture(scope="session")
 def settings() -> dict[str, Task]:
     """Every setting of conf/data/ that names its data."""
-    return {path.stem: as_task(read(path.stem)) for path in CONF.glob("*.yaml") if path.stem not in UNSHIPPED}
+    return {
+        path.stem: as_task(read(path.stem)) for path in of_the_suite(CONF.glob("*.yaml")) if path.stem not in UNSHIPPED
+    }

@@ -13,7 +13,7 @@ import pytest
 from cnnlab.spec.record import PROTOCOL
 from experiments import judge
 from experiments.analysis import kept
-from experiments.claims.registry import register
+from experiments.claims.registry import entries, register
 
 ROOT = Path(__file__).parents[2]
 Door = Callable[..., Any]
@@ -53,11 +53,11 @@ def test_every_claim_has_a_line_and_those_that_need_no_training_a_verdict(tmp_pa
     done = door(judge.main, "--json")
     assert done.code == 0, done.err
     found = {entry["id"]: entry for entry in json.loads(done.out)}
-    assert list(found) == list(register())
+    assert list(found) == list(entries())
     for word, names in WITHOUT_TRAINING.items():
         assert [name for name in names.split() if found[name]["verdict"] != word] == []
     untested = [name for name, entry in found.items() if entry["verdict"] == "untested"]
-    assert {part for name in untested for part in register()[name].kind.split("+")} <= {"empirical", "cost"}
+    assert {part for name in untested for part in entries()[name].kind.split("+")} <= {"empirical", "cost"}
     assert all(sorted(entry) == KEYS and entry["statement"] and entry["reason"] for entry in found.values())
     refuted = [entry for entry in found.values() if entry["verdict"] == "refuted"]
     assert [entry["id"] for entry in refuted if not entry["nearest_true"]] == []

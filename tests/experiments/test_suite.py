@@ -20,10 +20,11 @@ from experiments.analysis.convergence import longer_point
 from experiments.analysis.results import SweepResults
 from experiments.cli.command import ExitCode
 from experiments.cli.errors import UsageError
-from experiments.config.grid import CONF, Grid, grid
+from experiments.config.grid import Grid, grid
 from experiments.config.resolve import Point
 from experiments.page import building
 from experiments.page.evidence import Judged
+from experiments.paths import CONF
 from experiments.reports import suite as suite_report
 from experiments.reports import sweep as sweep_report
 from experiments.reports.sweep import SweepReport

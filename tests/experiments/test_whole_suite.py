@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.claims.registry import claims, register
+from experiments.claims.registry import claims, entries
 
 NEED_A_GPU, HISTORY = {"ch-pow2-gpu"}, {"depth-by-hardware", "fft-before-cnn"}
 CLOSED = {"supported", "refuted", "qualified"}
@@ -18,7 +18,7 @@ CLOSED = {"supported", "refuted", "qualified"}
 
 def told(verdicts: list[dict[str, str]]) -> list[str]:
     """What is wrong with the verdicts of a suite of two members an arm."""
-    wrong = [f"{name} has no verdict" for name in register() if name not in {row["id"] for row in verdicts}]
+    wrong = [f"{name} has no verdict" for name in entries() if name not in {row["id"] for row in verdicts}]
     for row in verdicts:
         trained = bool(claims()[row["id"]].trained)
         if row["verdict"].startswith("untest") and row["id"] not in NEED_A_GPU | HISTORY:
@@ -31,7 +31,7 @@ def told(verdicts: list[dict[str, str]]) -> list[str]:
 def test_a_suite_that_judges_from_two_members_or_leaves_one_out_is_found() -> None:
     """The twin."""
     rows = [
-        {"id": name, "kind": line.kind, "verdict": "inconclusive", "reason": ""} for name, line in register().items()
+        {"id": name, "kind": line.kind, "verdict": "inconclusive", "reason": ""} for name, line in entries().items()
     ]
     assert told(rows) == []
     assert told(rows[1:]) == [f"{rows[0]['id']} has no verdict"]

@@ -9,28 +9,27 @@ Every probe of the trained members is a metric, too: `probe:` and its path, such
 """
 
 import dataclasses
-import importlib
 import math
-import pkgutil
-from types import ModuleType
 
+from cnnlab.rooms import Room
 from cnnlab.spec.curve import Finals
 from cnnlab.spec.invalid import require_choice
 from cnnlab.spec.record import Record
 
 PROBE = "probe:"
 FIELDS = tuple(field.name for field in dataclasses.fields(Finals))
+ROOM = Room(package=__name__, folder="metrics", needs=("values",), taken=FIELDS)
 
 
 def names() -> tuple[str, ...]:
-    """Every metric there is but for probes: the files of this folder, then fields of `Finals` that none replaces."""
-    files = sorted(found.name for found in pkgutil.iter_modules(__path__))
+    """Every metric there is but for probes: the files, then fields of `Finals` that none replaces."""
+    files = ROOM.names()
     return (*files, *(name for name in FIELDS if name not in files))
 
 
 def statistics() -> tuple[str, ...]:
     """The statistics in a record's histories that some metric reads, each once."""
-    files = [vars(_file(name)) for name in names() if _has_file(name)]
+    files = [vars(ROOM.load(name)) for name in ROOM.names()]
     return tuple(sorted({one for file in files if "STATISTICS" in file for one in file["STATISTICS"]}))
 
 
@@ -42,10 +41,10 @@ def measured(record: Record, metric: str) -> tuple[float, ...]:
     if metric.startswith(PROBE):
         return _probed(record, metric.removeprefix(PROBE))
     require_choice("metric", metric, names())
-    if not _has_file(metric):
+    if metric not in ROOM.names():
         values: tuple[float | None, ...] = getattr(record.finals, metric)
         return tuple(math.nan if value is None else float(value) for value in values)
-    found: tuple[float, ...] = _file(metric).values(record)
+    found: tuple[float, ...] = ROOM.load(metric).values(record)
     return found
 
 
@@ -55,11 +54,3 @@ def _probed(record: Record, path: str) -> tuple[float, ...]:
     if known:
         require_choice(f"probe of {record.arm}", path, known)
     return tuple(member[path] if path in member else math.nan for member in record.probes)
-
-
-def _has_file(metric: str) -> bool:
-    return any(found.name == metric for found in pkgutil.iter_modules(__path__))
-
-
-def _file(metric: str) -> ModuleType:
-    return importlib.import_module(f"{__name__}.{metric}")

@@ -5,17 +5,17 @@ with a title that says what is seen. It raises `LackingRecordsError` where the r
 shows.
 """
 
-import importlib
-import pkgutil
 from pathlib import Path
 
 from cnnlab.report import canvas
 from cnnlab.report.curves import ArmCurve
+from cnnlab.rooms import Room
 from cnnlab.spec.task import Task
 from cnnlab.spec.verdict import Effect
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.analysis.verdicts import pairwise_effects
 
+ROOM = Room(package=__name__, folder="figures", needs=("figure",))
 FEWEST = 3
 """Members below which a picture shows no interval: it would say nothing."""
 
@@ -25,8 +25,8 @@ class LackingRecordsError(Exception):
 
 
 def names() -> tuple[str, ...]:
-    """The sweeps that have a picture of their own: the files of this folder."""
-    return tuple(sorted(found.name for found in pkgutil.iter_modules(__path__)))
+    """The sweeps that have a picture of their own."""
+    return ROOM.names()
 
 
 def ran(now: SweepResults, task: Task) -> tuple[ArmResults, ...]:
@@ -58,7 +58,7 @@ def draw(now: SweepResults, folder: Path) -> str:
         return ""
     paths = [folder / f"{name}_picture.{suffix}" for suffix in ("png", "svg")]
     try:
-        figure = importlib.import_module(f"{__name__}.{name}").figure(now)
+        figure = ROOM.load(name).figure(now)
     except LackingRecordsError as lack:
         for path in paths:
             path.unlink(missing_ok=True)

@@ -28,8 +28,9 @@ from experiments.analysis.results import ArmResults, SweepResults
 from experiments.analysis.verdicts import judge_claims, pairwise_effects, primary, registered_family
 from experiments.claims.base import Claim, Contrast, Moderator, Trained, Untestable, Variant
 from experiments.claims.registry import claims, register
-from experiments.config.grid import CONF, Grid, grid
+from experiments.config.grid import Grid, grid
 from experiments.config.resolve import Point
+from experiments.paths import CONF
 
 from ..conftest import planted_record
 
@@ -207,13 +208,13 @@ def test_claims_and_moderators_stay_within_the_registered_family() -> None:
     family = registered_family()
     directional = [
         name
-        for name, claim in claims().items()
+        for name, claim in ((name, claims()[name]) for name in register())
         if any(
             isinstance(rule, Directional) and isinstance(claim.sources[part], Trained) for part, rule in rules(claim)
         )
     ]
     assert len(directional) <= family.claims
-    asked = sum(len(one.moderators) * len(one.contrasts) for claim in claims().values() for one in claim.trained)
+    asked = sum(len(one.moderators) * len(one.contrasts) for name in register() for one in claims()[name].trained)
     assert 0 < asked <= family.moderator_contrasts
 
 

@@ -15,10 +15,9 @@ from cnnlab.records import require_writable
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import ConvNet
 from cnnlab.zoo.widths import widths
-from experiments import cost, dashboard, judge, publish, run, suite, tasks
+from experiments import cost, dashboard, judge, paths, publish, run, suite, tasks
 from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError
-from experiments.config import grid as grids
 from experiments.config import hydra_guard
 from experiments.config.grid import grid
 from experiments.config.hydra_guard import AS_MULTIRUN, CommandLine, parse
@@ -92,14 +91,14 @@ def test_a_question_about_several_arms_is_one_line(
 @pytest.mark.parametrize("key", ["hydra.job_logging", "+hydra.job_logging", "hydra/job_logging"])
 def test_a_sweep_file_never_varies_keys_of_hydra(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     conf = tmp_path / "conf"
-    shutil.copytree(grids.CONF, conf)
+    shutil.copytree(paths.CONF, conf)
     file = conf / "sweep" / "relu_at_zero.yaml"
     content = file.read_text()
     assert "      data: " in content
     file.write_text(content.replace("      data: ", f"      {key}: x\n      data: ", 1))
-    monkeypatch.setattr(grids, "CONF", conf)
+    monkeypatch.setattr(paths, "CONF", conf)
     with pytest.raises(UsageError, match="never of hydra"):
-        grids.grid(["+sweep=relu_at_zero", "scale=smoke"])
+        grid(["+sweep=relu_at_zero", "scale=smoke"])
 
 
 def test_hydra_writes_nothing_and_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,7 +183,7 @@ FACTORS = {"train.weight_decay": ("0.0", "0.01"), "model.width": ("16", "8"), "t
 @pytest.mark.parametrize("factor", FACTORS)
 def test_any_key_can_be_a_factor_at_any_match(factor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     conf = tmp_path / "conf"
-    shutil.copytree(grids.CONF, conf)
+    shutil.copytree(paths.CONF, conf)
     values = {"train.weight_decay": ("0.0", "0.01"), "model.width": ("16", "8"), "train.batch_size": ("32", "16")}[
         factor
     ]
@@ -204,8 +203,8 @@ hydra:
       {factor}: ${{sweep.levels.${{scale.name}}}}
       match: none,macs
 """)
-    monkeypatch.setattr(grids, "CONF", conf)
-    plan = grids.grid(["+sweep=mine", "scale=quick"])
+    monkeypatch.setattr(paths, "CONF", conf)
+    plan = grid(["+sweep=mine", "scale=quick"])
     assert {(point.level, point.match) for point in plan.points} == {(v, m) for v in values for m in ("none", "macs")}
     reference = next(p.arm.net for p in plan.points if (p.level, p.match) == (values[0], "none"))
     matched = next(p.arm.net for p in plan.points if (p.level, p.match) == (values[1], "macs"))

@@ -14,10 +14,10 @@ import yaml
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
+from experiments import paths as places
 from experiments import run
 from experiments.cli.command import ExitCode
 from experiments.config import errors
-from experiments.config import grid as grids
 
 LINES, FILES = (40, 300), (15, 60)
 """How many: in a quick run, which are the first of these, and in a slow one."""
@@ -274,7 +274,7 @@ PLAIN = st.one_of(st.none(), st.booleans(), st.integers(-9, 9), WORD, st.lists(W
 
 
 def sweep_file() -> dict[str, object]:
-    content: dict[str, object] = yaml.safe_load((grids.CONF / "sweep" / "relu_at_zero.yaml").read_text())
+    content: dict[str, object] = yaml.safe_load((places.CONF / "sweep" / "relu_at_zero.yaml").read_text())
     return content
 
 
@@ -348,8 +348,8 @@ CHANGES = st.one_of(
 def conf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of `conf/` to which a file may be added."""
     copy = tmp_path / "conf"
-    shutil.copytree(grids.CONF, copy)
-    monkeypatch.setattr(grids, "CONF", copy)
+    shutil.copytree(places.CONF, copy)
+    monkeypatch.setattr(places, "CONF", copy)
     return copy
 
 

@@ -10,7 +10,7 @@ from experiments.analysis.contrasts import places, setting
 from experiments.analysis.results import SweepResults, view
 from experiments.analysis.selection import relocated
 from experiments.analysis.verdicts import judge_claims
-from experiments.claims.registry import claims, register
+from experiments.claims.registry import claims, entries
 from experiments.page import evidence
 from experiments.page.evidence import MOST_TRIALS, Judged, computed, gathered, statements, trials
 from experiments.page.view import Context
@@ -72,8 +72,8 @@ def test_claims_without_records_have_no_trials() -> None:
 
 
 def test_statements_are_the_claims_own() -> None:
-    found = statements(list(register()))
-    assert list(found) == list(register())
+    found = statements(list(entries()))
+    assert list(found) == list(entries())
     assert all(found[name].says == claims()[name].says for name in found)
     assert all(one.rule for one in found.values())
 
@@ -90,11 +90,11 @@ def test_fast_judges_what_is_not_computed_and_the_board_says_so(
     monkeypatch.setattr(evidence, "gathered", gather)
     monkeypatch.setattr(evidence, "best_views", lambda *_: {})
     assert evidence.judged(tmp_path, fast=True) == Judged(verdicts={})
-    assert asked == [name for name in register() if not computed(name)]
-    assert 0 < len(asked) < len(register())
+    assert asked == [name for name in entries() if not computed(name)]
+    assert 0 < len(asked) < len(entries())
     asked.clear()
     evidence.judged(tmp_path, fast=False)
-    assert asked == list(register())
+    assert asked == list(entries())
 
 
 def test_the_board_counts_the_claims_that_fast_leaves_out(tmp_path: Path) -> None:
