@@ -22,7 +22,8 @@ from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError, format_error
 from experiments.config.grid import grid
-from experiments.config.resolve import SCALES, XLA, Settings
+from experiments.config.resolve import Settings
+from experiments.config.schema import SCALES, XLA
 from experiments.reports import features as page
 from experiments.training import convolutions
 from experiments.training.feature_pictures import Asked, Features, chosen_layer, feature_pictures

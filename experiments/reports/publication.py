@@ -21,7 +21,7 @@ from experiments.analysis.results import SweepResults, view
 from experiments.analysis.selection import MADE, best_views, relocated
 from experiments.cli.errors import UsageError
 from experiments.config.grid import Grid
-from experiments.config.resolve import SCALES
+from experiments.config.schema import SCALES
 from experiments.paths import published, sweep_folder
 from experiments.reports import literature, noise_floor, specification_curve
 from experiments.reports import suite as suite_report

@@ -18,7 +18,7 @@ from experiments.cli.errors import UsageError
 from experiments.config import grid as grids
 from experiments.config import resolve, schema, sections
 from experiments.config.grid import CONF, grid
-from experiments.config.resolve import CHECKS
+from experiments.config.schema import CHECKS
 
 Compose = Callable[..., grids.Grid]
 GROUPS = {
