@@ -13,7 +13,7 @@ from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError
 from experiments.config.grid import Grid, grid, merged
 from experiments.reports import replication
-from experiments.training.session import Session, require_folders
+from experiments.training.session import Session, require_folders, require_machine
 
 FIRST_SEED = "scale.first_seed=3000"
 FOLDER = "replication"
@@ -36,10 +36,13 @@ def main() -> int:
     words = command_line().parse_intermixed_args().words
     console = terminal()
     first, plan = planned(words)
-    require_folders(plan.settings)
     points = (*plan.points, *plan.checks)
+    line = require_machine(plan.settings, points)
+    require_folders(plan.settings)
     console.print(f"{plan.settings.sweep_name} at scale {plan.settings.scale}, as in {first.settings.results}")
     console.print(f"{len({point.arm.key for point in points})} arms again, seeds from {points[0].seeds[0]} on")
+    if line:
+        console.print(line)
     with Session(plan.settings, console) as session:
         summary = session.train(points)
     for arm, reason in summary.failures:

@@ -23,7 +23,7 @@ from experiments.tracking.mirror import Mirror
 from experiments.training import convolutions, suite_train
 from experiments.training.estimate import ENDING, SWEEP, Pace, machine_pace, spoken
 from experiments.training.provenance import mixture
-from experiments.training.session import Session, expected_runs, require_folders, usable
+from experiments.training.session import Session, expected_runs, require_folders, require_machine, usable
 from experiments.training.suite_plan import CONTROL, Plan, choose, compose, make, parse_choice, stages
 from experiments.training.summary import Summary
 
@@ -73,6 +73,7 @@ def main() -> int:
     console, began = terminal(), time.perf_counter()
     only, overrides = parse_choice(asked.words)
     plan = planned(only, overrides, console)
+    require_machine(plan.settings, plan.points)
     with Mirror(plan.settings) as mirror, Session(plan.settings, console, mirror.show_record) as session:
         ready = prepared(plan, overrides, session)
         show(ready, console)
@@ -98,7 +99,8 @@ def planned(only: Sequence[str], overrides: Sequence[str], console: Console) -> 
     """Compose what was chosen, with whatever decides what CONTROL is."""
     chosen, with_control = choose(only)
     every = choose(())[0] if with_control else chosen
-    console.print(f"composing {len(every)} sweeps", style="dim")
+    if console.is_terminal:
+        console.print(f"composing {len(every)} sweeps", style="dim")
     shown = track(every, "composing", console=console, disable=not console.is_terminal, transient=True)
     return make(compose(shown, overrides), chosen, with_control)
 

@@ -39,6 +39,7 @@ class ConvNet:
         padding: `same` (JAX rule), `valid`, `reflect` and `circular` (odd kernels), `full` (kernel - 1 on each
             side), `explicit` (`explicit_padding` low and high pixels), and for even kernels `alternating` (the odd
             pixel changes side from layer to layer) and `symmetric` (four channel groups, four corners; Wu 2019).
+        explicit_padding: low and high pixels of `explicit` padding.
         pools: after which convolutions the map is down-sampled; 0 is the image itself, `depth` just before the head.
         down: what down-samples. `strided_conv` gives that convolution the stride; `conv_strided_conv` adds one.
             `none` keeps the map; its places still bound the stages, so that widths and 1x1 layers stay comparable.

@@ -77,7 +77,7 @@ TYPES: dict[type, tuple[Any, str]] = {
     bool: (bool, "true or false"),
     int: (numbers.Integral, "a whole number"),
     float: (numbers.Real, "a number"),
-    str: (str, "a word"),
+    str: (str, "text"),
 }
 """What a value of a declared type may be, and how an error and `--help` say it."""
 

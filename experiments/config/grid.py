@@ -101,14 +101,14 @@ def _composing() -> Iterator[None]:
             raise explain(problem) from problem
 
 
-def check_question(words: Iterable[str]) -> None:
-    """Compose what a command line asks about. Raises as `grid`; a list of values is refused."""
+def check_question(words: Iterable[str]) -> DictConfig:
+    """Compose what a command line asks about, `hydra` included. Raises as `grid`; a list of values is refused."""
     with _composing():
         overrides = OverridesParser.create().parse_overrides(list(words))
         for override in overrides:
             if override.is_sweep_override():
                 raise UsageError(f"{override.input_line} names several arms: ask about one value a key")
-        _base(overrides)
+        return _base(overrides)
 
 
 def _base(overrides: list[Override]) -> DictConfig:

@@ -106,7 +106,8 @@ class Sweep:
     Attributes:
         bank: the group of sweeps that it belongs to; `suite only=` takes its name.
         factor: the key that is varied; `arm` where arms differ in several keys and have names.
-        question, held: what is asked, and what stays as it is.
+        question: what is asked.
+        held: what is the same in all arms.
         reference: the factor's value that others are compared with, as a user would type it.
         levels: the factor's values as a user would type them, by scale.
         arms: the named arms, if `factor` is `arm`.

@@ -31,7 +31,9 @@ class Slurm:
         memory_gb: of a job; null is the cluster's default.
         minutes: after which Slurm kills a job.
         at_once: how many jobs run at once.
-        partition: of the cluster. account: that pays. qos: quality of service.
+        partition: of the cluster.
+        account: that pays.
+        qos: quality of service.
         options: others of sbatch, by name.
     """
 
