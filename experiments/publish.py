@@ -1,5 +1,6 @@
 """Put what was run under results/published: `python -m experiments.publish [scale=...] [only=...]`."""
 
+from cnnlab.records import require_writable
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
@@ -33,6 +34,7 @@ def main() -> int:
     asked.add_argument("words", nargs="*", metavar="key=value", help="only=BANK,SWEEP,..., scale=, results=")
     console = terminal()
     only, overrides = parse_choice(asked.parse_intermixed_args().words)
+    require_writable(published(), "CNNLAB_PUBLISHED")
     verdicts, views = publication.publish(publication.chosen(only, overrides, console), console)
     from experiments.page.building import NAME, Asked, write_page  # here, since it brings JAX
     from experiments.page.evidence import Judged

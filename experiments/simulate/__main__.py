@@ -18,6 +18,7 @@ from cnnlab.spec.invalid import require
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
+from experiments.cli.words import require_keys
 from experiments.config.grid import grid
 from experiments.simulate.rates import SLOW, FoundRate, find, rows
 
@@ -39,6 +40,7 @@ def main() -> int:
     asked = command_line().parse_args()
     asked_for = asked.replications
     require(FEWEST <= asked_for <= MOST, "replications", asked_for, f"must lie between {FEWEST} and {MOST}")
+    require_keys(asked.words, ("results",))
     results = grid(["tracker=off", *asked.words]).settings.results
     require_writable(results, "results")
     shown = sys.stderr.isatty()

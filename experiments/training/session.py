@@ -58,8 +58,9 @@ def require_machine(settings: Settings, points: Iterable[Point]) -> str:
     pace = machine_pace(settings.runs, every.values(), workers, backend)
     require_time(todo, pace)
     wanted, there = memory.largest(todo, workers, backend).bytes, memory.available()
+    arms = "1 arm" if len(todo) == 1 else f"{len(todo)} arms"
     return (
-        f"{len(todo)} arm{'s' * (len(todo) > 1)} to train: some {spoken(pace.seconds(todo))} on {workers} worker{'s' * (workers > 1)}, "
+        f"{arms} to train: some {spoken(pace.seconds(todo))} on {workers} worker{'s' * (workers > 1)}, "
         f"at least {memory.spoken(wanted)} of this machine's {memory.spoken(there)} of memory"
     )
 
