@@ -151,6 +151,16 @@ def require_own(facts: os.stat_result) -> None:
         raise FileError("may be written by others (chmod go-w)")
 
 
+def disk_use(folder: Path) -> int:
+    """Bytes of the files in a folder; links are not followed, and what goes meanwhile does not count."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += (Path(place) / name).lstat().st_size
+    return total
+
+
 def flush_folder(folder: Path) -> None:
     """Flush a folder's entries to disk, so that what was renamed into it survives a power cut."""
     handle = os.open(folder, os.O_RDONLY)

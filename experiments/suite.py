@@ -11,6 +11,7 @@ from rich.progress import track
 from rich.table import Table
 
 from cnnlab.data import MissingDataError, check
+from cnnlab.files import disk_use
 from cnnlab.spec.verdict import WORDS, Verdict
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
@@ -78,6 +79,8 @@ def main() -> int:
         ready = prepared(plan, overrides, session)
         show(ready, console)
         if asked.dry_run:
+            for folder in (plan.settings.results, plan.settings.cache):
+                console.print(f"on disk: {disk_use(folder) / 2**20:,.1f} MiB in {folder}", soft_wrap=True)
             return ExitCode.DONE
         require_folders(plan.settings)
         if ready.todo:
@@ -91,7 +94,7 @@ def command_line() -> argparse.ArgumentParser:
     made.add_argument(
         "words", nargs="*", metavar="key=value", help="only=BANK,SWEEP,... chooses; others as for experiments.run"
     )
-    made.add_argument("--dry-run", action="store_true", help="print the plan and the estimate, and train nothing")
+    made.add_argument("--dry-run", action="store_true", help="print plan, estimate and disk use, and train nothing")
     return made
 
 

@@ -1,6 +1,5 @@
 """What surely does not fit is refused by name before anything starts; what fits is not."""
 
-import contextlib
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -152,6 +151,5 @@ def test_years_are_refused_and_hours_are_not(composed: Compose) -> None:
     every = points(composed("pool_position", "smoke"))
     require_time(every, Pace(workers=2))
     with pytest.raises(InvalidError, match=r"train\.epochs=4 .* years"):
-        require_time(every, Pace(workers=2, factor=10**6))
-    with contextlib.suppress(InvalidError):
-        require_time(every, Pace(workers=2, factor=10))
+        require_time(every, Pace(workers=2, factor=10**8))
+    require_time(every, Pace(workers=2, factor=10**3))
