@@ -38,7 +38,6 @@ def main() -> int:
     first, plan = planned(words)
     points = (*plan.points, *plan.checks)
     line = require_machine(plan.settings, points)
-    require_folders(plan.settings)
     console.print(f"{plan.settings.sweep_name} at scale {plan.settings.scale}, as in {first.settings.results}")
     console.print(f"{len({point.arm.key for point in points})} arms again, seeds from {points[0].seeds[0]} on")
     if line:
@@ -75,6 +74,7 @@ def planned(words: list[str]) -> tuple[SweepResults, Grid]:
     asked = [word for word in words if not word.startswith(fixed)]
     seeds = [word for word in words if word.startswith("scale.first_seed=")]
     settings = grid([*words, "tracker=off"]).settings
+    require_folders(settings)
     first = best_view(sweeps[0], asked, trusted_folders(settings.results))
     if first is None:
         raise UsageError(f"+sweep={sweeps[0]} has no complete records: run it first, or name its folder (results=DIR)")

@@ -82,7 +82,6 @@ def main() -> int:
             for folder in (plan.settings.results, plan.settings.cache):
                 console.print(f"on disk: {disk_use(folder) / 2**20:,.1f} MiB in {folder}", soft_wrap=True)
             return ExitCode.DONE
-        require_folders(plan.settings)
         if ready.todo:
             convolutions.check(plan.settings)
         return run(ready, session, mirror, console, began)
@@ -105,7 +104,7 @@ def planned(only: Sequence[str], overrides: Sequence[str], console: Console) -> 
     if console.is_terminal:
         console.print(f"composing {len(every)} sweeps", style="dim")
     shown = track(every, "composing", console=console, disable=not console.is_terminal, transient=True)
-    return make(compose(shown, overrides), chosen, with_control)
+    return make(compose(shown, overrides, require_folders), chosen, with_control)
 
 
 def prepared(plan: Plan, overrides: Sequence[str], session: Session) -> Prepared:
