@@ -226,8 +226,6 @@ def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
 
     for name in WORK.values():
         monkeypatch.setattr(name, began)
-    for name in ("_lacking", "_require_records"):  # there are records, so to speak
-        monkeypatch.setattr(publication, name, lambda _: "")
     monkeypatch.setenv("CNNLAB_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("CNNLAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
@@ -314,7 +312,11 @@ def test_what_was_found_once_stays_mended(case: dict[str, Any], said: Callable[[
 
 
 @pytest.mark.parametrize("door", DOORS)
-def test_a_right_command_line_is_no_mistake(door: str, said: Callable[[str, list[str]], Said]) -> None:
+def test_a_right_command_line_is_no_mistake(
+    door: str, said: Callable[[str, list[str]], Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The twin: what is said of generated lines does not hold of the line that each is made of."""
+    for name in ("_lacking", "_require_records"):  # there are records, so to speak
+        monkeypatch.setattr(publication, name, lambda _: "")
     code, _, _, _ = said(door, RIGHT[door])
     assert code == "AssertionError: taken for a right command line"
