@@ -44,8 +44,8 @@ def main() -> int:
         return ExitCode.DONE
     plan = grid(list(line.overrides))
     console = terminal()
-    if line := check_feasible(plan):
-        console.print(line)
+    if wanted := check_feasible(plan):
+        console.print(wanted)
     return run(plan, console)
 
 

@@ -46,7 +46,7 @@ def _keys(cfg: DictConfig) -> Iterator[str]:
     """A paragraph a key, by section."""
     for section, kind in _sections(cfg):
         node: Any = cfg if not section else OmegaConf.select(cfg, section)
-        content = {} if node is None else OmegaConf.to_container(node, resolve=False)
+        content: Any = {} if node is None else OmegaConf.to_container(node, resolve=False)
         said = meanings(kind)
         for name, one in declared(kind).items():
             if not section and name in (*SECTIONS, "sweep"):

@@ -47,7 +47,7 @@ def need(point: Point, workers: int, backend: str) -> Need:
     """What an arm takes on so many workers: all of them, where it has as many runs."""
     arm, runs = point.arm, len(point.seeds) * point.arm.recipe.rates
     busy = min(workers, runs) if backend == "cpu" else workers
-    parts = {
+    parts: dict[tuple[str, object], int] = {
         ("workers", workers): workers * WORKER,
         ("data.train_images", arm.task.train_images): busy * _images(arm),
         ("train.epochs", arm.recipe.epochs): runs * arm.recipe.epochs * NUMBER,
@@ -98,7 +98,7 @@ def require_memory(points: Iterable[Point], workers: int, backend: str) -> None:
 
 def available() -> int:
     """Bytes of this machine's memory, or fewer if a batch system or a container allows no more."""
-    return min(psutil.virtual_memory().total, *_allowed())
+    return min(int(psutil.virtual_memory().total), *_allowed())
 
 
 def _allowed() -> Iterator[int]:
