@@ -2,6 +2,7 @@
 
 import argparse
 
+from cnnlab.records import require_writable
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
@@ -33,6 +34,7 @@ def main() -> int:
     """The door. Returns the exit code."""
     console = terminal()
     only, overrides = parse_choice(command_line().parse_intermixed_args().words)
+    require_writable(published(), "CNNLAB_PUBLISHED")
     verdicts, views = publication.publish(publication.chosen(only, overrides, console), console)
     from experiments.page.building import NAME, Asked, write_page  # here, since it brings JAX
     from experiments.page.evidence import Judged

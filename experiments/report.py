@@ -5,6 +5,7 @@ import sys
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+from cnnlab.records import require_writable
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
@@ -40,11 +41,12 @@ def main() -> int:
     words = command_line().parse_args()
     choose_views(words.only)
     results = published() if words.results is None else Path(words.results)
-    if words.results is not None and not results.is_dir():
+    if words.results is not None and not is_folder(results):
         raise UsageError(f"--results {results} is not valid: must be a folder")
     path = results / NAME if words.out is None else Path(words.out)
-    if path.is_dir():
+    if is_folder(path):
         raise UsageError(f"--out {path} is not valid: it is a folder")
+    require_writable(path.parent, "--out" if words.out is not None else "--results")
     asked = Asked(
         results=results,
         only=words.only,
@@ -61,6 +63,14 @@ def main() -> int:
         print(format_error(problem), file=sys.stderr)
         return ExitCode.FAILED
     return ExitCode.DONE
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder; a name that can be none is none."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def command_line() -> argparse.ArgumentParser:

@@ -81,6 +81,7 @@ class WandbTracker:
 
         try:
             wandb.teardown()
+            service.end(self.directory / "wandb")
         except Exception as error:
             log.warning("W&B %s: the service did not stop (%s)", self.mode, _line(error))
 
@@ -124,7 +125,7 @@ class WandbTracker:
         if shutil.disk_usage(self.directory).free < SPACE:
             raise OSError(f"less than {SPACE} bytes are free at {self.directory}")
         self._opened = True
-        service.start(self.mode)
+        service.start(self.mode, self.directory / "wandb")
 
     def _settings(self) -> "wandb.Settings":
         """Settings of one run, made anew for each: W&B writes into them. Lean, and silent about this machine."""

@@ -11,10 +11,10 @@ from typing import Literal
 
 from cnnlab.geometry.cost import cost
 from cnnlab.spec.invalid import InvalidError, require_choice
-from cnnlab.spec.net import ConvNet
+from cnnlab.spec.net import MAX_FILTERS, ConvNet
 from cnnlab.spec.network import Add
 from cnnlab.zoo.lowering import network
-from cnnlab.zoo.widths import MAX_WIDTH, widths
+from cnnlab.zoo.widths import widths
 
 What = Literal["params", "macs"]
 TOLERANCE = 0.03
@@ -101,7 +101,7 @@ def _search(
 def _rung(net: ConvNet, target: int, measured: Callable[[ConvNet], Fit]) -> int:
     """Find the highest rung of the ladder, all convolutions alike, that costs no more than the target; at least 1."""
     low, high = 1, 2
-    top = MAX_WIDTH // net.groups
+    top = MAX_FILTERS // net.groups
     while high < top and measured(_at(net, (high,) * net.depth)).cost <= target:
         low, high = high, 2 * high
     while high - low > 1:

@@ -18,10 +18,9 @@ from cnnlab.data.own.asked import Asked
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.invalid import InvalidError, require, require_choice
 from cnnlab.spec.net import Classic, ConvNet, Net
+from cnnlab.spec.ranges import check_values
 from cnnlab.spec.recipe import Recipe
 from cnnlab.spec.task import Task
-from cnnlab.tracking.run import UNITS
-from cnnlab.tracking.trackers import MODES
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.match import matched
 from experiments.cli.console import each, terminal
@@ -29,19 +28,15 @@ from experiments.cli.errors import UsageError
 from experiments.config import schema
 from experiments.config.errors import near
 
-MATCHES = ("none", "params", "macs")
 LIST_ITEMS: Final[dict[Any, str]] = {int: "whole numbers", float: "numbers", str: "words"}
-SCALES = ("full", "quick", "smoke")
-"""The scales; the highest complete one is judged, and they are never pooled."""
-CONVOLUTIONS = AUTO, XLA, NATIVE = ("auto", "xla", "native")
-MOST_MEMBERS, MOST_SEED = 1000, 2**31 - 1001
 DATA = "data"
 """The folder of datasets in the cache."""
 OWN_KEYS = ("path", "labels", "test_share", "split_seed")
 """Of `data`: what says where own pictures are, and how they are parted."""
+COUNTED = ("classes", "side", "channels", "train_images", "validation_images")
+"""Of `data`: what may be 0 for own pictures, and is then counted."""
 VALIDATION_SHARE = 0.2
 """Of the pictures that a seed draws from, where `data.validation_images` is 0."""
-CHECKS = ("none", "positive", "sensitivity", "a_a")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,11 +110,9 @@ def wanted(cfg: DictConfig) -> bool:
 
 def settings(cfg: DictConfig, sweep_name: str) -> Settings:
     """The settings of a run; `sweep_name` is the path of its sweep's file, or empty. Raises InvalidError."""
-    require_choice("tracker.mode", cfg.tracker.mode, MODES)
-    require_choice("tracker.unit", cfg.tracker.unit, UNITS)
-    require(cfg.workers >= 0, "workers", cfg.workers, "must be 0 (one per core) or more")
-    require_choice("scale.name", cfg.scale.name, SCALES)
-    require_choice("convolutions", cfg.convolutions, CONVOLUTIONS)
+    for section, kind in (("tracker", schema.TrackerConfig), ("scale", schema.Scale)):
+        check_values(_plain(cfg[section], section), kind, section)
+    check_values({key: cfg[key] for key in ("workers", "convolutions", "force")}, schema.Root, "")
     sweep = None if cfg.sweep is None else OmegaConf.to_object(cfg.sweep)
     return Settings(
         results=_folder("results", cfg.results),
@@ -159,8 +152,9 @@ def point(cfg: DictConfig, level: str = "", data: str = "") -> Point:
         UsageError: for a key that does not exist, or one that is missing.
     """
     reject_extra_keys(cfg)
-    require_choice("match", cfg.match, MATCHES)
-    require_choice("check.name", cfg.check.name, CHECKS)
+    check_values({"match": cfg.match}, schema.Root, "")
+    check_values({"name": cfg.check.name}, schema.CheckConfig, "check")
+    check_values(_plain(cfg.scale, "scale"), schema.Scale, "scale")
     task, net, recipe = _task(cfg), _net(cfg, cfg.arm), _recipe(cfg)
     matching = ""
     if cfg.match != "none":
@@ -173,11 +167,9 @@ def point(cfg: DictConfig, level: str = "", data: str = "") -> Point:
 
 
 def _seeds(cfg: DictConfig) -> tuple[int, ...]:
-    """The seeds of an arm's members. Raises InvalidError for a number that cannot be."""
+    """The seeds of an arm's members."""
     count = "members_large" if cfg.data.large else "members" if cfg.data.real else "members_generated"
     members, first = cfg.scale[count], cfg.scale.first_seed
-    require(1 <= members <= MOST_MEMBERS, f"scale.{count}", members, f"must lie between 1 and {MOST_MEMBERS}")
-    require(0 <= first <= MOST_SEED, "scale.first_seed", first, f"must lie between 0 and {MOST_SEED}")
     return tuple(range(first, first + members))
 
 
@@ -265,6 +257,9 @@ def _net(cfg: DictConfig, arm: str) -> Net:
 def _task(cfg: DictConfig) -> Task:
     """The task, its training images capped by the scale."""
     content = _plain(cfg.data, "data")
+    counted = COUNTED if content["name"] in own.READERS else ()
+    given = {key: value for key, value in content.items() if value or key not in counted}
+    check_values(given, schema.DataConfig, "data")
     names = {item.name for item in dataclasses.fields(Task)}
     values = {key: value for key, value in content.items() if key in names}
     if content["name"] in own.READERS:

@@ -7,14 +7,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
-from PIL import ImageOps, UnidentifiedImageError
+from PIL import ImageOps
 
+from cnnlab.files import open_regular
 from cnnlab.spec.network import Network
 from experiments.cli.errors import UsageError
 
 Floats = NDArray[np.float64]
 LARGEST_IMAGE = 64_000_000
 """Pixels of a reader's image, at most."""
+MOST_BYTES = 1 << 28
+"""Of its file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +67,11 @@ def reader_image(path: Path, side: int) -> Floats:
     Raises UsageError where it is no image.
     """
     try:
-        with Pillow.open(path) as file:
+        with open_regular(path.resolve(), MOST_BYTES) as content, Pillow.open(content) as file:
             if file.width * file.height > LARGEST_IMAGE:
                 raise UsageError(f"--image {path} is not valid: more than {LARGEST_IMAGE:,} pixels")
             grey = _grey(ImageOps.exif_transpose(file))
-    except (OSError, UnidentifiedImageError, ValueError, Pillow.DecompressionBombError) as problem:
+    except (OSError, RuntimeError, SyntaxError, ValueError, Pillow.DecompressionBombError) as problem:
         if isinstance(problem, UsageError):
             raise
         raise UsageError(f"--image {path} is not valid: must be a picture that Pillow reads") from None

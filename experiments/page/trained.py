@@ -26,7 +26,7 @@ from cnnlab.training.workers import ONE_THREAD, environment
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.module import Net
 from experiments.analysis.results import ArmResults, SweepResults
-from experiments.config.resolve import XLA
+from experiments.config.schema import XLA
 from experiments.page.member import Floats, Image, Member
 from experiments.page.untrained import SHOWN, look
 from experiments.training import convolutions

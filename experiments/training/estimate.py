@@ -11,6 +11,7 @@ from pathlib import Path
 from cnnlab.geometry.measured import measured
 from cnnlab.records.store import PROVENANCE
 from cnnlab.spec.arm import Arm
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.zoo.lowering import network
 from experiments.config.resolve import Point
 
@@ -23,6 +24,9 @@ PROBES = 0.4
 ENDING, CLAIM, SWEEP = 40.0, 2.3, 1.5
 """Seconds that judging what is kept and building the page take, computing a claim that is not kept (mean over all),
 and the tables and the figure of a sweep."""
+YEAR = 365.25 * 24 * 3600.0
+MOST_SECONDS = 2 * YEAR
+"""Longer than anybody waits, so that it is a mistake."""
 FURTHER = 1.15
 """Runs for each run at the first learning rates, since some arms go on at further ones."""
 
@@ -63,6 +67,17 @@ def spoken(seconds: float) -> str:
     if minutes >= 60:
         return f"{minutes // 60} h {minutes % 60:02d} min"
     return f"{minutes} min" if seconds >= 90 else f"{round(seconds)} s"
+
+
+def require_time(points: Iterable[Point], pace: Pace) -> None:
+    """Raise InvalidError, naming the longest arm's epochs, if training takes longer than anybody waits."""
+    every = tuple(points)
+    seconds = pace.seconds(every)
+    if seconds > MOST_SECONDS:
+        longest = max(every, key=core_seconds).arm.recipe.epochs
+        many = f"{len(every)} arm{'s' * (len(every) > 1)}"
+        why = f"training {many} would take some {seconds / YEAR:,.0f} years on {pace.workers} workers"
+        raise InvalidError("train.epochs", longest, f"{why}: choose fewer epochs, images, members or filters")
 
 
 def core_seconds(point: Point) -> float:
