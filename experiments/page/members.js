@@ -1,10 +1,7 @@
 // Members: their maps, unpacked, and how maps are drawn; for all views that show a net's own numbers.
-// Stepper: the net's own numbers, unpacked, multiplied and summed; each sum stands beside the number that the net made.
 const memberBytes = (text) => Uint8Array.from(atob(text), (char) => char.charCodeAt(0)).buffer;
-function memberMap(member, name, image) {
-  const packed = member.maps[name][image];
+function unpackedMap(packed, [height, width, channels]) {
   packed.whole ||= new Int16Array(memberBytes(packed.data));
-  const [height, width, channels] = member.shapes[name];
   return {
     height,
     width,
@@ -12,6 +9,27 @@ function memberMap(member, name, image) {
     at: (row, column, channel) => packed.whole[(row * width + column) * channels + channel] * packed.scales[channel],
     largest: (channel) => 32767 * packed.scales[channel],
   };
+}
+const memberMap = (member, name, image) => unpackedMap(member.maps[name][image], member.shapes[name]);
+// The image a member looks at, or another array of an image's shape.
+const imageShape = (member) => member.shapes[member.layers[0][0]];
+// The menu of nets and the strip of images, which every view of members has: the chosen member and image.
+function memberChosen(section, state, go) {
+  const members = DATA.members,
+    member = members[+state.net] || members[0],
+    image = held(state.image, member.images.length, 0),
+    first = member.layers[0][0];
+  choices(section, "[data-key=net]", members.map((one) => `${one.title} (${one.state})`));
+  memberTile.colours = memberColours();
+  fill(
+    section,
+    "images",
+    ...member.images.map((title, place) => {
+      const map = memberMap(member, first, place);
+      return memberTile(map, 0, map.largest(0), place === image, title, () => go({ image: place }));
+    }),
+  );
+  return { members, member, image };
 }
 // A number's colour: minus to plus, by the largest of its channel or layer.
 const signedShare = (value, largest) => (largest ? Math.min(100, Math.round((100 * Math.abs(value)) / largest)) : 0);

@@ -22,6 +22,45 @@ const picture = (width, height, label, ...children) =>
 const say = (text) => {
   document.getElementById("said").textContent = text;
 };
+// An index that stays on a line of so many places; the middle of it unless asked for.
+const held = (value, length, otherwise = (length - 1) >> 1) =>
+  Math.max(0, Math.min(length - 1, value === undefined || value === "" ? otherwise : +value));
+const choices = (section, id, names) =>
+  section.querySelector(id).replaceChildren(...names.map((name, value) => make("option", { value }, name)));
+// A table; a heading that begins with # stands over numbers.
+function table(title, headings, rows, chosen = () => false) {
+  const cell = (kind) => (content, place) =>
+    make(kind, headings[place].startsWith("#") ? { class: "number" } : {}, kind === "th" ? content.replace("#", "") : content);
+  return make(
+    "table",
+    {},
+    title && make("caption", {}, title),
+    make("tr", {}, ...headings.map(cell("th"))),
+    ...rows.map((row, place) => make("tr", { "aria-selected": chosen(place) ? "true" : null }, ...row.map(cell("td")))),
+  );
+}
+// Bars of shares, a row each: [name, share from 0 to 1, text, colour].
+const bars = (label, rows) =>
+  picture(
+    280,
+    rows.length * 20 + 2,
+    label,
+    ...rows.flatMap(([name, share, told, colour], row) => [
+      make("text", { x: 2, y: row * 20 + 14 }, name),
+      make("rect", { x: 24, y: row * 20 + 3, width: share * 200, height: 14, style: `fill: var(--${colour})` }),
+      make("text", { class: "soft", x: 30 + share * 200, y: row * 20 + 14 }, told),
+    ]),
+  );
+const answers = (shares, label) =>
+  bars(
+    "Shares of the classes",
+    shares.map((share, place) => [
+      String(place),
+      share,
+      `${(100 * share).toFixed(0)} %${place === label ? " (true)" : ""}`,
+      place === label ? "accent" : "hatch",
+    ]),
+  );
 const short = (value, digits = 4) => String(Number(Number(value).toPrecision(digits))).replace("-", "−");
 const fixed = (value) => (value === 0 ? "0" : value.toFixed(Math.abs(value) < 10 ? 3 : 1).replace("-", "−"));
 
@@ -68,7 +107,6 @@ function show() {
     drawn = { name: shown, defaults: {} };
     window.scrollTo(0, 0);
   }
-  if (!VIEWS[shown] || !(shown in DATA)) return;
   const state = stateOf(section, asked);
   const go = (change) => {
     const next = { ...stateOf(section, address().asked), ...change };
@@ -76,7 +114,13 @@ function show() {
     history.replaceState(null, "", `#${shown}${moved.length ? "?" : ""}${new URLSearchParams(moved)}`);
     show();
   };
-  const fixed = VIEWS[shown](section, DATA[shown], state, go) || {};
+  const fixed = (VIEWS[shown] && shown in DATA && VIEWS[shown](section, DATA[shown], state, go)) || {};
+  // data-when="a=0|b=0": there where the state says one of them
+  for (const part of section.querySelectorAll("[data-when]"))
+    part.hidden = !part.dataset.when.split("|").some((one) => {
+      const [key, value] = one.split("=");
+      return String(key in fixed ? fixed[key] : state[key]) === value;
+    });
   for (const control of controls(section)) {
     const key = control.dataset.key;
     const value = String(key in fixed ? fixed[key] : state[key]);

@@ -33,8 +33,10 @@ def survey(network: Network, look: Look, train: Split, test: Split) -> Survey:
     windows = layout(network, size).seen
     tops = {}
     for node in mapped:
-        spans = [[_clipped(axis.window(unit), length) for unit in range(axis.length)] for axis, length in
-                 zip(windows[node.name], size, strict=True)]
+        spans = [
+            [_clipped(axis.window(unit), length) for unit in range(axis.length)]
+            for axis, length in zip(windows[node.name], size, strict=True)
+        ]
         tops[node.name] = tuple(
             tuple(
                 Top(

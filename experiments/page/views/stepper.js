@@ -134,18 +134,10 @@ function stepperDropped([rows, columns]) {
 
 let stepperTimer = null;
 view("stepper", (section, _, state, go) => {
-  const members = DATA.members;
-  const options = (select, names) =>
-    section
-      .querySelector(select)
-      .replaceChildren(...names.map((name, place) => make("option", { value: place }, name)));
-  const member = members[+state.net] || members[0],
+  const { members, member, image } = memberChosen(section, state, go),
     step = member.steps[+state.layer] || member.steps[0];
-  options(
-    "#stepper-net",
-    members.map((one) => `${one.title} (${one.state})`),
-  );
-  options(
+  choices(
+    section,
     "#stepper-layer",
     member.steps.map(
       (one) =>
@@ -153,37 +145,19 @@ view("stepper", (section, _, state, go) => {
         `${one.stride[0] > 1 ? `, stride ${one.stride[0]}` : ""})`,
     ),
   );
-  const [height, width, filters] = member.shapes[step.name],
-    held = (value, length, otherwise) => Math.max(0, Math.min(length - 1, value === undefined ? otherwise : +value));
-  const image = held(state.image, member.images.length, 0),
-    out = held(state.output, filters, 0),
+  const [height, width, filters] = member.shapes[step.name];
+  const out = held(state.output, filters, 0),
     row = held(state.row, height, height >> 1),
     column = held(state.column, width, width >> 1);
   const found = stepperStep(member, image, step, out, row, column),
     conv = step.kind === "conv";
   const chosen = found.channels.includes(+state.input) ? +state.input : found.channels[0],
     cells = found.parts[found.channels.indexOf(chosen)];
-  memberTile.colours = memberColours();
   const largest = (map, channel) =>
     state.scale === "layer"
       ? Math.max(...Array.from({ length: map.channels }, (_, one) => map.largest(one)))
       : map.largest(channel);
   const move = (down, right) => go({ row: held(row + down, height), column: held(column + right, width) });
-  const first = memberMap(member, member.steps[0].source, image);
-  fill(
-    section,
-    "images",
-    ...member.images.map((title, place) =>
-      memberTile(
-        memberMap(member, member.steps[0].source, place),
-        0,
-        memberMap(member, member.steps[0].source, place).largest(0),
-        place === image,
-        title,
-        () => go({ image: place }),
-      ),
-    ),
-  );
   const relu = found.after === null ? [] : [` → ${step.does} → `, make("b", {}, fixed(found.after))],
     missed = Math.abs(found.total - found.net) / Math.max(1, Math.abs(found.net));
   const many = found.sums.length > 1;
@@ -335,6 +309,6 @@ view("stepper", (section, _, state, go) => {
     }, 500);
     button.textContent = "Pause";
   };
-  return { net: members.indexOf(member), layer: member.steps.indexOf(step), height: first.height };
+  return { net: members.indexOf(member), layer: member.steps.indexOf(step) };
 });
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
