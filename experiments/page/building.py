@@ -15,7 +15,7 @@ from cnnlab.records import Store
 from cnnlab.spec.network import Pair
 from cnnlab.training.workers import ONE_THREAD, environment
 from experiments.analysis.results import SweepResults
-from experiments.analysis.selection import best_views, sources
+from experiments.analysis.selection import best_views, fed_by, sources
 from experiments.claims.registry import register
 from experiments.geometry.network import MeasuredNetwork
 from experiments.page import trained
@@ -92,7 +92,9 @@ def context(asked: Asked, chosen: Mapping[str, View], console: Console, found: J
         if found is None and BOARD in chosen:
             begun = begin(asked.results, asked.fast, pool)
             views = begun.views
-        elif found is None and (reads_members or any(view.reads_records for view in chosen.values())):
+        elif found is None and any(view.reads_records for view in chosen.values()):
+            views = best_views(fed_by(register()), (), asked.results)
+        elif found is None and reads_members and (asked.weights is not None or not asked.fast):
             views = best_views([trained.SWEEP], (), asked.results)
         again = None
         if reads_members and not asked.fast and asked.weights is None:

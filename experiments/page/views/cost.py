@@ -29,10 +29,11 @@ class Cell:
 
     Attributes:
         state: `known`; `none`, the layer has nothing of the kind; `unknown`, with the reason.
-        share: of the net's largest, for a bar, a fraction.
+        share: of the net's largest, for a bar, a fraction. beside: further words.
     """
 
     text: str
+    beside: str = ""
     state: Literal["known", "none", "unknown"] = "known"
     reason: str = ""
     share: float = 0.0
@@ -62,8 +63,7 @@ def net(subject: MeasuredNetwork) -> dict[str, Json]:
     priced, seen, made = cost(network, size), layout(network, size), sizes(network, size)
     rows = [
         [
-            Cell(text=node.name),
-            Cell(text=kind(node)),
+            Cell(text=node.name, beside=kind(node)),
             Cell(text=sized(made[node.name])),
             *reaches(node, seen, size),
             *prices(priced.nodes[node.name], priced),
@@ -80,9 +80,7 @@ def net(subject: MeasuredNetwork) -> dict[str, Json]:
             activation_elements=sum(one.activation_elements or 0 for one in rest),
         )
         told = f"{len(rest)} norms, activations and the like"
-        rows.append(
-            [Cell(text="others"), Cell(text=told), *[Cell(text="–", state="none")] * 3, *prices(others, priced)]
-        )
+        rows.append([Cell(text="others", beside=told), *[Cell(text="–", state="none")] * 3, *prices(others, priced)])
     last = seen.seen[network.features][0].reach
     return {
         "title": subject.title,
@@ -108,10 +106,10 @@ def reaches(node: Node, seen: Layout, size: Pair) -> tuple[Cell, Cell]:
 
 
 def field(reach: Reach | None, size: Pair) -> Cell:
-    """A receptive field in pixels, and whether it is larger than the image."""
+    """A receptive field in pixels, with a star where it is larger than the image; `whole` where all of it is seen."""
     if reach is None:
-        return Cell(text="whole image")
-    return Cell(text=f"{reach.extent} px{' > image' if _beyond(reach, size) else ''}")
+        return Cell(text="whole")
+    return Cell(text=f"{reach.extent} px{'\u00a0*' if _beyond(reach, size) else ''}")
 
 
 def _beyond(reach: Reach | None, size: Pair) -> bool:
@@ -145,18 +143,22 @@ def many(value: int, unit: str = "B") -> str:
     return f"{text} {LETTERS[place]}{unit}".strip()
 
 
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def whole(value: int) -> str:
     """A number in full."""
     return f"{value:,}"
 
 
 def _finding(nets: Sequence[dict[str, Json]]) -> str:
-    """The dearest layer of the net that costs most, and how many of its layers see more than the image."""
+    """The most expensive layer of the net that costs most, and how many of its layers see more than the image."""
     dear = max(nets, key=lambda one: one["macs"])
-    row = max(dear["rows"], key=lambda row: row[6].share)
+    row = max(dear["rows"], key=lambda row: row[5].share)
     return (
-        f"The dearest net here, {dear['title'].split(' on ')[0]}, takes {many(dear['macs'], '')} multiply-accumulates "
-        f"an image ({row[6].text} in {row[0].text} alone); {dear['beyond']} of its {dear['layers']} layers have a "
+        f"{_capital(dear['title'].split(' on ')[0])} costs most here: it takes {many(dear['macs'], '')} multiply-accumulates "
+        f"an image ({row[5].text} in {row[0].text} alone); {dear['beyond']} of its {dear['layers']} layers have a "
         "receptive field that is larger than the image."
     )
 

@@ -64,6 +64,9 @@ def unit(found: Features, one: Drawn, control: Drawn) -> dict[str, Json]:
             ("shown", one.refused or "yes", control.refused or "yes"),
         ],
         "caption": caption(found, one),
+        "why": "; ".join(
+            f"{words}{drawn.refused}" for words, drawn in (("", one), ("untrained, ", control)) if drawn.refused
+        ),
     }
 
 

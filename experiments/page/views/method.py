@@ -32,7 +32,8 @@ STEPS = (
     f"{RATIO_MARGIN['quick']} matters at quick, {RATIO_MARGIN['full']} at full, {GENERATED_RATIO} on generated tasks. "
     f"Standard errors are multiplied by {CALIBRATION}, which makes intervals hold the truth as often as they say.",
     "Checks come first: a known large effect must be found, and the reference against itself must not differ "
-    f"(two-sided p below {DISTINCT:g}). A task counts only if a net beats logistic regression by {100 * HEADROOM:.0f} points.",
+    f"(two-sided p below {DISTINCT:g}). A task counts only if a net beats logistic regression by "
+    f"{100 * HEADROOM:.0f} points.",
     "The rule decides. A direction needs the same sign on two of three real tasks and none against, and must survive "
     "Holm over all registered claims. Where tasks surely differ, the claim is qualified.",
     "What decides is measured once more after three times the training. What fades then holds within so many steps.",
