@@ -60,7 +60,7 @@ def from_file(path: Path, views: Views, seed: int | None) -> Again:
 def filled(path: Path, params: Tree) -> Tree:
     """Parameters with the arrays of a file. Raises UsageError, naming the first that is missing or of another shape."""
     arrays = _read(path)
-    expected = _named(params)
+    expected = named(params)
     strange = sorted(set(arrays) - set(expected))
     for name, own in expected.items():
         if name not in arrays:
@@ -81,7 +81,8 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
         raise UsageError(f"--weights {path} is not valid: must be a file that NumPy's savez wrote") from None
 
 
-def _named(params: Tree) -> dict[str, NDArray[Any]]:
+def named(params: Tree) -> dict[str, NDArray[Any]]:
+    """Parameters by `layer/kernel` and `layer/bias`."""
     return {_name(at): leaf for at, leaf in jax.tree.leaves_with_path(params)}
 
 

@@ -20,6 +20,7 @@ RULE = (
     "Multiply-accumulates (MACs) are those of conv and dense weights, for one image: no biases, norms, activations or "
     "pools, and taps on padding count. Activations: bytes of a layer's output in float32, for one image."
 )
+STAR = "\u00a0*"
 LETTERS = ("", "k", "M", "G", "T")
 
 
@@ -109,7 +110,7 @@ def field(reach: Reach | None, size: Pair) -> Cell:
     """A receptive field in pixels, with a star where it is larger than the image; `whole` where all of it is seen."""
     if reach is None:
         return Cell(text="whole")
-    return Cell(text=f"{reach.extent} px{'\u00a0*' if _beyond(reach, size) else ''}")
+    return Cell(text=f"{reach.extent} px{STAR if _beyond(reach, size) else ''}")
 
 
 def _beyond(reach: Reach | None, size: Pair) -> bool:
@@ -156,8 +157,9 @@ def _finding(nets: Sequence[dict[str, Json]]) -> str:
     """The most expensive layer of the net that costs most, and how many of its layers see more than the image."""
     dear = max(nets, key=lambda one: one["macs"])
     row = max(dear["rows"], key=lambda row: row[5].share)
+    name = _capital(dear["title"].split(" on ")[0])
     return (
-        f"{_capital(dear['title'].split(' on ')[0])} costs most here: it takes {many(dear['macs'], '')} multiply-accumulates "
+        f"{name} costs most here: it takes {many(dear['macs'], '')} multiply-accumulates "
         f"an image ({row[5].text} in {row[0].text} alone); {dear['beyond']} of its {dear['layers']} layers have a "
         "receptive field that is larger than the image."
     )

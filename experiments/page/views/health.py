@@ -16,7 +16,7 @@ MOST_ARMS, MOST_MEMBERS = 24, 6
 WIDTH, HIGH, LEFT, BELOW, RIGHT = 660, 280, 58, 34, 92
 """Of a picture, in pixels: width, height, and the room for labels."""
 WORDS = {
-    "activation_grad_norm": "Gradient at the activations, root mean square",
+    "activation_grad_norm": "Gradient at the activations, L2 norm",
     "grad_norm": "Gradient of the weights, L2 norm",
     "dead_fraction": "Dead units, share",
     "zero_fraction": "Zeros among the outputs, share",

@@ -174,9 +174,7 @@ def planted_views(root: Path, composed: Any, plant: Any) -> dict[str, SweepResul
 def planted_features() -> tuple[Features, ...]:
     """Pictures of noise for classes and channels of two layers, one of each kind refused."""
     draw = np.random.default_rng(0)
-    facts = Facts(
-        score=2.0, quantile=0.99, place=1.5, maximum=3.0, same=0.8, other=0.4, path=0.9, read=0.75, readers=2
-    )
+    facts = Facts(score=2.0, quantile=0.99, place=1.5, maximum=3.0, same=0.8, other=0.4, path=0.9, read=0.75, readers=2)
 
     def drawn(kind: Kind, unit: int, state: str) -> Drawn:
         return Drawn(
