@@ -174,7 +174,7 @@ def test_integrated_gradients_add_up_to_what_the_answer_gains(shown: ShownMember
         images = np.stack([image.pixels for image in member.images]).astype(np.float32)
         answers = member.maps[member.network.output].argmax(-1)
         gains = np.asarray(logits(images) - logits(np.full_like(images, empty)))[range(len(images)), answers]
-        assert member.integrated.sum((1, 2, 3)) == pytest.approx(gains, abs=0.02 * np.abs(gains).max() + 1e-4)
+        assert member.integrated.sum((1, 2, 3)) == pytest.approx(gains, abs=0.02 * float(np.abs(gains).max()) + 1e-4)
         assert np.abs(member.gradient).max() > 0
 
 
