@@ -30,7 +30,7 @@ Picture = Path | Callable[[], Pixels]
 
 
 Page = Callable[[], str | None]
-"""Makes one HTML file that needs no other; None where it could not be made. Called only if the run is really tracked."""
+"""Makes one HTML file that needs no other; None where it cannot be made. Called only if the run is really tracked."""
 
 
 @dataclass(frozen=True, kw_only=True)
