@@ -3,9 +3,7 @@ const memberBytes = (text) => Uint8Array.from(atob(text), (char) => char.charCod
 function unpackedMap(packed, [height, width, channels]) {
   packed.whole ||= new Int16Array(memberBytes(packed.data));
   return {
-    height,
-    width,
-    channels,
+    height, width, channels,
     at: (row, column, channel) => packed.whole[(row * width + column) * channels + channel] * packed.scales[channel],
     largest: (channel) => 32767 * packed.scales[channel],
   };
@@ -45,40 +43,22 @@ function memberGrid(map, channel, largest, size, pads, options) {
     for (let column = -left; column < map.width + right; column += 1) {
       const inside = row >= 0 && row < map.height && column >= 0 && column < map.width,
         value = inside ? map.at(row, column, channel) : 0;
-      const cell = make("rect", {
-        class: inside ? "signed" : "padding",
-        style: inside ? signedHue(value, largest) : null,
-        x: x(column),
-        y: y(row),
-        width: size,
-        height: size,
+      const cell = box(x(column), y(row), size, size, {
+        class: inside ? "signed" : "padding", style: inside ? signedHue(value, largest) : null,
         onclick: options.choose ? () => options.choose(row, column) : null,
       });
       cell.append(make("title", {}, inside ? `${row}, ${column}: ${short(value)}` : "padding"));
       parts.push(cell);
       if (inside && options.dropped && options.dropped(row, column))
-        parts.push(
-          make("line", {
-            class: "dropped",
-            x1: x(column) + 3,
-            y1: y(row) + size - 3,
-            x2: x(column) + size - 3,
-            y2: y(row) + 3,
-          }),
-        );
+        parts.push(rule(x(column) + 3, y(row) + size - 3, x(column) + size - 3, y(row) + 3, { class: "dropped" }));
     }
   }
   if (options.window) {
     const [row, column, high, wide] = options.window;
-    parts.push(
-      make("rect", { class: "window", x: x(column), y: y(row), width: wide * size, height: high * size, rx: 2 }),
-    );
+    parts.push(box(x(column), y(row), wide * size, high * size, { class: "window", rx: 2 }));
   }
   return picture(
-    (map.width + left + right) * size + 4,
-    (map.height + top + bottom) * size + 4,
-    options.label,
-    ...parts,
+    (map.width + left + right) * size + 4, (map.height + top + bottom) * size + 4, options.label, ...parts,
   );
 }
 const memberColours = () =>
@@ -112,11 +92,7 @@ function memberTile(map, channel, largest, chosen, label, choose) {
   return make(
     "button",
     {
-      type: "button",
-      class: "tile",
-      "aria-pressed": String(chosen),
-      "aria-label": label,
-      "data-focus": label,
+      type: "button", class: "tile", "aria-pressed": String(chosen), "aria-label": label, "data-focus": label,
       onclick: choose,
     },
     canvas,

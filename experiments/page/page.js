@@ -19,6 +19,10 @@ function make(name, attributes = {}, ...children) {
 }
 const picture = (width, height, label, ...children) =>
   make("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label }, ...children);
+const box = (x, y, width, height, attributes, ...children) =>
+  make("rect", { x, y, width, height, ...attributes }, ...children);
+const word = (x, y, text, attributes) => make("text", { x, y, ...attributes }, text);
+const rule = (x1, y1, x2, y2, attributes) => make("line", { x1, y1, x2, y2, ...attributes });
 const say = (text) => {
   document.getElementById("said").textContent = text;
 };
@@ -30,12 +34,12 @@ const choices = (section, id, names) =>
 // A table; a heading that begins with # stands over numbers.
 function table(title, headings, rows, chosen = () => false) {
   const cell = (kind) => (content, place) =>
-    make(kind, headings[place].startsWith("#") ? { class: "number" } : {}, kind === "th" ? content.replace("#", "") : content);
+    make(
+      kind, headings[place].startsWith("#") ? { class: "number" } : {},
+      kind === "th" ? content.replace("#", "") : content,
+    );
   return make(
-    "table",
-    {},
-    title && make("caption", {}, title),
-    make("tr", {}, ...headings.map(cell("th"))),
+    "table", {}, title && make("caption", {}, title), make("tr", {}, ...headings.map(cell("th"))),
     ...rows.map((row, place) => make("tr", { "aria-selected": chosen(place) ? "true" : null }, ...row.map(cell("td")))),
   );
 }
@@ -46,18 +50,15 @@ const bars = (label, rows) =>
     rows.length * 20 + 2,
     label,
     ...rows.flatMap(([name, share, told, colour], row) => [
-      make("text", { x: 2, y: row * 20 + 14 }, name),
-      make("rect", { x: 24, y: row * 20 + 3, width: share * 200, height: 14, style: `fill: var(--${colour})` }),
-      make("text", { class: "soft", x: 30 + share * 200, y: row * 20 + 14 }, told),
+      word(2, row * 20 + 14, name), box(24, row * 20 + 3, share * 200, 14, { style: `fill: var(--${colour})` }),
+      word(30 + share * 200, row * 20 + 14, told, { class: "soft" }),
     ]),
   );
 const answers = (shares, label) =>
   bars(
     "Shares of the classes",
     shares.map((share, place) => [
-      String(place),
-      share,
-      `${(100 * share).toFixed(0)} %${place === label ? " (true)" : ""}`,
+      String(place), share, `${(100 * share).toFixed(0)} %${place === label ? " (true)" : ""}`,
       place === label ? "accent" : "hatch",
     ]),
   );
@@ -208,8 +209,7 @@ async function copied(text, what) {
     say(`${what} copied`);
   } catch {
     const link = make("a", {
-      href: `data:text/plain;charset=utf-8,${encodeURIComponent(text)}`,
-      download: `cnnlab.${what.toLowerCase()}`,
+      href: `data:text/plain;charset=utf-8,${encodeURIComponent(text)}`, download: `cnnlab.${what.toLowerCase()}`,
     });
     link.click();
     say(`${what} saved`);
@@ -220,9 +220,7 @@ for (const figure of document.querySelectorAll("figure")) {
     make("button", { type: "button", onclick: () => copied(text(figure), what) }, `Copy ${what}`);
   figure.append(
     make(
-      "p",
-      { class: "copies" },
-      figure.querySelector("[data-svg]") ? button("SVG", asSvg) : null,
+      "p", { class: "copies" }, figure.querySelector("[data-svg]") ? button("SVG", asSvg) : null,
       figure.querySelector("table, [data-table]") ? button("CSV", asCsv) : null,
     ),
   );

@@ -46,17 +46,12 @@ view("network", (section, _, state, go) => {
       const map = memberMap(member, name, image),
         tiles = Array.from({ length: map.channels }, (__, one) =>
           memberTile(
-            map,
-            one,
-            networkLargest(member, image, state.scale, name, one),
-            name === layer && one === channel,
-            `${name}, channel ${one}`,
-            () => go({ layer: name, channel: one }),
+            map, one, networkLargest(member, image, state.scale, name, one), name === layer && one === channel,
+            `${name}, channel ${one}`, () => go({ layer: name, channel: one }),
           ),
         );
       return make(
-        "div",
-        { class: "layer" },
+        "div", { class: "layer" },
         make("p", { class: "what" }, name, make("span", { class: "clause" }, `${kind}, ${map.height}x${map.width}`)),
         make("div", { class: "tiles" }, ...tiles),
       );
@@ -88,8 +83,10 @@ view("network", (section, _, state, go) => {
   fill(
     section,
     "tops-caption",
-    tops.length ? `The strongest of ${member.survey.images} test images for ${layer}, channel ${channel}; framed: what the ` +
-      `unit with the largest output sees. ${member.title}, ${member.state}.` : "No test images for this net.",
+    tops.length
+      ? `The strongest of ${member.survey.images} test images for ${layer}, channel ${channel}; framed: what the unit ` +
+          `with the largest output sees. ${member.title}, ${member.state}.`
+      : "No test images for this net.",
   );
   const why = { input: memberMap(member, first, image) };
   for (const [name, packed] of Object.entries(member.saliency))

@@ -16,12 +16,14 @@ view("shift", (section, _, state, go) => {
       kept = answer === given[0];
     const [x, y, told] = [column * size + 2, row * size + 2, `${row} down, ${column} right: ${answer}`];
     const spot = { x, y, width: size, height: size };
-    const ground = make("rect", { class: "cell", style: `--t:${shade}%`, ...spot, onclick: () => go({ down: row, right: column }) });
+    const ground = make(
+      "rect", { class: "cell", style: `--t:${shade}%`, ...spot, onclick: () => go({ down: row, right: column }) },
+    );
     ground.append(make("title", {}, `${told}, the first answer's share is ${shade} %`));
     const style = `fill: ${ink("many", shade)}`;
-    return [ground, kept ? null : make("text", { class: "numeral", style, x: x + size / 2, y: y + size / 2 }, String(answer))];
+    return [ground, kept ? null : word(x + size / 2, y + size / 2, String(answer), { class: "numeral", style })];
   });
-  const mark = make("rect", { class: "window", x: right * size + 2, y: down * size + 2, width: size, height: size, rx: 2 });
+  const mark = box(right * size + 2, down * size + 2, size, size, { class: "window", rx: 2 });
   const drawn = picture(width * size + 4, height * size + 4, `Answers under ${given.length} shifts`,
     ...cells.filter(Boolean), mark);
   fill(
@@ -33,18 +35,15 @@ view("shift", (section, _, state, go) => {
   );
   const kept = given.filter((answer) => answer === given[0]).length - 1;
   fill(
-    section,
-    "told",
-    make("b", {}, member.images[image]),
-    `: unmoved the answer is ${given[0]}; ${down} down and ${right} right it is `,
-    make("b", {}, String(given[place])),
+    section, "told", make("b", {}, member.images[image]),
+    `: unmoved the answer is ${given[0]}; ${down} down and ${right} right it is `, make("b", {}, String(given[place])),
     `. It stays under ${kept} of ${given.length - 1} shifts.`,
   );
   fill(
     section,
     "caption",
-    `${member.title}, ${member.state}; ${member.images[image]}. Down: pixels downwards, across: to the right; dark: a large ` +
-      "share of the first answer; a number: another answer. Arrow keys move.",
+    `${member.title}, ${member.state}; ${member.images[image]}. Down: pixels downwards, across: to the right. ` +
+      "Shade: the share of the first answer; a number: another answer. Arrow keys move.",
   );
   const moved = { ...map, at: (row, column, channel) =>
     map.at((row - down + height) % height, (column - right + width) % width, channel) };
