@@ -84,8 +84,8 @@ view("network", (section, _, state, go) => {
     section,
     "tops-caption",
     tops.length
-      ? `The strongest of ${member.survey.images} test images for ${layer}, channel ${channel}; framed: what the unit ` +
-          `with the largest output sees. ${member.title}, ${member.state}.`
+      ? `The strongest of ${member.survey.images} test images for ${layer}, channel ${channel}; framed: what the ` +
+          `unit with the largest output sees. ${member.title}, ${member.state}.`
       : "No test images for this net.",
   );
   const why = { input: memberMap(member, first, image) };
