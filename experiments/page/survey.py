@@ -25,7 +25,7 @@ def survey(network: Network, look: Look, train: Split, test: Split) -> Survey:
     """Look at the first images of both sets. Images are as the net reads them."""
     images = np.asarray(test.images[:TESTED], np.float64)
     seen, learnt = layers(look, images), layers(look, np.asarray(train.images[:TRAINED], np.float64))
-    labels = train.labels[:TRAINED], test.labels[:TESTED]
+    labels = [np.asarray(one, np.int32) for one in (train.labels[:TRAINED], test.labels[:TESTED])]
     size = (images.shape[1], images.shape[2])
     mapped = [node for node in network.nodes if seen[node.name].ndim == 4 and node.inputs]
     found = {node.name: strongest(seen[node.name]) for node in mapped}
@@ -80,7 +80,7 @@ def _clipped(window: tuple[int, int] | None, length: int) -> tuple[int, int]:
     return (0, length - 1) if window is None else (max(0, window[0]), min(length - 1, window[1]))
 
 
-def _depth(node: Activation, train: Floats, test: Floats, labels: Sequence[NDArray[np.integer]]) -> Depth:
+def _depth(node: Activation, train: Floats, test: Floats, labels: Sequence[NDArray[np.int32]]) -> Depth:
     limits = LIMITS[node.kind] if node.kind in LIMITS else None
     beyond = None if limits is None else float(((test < limits[0]) | (test > limits[1])).mean())
     means = [values.mean((1, 2)) for values in (train, test)]

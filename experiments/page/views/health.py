@@ -84,6 +84,7 @@ def picture(record: Record, statistic: str, found: Lines) -> dict[str, Json]:
     Shares stand on a scale from 0 to 1, all others on a logarithmic one, where a zero stands at the lower edge.
     """
     logarithmic = statistic not in SHARES
+    ticks: list[tuple[float, str]]
     every = [value for members in found.values() for line in members for value in line if value is not None]
     positive = [value for value in every if value > 0]
     if logarithmic:
@@ -94,7 +95,8 @@ def picture(record: Record, statistic: str, found: Lines) -> dict[str, Json]:
         stride = max(1, math.ceil((high - low) / 8))
         ticks = [(power, f"1e{power}") for power in range(low, high + 1, stride)]
     else:
-        low, high, ticks = 0, 1, [(share / 4, f"{25 * share} %") for share in range(5)]
+        low, high = 0, 1
+        ticks = [(share / 4, f"{25 * share} %") for share in range(5)]
     looked = steps(record)
     last = math.log2(1 + looked[-1]) or 1.0
 
