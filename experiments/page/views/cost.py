@@ -144,10 +144,6 @@ def many(value: int, unit: str = "B") -> str:
     return f"{text} {LETTERS[place]}{unit}".strip()
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 def whole(value: int) -> str:
     """A number in full."""
     return f"{value:,}"
@@ -157,11 +153,10 @@ def _finding(nets: Sequence[dict[str, Json]]) -> str:
     """The most expensive layer of the net that costs most, and how many of its layers see more than the image."""
     dear = max(nets, key=lambda one: one["macs"])
     row = max(dear["rows"], key=lambda row: row[5].share)
-    name = _capital(dear["title"].split(" on ")[0])
+    name, total = dear["title"].split(" on ")[0], many(dear["macs"], "")
     return (
-        f"{name} costs most here: it takes {many(dear['macs'], '')} multiply-accumulates "
-        f"an image ({row[5].text} in {row[0].text} alone); {dear['beyond']} of its {dear['layers']} layers have a "
-        "receptive field that is larger than the image."
+        f"Most expensive here is {name}: {total} multiply-accumulates an image, {row[5].text} of them in {row[0].text}; "
+        f"{dear['beyond']} of its {dear['layers']} layers have a receptive field that is larger than the image."
     )
 
 
