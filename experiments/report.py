@@ -79,7 +79,7 @@ def command_line() -> argparse.ArgumentParser:
     made.add_argument(
         "--fast",
         action="store_true",
-        help="leave out what takes longer: claims that are computed, the trained net, large nets, random nets",
+        help="leave out what takes longer: computed claims, the trained net and its pictures, large and random nets",
     )
     made.add_argument(
         "--net", action="append", default=[], metavar="NAME", help="a classic, such as resnet50:v1@225, or a graph file"

@@ -155,8 +155,9 @@ def _finding(nets: Sequence[dict[str, Json]]) -> str:
     row = max(dear["rows"], key=lambda row: row[5].share)
     name, total = dear["title"].split(" on ")[0], many(dear["macs"], "")
     return (
-        f"Most expensive here is {name}: {total} multiply-accumulates an image, {row[5].text} of them in {row[0].text}; "
-        f"{dear['beyond']} of its {dear['layers']} layers have a receptive field that is larger than the image."
+        f"Most expensive here is {name}: {total} multiply-accumulates an image, {row[5].text} of them in "
+        f"{row[0].text}; {dear['beyond']} of its {dear['layers']} layers have a receptive "
+        "field that is larger than the image."
     )
 
 
