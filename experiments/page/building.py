@@ -17,6 +17,7 @@ from cnnlab.training.workers import ONE_THREAD, environment
 from experiments.analysis.results import SweepResults
 from experiments.analysis.selection import best_views, fed_by, sources
 from experiments.claims.registry import register
+from experiments.cli.errors import UsageError
 from experiments.geometry.network import MeasuredNetwork
 from experiments.page import trained
 from experiments.page.document import document
@@ -84,6 +85,8 @@ def context(asked: Asked, chosen: Mapping[str, View], console: Console, found: J
     if asked.nets or asked.modules or any(view.reads_networks for view in chosen.values()):
         nets = networks(asked.nets, asked.modules, asked.size, asked.channels, fast=asked.fast)
         made = dataclasses.replace(made, networks=nets)
+    if asked.seed is not None and asked.fast and asked.weights is None:
+        raise UsageError(f"--seed {asked.seed} is not valid with --fast: no trained net is shown")
     own = own_images(asked.images)  # a mistake is told before anything is judged
     reads_members = any(view.reads_members for view in chosen.values())
     with pools() as (trainer, pool):

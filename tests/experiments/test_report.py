@@ -181,6 +181,7 @@ def test_a_graph_file_without_a_size_is_refused(
         (["--images", "/no/such.png", "/no/other.png", "--only", "stepper"], "must be a picture that Pillow reads"),
         (["--seed", "7", "--only", "shift"], "--seed 7 is not valid here: the record has the members 2000 to 2011"),
         (["--seed", "x"], "invalid int value"),
+        (["--seed", "2001", "--fast"], "--seed 2001 is not valid with --fast"),
         (["--weights", "/no/such.npz", "--only", "shift", "--fast"], "must be a file that NumPy's savez wrote"),
         (["--size", "none"], "size=none is not valid"),
         (["--what"], "unrecognized arguments"),
