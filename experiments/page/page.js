@@ -50,8 +50,8 @@ const bars = (label, rows) =>
     rows.length * 20 + 2,
     label,
     ...rows.flatMap(([name, share, told, colour], row) => [
-      word(2, row * 20 + 14, name), box(24, row * 20 + 3, share * 200, 14, { style: `fill: var(--${colour})` }),
-      word(30 + share * 200, row * 20 + 14, told, { class: "soft" }),
+      word(2, row * 20 + 14, name), box(24, row * 20 + 3, share * 170, 14, { style: `fill: var(--${colour})` }),
+      word(30 + share * 170, row * 20 + 14, told, { class: "soft" }),
     ]),
   );
 const answers = (shares, label) =>
