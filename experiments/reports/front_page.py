@@ -118,10 +118,14 @@ def errors(effects: Sequence[Mapping[str, Any]]) -> str:
 
 def sizes(effects: Sequence[Mapping[str, Any]]) -> str:
     """How many times as many errors the worse side makes on every task, and n."""
-    found = ", ".join(f"{ratio(effect)} on {plain_task(effect)}" for effect in effects)
+    first, *others = (f"on {plain_task(effect)}" for effect in effects)
+    found = ", ".join(
+        [f"{ratio(effects[0])} times the errors {first}"]
+        + [f"{ratio(effect)} {where}" for effect, where in zip(effects[1:], others, strict=True)]
+    )
     members = sorted({len(effect["seeds"]) for effect in effects})
     n = str(members[0]) if len(members) == 1 else f"{members[0]} to {members[-1]}"
-    return f"{found} times the errors (n = {n})"
+    return f"{found} (n = {n})"
 
 
 def deciding_effects(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -132,7 +136,9 @@ def deciding_effects(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     there = one["evidence"].get("effects", [])
     there = [effect for effect in there if effect["setting"]["metric"] in ERROR_RATIOS and effect["setting"]["worse"]]
     names = list(dict.fromkeys(effect["setting"]["contrast"] for effect in there))
-    name = next((name for name in names if one["reason"].startswith(f"{name}: ")), names[0] if len(names) == 1 else None)
+    name = next(
+        (name for name in names if one["reason"].startswith(f"{name}: ")), names[0] if len(names) == 1 else None
+    )
     return [effect for effect in there if (effect["setting"]["contrast"], effect["setting"]["match"]) == (name, "none")]
 
 
@@ -194,7 +200,10 @@ def claim(one: Mapping[str, Any], evidence: Path) -> str:
     """One claim: what it says, the verdict, the number, what is true instead, and its figure."""
     name, number = one["id"], deciding_number(one)
     lines = [f"### {name}", "", f"> {escape(one['statement'])}", ""]
-    lines += [f"**{one['verdict'].capitalize()}.** {escape(begun(first_sentence(one['sentence'] or one['reason'])))}", ""]
+    lines += [
+        f"**{one['verdict'].capitalize()}.** {escape(begun(first_sentence(one['sentence'] or one['reason'])))}",
+        "",
+    ]
     if one["sentence"] and one["verdict"] not in ("untested", "untestable"):
         lines.append(f"- Statistics: {escape(one['reason'])}")
     if effects := deciding_effects(one):
