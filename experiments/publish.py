@@ -17,8 +17,8 @@ Arms that were trained longer, to look again at what decided, are published too.
 sweep's tables (CSV, parquet), verdicts and figure, the verdicts of all claims, the noise floor, the specification
 curves, the comparison with the literature, and last the page (see experiments.report). experiments.judge then gives
 the same verdicts in a fresh clone. Trains nothing but the one net that the page shows. Without only=, every sweep that
-is complete at the scale is published. README's findings and docs/results.md are written from the verdicts. An arm that is published already stays, so that other sweeps keep their numbers;
-force=true replaces it."""
+is complete at the scale is published. An arm that is published already stays, so that other sweeps keep their numbers;
+force=true replaces it. README's findings, its figure and docs/results.md are written last, from the verdicts."""
 EXAMPLES = """\
 examples:
   python -m experiments.publish                               all that is complete at scale quick

@@ -37,7 +37,7 @@ def lines(evidence: Path) -> list[Line]:
     for task, name in TASKS.items():
         own = [row for row in rows if row["task"].partition(" (")[0] == task]
         at = {
-            LEVELS.index(row["level"]): tuple(float(row[key]) for key in ("ratio", "ratio_low", "ratio_high"))
+            LEVELS.index(row["level"]): (float(row["ratio"]), float(row["ratio_low"]), float(row["ratio_high"]))
             for row in own
         }
         if len(at) != len(LEVELS) - 1:

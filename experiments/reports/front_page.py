@@ -136,10 +136,9 @@ def deciding_effects(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     there = one["evidence"].get("effects", [])
     there = [effect for effect in there if effect["setting"]["metric"] in ERROR_RATIOS and effect["setting"]["worse"]]
     names = list(dict.fromkeys(effect["setting"]["contrast"] for effect in there))
-    name = next(
-        (name for name in names if one["reason"].startswith(f"{name}: ")), names[0] if len(names) == 1 else None
-    )
-    return [effect for effect in there if (effect["setting"]["contrast"], effect["setting"]["match"]) == (name, "none")]
+    named = [name for name in names if len(names) == 1 or one["reason"].startswith(f"{name}: ")]
+    at = (named[0], "none") if named else None
+    return [effect for effect in there if (effect["setting"]["contrast"], effect["setting"]["match"]) == at]
 
 
 def deciding_number(one: Mapping[str, Any]) -> Number | None:
