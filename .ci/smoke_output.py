@@ -11,7 +11,7 @@ from experiments.reports.front_page import with_block
 ROOT = Path(__file__).parents[1]
 COMMAND = ("-m", "experiments.run", "+sweep=pool_position", "scale=smoke", "tracker=off")
 WIDTH = 100
-FIRST, LAST = 4, 4
+FIRST, LAST = 1, 4
 """Lines that are kept of each end, where there are more."""
 
 
