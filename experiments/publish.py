@@ -1,5 +1,7 @@
 """Put what was run under results/published: `python -m experiments.publish [scale=...] [only=...]`."""
 
+import argparse
+
 from rich.console import Console
 
 from experiments.cli import signals
@@ -33,11 +35,8 @@ sweep that is named and not complete, or a record that cannot be used: then noth
 @command
 def main() -> int:
     """The door. Returns the exit code."""
-    asked = parser("publish", DESCRIPTION, EXAMPLES)
-    asked.add_argument("--docs", action="store_true", help="write README's findings and docs/results.md, and no more")
-    asked.add_argument("words", nargs="*", metavar="key=value", help="only=BANK,SWEEP,..., scale=, results=")
     console = terminal()
-    given = asked.parse_intermixed_args()
+    given = command_line().parse_intermixed_args()
     if given.docs:
         if given.words:
             raise UsageError("--docs takes no key=value: it writes of all that is published")
@@ -49,6 +48,14 @@ def main() -> int:
 
     write_page(published() / NAME, Asked(results=published()), console, Judged(verdicts=verdicts, views=views))
     return write_docs(console) if published() == ROOT / "results" / "published" else ExitCode.DONE
+
+
+def command_line() -> argparse.ArgumentParser:
+    """The parser."""
+    made = parser("publish", DESCRIPTION, EXAMPLES)
+    made.add_argument("--docs", action="store_true", help="write README's findings and docs/results.md, and no more")
+    made.add_argument("words", nargs="*", metavar="key=value", help="only=BANK,SWEEP,..., scale=, results=")
+    return made
 
 
 def write_docs(console: Console) -> int:
