@@ -62,7 +62,8 @@ def main(stopwatch: Stopwatch | None = None) -> int:
             path = timings.write(timings.measurement(name, on, device, jax, now, parts), results)
             console.print(f"  {device}: {path!s}")
         for name, verdict in judge_claims(able, {}, results).items():
-            console.print(f"{name} {verdict.printed}: {verdict.reason}")
+            console.print(f"{name} {verdict.printed}: {verdict.sentence}")
+            console.print(f"  {verdict.reason}")
     except (RecordError, BrokenProcessPool) as problem:
         print(format_error(problem), file=sys.stderr)
         return ExitCode.FAILED

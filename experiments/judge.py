@@ -3,13 +3,11 @@
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-
-from rich.progress import track
 
 from cnnlab.files import json_text
 from cnnlab.records import require_writable
 from cnnlab.spec.verdict import WORDS, Verdict
+from experiments.analysis import kept
 from experiments.analysis.results import SweepResults
 from experiments.analysis.selection import best_views, fed_by, fullest_views, sources, trusted_folders
 from experiments.analysis.verdicts import judge_claims
@@ -17,9 +15,10 @@ from experiments.claims.base import KINDS
 from experiments.claims.registry import Entry, choose_claims, register
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
-from experiments.cli.console import terminal
+from experiments.cli.console import each, terminal
 from experiments.cli.errors import UsageError
 from experiments.config.grid import grid
+from experiments.config.resolve import Settings
 from experiments.reports import claim as claim_page
 from experiments.reports import literature, noise_floor, specification_curve
 
@@ -32,6 +31,8 @@ hold no complete sweep, the ones that come with the suite, in results/published/
 Three pages beside: `noise`, the noise floor that every sweep's A/A check measured; `curve`, the specification curve of
 claims (five headlines if none is named); `literature`, the same contrasts as published elsewhere. They write to
 results/claims/; exit code 1 where there is no record."""
+MOST_SECONDS = 15
+"""That one claim's computing takes, on one core."""
 EXAMPLES = """\
 examples:
   python -m experiments.judge                                all 57 claims
@@ -71,7 +72,7 @@ def main() -> int:
         return specification_curve.page(wanted, there, folder, console, asked.json)
     chosen = choose_claims(names or ["all"], asked.family, asked.kind)
     views = best_views(fed_by(entry.id for entry in chosen), overrides, settings.results)
-    found = judge(chosen, views, settings.results)
+    found = judge(chosen, views, settings)
     chosen = tuple(entry for entry in chosen if asked.verdict in (None, found[entry.id].word))
     one = bool(names) and len(chosen) == 1 and not asked.json
     if one:
@@ -106,11 +107,13 @@ def command_line() -> argparse.ArgumentParser:
     return made
 
 
-def judge(chosen: Sequence[Entry], views: Mapping[str, SweepResults], results: Path) -> dict[str, Verdict]:
-    """Verdicts by id; `untested` where a claim has no record yet."""
-    names = [entry.id for entry in chosen]
-    shown = sys.stderr.isatty() and len(names) > 1
-    return judge_claims(track(names, "judging", console=terminal(sys.stderr), disable=not shown), views, results)
+def judge(chosen: Sequence[Entry], views: Mapping[str, SweepResults], settings: Settings) -> dict[str, Verdict]:
+    """Verdicts by id; `untested` where a claim has no record yet. Says on standard error what has to be computed."""
+    names, log = [entry.id for entry in chosen], terminal(sys.stderr)
+    if anew := kept.to_compute(names, settings.cache):
+        some = f"{len(anew)} claims" if len(anew) > 1 else anew[0]
+        log.print(f"computing {some}: up to {MOST_SECONDS} s each; kept for the next time", style="dim")
+    return judge_claims(each(names, "judging", "claims", log), views, settings.results, settings.cache)
 
 
 if __name__ == "__main__":

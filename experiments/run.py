@@ -10,7 +10,7 @@ from cnnlab.data import check
 from cnnlab.records import Store
 from experiments.analysis.convergence import TIMES, longer_points
 from experiments.analysis.results import view
-from experiments.cli import signals
+from experiments.cli import signals, version
 from experiments.cli.command import ExitCode, command
 from experiments.cli.console import terminal
 from experiments.config import hydra_guard, schema
@@ -32,6 +32,9 @@ def answer(cfg: DictConfig) -> None:
 @command
 def main() -> int:
     """The door. Returns the exit code: 0 only if every arm asked for has its record."""
+    if version.FLAG in sys.argv[1:]:
+        print(version.line())
+        return ExitCode.DONE
     schema.register()
     line = hydra_guard.parse(sys.argv[1:])
     if line.question:
@@ -42,7 +45,7 @@ def main() -> int:
         return ExitCode.DONE
     plan = grid(list(line.overrides))
     check_feasible(plan)
-    return run(plan, terminal())
+    return run(plan, terminal(), verbose=line.verbose)
 
 
 def check_feasible(plan: Grid) -> None:
@@ -58,8 +61,8 @@ def check_feasible(plan: Grid) -> None:
         convolutions.check(plan.settings, None if plan.launcher is None else plan.launcher.gpus)
 
 
-def run(plan: Grid, console: Console) -> int:
-    """Train every arm of the grid, judge, and print."""
+def run(plan: Grid, console: Console, *, verbose: bool = False) -> int:
+    """Train every arm of the grid, judge, and print: what was found, and every table if it is to be verbose."""
     points = (*plan.points, *plan.checks)
     console.print(sweep_report.headline(plan, len({point.arm.key for point in points})))
     dataset_card.show((point.arm.task for point in points), console)
@@ -69,7 +72,7 @@ def run(plan: Grid, console: Console) -> int:
         if longer:
             console.print(f"convergence: {len(longer)} arms of decided contrasts again, {TIMES} times as long")
             summary.add(session.train(longer))
-        report = sweep_report.finish(plan, summary, console)
+        report = sweep_report.finish(plan, summary, console, verbose=verbose)
         if report is not None:
             mirror.show_report(report)
     for arm, reason in summary.failures:

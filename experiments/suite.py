@@ -7,21 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from cnnlab.data import MissingDataError, check
 from cnnlab.spec.verdict import WORDS, Verdict
+from experiments.analysis import kept
+from experiments.claims.registry import register
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
-from experiments.cli.console import terminal
+from experiments.cli.console import each, terminal
 from experiments.config.grid import Grid
 from experiments.config.resolve import Point
 from experiments.reports import suite as suite_report
 from experiments.reports.sweep import build_report, write_report
 from experiments.tracking.mirror import Mirror
 from experiments.training import convolutions, suite_train
-from experiments.training.estimate import ENDING, SWEEP, Pace, machine_pace, spoken
+from experiments.training.estimate import CLAIM, ENDING, SWEEP, Pace, machine_pace, spoken
 from experiments.training.provenance import mixture
 from experiments.training.session import Session, expected_runs, require_folders, usable
 from experiments.training.suite_plan import CONTROL, Plan, choose, compose, make, parse_choice, stages
@@ -99,8 +100,7 @@ def planned(only: Sequence[str], overrides: Sequence[str], console: Console) -> 
     chosen, with_control = choose(only)
     every = choose(())[0] if with_control else chosen
     console.print(f"composing {len(every)} sweeps", style="dim")
-    shown = track(every, "composing", console=console, disable=not console.is_terminal, transient=True)
-    return make(compose(shown, overrides), chosen, with_control)
+    return make(compose(each(every, "composing", "sweeps", console), overrides), chosen, with_control)
 
 
 def prepared(plan: Plan, overrides: Sequence[str], session: Session) -> Prepared:
@@ -119,7 +119,7 @@ def prepared(plan: Plan, overrides: Sequence[str], session: Session) -> Prepared
 
 def besides(plan: Plan) -> float:
     """Seconds that judging every claim and drawing every sweep take."""
-    return ENDING + SWEEP * len(plan.sweeps)
+    return ENDING + CLAIM * len(kept.to_compute(register(), plan.settings.cache)) + SWEEP * len(plan.sweeps)
 
 
 def _missing(plan: Plan) -> dict[str, str]:
@@ -183,7 +183,7 @@ def run(ready: Prepared, session: Session, mirror: Mirror, console: Console, beg
     total.failures.extend(plan.missing.items())
     trained = time.perf_counter()
     there = suite_report.views(plan, ready.overrides, total, folder)
-    found = suite_report.verdicts(there, plan.settings.results, console)
+    found = suite_report.verdicts(there, plan.settings.results, console, plan.settings.cache)
     suite_report.write_verdicts(found, folder)
     for name, one in plan.sweeps.items():
         with suite_train.going_on(name, total, folder):

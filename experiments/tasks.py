@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -25,7 +24,7 @@ from cnnlab.training import linear, members
 from cnnlab.training.run import LinearFit, MemberRun
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
-from experiments.cli.console import terminal
+from experiments.cli.console import each, terminal
 from experiments.cli.errors import UsageError
 from experiments.config.grid import grid
 from experiments.paths import CONF
@@ -239,7 +238,7 @@ def show_eligibility(chosen: Sequence[TaskSetting], console: Console) -> None:
     table = RichTable(header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in ("setting", "logistic regression %", "reference net %", "ideal observer %", "eligible"):
         table.add_column(column)
-    for setting in track(chosen, "training", console=console, transient=True):
+    for setting in each(chosen, "training", "settings", console, lambda setting: setting.name):
         found = eligibility(setting)
         table.add_row(
             setting.name,

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from cnnlab.inference.wording import amount
 from cnnlab.spec.verdict import Effect, Match, Setting
@@ -18,6 +18,18 @@ MATCHES: dict[Match, str] = {
 def sentence(text: str) -> str:
     """Start with a capital letter and end with a full stop."""
     return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+def follows(name: str, said: str) -> str:
+    """What was found of a part that has a name: "Accuracy: not tested yet."."""
+    return sentence(f"{name}: {said[:1].lower()}{said[1:]}")
+
+
+def of_parts(said: Mapping[str, str]) -> str:
+    """What was found of several parts, by their names; once where all say the same."""
+    if len(said) > 1 and len(set(said.values())) == 1:
+        return next(iter(said.values()))
+    return " ".join(follows(name, one) for name, one in said.items())
 
 
 def joined(names: Iterable[str]) -> str:
@@ -41,11 +53,6 @@ def task_word(label: str) -> str:
     return (re.sub(r"\d+(?=_|$)", "", name) or name).replace("_", " ")
 
 
-def quantity(setting: Setting) -> str:
-    """What is compared, in words."""
-    return setting.metric.replace("_", " ").replace("/", ", ")
-
-
 def gap(effects: Sequence[Effect]) -> str:
     """How far apart two sides are, in words; effects of one contrast and one sign, which the words give back.
 
@@ -61,7 +68,7 @@ def gap(effects: Sequence[Effect]) -> str:
         return f"{_contrast(at, named)}{size} times as many errors {who}"
     size = _range([abs(effect.estimate) for effect in effects], lambda value: amount(value, at, signed=False))
     who = f"with {more} than with {less}" if named else _side("better", "worse", effects[0])
-    return f"{_contrast(at, named)}{quantity(at)} higher by {size} {who}"
+    return f"{_contrast(at, named)}{at.quantity} higher by {size} {who}"
 
 
 def between(at: Setting) -> str:

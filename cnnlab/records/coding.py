@@ -81,7 +81,14 @@ def build(kind: Any, data: Any, where: str) -> Any:
             **{name: build(hint, data[name], f"{where}.{name}") for name, hint in hints.items()}
         )
     if origin is types.UnionType:
-        return None if data is None else build(inner[0], data, where)
+        kinds = [one for one in inner if one is not types.NoneType]
+        if len(kinds) > 1 and isinstance(data, tuple(kinds)):
+            return data  # one of several scalars
+        return None if data is None else build(kinds[0], data, where)
+    if origin is typing.Literal:
+        if data not in inner:
+            raise ValueError(f"{where} must be one of {', '.join(map(str, inner))}, not {data!r}")
+        return data
     if origin is tuple:
         if not isinstance(data, list):
             raise TypeError(f"{where} must be a list")

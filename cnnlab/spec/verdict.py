@@ -50,7 +50,7 @@ class Setting:
         construction: what the task is built from; two dial settings of one construction share it.
         margin: smallest difference of `metric` that matters (delta), in units of the metric: of an error ratio its log.
         headroom: accuracy by which the sweep's reference arm beats logistic regression here.
-        metric: what is compared; higher is better.
+        metric: what is compared; higher is better. measures: the same in words; empty where its name says enough.
         match: what the arms were re-widthed to share.
         contrast: which of the claim's contrasts it is; empty where that has no name.
         better, worse: the two sides in words, such as "two convolutions before the first pool"; empty where unnamed.
@@ -66,6 +66,12 @@ class Setting:
     contrast: str = ""
     better: str = ""
     worse: str = ""
+    measures: str = ""
+
+    @property
+    def quantity(self) -> str:
+        """What is compared, in words: never the path of a probe where the claim has words for it."""
+        return self.measures or self.metric.replace("_", " ").replace("/", ", ")
 
     @property
     def eligible(self) -> bool:
@@ -173,7 +179,7 @@ class Verdict:
 
     Attributes:
         word: one of the six words. reason: the statistics behind it, in one line.
-        sentence: what was found, in one plain sentence for a teacher; empty where the reason is plain enough.
+        sentence: what was found, in plain words for a teacher; no rule leaves it empty.
         effects: everything the verdict rests on, contrasts of the other match included.
         evidence: the numbers behind the reason, as plain values.
         nearest_true: for a refuted universal, what is true instead. condition: what a qualified claim needs.

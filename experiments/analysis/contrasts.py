@@ -226,6 +226,7 @@ def setting(
         contrast="" if contrast is None else contrast.name,
         better="" if contrast is None else contrast.better_is,
         worse="" if contrast is None else contrast.worse_is,
+        measures="" if trained is None else trained.measures,
     )
 
 
@@ -249,8 +250,9 @@ def caps(name: str, trained: Trained, place: ContrastSite) -> tuple[str, ...]:
 
 def lacking(trained: Trained, place: ContrastSite) -> tuple[str, ...]:
     """One line for each arm in which some members have no value of the metric."""
+    what = trained.measures or trained.metric
     return tuple(
-        f"{trained.metric} has no value for {missing} of {cell.members} members of {cell.point.arm.key}"
+        f"{what} has no value for {missing} of {cell.members} members of {cell.point.arm.key}"
         for cell in place.cells
         if (missing := cell.lacking(trained.metric))
     )

@@ -14,14 +14,18 @@ from cnnlab.inference.rules.equivalence import Equivalence
 from cnnlab.inference.rules.given import Given
 from cnnlab.inference.rules.instances import Always, Exists
 from cnnlab.inference.rules.within import Within
+from cnnlab.inference.sentences import sentence
 from cnnlab.spec.verdict import Effect, Match, Verdict, Word
+from experiments.analysis import kept
 from experiments.analysis.contrasts import ArmPair, ContrastSite, measured_effect, places, plain_effect, setting
 from experiments.analysis.evidence import evidence, instances, scope
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.claims.base import Claim, Computed, Source, Timed, Trained, Untestable
 from experiments.claims.registry import claims, register
-from experiments.timing.timings import kept, not_timed
+from experiments.timing import timings
 
+SAID: dict[Word, str] = {"untested": "not tested yet", "untestable": "cannot be tested", "inconclusive": "not decided"}
+"""How the sentence of a part begins that gets its verdict at once."""
 MODERATOR_CONTRASTS = 40
 """Moderator contrasts registered over all claims (claims.md names their moderators; two levels a contrast)."""
 
@@ -31,10 +35,16 @@ def registered_family() -> Family:
     return Family(claims=sum(entry.trained for entry in register().values()), moderator_contrasts=MODERATOR_CONTRASTS)
 
 
-def judge_claims(names: Iterable[str], views: Mapping[str, SweepResults], results: Path) -> dict[str, Verdict]:
-    """Judge claims by id, from computation, from views of the sweeps they need, and from timings in `results`."""
+def judge_claims(
+    names: Iterable[str], views: Mapping[str, SweepResults], results: Path, cache: Path | None = None
+) -> dict[str, Verdict]:
+    """Judge claims by id, from computation, from views of the sweeps they need, and from timings in `results`.
+
+    Args:
+        cache: where what is computed is kept between commands; None computes it.
+    """
     written = claims()
-    return conclude({name: claim_case(name, written[name], views, results) for name in names}, views)
+    return conclude({name: claim_case(name, written[name], views, results, cache) for name in names}, views)
 
 
 def conclude(cases: Mapping[str, Case], views: Mapping[str, SweepResults]) -> dict[str, Verdict]:
@@ -48,26 +58,38 @@ def _scoped(verdict: Verdict, reach: str | None) -> Verdict:
     return verdict if reach is None else dataclasses.replace(verdict, evidence={**verdict.evidence, "scope": reach})
 
 
-def claim_case(name: str, claim: Claim, views: Mapping[str, SweepResults], results: Path) -> Case:
-    """A claim's rule and evidence; of a claim of several parts, each part's."""
+def claim_case(
+    name: str, claim: Claim, views: Mapping[str, SweepResults], results: Path, cache: Path | None = None
+) -> Case:
+    """A claim's rule and evidence; of a claim of several parts, each part's. A computed part may be kept in a cache."""
     if not isinstance(claim.rule, (AllOf, Senses)):
-        return _part(name, "", claim.sources[""], claim.rule, views, results)
-    parts = {part: _part(name, part, claim.sources[part], rule, views, results) for part, rule in claim.rule.parts}
+        return _part(name, "", claim.sources[""], claim.rule, views, results, cache)
+    parts = {
+        part: _part(name, part, claim.sources[part], rule, views, results, cache) for part, rule in claim.rule.parts
+    }
     rule = dataclasses.replace(claim.rule, parts=tuple((part, found.rule) for part, found in parts.items()))
     return Case(rule=rule, evidence={part: found.evidence for part, found in parts.items()})
 
 
 def _part(
-    name: str, part: str, source: Source, rule: Rule[Any], views: Mapping[str, SweepResults], results: Path
+    name: str,
+    part: str,
+    source: Source,
+    rule: Rule[Any],
+    views: Mapping[str, SweepResults],
+    results: Path,
+    cache: Path | None,
 ) -> Case:
     """Rule and evidence of one part. A part without records or timings gets its verdict at once."""
     match source:
         case Computed():
-            return Case(rule=rule, evidence=source.compute())
+            if cache is None:
+                return Case(rule=rule, evidence=source.compute())
+            return kept.case(name, part, source, rule, cache)
         case Timed():
-            cells = kept(name, results, part)
+            cells = timings.kept(name, results, part)
             if not cells:
-                return _given("untested", not_timed(name, source.needs))
+                return _given("untested", timings.not_timed(name, source.needs))
             return Case(rule=Everywhere(each=rule) if isinstance(rule, Cost) else rule, evidence=cells)
         case Trained():
             return _trained(name, source, rule, views)
@@ -96,7 +118,8 @@ def primary(rule: Rule[Any]) -> Match:
 
 
 def _given(word: Word, reason: str) -> Case:
-    return Case(rule=Given(verdict=Verdict(word=word, reason=reason)), evidence=None)
+    said = sentence(f"{SAID[word]}: {reason}")
+    return Case(rule=Given(verdict=Verdict(word=word, reason=reason, sentence=said)), evidence=None)
 
 
 def pairwise_effects(view: SweepResults) -> list[tuple[ArmResults, Effect]]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from cnnlab.files import json_text, write_bytes, write_json
@@ -36,7 +35,7 @@ from experiments.checkerboard.figure import figure
 from experiments.checkerboard.reading import Finding, Range, paragraph, read, short, spread
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
-from experiments.cli.console import terminal
+from experiments.cli.console import each, terminal
 from experiments.cli.words import require_keys
 from experiments.config.grid import grid
 
@@ -96,7 +95,7 @@ def main() -> int:
     pictures = digit_mosaics() if asked.fashion is None else fashion(Path(asked.fashion))
     counted = [painted(size, nets=NETS) for size in KERNELS]
     shown, members = terminal(sys.stderr), list[Member]()
-    for arm in track(ARMS, "training", console=shown, disable=not sys.stderr.isatty()):
+    for arm in each(ARMS, "training", "nets", shown):
         members += train(arm, pictures, seeds=range(asked.seeds), steps=asked.steps)
     findings = read(members, counted)
     data = as_data(members, counted, findings, pictures, asked.steps)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
 
 from cnnlab import jax_environment
-from experiments.cli import signals
+from experiments.cli import signals, version
 from experiments.cli.errors import USER_ERRORS, UsageError, format_error
 from experiments.cli.words import check_once
 
@@ -55,23 +55,30 @@ class Parser(argparse.ArgumentParser):
 
 def parser(name: str, description: str, examples: str = "") -> Parser:
     """The parser of `python -m experiments.<name>`, with a help text that keeps its lines."""
-    return Parser(
+    made = Parser(
         prog=f"python -m experiments.{name}",
         description=description,
         epilog=examples,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    made.add_argument(version.FLAG, action="version", version=version.line(), help="print the version and end")
+    return made
 
 
-def command(main: Callable[P, int]) -> Callable[P, int]:
-    """A command's `main`, with one line on standard error and an exit code for what a user or a disk did wrong."""
+def command(main: Callable[P, int], *, once: bool = True) -> Callable[P, int]:
+    """A command's `main`, with one line on standard error and an exit code for what a user or a disk did wrong.
+
+    Args:
+        once: whether a key that is given twice is a mistake; not where several arms are named side by side.
+    """
 
     @functools.wraps(main)
     def guarded(*args: P.args, **named: P.kwargs) -> int:
         try:
             check_surroundings()
-            check_once(sys.argv[1:])
+            if once:
+                check_once(sys.argv[1:])
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print what is raised within it, and end the process
             return main(*args, **named)
         except USER_ERRORS as error:

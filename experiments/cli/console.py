@@ -1,19 +1,71 @@
 """The console of every command: as wide as the terminal, or wide enough for tables in a log."""
 
-import sys
-from collections.abc import Iterable, Sequence
-from typing import Any, TextIO
+import copy
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TextIO, TypeVar
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
 
 LOG_WIDTH = 160
+FAR = 100_000
+"""Columns that hold any table."""
+INDENT = "  "
+
+T = TypeVar("T")
+
+
+class Terminal(Console):
+    """A console that loses no digit: a table that is wider than it becomes a list of records."""
+
+    def print(self, *objects: Any, **how: Any) -> None:
+        """Print, as rich does."""
+        super().print(*(fitted(one, self) if isinstance(one, Table) else one for one in objects), **how)
 
 
 def terminal(file: TextIO | None = None) -> Console:
     """A console for tables and progress, on standard output by default. It prints brackets as they are: no markup."""
-    console = Console(highlight=False, markup=False, file=file)
-    return console if console.is_terminal else Console(highlight=False, markup=False, width=LOG_WIDTH, file=file)
+    console = Terminal(highlight=False, markup=False, file=file)
+    return console if console.is_terminal else Terminal(highlight=False, markup=False, width=LOG_WIDTH, file=file)
+
+
+def fitted(table: Table, console: Console) -> Table | Group:
+    """A table as it is where it fits, else a record a row: the first cell, and below it every other with its name."""
+    wide = console.options.update(width=FAR, max_width=FAR)
+    if table.title:  # rich would break it at the table's width
+        bare, title = copy.copy(table), Text(str(table.title), style="italic")
+        bare.title = None
+        return Group(title, fitted(bare, console))
+    if Measurement.get(console, wide, table).maximum <= console.width:
+        return table
+    names = [str(column.header) for column in table.columns]
+    rows = zip(*(column.cells for column in table.columns), strict=True)
+    lines = list[Text]()
+    for row in rows:
+        first, *others = (str(cell) for cell in row)
+        if first:
+            lines.append(Text(first, style="bold"))
+        pairs = [f"{name} {cell}".strip() for name, cell in zip(names[1:], others, strict=True) if cell]
+        lines += [Text(f"{INDENT}{line}") for line in filled(pairs, console.width - len(INDENT))]
+    if table.caption:
+        lines.append(Text(str(table.caption), style="italic"))
+    return Group(*lines)
+
+
+def filled(parts: Iterable[str], width: int) -> Iterator[str]:
+    """Parts side by side, as many as a line takes; none is taken apart that fits a line of its own."""
+    line = ""
+    for part in parts:
+        if line and len(line) + 2 + len(part) > width:
+            yield f"{line},"
+            line = part
+        else:
+            line = f"{line}, {part}" if line else part
+    if line:
+        yield line
 
 
 def progress_bar(console: Console, unit: str) -> Progress:
@@ -33,10 +85,12 @@ def progress_bar(console: Console, unit: str) -> Progress:
     )
 
 
-def tracked(files: Sequence[Any]) -> Iterable[Any]:
-    """Pass files on, with a bar on standard error while they are read."""
-    with progress_bar(terminal(sys.stderr), "files") as bar:
-        task = bar.add_task("reading", total=len(files))
-        for file in files:
-            yield file
+def each(items: Iterable[T], doing: str, unit: str, console: Console, name: Callable[[T], str] = str) -> Iterator[T]:
+    """Items one by one, with a bar that says what is being done to which: "judging lin-collapse"."""
+    every = tuple(items)
+    with progress_bar(console, unit) as bar:
+        task = bar.add_task(doing, total=len(every))
+        for item in every:
+            bar.update(task, description=f"{doing} {name(item)}")
+            yield item
             bar.advance(task)

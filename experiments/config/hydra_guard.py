@@ -24,7 +24,8 @@ WITH_VALUE = {
     **dict.fromkeys(("--info", "-i"), ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")),
 }
 MULTIRUN = ("--multirun", "-m")
-FLAGS = (*QUESTIONS, *MULTIRUN, "--resolve")
+VERBOSE = "--verbose"
+FLAGS = (*QUESTIONS, *MULTIRUN, "--resolve", VERBOSE)
 AS_MULTIRUN = "hydra.mode=MULTIRUN"
 
 FREE = ("mode", "runtime", "overrides", "job", "run", "sweep", "verbose", "output_subdir")
@@ -39,10 +40,12 @@ class CommandLine:
 
     Attributes:
         question: flags and their values, such as `--cfg job`; empty if the command line runs something.
+        verbose: whether the end of a run prints every table.
     """
 
     overrides: tuple[str, ...]
     question: tuple[str, ...]
+    verbose: bool = False
 
 
 def parse(arguments: Sequence[str]) -> CommandLine:
@@ -58,7 +61,10 @@ def parse(arguments: Sequence[str]) -> CommandLine:
         if not word.startswith("-"):
             overrides.append(word)
         elif name not in FLAGS:
-            raise UsageError(f"{word} is not valid: choose --help, --cfg job, --info defaults, --resolve or --multirun")
+            raise UsageError(
+                f"{word} is not valid: choose --help, --version, --verbose, --cfg job, "
+                "--info defaults, --resolve or --multirun"
+            )
         elif name in WITH_VALUE:
             value = value if equals else (left.pop(0) if left else "")
             if value not in WITH_VALUE[name]:
@@ -68,10 +74,10 @@ def parse(arguments: Sequence[str]) -> CommandLine:
             flags += [name, value]
         elif name in MULTIRUN:
             overrides.append(AS_MULTIRUN)
-        else:
+        elif name != VERBOSE:
             flags.append(name)
     question = tuple(flags) if set(flags) & set(QUESTIONS) else ()
-    return CommandLine(overrides=tuple(overrides), question=question)
+    return CommandLine(overrides=tuple(overrides), question=question, verbose=VERBOSE in arguments)
 
 
 def check_choice(conf: Path, group: str, choice: str) -> None:

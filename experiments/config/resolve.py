@@ -2,6 +2,8 @@
 
 import copy
 import dataclasses
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, get_args, get_origin, get_type_hints
@@ -22,7 +24,7 @@ from cnnlab.tracking.run import UNITS
 from cnnlab.tracking.trackers import MODES
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.match import matched
-from experiments.cli.console import tracked
+from experiments.cli.console import each, terminal
 from experiments.cli.errors import UsageError
 from experiments.config import schema
 from experiments.config.errors import near
@@ -276,6 +278,11 @@ def _task(cfg: DictConfig) -> Task:
     return Task(**values)
 
 
+def _read_one_by_one(files: Sequence[Any]) -> Iterable[Any]:
+    """Files, with a bar on standard error while they are read."""
+    return each(files, "reading", "files", terminal(sys.stderr), lambda file: "")
+
+
 def _own(cfg: DictConfig, content: dict[str, Any]) -> dict[str, Any]:
     """The name of a user's own pictures, and what their card says where the config leaves it to them (0).
 
@@ -291,7 +298,7 @@ def _own(cfg: DictConfig, content: dict[str, Any]) -> dict[str, Any]:
         labels=None if labels is None else labels.absolute(),
         **{key: content[key] for key in ("side", "channels", "test_share", "split_seed")},
     )
-    found = own.identified(asked, _cache(cfg) / DATA, tracked)
+    found = own.identified(asked, _cache(cfg) / DATA, _read_one_by_one)
     train, validation = content["train_images"], content["validation_images"]
     require(
         train < found.pool, "data.train_images", train, f"{found.pool} pictures are there to train and validate with"

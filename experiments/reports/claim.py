@@ -2,12 +2,12 @@
 
 import contextlib
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -45,26 +45,53 @@ NAMES = {
 MOST_ROWS = 40
 MIN_WIDTH = 40
 """Of the column of findings, in letters."""
+WIDE = 110
+"""Columns from which claims stand in a table."""
+INDENT, MORE = "  ", " ..."
+PAGE = "python -m experiments.judge CLAIM"
 
 
 def overview(rows: Sequence[tuple[Entry, Verdict]], console: Console) -> None:
-    """Of each claim two lines, what was found and the statistics, and how many there are of each verdict.
+    """Of each claim what was found and the statistics, two lines at most, and how many there are of each verdict.
 
-    The word and the sentence stand in the first line, the number that decides and the reason in the second.
+    Where the terminal is wide, a table of two lines a claim: the word and the sentence in the first, the number that
+    decides and the reason in the second. Else a record a claim: its id and word, up to two lines of the sentence, and
+    the number.
     """
+    if console.width >= WIDE:
+        console.print(_table(rows, console.width))
+    else:
+        for entry, verdict in rows:
+            record(entry.id, verdict, console)
+    words = [verdict.word for _, verdict in rows]
+    console.print(
+        f"{len(rows)} claims: " + ", ".join(f"{words.count(word)} {word}" for word in COLOURS if word in words)
+    )
+    console.print(f"Statistics, tables and the figure of a claim: {PAGE}")
+
+
+def record(name: str, verdict: Verdict, console: Console) -> None:
+    """A claim in a few lines of any width: id and word, the sentence, and the number that decides."""
+    console.print(Text.assemble((name, "bold"), "  ", _coloured(verdict)))
+    width = console.width - len(INDENT)
+    said = verdict.sentence or verdict.reason
+    for line in textwrap.wrap(said, width, max_lines=2, placeholder=MORE):
+        console.print(f"{INDENT}{line}")
+    for line in textwrap.wrap(_decides(verdict), width):
+        console.print(f"{INDENT}{line}", style="dim")
+
+
+def _table(rows: Sequence[tuple[Entry, Verdict]], width: int) -> RichTable:
+    """Two lines a claim."""
     table = RichTable(header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("claim", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     table.add_column("what was found", ratio=1)
     beside = sum(max((len(name) + 2 for name in names), default=0) for names in _names(rows))
     for entry, verdict in rows:
-        first, second = two_lines(verdict, max(MIN_WIDTH, console.width - beside))
+        first, second = two_lines(verdict, max(MIN_WIDTH, width - beside))
         table.add_row(entry.id, _coloured(verdict), Text.assemble(first, ("\n" + second if second else "", "dim")))
-    console.print(table)
-    words = [verdict.word for _, verdict in rows]
-    console.print(
-        f"{len(rows)} claims: " + ", ".join(f"{words.count(word)} {word}" for word in COLOURS if word in words)
-    )
+    return table
 
 
 def claim(entry: Entry, verdict: Verdict, figure: Path | None, console: Console) -> None:
@@ -89,9 +116,11 @@ def claim(entry: Entry, verdict: Verdict, figure: Path | None, console: Console)
     _line(console, "counterexample", verdict.counterexample)
     _line(console, "nearest true statement", verdict.nearest_true)
     if verdict.effects:
-        console.print(Padding(_evidence(effect_table(verdict.effects)), (1, 0, 0, 0)))
+        console.print()
+        console.print(_evidence(effect_table(verdict.effects)))
     for table in verdict.tables:
-        console.print(Padding(_evidence(table), (1, 0, 0, 0)))
+        console.print()
+        console.print(_evidence(table))
     console.print()
     _line(console, "figure", None if figure is None else str(figure))
     _line(console, "stated in", str(source_file(entry)))
@@ -178,7 +207,7 @@ def deciding(verdict: Verdict) -> Number | None:
         return Number(name=name, value=ratio.middle, low=ratio.low, high=ratio.high, unit="x")
     scale, unit = (100, "pp") if at.metric.endswith("accuracy") else (1, "")
     return Number(
-        name=f"paired difference on {at.task}",
+        name=f"{at.quantity}, difference on {at.task}",
         value=scale * effect.estimate,
         low=scale * span.low,
         high=scale * span.high,
@@ -216,12 +245,16 @@ def _names(rows: Sequence[tuple[Entry, Verdict]]) -> tuple[list[str], list[str]]
 
 def two_lines(verdict: Verdict, width: int) -> tuple[str, str]:
     """What was found in a sentence, and the statistics: a line each, cut where it is longer."""
-    number, n = deciding(verdict), count(verdict)
-    decides = "" if number is None else f"{printed(number)} {number.name}"
-    counted = "" if n is None else f"n={n}"
     first = verdict.sentence or verdict.reason
-    second = "; ".join(part for part in (counted, decides, verdict.reason if verdict.sentence else "") if part)
+    second = "; ".join(part for part in (_decides(verdict), verdict.reason if verdict.sentence else "") if part)
     return _cut(first, width), _cut(second, width)
+
+
+def _decides(verdict: Verdict) -> str:
+    """The number that decides, and what it rests on."""
+    number, n = deciding(verdict), count(verdict)
+    counted = "" if n is None else f"n={n}"
+    return "; ".join(part for part in (counted, "" if number is None else f"{printed(number)} {number.name}") if part)
 
 
 def printed(number: Number) -> str:
@@ -233,7 +266,7 @@ def printed(number: Number) -> str:
 
 def _cut(text: str, width: int) -> str:
     """A text on one line: what comes after is on the claim's page."""
-    return text if len(text) <= width else text[: width - 3].rsplit(" ", 1)[0] + " ..."
+    return text if len(text) <= width else text[: width - len(MORE)].rsplit(" ", 1)[0] + MORE
 
 
 def _coloured(verdict: Verdict) -> Text:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import track
 
 from cnnlab.files import write_json
 from cnnlab.records import RecordError, Store, manifest, thinned
@@ -19,6 +18,7 @@ from experiments.analysis import metrics
 from experiments.analysis.convergence import longer_point
 from experiments.analysis.results import SweepResults, view
 from experiments.analysis.selection import MADE, best_views, relocated
+from experiments.cli.console import each
 from experiments.cli.errors import UsageError
 from experiments.config.grid import Grid
 from experiments.config.resolve import SCALES
@@ -65,7 +65,7 @@ def chosen(only: Sequence[str], overrides: Sequence[str], console: Console) -> C
     if not names:
         raise UsageError(f"only={CONTROL} alone is no sweep: it is published with those that use it")
     every = choose(())[0] if with_control and only else names
-    grids = compose(track(every, "composing", console=console, disable=not console.is_terminal), overrides)
+    grids = compose(each(every, "composing", "sweeps", console), overrides)
     settings = next(iter(grids.values())).settings
     sweeps = {name: grids[name] for name in names}
     lacking = {name: lack for name, one in sweeps.items() if (lack := _lacking(one))}

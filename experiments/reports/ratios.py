@@ -52,7 +52,7 @@ def size(effect: Effect) -> str:
         return errors_of_worse(effect).printed
     known = effect.n >= FEWEST_FOR_INTERVAL and math.isfinite(effect.interval95.low)
     span = f" {interval(effect.interval95, at)}" if known else ""
-    return f"{at.metric.removeprefix('probe:')} {amount(effect.estimate, at)}{span}"
+    return f"{at.quantity} {amount(effect.estimate, at)}{span}"
 
 
 def _exp(log: float) -> float:

@@ -275,7 +275,9 @@ def _draw_effects(axes: "Axes", ordered: Sequence[Specification]) -> None:
         seen.add(effect.call)
     if at.ratio:
         ratio_axis(axes, None)
-    axes.set_ylabel("errors of the side that should be worse,\nas a multiple of the other's" if at.ratio else at.metric)
+    axes.set_ylabel(
+        "errors of the side that should be worse,\nas a multiple of the other's" if at.ratio else at.quantity
+    )
     axes.set_title(_legend_line(ordered), fontsize=9, loc="left", color="0.3")
     axes.set_xlim(-0.7, len(ordered) - 0.3)
     axes.set_xticks([])

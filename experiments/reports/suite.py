@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import track
 
 from cnnlab.files import write_json
 from cnnlab.spec.verdict import WORDS, Verdict
@@ -13,6 +12,7 @@ from experiments.analysis.results import SweepResults, view
 from experiments.analysis.selection import best_view
 from experiments.analysis.verdicts import judge_claims
 from experiments.claims.registry import claims, claims_fed_by, register
+from experiments.cli.console import each
 from experiments.config.grid import merged
 from experiments.reports import claim as claim_page
 from experiments.reports.claim import verdict_data
@@ -54,10 +54,11 @@ def views(plan: Plan, overrides: Sequence[str], total: Summary, folder: Path) ->
     return found
 
 
-def verdicts(there: Mapping[str, SweepResults], results: Path, console: Console) -> dict[str, Verdict]:
-    """Judge every registered claim from these views, from computation and from timings."""
-    names = track(list(register()), "judging", console=console, disable=not console.is_terminal, transient=True)
-    return judge_claims(names, there, results)
+def verdicts(
+    there: Mapping[str, SweepResults], results: Path, console: Console, cache: Path | None = None
+) -> dict[str, Verdict]:
+    """Judge every registered claim from these views, from computation (kept in a cache, if any) and from timings."""
+    return judge_claims(each(register(), "judging", "claims", console), there, results, cache)
 
 
 def line(report: SweepReport, picture: str) -> str:

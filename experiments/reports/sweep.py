@@ -3,7 +3,7 @@
 import functools
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,13 +17,15 @@ from cnnlab.records import Store
 from cnnlab.report import canvas, figures
 from cnnlab.spec.arm import plain
 from cnnlab.spec.verdict import Effect, Verdict
+from experiments.analysis import kept
 from experiments.analysis.evidence import sweep_checks
 from experiments.analysis.results import ArmResults, SweepResults, label, view
 from experiments.analysis.verdicts import contrast_effects, judge_claims, pairwise_effects
 from experiments.claims.base import Computed
-from experiments.claims.registry import claims, claims_fed_by
+from experiments.claims.registry import claims, claims_fed_by, register
 from experiments.config.grid import Grid
 from experiments.paths import sweep_folder
+from experiments.reports import claim as claim_page
 from experiments.reports import figures as sweep_figures
 from experiments.reports.ratios import errors_of_better
 from experiments.reports.tables import (
@@ -35,7 +37,6 @@ from experiments.reports.tables import (
     printed_curves,
     printed_effects,
     rich_table,
-    verdict_table,
 )
 from experiments.training.provenance import mixture
 from experiments.training.summary import Summary
@@ -102,7 +103,7 @@ def build_report(
     now, name = view(plan) if results is None else results, plan.settings.sweep_name
     own = (*related(name), *claims_fed_by(name)) if name else ()
     if verdicts is None:
-        verdicts = judge_claims(own, {name: now}, plan.settings.results)
+        verdicts = judge_claims(own, {name: now}, plan.settings.results, plan.settings.cache)
     pairs = pairwise_effects(now)
     return SweepReport(
         plan=plan,
@@ -133,23 +134,68 @@ def headline(plan: Grid, arms: int) -> str:
     return f"{sweep.question}\nheld equal: {sweep.held}\n{size}, records in {plan.settings.runs}"
 
 
-def finish(plan: Grid, summary: Summary, console: Console) -> SweepReport | None:
-    """End a run: print what came of it, and write it if it was a sweep. Nothing is read but records."""
+def finish(plan: Grid, summary: Summary, console: Console, *, verbose: bool = False) -> SweepReport | None:
+    """End a run: print what came of it, and write it if it was a sweep. Nothing is read but records.
+
+    Args:
+        verbose: print every table, too; else they are in files alone, whose folder is printed.
+    """
+    if claims := kept.to_compute(related(plan.settings.sweep_name), plan.settings.cache):
+        console.print(f"computing {', '.join(claims)}", style="dim")
     report = build_report(plan)
-    print_report(report, summary, console)
+    done = f"trained {summary.trained} arms, found {summary.skipped} done, {len(summary.failures)} failed"
+    console.print(f"\n{done}")
     if plan.settings.sweep is None:
+        print_arms(report, console)
         return None
+    if verbose:
+        print_tables(report, console)
+    print_found(report, console)
     picture = write_report(report)
-    console.print(f"table, effects, verdicts and figure: {report.folder}{os.sep}")
+    console.print(f"tables of arms, curves and effects, verdicts, figure: {report.folder}{os.sep}", soft_wrap=True)
     if picture:
-        console.print(picture)
+        console.print(picture, soft_wrap=True)
+    for line in following(report, verbose):
+        console.print(line, soft_wrap=True)
     return report
 
 
-def print_report(report: SweepReport, summary: Summary, console: Console) -> None:
-    """Print the counts, the arms and, of a sweep, the effects, contrasts, checks and verdicts."""
-    now, sweep = report.results, report.plan.settings.sweep
-    console.print(f"\ntrained {summary.trained} arms, found {summary.skipped} done, {len(summary.failures)} failed")
+def print_found(report: SweepReport, console: Console) -> None:
+    """Print what a sweep found, on a screen: its verdicts, checks that failed, and where it feeds no claim its effects.
+
+    At smoke one sentence says that it only shows that everything runs: no interval, no check and no effect is printed.
+    """
+    if report.plan.settings.scale == "smoke":
+        members = max((cell.members for cell in report.results.cells), default=0)
+        console.print(f"Scale smoke only shows that everything runs: {members} members an arm decide nothing.")
+        return
+    if report.verdicts:
+        claim_page.overview([(register()[name], verdict) for name, verdict in report.verdicts.items()], console)
+    else:
+        print_effects(report, console)
+    checks = report.checks
+    failed = [check.line for check in checks if not check.passed]
+    if checks:
+        console.print(f"checks: {len(checks) - len(failed)} of {len(checks)} passed")
+    for line in failed:
+        console.print(f"  {line}")
+
+
+def following(report: SweepReport, verbose: bool) -> Iterator[str]:
+    """What to do next, a command a line."""
+    again = f"python -m experiments.run +sweep={report.name}"
+    if report.plan.settings.scale == "smoke":
+        yield f"next, for verdicts: {again}"
+        return
+    if not verbose:
+        yield f"next, every table: {again} scale={report.plan.settings.scale} --verbose"
+    for name in list(report.verdicts)[:1]:
+        yield f"next, all about a claim: python -m experiments.judge {name}"
+
+
+def print_arms(report: SweepReport, console: Console) -> None:
+    """Print the arms, their curves, and what re-widthing did."""
+    now = report.results
     console.print(rich_table(printed_arms(report.arms), "Arms: test accuracy in %, where members are read"))
     if len(report.curves):
         console.print(rich_table(printed_curves(report.curves), CURVES))
@@ -161,26 +207,28 @@ def print_report(report: SweepReport, summary: Summary, console: Console) -> Non
         console.print(line)
     if line := mixture(Store(now.settings.runs), [cell.point.arm.key for cell in (*now.cells, *now.checks)]):
         console.print(line)
+
+
+def print_effects(report: SweepReport, console: Console) -> None:
+    """Print every arm's errors beside the reference's."""
+    sweep = report.plan.settings.sweep
     if sweep is None:
-        return
-    if report.plan.settings.scale == "smoke":
-        console.print(verdict_table(report.verdicts))
-        console.print(
-            f"Scale smoke shows that everything runs; its {_most_members(now)} members an arm decide nothing.\n"
-            f"Next, for verdicts: python -m experiments.run +sweep={report.name}"
-        )
         return
     title = f"Errors, as a multiple of those of {sweep.reference} (paired by seed, 95 % interval)"
     console.print(rich_table(printed_effects(report.effects, report.pairs), title))
+
+
+def print_tables(report: SweepReport, console: Console) -> None:
+    """Print every table of a sweep: arms, curves and, above smoke, effects, contrasts and checks."""
+    print_arms(report, console)
+    if report.plan.settings.scale == "smoke":
+        return
+    if report.verdicts:
+        print_effects(report, console)
     if rests := report.contrasts:
         console.print(rich_table(printed_contrasts(rests), RESTS))
     for check in report.checks:
         console.print(f"check: {check.line}")
-    console.print(verdict_table(report.verdicts))
-
-
-def _most_members(results: SweepResults) -> int:
-    return max((cell.members for cell in results.cells), default=0)
 
 
 def write_report(report: SweepReport) -> str:

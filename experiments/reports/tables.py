@@ -11,7 +11,7 @@ from cnnlab.inference import intervals
 from cnnlab.inference.effects import CALIBRATION
 from cnnlab.spec.arm import plain
 from cnnlab.spec.curve import at_chance, capped, reading, usual_rate
-from cnnlab.spec.verdict import Effect, Verdict
+from cnnlab.spec.verdict import Effect
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.reports.ratios import FEWEST_FOR_INTERVAL, errors_of_better, points, size
 
@@ -257,14 +257,4 @@ def rich_table(table: "pd.DataFrame", title: str) -> Table:
         shown.add_column(str(column), justify="left" if column in LEFT else "right")
     for row in table.itertuples(index=False):
         shown.add_row(*(str(value) for value in row))
-    return shown
-
-
-def verdict_table(found: Mapping[str, Verdict]) -> Table:
-    """Verdicts as they are printed: claim, word, and what was found in a sentence."""
-    shown = Table(title="Verdicts", title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for column in ("claim", "verdict", "what was found"):
-        shown.add_column(column, overflow="fold")
-    for name, verdict in found.items():
-        shown.add_row(name, verdict.printed, verdict.sentence or verdict.reason)
     return shown

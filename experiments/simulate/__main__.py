@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from cnnlab.records import require_writable
@@ -17,7 +16,7 @@ from cnnlab.report import canvas
 from cnnlab.spec.invalid import require
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
-from experiments.cli.console import terminal
+from experiments.cli.console import each, terminal
 from experiments.config.grid import grid
 from experiments.simulate.rates import SLOW, FoundRate, find, rows
 
@@ -41,11 +40,8 @@ def main() -> int:
     require(FEWEST <= asked_for <= MOST, "replications", asked_for, f"must lie between {FEWEST} and {MOST}")
     results = grid(["tracker=off", *asked.words]).settings.results
     require_writable(results, "results")
-    shown = sys.stderr.isatty()
-    found = [
-        find(row, asked.replications)
-        for row in track(rows(), "simulating", console=terminal(sys.stderr), disable=not shown)
-    ]
+    shown = each(rows(), "simulating", "rows", terminal(sys.stderr), lambda row: row.what)
+    found = [find(row, asked.replications) for row in shown]
     write(found, results / "simulation")
     if asked.json:
         print(json.dumps([as_data(one) for one in found], indent=1))

@@ -45,7 +45,8 @@ def of_sweep(report: SweepReport) -> TrackedRun:
         job_type="sweep",
         tags=(settings.scale, *fed),
         notes=arm_runs.question(settings),
-        config=arm_runs.context(settings),
+        config=arm_runs.context(settings)
+        | arm_runs.made_with(Store(settings.runs), [cell.record.arm for cell in made if cell.record is not None]),
         numbers={
             "arms": len(cells),
             "arms_with_record": len(made),
@@ -79,7 +80,7 @@ def contrasts(found: Sequence[tuple[str, str, Effect]]) -> Table:
             "contrast": contrast,
             "task": effect.setting.task,
             "match": effect.setting.match,
-            "metric": effect.setting.metric,
+            "metric": effect.setting.quantity,
             "n": effect.n,
             **_size(effect),
             "interval": effect.interval95.kind,

@@ -7,7 +7,7 @@ from cnnlab.spec.arm import digest
 from cnnlab.tracking.series import AXIS
 
 if TYPE_CHECKING:
-    from wandb_workspaces.reports.v2.interface import LinePlot, WeavePanelSummaryTable
+    from wandb_workspaces.reports.v2.interface import LinePlot
     from wandb_workspaces.workspaces import Section, Workspace
 
 BAND: Final = "stderr"
@@ -17,6 +17,8 @@ ARM = "label"
 """The key of a run's config by which curves are grouped: task, level, match."""
 
 
+RATES = "curves"
+"""The table of the sweeps' summary runs with a row an arm and learning rate."""
 FINAL = "final/test_accuracy/mean"
 
 
@@ -53,7 +55,7 @@ def spec(made: "Workspace") -> dict[str, Any]:
 
 def accuracy() -> "Section":
     """Panels of accuracy by level of the factor."""
-    from wandb_workspaces.reports.v2.interface import BarPlot, Config
+    from wandb_workspaces.reports.v2.interface import BarPlot, Config, WeavePanelSummaryTable
 
     final = BarPlot(
         title="Test accuracy where members are read",
@@ -63,14 +65,7 @@ def accuracy() -> "Section":
         groupby_rangefunc=BAND,
     )
     curves = [_curves("Validation accuracy", "accuracy/validation"), _curves("Training loss", "loss/train", log=True)]
-    return _section("Accuracy by factor level", [final, *rates(), *curves])
-
-
-def rates() -> list["WeavePanelSummaryTable"]:
-    """Accuracy against learning rate: of single arms, and a row an arm and rate of the sweeps' summary runs."""
-    from wandb_workspaces.reports.v2.interface import WeavePanelSummaryTable
-
-    return [WeavePanelSummaryTable(table_name=name) for name in ("curve", "curves")]
+    return _section("Accuracy by factor level", [final, WeavePanelSummaryTable(table_name=RATES), *curves])
 
 
 def gradients() -> "Section":
@@ -105,7 +100,9 @@ def verdicts() -> "Section":
     """Panels of verdicts: tables and figures of the sweeps' summary runs."""
     from wandb_workspaces.reports.v2.interface import MediaBrowser, WeavePanelSummaryTable
 
-    tables = [WeavePanelSummaryTable(table_name=name) for name in ("verdicts", "contrasts", "effects", "arms")]
+    tables = [
+        WeavePanelSummaryTable(table_name=name) for name in ("verdicts", "contrasts", "effects", "checks", "arms")
+    ]
     figure = MediaBrowser(title="Curves, members and ratios of errors", media_keys=["figure/effects"], num_columns=1)
     return _section("Verdicts", [*tables, figure])
 

@@ -12,6 +12,7 @@ import pytest
 
 from cnnlab.spec.record import PROTOCOL
 from experiments import judge
+from experiments.analysis import kept
 from experiments.claims.registry import register
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +61,9 @@ def test_every_claim_has_a_line_and_those_that_need_no_training_a_verdict(tmp_pa
     assert all(sorted(entry) == KEYS and entry["statement"] and entry["reason"] for entry in found.values())
     refuted = [entry for entry in found.values() if entry["verdict"] == "refuted"]
     assert [entry["id"] for entry in refuted if not entry["nearest_true"]] == []
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]
+    assert all(entry["sentence"].endswith(".") for entry in found.values())
+    assert kept.to_compute(register(), tmp_path / "cache") == (), "a claim is computed anew each time"
     again = run(tmp_path, "--json", *SEVERAL)
     same = [entry == found[entry["id"]] for entry in json.loads(again.stdout)]
     assert len(same) == 17
@@ -74,14 +77,15 @@ def run(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
 
 
-def test_a_process_of_its_own_prints_data_and_writes_nothing(tmp_path: Path) -> None:
+def test_a_process_of_its_own_prints_data_and_writes_nothing_but_its_cache(tmp_path: Path) -> None:
     """The same rows as in this process, to the last digit; and filters leave only what was asked for."""
     done = run(tmp_path, "coverage", "--kind", "exact", "--verdict", "refuted", "--json")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
+    assert done.stderr.startswith("computing 3 claims: ")
     rows = json.loads(done.stdout)
     assert [entry["id"] for entry in rows] == ["cov-table"]
     assert sorted(rows[0]) == KEYS
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]
 
 
 def test_filters_leave_only_what_was_asked_for(door: Door) -> None:

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -376,7 +377,25 @@ def test_parts_that_decide_join_their_sentences(shown: Shown) -> None:
     both = chain(shown, ("pos", "pos", "open"), ("pos", "pos", "pos")).sentence
     assert both.startswith("Link 0: holds on digits and textures")
     assert ". Link 1: holds on digits, textures and fashion" in both
-    assert joined(AllOf, ("holds", "fails")).sentence == ""
+    assert joined(AllOf, ("holds", "fails")).sentence.startswith("Fails: it fails in 1 of 3 cases")
+
+
+@pytest.mark.parametrize("kind", [AllOf, Senses])
+def test_no_verdict_is_without_a_plain_sentence(kind: Callable[..., Rule[Any]]) -> None:
+    """A sentence has no statistics: neither intervals nor p-values, nor the path of a probe."""
+    for one in PART:
+        for other in PART:
+            if one != other:
+                said = joined(kind, (one, other)).sentence
+                assert said.endswith(".")
+                assert not re.search(r"95 %|\bp 0|n=\d|probe:", said), said
+
+
+def test_what_all_parts_say_is_said_once(shown: Shown) -> None:
+    said = joined(AllOf, ("awaited", "holds")).sentence
+    assert said.startswith("Not decided yet: awaited is still to be tested. Holds: ")
+    twice = AllOf(parts=tuple((name, Directional()) for name in ("one", "other")))
+    assert verdict_of(twice, dict.fromkeys(("one", "other"), TrainedEvidence())).sentence == "Not tested yet."
 
 
 def test_the_reason_names_the_part_that_decides(shown: Shown) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cnnlab.inference.rules.contract import Decisions, PValues, Rule
-from cnnlab.inference.sentences import sentence
+from cnnlab.inference.sentences import joined, of_parts, sentence
 from cnnlab.spec.invalid import require
 from cnnlab.spec.verdict import Verdict, Word
 
@@ -78,7 +78,8 @@ class Senses:
         fails = [name for name, verdict in verdicts.items() if verdict.word == "refuted"]
         if holds and fails:
             condition = f"it holds {_both(holds)}, not {_both(fails)}"
-            return replace(_whole(verdicts, "qualified", (*fails, *holds)), condition=condition)
+            whole = _whole(verdicts, "qualified", (*fails, *holds))
+            return replace(whole, condition=condition, sentence=f"{sentence(condition)} {whole.sentence}")
         if words & set(OPEN) and len(words) > 1:
             return _halfway(verdicts, [name for name, verdict in verdicts.items() if verdict.word in OPEN])
         order: tuple[Word, ...] = ("inconclusive", "untested", "untestable", "qualified", "supported", "refuted")
@@ -112,8 +113,10 @@ def _halfway(verdicts: Mapping[str, Verdict], waiting: list[str]) -> Verdict:
     missing = "; ".join(f"{name}: {verdicts[name].reason}" for name in waiting)
     tested = [name for name in verdicts if name not in waiting]
     found = "; ".join(f"{name}: {verdicts[name].word}, {verdicts[name].reason}" for name in tested)
+    whole = _whole(verdicts, "inconclusive", tested)
+    waits = sentence(f"not decided yet: {joined(waiting)} {'are' if len(waiting) > 1 else 'is'} still to be tested")
     return replace(
-        _whole(verdicts, "inconclusive", tested), reason=f"missing {missing}; so far {found}", condition=None
+        whole, reason=f"missing {missing}; so far {found}", sentence=f"{waits} {whole.sentence}", condition=None
     )
 
 
@@ -124,9 +127,7 @@ def _whole(verdicts: Mapping[str, Verdict], word: Word, deciding: Iterable[str])
     return Verdict(
         word=word,
         reason="; ".join(f"{name}: {verdicts[name].reason}" for name in names),
-        sentence=" ".join(
-            sentence(f"{name}: {said[0].lower()}{said[1:]}") for name in names if (said := verdicts[name].sentence)
-        ),
+        sentence=of_parts({name: said for name in names if (said := verdicts[name].sentence)}),
         effects=tuple(effect for verdict in verdicts.values() for effect in verdict.effects),
         evidence={name: {"word": verdict.word, **verdict.evidence} for name, verdict in verdicts.items()},
         nearest_true=next((found for name in names if (found := verdicts[name].nearest_true)), None),

@@ -10,9 +10,11 @@ import scipy
 from cnnlab.inference.effects import POWER
 from cnnlab.inference.intervals import ratio_of_medians
 from cnnlab.inference.rules.contract import Decisions, PValues, held_back
+from cnnlab.inference.sentences import sentence
 from cnnlab.spec.verdict import Number, Scalar, Table, Verdict, Word
 
 SAME = (0.95, 1.05)
+SAID = {"supported": "it takes longer", "refuted": "it takes no longer", "inconclusive": "not decided"}
 NAMED_CELLS = 3
 """How many failing cells a reason names; the table has them all."""
 
@@ -56,12 +58,13 @@ class Cost:
     def conclude(self, evidence: Timings, decisions: Decisions) -> Verdict:
         """Give the verdict. Raises InvalidError for unequal or non-positive rounds."""
         if not evidence.dear:
-            return Verdict(word="untested", reason=f"not timed: {evidence.what}")
+            return Verdict(word="untested", reason=f"not timed: {evidence.what}", sentence="Not timed yet.")
         if evidence.caps:
             return held_back(evidence.caps)
         rounds = len(evidence.dear)
         if rounds < self.fewest:
-            return Verdict(word="inconclusive", reason=f"{rounds} rounds, at least {self.fewest} needed")
+            few = f"{rounds} rounds, at least {self.fewest} needed"
+            return Verdict(word="inconclusive", reason=few, sentence=sentence(f"not decided: {few}"))
         middle, low, high = ratio(evidence)
         word, how = self._word(low, high)
         where = f" on {evidence.device}" if evidence.device else ""
@@ -70,6 +73,7 @@ class Cost:
         return Verdict(
             word=word,
             reason=f"{how}{evidence.what}: {span}, {rounds} rounds{where}{finds}",
+            sentence=sentence(f"{SAID[word]}: {middle:.2g} times as long, {evidence.what}"),
             number=Number(name="ratio of medians", value=middle, low=low, high=high, unit="x"),
             n=rounds,
             tables=(timing_table({evidence.what: evidence}),),
@@ -133,6 +137,7 @@ class Everywhere:
         return Verdict(
             word=word,
             reason="; ".join(part for part in parts if part),
+            sentence=self._plain(found, word, holding, lowest),
             number=lowest.number,
             n=lowest.n,
             tables=(timing_table(evidence),),
@@ -145,6 +150,17 @@ class Everywhere:
                 "undecided": cells["inconclusive"],
                 "device": next(iter(evidence.values())).device,
             },
+        )
+
+    def _plain(self, found: Mapping[str, Verdict], word: Word, holding: int, lowest: Verdict) -> str:
+        """What was found, for a teacher: of one cell its own sentence, of many how many hold and by how much."""
+        if len(found) == 1 or lowest.number is None:
+            return lowest.sentence
+        where = "all" if word == "supported" else f"{holding} of"
+        least = next(cell for cell, one in found.items() if one is lowest)
+        return sentence(
+            f"it takes longer in {where} {len(found)} pairs that were timed, "
+            f"{lowest.number.value:.2g} times as long in the closest ({least})"
         )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cnnlab.inference.rules.contract import Decisions, PValues
+from cnnlab.inference.sentences import sentence
 from cnnlab.spec.verdict import Number, Table, Verdict, Word
 
 
@@ -53,12 +54,13 @@ class Exact:
     def conclude(self, evidence: Enumerated, decisions: Decisions) -> Verdict:
         """Give the verdict."""
         if evidence.cases == 0:
-            return Verdict(word="untested", reason="no case was tried")
+            return Verdict(word="untested", reason="no case was tried", sentence="Not tested yet.")
         word, reason, condition = self._word(evidence)
         failing = len(evidence.counterexamples)
         return Verdict(
             word=word,
             reason=reason,
+            sentence=sentence(_plain(evidence, condition)),
             condition=condition,
             nearest_true=None if word == "supported" else evidence.nearest_true,
             counterexample=evidence.counterexamples[0] if failing else None,
@@ -81,3 +83,14 @@ class Exact:
                 under.condition,
             )
         return "refuted", found, None
+
+
+def _plain(evidence: Enumerated, condition: str | None) -> str:
+    """What was found, for a teacher."""
+    if not evidence.counterexamples:
+        return f"it holds in all {evidence.cases} cases that were tried"
+    if condition is not None:
+        return f"it holds where {condition}, and not in general"
+    failing = len(evidence.counterexamples)
+    many = "every case that was tried" if failing == evidence.cases else f"{failing} of {evidence.cases} cases"
+    return f"it fails in {many}, for example: {evidence.counterexamples[0]}"

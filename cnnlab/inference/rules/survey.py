@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 from cnnlab.inference.intervals import wilson
 from cnnlab.inference.rules.contract import Decisions, PValues
+from cnnlab.inference.sentences import sentence
 from cnnlab.spec.invalid import require
 from cnnlab.spec.verdict import Interval, Number, Table, Verdict, Word
 
 MOSTLY, NEARLY_ALL, ALL = 0.5, 0.85, 1.0
+SHARES = {MOSTLY: "most of them", NEARLY_ALL: "nearly all of them", ALL: "all of them"}
+"""Bars in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +45,9 @@ class Survey:
     def conclude(self, evidence: Counted, decisions: Decisions) -> Verdict:
         """Give the verdict."""
         if evidence.total == 0:
-            return Verdict(word="untested", reason=f"the list {evidence.list_name} is empty")
+            return Verdict(
+                word="untested", reason=f"the list {evidence.list_name} is empty", sentence="Not tested yet."
+            )
         interval = wilson(evidence.having, evidence.total)
         count = f"{evidence.having} of {evidence.total} in {evidence.list_name}"
         reason = f"{count}, 95 % [{100 * interval.low:.1f} %, {100 * interval.high:.1f} %], bar {100 * self.bar:.0f} %"
@@ -57,6 +62,7 @@ class Survey:
         return Verdict(
             word=word,
             reason=reason + why,
+            sentence=sentence(f"{count}: {self._judged(word)}"),
             nearest_true=count if word == "refuted" else None,
             number=share,
             n=evidence.total,
@@ -75,3 +81,8 @@ class Survey:
             return "refuted", ""
         enough = next((k for k in range(evidence.total + 1) if wilson(k, evidence.total).low >= self.bar), None)
         return "inconclusive", "" if enough is None else f"; {enough} of {evidence.total} would support"
+
+    def _judged(self, word: Word) -> str:
+        """What that count is beside the bar, for a teacher."""
+        share = SHARES[self.bar] if self.bar in SHARES else f"{100 * self.bar:.0f} % of them"
+        return {"supported": share, "refuted": f"not {share}"}.get(word) or f"too few to say whether it is {share}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cnnlab.inference.effects import FEWEST, smallest_detectable
 from cnnlab.inference.rules.contract import Decisions, PValues, TrainedEvidence, held_back, trained_caps, untested
-from cnnlab.inference.sentences import quantity, sentence, tasks
+from cnnlab.inference.sentences import sentence, tasks
 from cnnlab.inference.wording import smallest
 from cnnlab.spec.invalid import require
 from cnnlab.spec.verdict import Effect, Match, Number, Verdict, Word
@@ -62,7 +62,7 @@ class Within:
             reason=reason,
             sentence=sentence(f"{where} {self._bounds()}: {'; '.join(_said(e) for e in outside or counted)}"),
             effects=evidence.effects,
-            number=Number(name=first.setting.metric, value=first.estimate, low=span.low, high=span.high),
+            number=Number(name=first.setting.quantity, value=first.estimate, low=span.low, high=span.high),
             n=first.n,
             evidence={"rule": "R-WITHIN", "low": self.low, "high": self.high},
         )
@@ -80,10 +80,10 @@ def _detectable(effect: Effect) -> float:
 
 
 def _said(effect: Effect) -> str:
-    return f"{quantity(effect.setting)} {effect.estimate:.3g} on {tasks([effect])}"
+    return f"{effect.setting.quantity} {effect.estimate:.3g} on {tasks([effect])}"
 
 
 def _shown(effect: Effect) -> str:
     at, span = effect.setting, effect.interval95
-    name = at.metric.replace("_", " ")
-    return f"{at.task} {name} {effect.estimate:.3g} 95 % {span.kind} [{span.low:.3g}, {span.high:.3g}], n={effect.n}"
+    bounds = f"95 % {span.kind} [{span.low:.3g}, {span.high:.3g}]"
+    return f"{at.task} {at.quantity} {effect.estimate:.3g} {bounds}, n={effect.n}"

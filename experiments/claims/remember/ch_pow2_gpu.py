@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from cnnlab.inference.rules.all_of import AllOf
 from cnnlab.inference.rules.contract import Decisions, PValues, held_back
 from cnnlab.inference.rules.cost import Timings
+from cnnlab.inference.sentences import sentence
 from cnnlab.report import canvas
 from cnnlab.spec.invalid import require
 from cnnlab.spec.verdict import Number, Scalar, Table, Verdict, Word
@@ -74,6 +75,9 @@ def measure(kind: str, widths: Sequence[int] = WIDTHS, side: int = SIDE, batch: 
     }
 
 
+SAID = {"supported": "it is faster", "refuted": "it is no faster", "inconclusive": "not decided"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class PowersOfTwo:
     """R-POW2(gain): supported if powers of two are faster by more than `gain` beyond being multiples of 8, 16 and 32.
@@ -102,7 +106,8 @@ class PowersOfTwo:
             return held_back(first.caps)
         rounds = len(first.dear)
         if rounds < self.fewest:
-            return Verdict(word="inconclusive", reason=f"{rounds} rounds, at least {self.fewest} needed")
+            few = f"{rounds} rounds, at least {self.fewest} needed"
+            return Verdict(word="inconclusive", reason=few, sentence=sentence(f"not decided: {few}"))
         widths, speed = seconds_per_mac(evidence)
         plain, given64 = (power_of_two(widths, np.log(speed), divisors) for divisors in (DIVISORS[:3], DIVISORS))
         word = self._word(plain, given64)
@@ -115,6 +120,9 @@ class PowersOfTwo:
                 f"{first.what}: a power of two changes the time per multiply-accumulate by {plain.printed(0.95)} "
                 f"beyond multiples of 8, 16 and 32, and by {given64.printed(0.90)} beyond multiples of 64; "
                 f"{len(widths)} widths, {rounds} rounds{where}"
+            ),
+            sentence=sentence(
+                f"{SAID[word]}: a power of two changes the time of an operation by {percent(shown.middle):+.1f} %"
             ),
             nearest_true=divisors_say(widths, speed) if word == "refuted" else None,
             number=Number(

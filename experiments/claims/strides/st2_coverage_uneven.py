@@ -52,6 +52,7 @@ from cnnlab.inference.rules.all_of import AllOf
 from cnnlab.inference.rules.contract import Decisions, PValues, held_back
 from cnnlab.inference.rules.exact import Enumerated, Exact, Restricted
 from cnnlab.inference.rules.within import Within
+from cnnlab.inference.sentences import sentence
 from cnnlab.probes.input_energy import by_phase, input_energy, log_slope
 from cnnlab.report import canvas
 from cnnlab.spec.net import Classic
@@ -102,6 +103,9 @@ class Slopes:
     tables: tuple[Table, ...] = ()
 
 
+SAID = {"supported": "it grows, as claimed", "refuted": "it does not grow", "inconclusive": "not decided"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Slope:
     """R-SLOPE: supported if the 95 % t interval of the mean slope lies above `above`, refuted if it lies below.
@@ -119,11 +123,12 @@ class Slope:
         """Give the verdict."""
         nets = len(evidence.values)
         if nets == 0:
-            return Verdict(word="untested", reason=f"not measured: {evidence.what}")
+            return Verdict(word="untested", reason=f"not measured: {evidence.what}", sentence="Not tested yet.")
         if evidence.caps:
             return held_back(evidence.caps)
         if nets < FEWEST:
-            return Verdict(word="inconclusive", reason=f"{nets} nets, at least {FEWEST} needed")
+            few = f"{nets} nets, at least {FEWEST} needed"
+            return Verdict(word="inconclusive", reason=few, sentence=sentence(f"not decided: {few}"))
         values = np.asarray(evidence.values)
         mean, interval = float(values.mean()), paired_t(values, 0.95)
         word: Word = "inconclusive"
@@ -139,6 +144,7 @@ class Slope:
         return Verdict(
             word=word,
             reason=f"{evidence.what} {span} (bar {self.above:g}){finds}",
+            sentence=sentence(f"{SAID[word]}: {evidence.what} is {mean:.2g}"),
             number=Number(name=evidence.what, value=mean, low=interval.low, high=interval.high),
             n=nets,
             tables=evidence.tables,

@@ -60,7 +60,7 @@ def difference(effect: Effect) -> str:
     """The estimate with its 95 % interval: a ratio of errors in words, with accuracy beside; else the plain number."""
     at, span = effect.setting, effect.interval95
     if not at.ratio:
-        return f"{_plain(effect.estimate)} [{_plain(span.low)}, {_plain(span.high)}] {at.metric.replace('_', ' ')}"
+        return f"{_plain(effect.estimate)} [{_plain(span.low)}, {_plain(span.high)}] {at.quantity}"
     told = f"the other side makes {_times(effect.estimate)} [{_times(span.low)}, {_times(span.high)}] times the errors"
     return told if effect.points is None else f"{told}, {points(effect.points, effect.points95)}"
 

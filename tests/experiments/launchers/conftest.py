@@ -107,7 +107,7 @@ class Done:
     @property
     def tables(self) -> str:
         """What was printed from the table of arms on, without the folder."""
-        return self.out[self.out.index("Arms: test accuracy") : self.out.index("table, effects, verdicts")]
+        return self.out[self.out.index("Scale smoke") : self.out.index("tables of arms")]
 
 
 @pytest.fixture(scope="session")

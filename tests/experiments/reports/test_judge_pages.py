@@ -317,10 +317,11 @@ def lines_of(verdict: Verdict, width: int) -> list[str]:
     return file.getvalue().splitlines()
 
 
-@pytest.mark.parametrize("width", [100, 160])
+@pytest.mark.parametrize("width", [110, 160])
 def test_a_row_is_two_lines_the_sentence_first(tmp_path: Path, plant: Plant, width: int) -> None:
     verdict = judged(stored(tmp_path, plant))
-    head, first, second, count = lines_of(verdict, width)
+    head, first, second, count, page = lines_of(verdict, width)
+    assert page.endswith("python -m experiments.judge CLAIM")
     assert "what was found" in head
     assert verdict.sentence[:30] in first
     assert CLAIM in first
@@ -331,6 +332,22 @@ def test_a_row_is_two_lines_the_sentence_first(tmp_path: Path, plant: Plant, wid
     assert max(map(len, (first, second))) <= width
     bare = dataclasses.replace(verdict, sentence="")
     assert verdict.reason[:30] in lines_of(bare, width)[1]
+
+
+@pytest.mark.parametrize("width", [40, 80, 100])
+def test_where_it_is_narrow_a_claim_is_a_record_that_loses_no_digit(tmp_path: Path, plant: Plant, width: int) -> None:
+    verdict = dataclasses.replace(judged(stored(tmp_path, plant)), sentence="Two are better than one. " * 20)
+    lines = lines_of(verdict, width)
+    head, body = lines[0], lines[1 : next(place for place, line in enumerate(lines) if line.startswith("1 claims"))]
+    assert head.split() == [CLAIM, *verdict.printed.split()]
+    assert verdict.sentence[:20] in body[0]
+    decides = next(place for place, line in enumerate(body) if line.startswith("  n="))
+    assert decides == 2  # lines of the sentence
+    assert body[1].endswith(" ...")
+    flat = " ".join(" ".join(body).split())
+    assert re.search(r"n=12; x1\.\d\d \[1\.\d\d, 1\.\d\d\] times the errors on ", flat)
+    assert max(map(len, lines[: len(body) + 1])) <= width
+    assert "python -m experiments.judge CLAIM" in " ".join(lines)
 
 
 def door(monkeypatch: pytest.MonkeyPatch, root: Path, *words: str) -> int:

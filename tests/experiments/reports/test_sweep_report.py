@@ -12,8 +12,8 @@ from cnnlab.report.figures import ArmDot, TaskPanel
 from experiments.cli.console import terminal
 from experiments.config.grid import Grid
 from experiments.config.resolve import Point
-from experiments.reports import ratios
-from experiments.reports.sweep import build_report, panels, print_report, write_report
+from experiments.reports import ratios, sweep
+from experiments.reports.sweep import build_report, finish, panels, print_tables, write_report
 from experiments.training.summary import Summary
 
 from ..conftest import Compose, Plant
@@ -24,7 +24,6 @@ TABLES = (
     "Errors, as a multiple of those of [2,4]",
     "What the claims rest on",
     "\ncheck: ",
-    "Verdicts",
 )
 PROBES = {"linear_probe/first/drop": -0.1, "linear_probe/last/drop": 0.0}
 
@@ -44,8 +43,35 @@ def planted(compose: Compose, plant: Plant, scale: str, results: Path) -> Grid:
 
 
 def printed(plan: Grid, capsys: pytest.CaptureFixture[str]) -> str:
-    print_report(build_report(plan), Summary(), terminal())
+    print_tables(build_report(plan), terminal())
     return capsys.readouterr().out
+
+
+def ended(plan: Grid, capsys: pytest.CaptureFixture[str], *, verbose: bool = False) -> str:
+    """What the end of a run prints."""
+    plan = dataclasses.replace(plan, settings=dataclasses.replace(plan.settings, cache=plan.settings.results / "cache"))
+    finish(plan, Summary(trained=3), terminal(), verbose=verbose)
+    return capsys.readouterr().out
+
+
+def test_the_end_of_a_run_fits_a_screen_and_says_what_was_found_and_what_to_do_next(
+    composed: Compose, plant: Plant, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The twin: with --verbose every table stands before it."""
+    monkeypatch.setattr(sweep, "write_report", lambda report: "")
+    plan = planted(composed, plant, "quick", tmp_path)
+    short, long = ended(plan, capsys), ended(plan, capsys, verbose=True)
+    assert len(short.splitlines()) <= 24
+    assert "trained 3 arms" in short
+    assert "mp-after-two-convs" in short
+    assert "checks: " in short
+    assert f"{tmp_path}/sweeps/pool_position/quick/" in short
+    assert "--verbose" in short
+    assert "python -m experiments.judge mp-" in short
+    assert not any(title in short for title in TABLES)
+    assert all(title in long for title in TABLES)
+    assert long.index(TABLES[0]) < long.index("mp-after-two-convs  ")
+    assert "every table" not in long
 
 
 def test_at_quick_every_table_is_printed(
@@ -67,10 +93,14 @@ def test_at_quick_every_table_is_printed(
 def test_at_smoke_one_sentence_says_what_it_shows_and_what_to_run_next(
     composed: Compose, plant: Plant, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = printed(planted(composed, plant, "smoke", tmp_path), capsys)
-    assert "Scale smoke shows that everything runs; its 2 members an arm decide nothing." in said
-    assert "python -m experiments.run +sweep=pool_position" in said
-    assert not any(title in said for title in TABLES[2:5])
+    plan = planted(composed, plant, "smoke", tmp_path)
+    assert not any(title in printed(plan, capsys) for title in TABLES[2:])
+    said = ended(plan, capsys)
+    assert "Scale smoke only shows that everything runs: 2 members an arm decide nothing." in said
+    assert "next, for verdicts: python -m experiments.run +sweep=pool_position" in said
+    assert "FAILED" not in said
+    assert "[" not in said.replace("[2,4]", "")
+    assert not any(title in said for title in TABLES)
     assert not re.search(r"(89|90)\.\d \[", said)  # two members have no interval worth printing
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,14 @@ import pytest
 
 from cnnlab.records import Store
 from cnnlab.spec.arm import plain
+from cnnlab.spec.record import Record
 from cnnlab.training.workers import ArmOutcome
-from experiments import run
+from experiments import dashboard, run
 from experiments.analysis.selection import relocated
 from experiments.claims.registry import claims_fed_by
 from experiments.config.grid import Grid
 from experiments.reports.sweep import SweepReport, build_report, write_report
-from experiments.tracking import images
+from experiments.tracking import images, workspace
 from experiments.tracking.arm_runs import label, of_arm
 from experiments.tracking.mirror import Mirror
 from experiments.tracking.sweep_run import contrasts, of_sweep
@@ -64,6 +66,7 @@ def test_an_arm_is_found_by_sweep_claims_and_scale_and_tells_all_that_was_config
     assert {key: told[key] for key in ("net", "recipe", "task")} == plain(point.arm)
     assert (told["level"], told["match"], told["check"], told["factor"]) == ("[0,4]", "none", "none", "model.pools")
     assert (told["sweep"], told["scale"], told["reference"]) == ("pool_position", "smoke", "[2,4]")
+    assert told["made_with"] == {}, "there is no record yet"
     assert told["git"] is None or set(told["git"]) == {"commit", "dirty"}
     assert str(plan.settings.results) not in json.dumps(told), "nothing about this machine"
 
@@ -84,7 +87,79 @@ def test_two_settings_of_one_task_are_two_lines(composed: Compose) -> None:
     assert {point.arm.task.name for point in points} == {"digits12"}
     assert len({label(dataclasses.replace(point, data="")) for point in points}) == 4
     (single,) = composed("", "smoke").points
-    assert label(single) == "digits12"
+    (flat,) = composed("", "smoke", "model.head=flatten").points
+    assert label(single) == "digits12 d6w16-max2_4-relu"
+    assert label(flat) == "digits12 d6w16-max2_4-relu flatten"
+
+
+def test_a_run_says_with_what_its_record_was_made(plan: Grid, plant: Plant, tmp_path: Path) -> None:
+    """The record's own versions and backend, whatever this machine has; a sweep's are listed where they differ."""
+    made = relocated(plan, tmp_path)
+    store = Store(made.settings.runs)
+    for place, point in enumerate((*made.points, *made.checks)):
+        facts = {"backend": "gpu", "packages": {"jax": f"0.10.{min(place, 1)}", "cnnlab": "0.0.9"}, "host": "secret"}
+        store.write(plant(point, 0.8), facts)
+    (shown,) = of_arm(made.points[1], store.read(made.points[1].arm.key), made.settings)
+    assert shown.config["made_with"] == {"backend": "gpu", "cnnlab": "0.0.9", "jax": "0.10.1"}
+    whole = of_sweep(build_report(made)).config["made_with"]
+    assert whole == {"backend": "gpu", "cnnlab": "0.0.9", "jax": ["0.10.0", "0.10.1"]}
+    assert "secret" not in json.dumps(shown.config)
+
+
+WATCHED = ("grad_norm/conv1/kernel", "activation_grad_norm/act1", "update_to_weight/conv1/kernel")
+SHARES = ("saturated_fraction/act1", "dead_fraction/act1")
+
+
+def watched(record: Record) -> Record:
+    """The same record with a history of everything that a watched arm has."""
+    history = {
+        "images_seen": [0, 960],
+        "loss/train": [2.0, 1.0],
+        "accuracy/validation": [0.1, 0.7],
+        "stats": {"images_seen": [0, 32], **{name: [0.5, 0.25] for name in (*WATCHED, *SHARES)}},
+    }
+    return dataclasses.replace(record, histories=(history,) * len(record.members))
+
+
+def names_in(panel: Any) -> set[str]:
+    """Names that a panel is drawn from: metrics, tables, pictures."""
+    text = json.dumps(panel)
+    keys = r"(?:final|geometry|accuracy|loss|figure|image)/[\w/]*\w"
+    tables = re.findall(r'"key": {"nodeType": "const", "type": "string", "val": "(\w+)"}', text)
+    return {*re.findall(keys, text), *tables}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not dashboard.installed(), reason="needs the extra `dashboard` (wandb-workspaces)")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_every_panel_of_the_workspace_shows_what_offline_runs_hold(
+    planted: Grid, plant: Plant, home_of_wandb: None, inspect: Callable[[Path], list[Any]]
+) -> None:
+    """The twin: a name that no run has is found missing."""
+    with Mirror(planted.settings) as mirror:
+        point = planted.points[0]
+        mirror.show_record(point, watched(plant(point, 0.7)), planted.settings)
+        mirror.show_report(ended(planted))
+    seen = inspect(planted.settings.runs)
+    held = {name.removesuffix(".path").removesuffix(".nrows") for one in seen for name in one.summary}
+    held |= {name for one in seen for row in one.history for name in row}
+    panels = [
+        panel
+        for section in workspace.spec(workspace.workspace(entity="", project="cnnlab", group="pool_position"))[
+            "section"
+        ]["panelBankConfig"]["sections"]
+        for panel in section["panels"]
+    ]
+    for panel in panels:
+        pattern = panel["config"].get("metricRegex")
+        if pattern:
+            assert any(re.search(pattern, name) for name in held), pattern
+            continue
+        wanted = names_in(panel) - {"contrasts"}  # of which there are none at smoke
+        assert wanted <= held, (panel["viewType"], wanted - held)
+    assert {"curves", "verdicts", "effects", "arms", "checks"} <= set().union(*map(names_in, panels))
+    curve = {"key": {"nodeType": "const", "type": "string", "val": "curve"}}
+    assert not names_in(curve) <= held
 
 
 def test_a_sweeps_end_is_one_run_with_every_table_figure_and_record(planted: Grid) -> None:

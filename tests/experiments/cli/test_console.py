@@ -1,0 +1,75 @@
+"""What a terminal of any width shows: no digit is lost; and what every door says of its version."""
+
+import importlib
+import importlib.metadata
+import io
+import re
+from collections.abc import Callable
+
+import pytest
+from rich.table import Table
+
+from experiments import run
+from experiments.cli.console import Terminal, filled
+
+from ..conftest import Door
+
+DOORS = ("judge", "suite", "report", "cost", "tasks", "features", "publish", "replicate", "dashboard", "show")
+PACKAGES = ("geometry.__main__", "bench.main", "simulate.__main__", "checkerboard.__main__")
+
+
+def wide_table(rows: int = 3) -> Table:
+    table = Table(title="Arms", box=None, pad_edge=False)
+    for name in ("layer", "output", "parameters", "multiply-accumulates", "activations"):
+        table.add_column(name, no_wrap=True)
+    for row in range(rows):
+        table.add_row(f"conv{row}", "224x224x64", "1,792", f"86,704,12{row}", "3,211,264")
+    return table
+
+
+def printed(width: int, shown: Table, kind: Callable[..., Terminal] = Terminal) -> str:
+    file = io.StringIO()
+    kind(file=file, width=width, highlight=False, markup=False).print(shown)
+    return file.getvalue()
+
+
+def numbers(text: str) -> list[str]:
+    return re.findall(r"\d[\d,x]*\d", text)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 140])
+def test_a_table_loses_no_digit_whatever_the_width(width: int) -> None:
+    said, whole = printed(width, wide_table()), printed(500, wide_table())
+    assert numbers(said) == numbers(whole)
+    assert max(map(len, said.splitlines())) <= max(width, len("  multiply-accumulates 86,704,120,"))
+    for name in ("output", "parameters", "multiply-accumulates", "activations"):
+        assert name in said
+
+
+def test_rich_alone_would_lose_some() -> None:
+    """The twin."""
+    from rich.console import Console
+
+    assert numbers(printed(40, wide_table(), Console)) != numbers(printed(500, wide_table()))  # type: ignore[arg-type]
+
+
+def test_a_table_that_fits_stays_a_table() -> None:
+    assert "conv0  " in printed(140, wide_table())
+    assert len(printed(140, wide_table()).splitlines()) == 5
+
+
+def test_a_part_that_is_too_long_has_a_line_of_its_own() -> None:
+    assert list(filled(["a", "b", "c" * 12, "d"], 8)) == ["a, b,", "c" * 12 + ",", "d"]
+
+
+@pytest.mark.parametrize("name", [*DOORS, "compare", *PACKAGES])
+def test_every_door_says_its_version(name: str, door: Door) -> None:
+    module = importlib.import_module(f"experiments.{name}")
+    main = module.main
+    done = door(main, "--version")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"cnnlab {importlib.metadata.version('cnnlab')}, records of protocol ")
+
+
+def test_run_says_it_too(door: Door) -> None:
+    assert door(run.main, "+sweep=pool_position", "--version").out == door(run.main, "--version").out != ""
