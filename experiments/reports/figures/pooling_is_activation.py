@@ -79,12 +79,11 @@ class LinearityDot:
 
 
 def figure(now: SweepResults) -> "Figure":
-    """A column a task: distance over accuracy, and the curves over learning rates. Raises LackingRecordsError."""
+    """A row a task: distance over accuracy, and the curves over learning rates. Raises LackingRecordsError."""
     found = dots(now)
-    wide = max(8.5, 5.4 * len(found))
-    drawn, axes = canvas.canvas(title(now, found), width=wide, height=8.4, rows=2, columns=len(found))
-    axes[0][0].get_gridspec().set_height_ratios([1.5, 1])
-    for panel, below, (task, several) in zip(axes[0], axes[1], found.items(), strict=True):
+    tall = 3.7 * len(found) + 1.8
+    drawn, axes = canvas.canvas(title(now, found), width=11, height=tall, rows=len(found), columns=2)
+    for (panel, beside), (task, several) in zip(axes, found.items(), strict=True):
         _panel(panel, several, 100 * task.chance)
         panel.set_title(now.named(task), fontsize=10)
         activations, downs = looks(several)
@@ -96,10 +95,9 @@ def figure(now: SweepResults) -> "Figure":
             )
             for dot in several
         ]
-        curves.panel(below, shown, task.chance)
-        below.set_xlabel(curves.KEY, fontsize=7.5)
-    axes[0][0].set_ylabel("distance from one affine map\nmax|f(x) - (Ax+b)| / max|f(x) - b|, float64")
-    canvas.legend(drawn, axes[0], "outside lower center", columns=3)
+        curves.panel(beside, shown, task.chance)
+        panel.set_ylabel("distance from one affine map\nmax|f(x) - (Ax+b)| / max|f(x) - b|, float64", fontsize=9)
+    canvas.legend(drawn, axes[:, 0], "outside lower center", columns=3, title=f"right: {curves.KEY}")
     return drawn
 
 
