@@ -14,7 +14,7 @@ from experiments.cli import signals
 from experiments.cli.command import ExitCode, command
 from experiments.cli.console import terminal
 from experiments.config import hydra_guard, schema
-from experiments.config.grid import Grid, check_question, grid
+from experiments.config.grid import Grid, check_question, free_keys, grid
 from experiments.paths import CONF
 from experiments.reports import sweep as sweep_report
 from experiments.tracking.mirror import Mirror, show_records
@@ -36,7 +36,7 @@ def main() -> int:
     if line.question:
         words = [word for word in line.overrides if word != hydra_guard.AS_MULTIRUN]
         check_question(words)
-        sys.argv[1:] = [*line.question, *words]
+        sys.argv[1:] = [*line.question, *map(free_keys, words)]
         answer()
         return ExitCode.DONE
     plan = grid(list(line.overrides))

@@ -16,7 +16,7 @@ TYPES = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or f
 SECTIONS = {
     "train": (schema.TrainConfig,),
     "data": (schema.DataConfig,),
-    "model": (schema.ConvNetConfig, schema.ClassicConfig),
+    "model": (schema.ConvNetConfig, schema.ClassicConfig, schema.ModuleConfig),
     "scale": (schema.Scale,),
     "tracker": (schema.TrackerConfig,),
     "check": (schema.CheckConfig,),

@@ -63,8 +63,7 @@ def first_point(arguments: list[str]) -> Point | None:
     with _composing():
         overrides = OverridesParser.create().parse_overrides(list(arguments))
         _reject_additions(overrides)
-        fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
-        base = compose("config", fixed, return_hydra_config=True)
+        base = compose("config", _fixed(overrides), return_hydra_config=True)
         return _point(_jobs(base, overrides)[0], base)
 
 
@@ -80,7 +79,7 @@ def net_and_task(arguments: list[str]) -> tuple[Net, Task]:
         for override in overrides:
             if override.is_sweep_override() or override.key_or_group == "sweep":
                 raise UsageError(f"{override.input_line} names more than one net: give one value a key")
-        return resolve.net_and_task(compose("config", [str(override.input_line) for override in overrides]))
+        return resolve.net_and_task(compose("config", _fixed(overrides)))
 
 
 @contextlib.contextmanager
@@ -112,10 +111,20 @@ def _base(overrides: list[Override]) -> DictConfig:
     _reject_additions(overrides)
     for override in overrides:
         hydra_guard.check_choice(CONF, override.key_or_group, str(override.input_line).partition("=")[2].strip())
-    fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
+    fixed = _fixed(overrides)
     base = compose("config", fixed, return_hydra_config=True)
     hydra_guard.check_hydra(base, fixed)
     return base
+
+
+def _fixed(overrides: Iterable[Override]) -> list[str]:
+    """The overrides with one value each, as Hydra composes them."""
+    return [free_keys(str(override.input_line)) for override in overrides if not override.is_sweep_override()]
+
+
+def free_keys(word: str) -> str:
+    """An override as Hydra takes it: the arguments of a user's own net are keys that no file has."""
+    return f"++{word}" if word.startswith("model.args.") else word
 
 
 def _grid(arguments: list[str]) -> Grid:
