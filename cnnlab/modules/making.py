@@ -38,9 +38,7 @@ class ImageSizes:
 def is_linen(module: Any) -> bool:
     """Whether it is a module (or a class of modules) of Flax Linen, which is not imported for the question."""
     linen = sys.modules["flax.linen"].Module if "flax.linen" in sys.modules else None
-    return linen is not None and (
-        isinstance(module, linen) or (inspect.isclass(module) and issubclass(module, linen))
-    )
+    return linen is not None and (isinstance(module, linen) or (inspect.isclass(module) and issubclass(module, linen)))
 
 
 def prepared(net: OwnModule, sizes: ImageSizes) -> Callable[[Array], Any]:

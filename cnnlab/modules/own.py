@@ -14,7 +14,7 @@ from cnnlab.modules.calling import Convention, convention
 from cnnlab.modules.making import ImageSizes, is_linen, prepared, some_key
 from cnnlab.modules.recording import dotted, recording
 from cnnlab.modules.source import KEY, one_line
-from cnnlab.spec.invalid import InvalidError, require
+from cnnlab.spec.invalid import require
 from cnnlab.spec.own_module import OwnModule
 from cnnlab.zoo.trainable import Layers, Parameters, Trainable, Tree
 
@@ -34,11 +34,11 @@ class Structure:
     """A module without its arrays, and how it is called.
 
     Attributes:
-        build: key -> the module; a Linen one by `flax.nnx.bridge`.
+        build: key -> the module; a Linen one by `flax.nnx.bridge`. linen: that one itself.
         graph: its structure. params, streams, variables: its trainable weights, random streams and all other state,
             as `nnx.State` of shapes.
         abstract: whether it can be made inside `jax.jit`, where numbers are not known.
-        collections: of a Linen module: what training may change. None of an NNX module.
+        collections: what training may change of a Linen module; None of an NNX one.
         layers: dotted paths of the layers with weights. sites: those whose outputs can be had, in the order of calls.
     """
 
@@ -51,6 +51,7 @@ class Structure:
     convention: Convention
     collections: tuple[str, ...] | None
     layers: frozenset[str]
+    linen: Any = None
     sites: tuple[str, ...] = ()
 
     @property
@@ -147,7 +148,7 @@ def structure(net: OwnModule, sizes: ImageSizes) -> Structure:
         InvalidError: it cannot be made, called in training and in evaluation, or carried from step to step; its output
             is not [batch, classes].
     """
-    build, how, collections = _builder(net, sizes)
+    build, how, collections, linen = _builder(net, sizes)
     graphs: list[Any] = []
 
     def parts(key: Array) -> Any:
@@ -166,7 +167,7 @@ def structure(net: OwnModule, sizes: ImageSizes) -> Structure:
         states = parts(some_key())
     params, streams, variables = (jax.tree.map(_shape, state) for state in states)
     layers = frozenset(by_layer(pure(params)))
-    found = Structure(build, graphs[-1], params, streams, variables, abstract, how, collections, layers)
+    found = Structure(build, graphs[-1], params, streams, variables, abstract, how, collections, layers, linen)
     _require_carried(net, found)
     sites = _sites(found, sizes)
     found = replace(found, sites=sites)
@@ -174,7 +175,14 @@ def structure(net: OwnModule, sizes: ImageSizes) -> Structure:
     return found
 
 
-def _builder(net: OwnModule, sizes: ImageSizes) -> tuple[Callable[[Array], Any], Convention, tuple[str, ...] | None]:
+def weights(found: Structure) -> int:
+    """How many numbers a module learns."""
+    return sum(leaf.size for leaf in jax.tree.leaves(found.params))
+
+
+def _builder(
+    net: OwnModule, sizes: ImageSizes
+) -> tuple[Callable[[Array], Any], Convention, tuple[str, ...] | None, Any]:
     """What makes the module from a key, how it is called, and what a Linen one may change in training."""
     make = prepared(net, sizes)
     seen: list[Any] = []
@@ -190,7 +198,7 @@ def _builder(net: OwnModule, sizes: ImageSizes) -> tuple[Callable[[Array], Any],
         look(some_key())
     module = seen[-1]
     if not is_linen(module):
-        return make, convention(net.make, module), None
+        return make, convention(net.make, module), None, None
     how = convention(net.make, type(module))
     images, given = _batch(sizes), how.given(some_key(), training=False)
     with one_line(KEY, net.make, f"its module cannot be initialised on {_shown(sizes)} images"):
@@ -202,7 +210,7 @@ def _builder(net: OwnModule, sizes: ImageSizes) -> tuple[Callable[[Array], Any],
         bridged.to_nnx__rngs = None  # in evaluation it is to have none
         return bridged
 
-    return build, how, tuple(sorted(set(made) - {"params", "intermediates"}))
+    return build, how, tuple(sorted(set(made) - {"params", "intermediates"})), module
 
 
 def _require_carried(net: OwnModule, found: Structure) -> None:
@@ -256,9 +264,11 @@ def _try(net: OwnModule, found: Structure, sizes: ImageSizes) -> None:
             )
         shape = getattr(logits, "shape", None)
         what = f"a {type(logits).__name__}" if shape is None else str(list(shape))
-        must = f"its output on {BATCH} images is {what}: must be logits, [batch, classes], here {[BATCH, sizes.classes]}"
+        must = (
+            f"its output on {BATCH} images is {what}: must be logits, [batch, classes], here {[BATCH, sizes.classes]}"
+        )
         require(shape == (BATCH, sizes.classes), KEY, net.make, must)
-        before, after = (jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype.name), tree, is_leaf=None) for tree in (pure(found.variables), variables))
+        before, after = _kinds(pure(found.variables)), _kinds(variables)
         must = "its module changes the shape or the number of its variables as it is called, which cannot be carried on"
         require(not training or before == after, KEY, net.make, must)
 
@@ -296,6 +306,11 @@ def _plain_attributes(model: Any) -> list[Any]:
     inner = (nnx.Variable, nnx.Module)
     flat = jax.tree.leaves(kept, is_leaf=lambda value: isinstance(value, inner))
     return [leaf for leaf in flat if not isinstance(leaf, inner)]
+
+
+def _kinds(variables: Tree) -> Any:
+    """Shapes and types of variables, by their place."""
+    return jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype.name), variables)
 
 
 def _shape(leaf: Any) -> jax.ShapeDtypeStruct:

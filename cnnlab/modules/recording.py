@@ -66,7 +66,8 @@ def recording(model: nnx.Module, names: Collection[str], nudges: Mapping[str, Ar
 @contextlib.contextmanager
 def _nnx(model: nnx.Module, recorder: Recorder) -> Iterator[None]:
     paths = {id(part): dotted(path) for path, part in nnx.iter_modules(model)}
-    kinds = {type(part) for path, part in nnx.iter_modules(model) if dotted(path) in recorder.names}
+    named = [part for path, part in nnx.iter_modules(model) if dotted(path) in recorder.names]
+    kinds = {type(part) for part in named if callable(part)}
 
     def replaced(original: Callable[..., Any]) -> Callable[..., Any]:
         def call(self: Any, *given: Any, **named: Any) -> Any:
@@ -77,8 +78,7 @@ def _nnx(model: nnx.Module, recorder: Recorder) -> Iterator[None]:
 
     with contextlib.ExitStack() as stack:
         for kind in kinds:
-            if callable(getattr(kind, "__call__", None)):
-                stack.enter_context(mock.patch.object(kind, "__call__", replaced(kind.__call__)))
+            stack.enter_context(mock.patch.object(kind, "__call__", replaced(kind.__call__)))
         yield
 
 

@@ -1,4 +1,4 @@
-"""Finds a user's function, and the files that decide what it makes. No JAX of its own; the user's import may load it."""
+"""Finds a user's function, and the files that decide what it makes. No JAX, but what the user's file imports."""
 
 import ast
 import contextlib
@@ -6,7 +6,6 @@ import functools
 import hashlib
 import importlib
 import importlib.util
-import os
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
@@ -25,8 +24,8 @@ def load(net: OwnModule) -> Callable[..., Any]:
     """Import the function of a net.
 
     Raises:
-        InvalidError: it cannot be imported, is not there or not callable, or its source is not the net's: it was changed
-            after the command had begun.
+        InvalidError: it cannot be imported, is not there or not callable, or its source is not the net's, but was
+            changed after the command had begun.
     """
     found = factory(net.make)
     here = sources(net.make)
@@ -105,7 +104,7 @@ def _first_line(problem: BaseException) -> str:
 
 def _look_here() -> None:
     """Let modules be found in the current folder, as `python -m` does; processes that are started inherit it."""
-    here = os.getcwd()
+    here = str(Path.cwd())
     if here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)
 
@@ -115,7 +114,7 @@ def _root(make: str, top: str) -> tuple[Path, bool]:
     with one_line(KEY, make, f"{top} cannot be found"):
         spec = importlib.util.find_spec(top)
     if spec is None:
-        raise InvalidError(KEY, make, f"there is no module {top} in {os.getcwd()}, nor among installed packages")
+        raise InvalidError(KEY, make, f"there is no module {top} in {Path.cwd()}, nor among installed packages")
     inside = list(spec.submodule_search_locations or ())
     place = inside[0] if inside else spec.origin or ""
     root = Path(place).absolute().parent

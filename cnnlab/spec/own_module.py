@@ -20,8 +20,8 @@ class OwnModule:
     Attributes:
         make: `package.module:function`, or a class in the function's place.
         args: (name, value) pairs for it, sorted by name: numbers, texts, flags, null, or tuples of these.
-        sources: (module, SHA-256 of its file) of every file of the user's that takes part, sorted by module. A net whose
-            source has changed is another net.
+        sources: (module, SHA-256 of its file) of every file of the user's that takes part, sorted by module. Where one
+            has changed it is another net.
     """
 
     make: str

@@ -16,7 +16,7 @@ from cnnlab.gradients import Snapshot, measure
 from cnnlab.modules.making import ImageSizes
 from cnnlab.modules.own import trainable as own_trainable
 from cnnlab.spec.arm import Arm
-from cnnlab.spec.network import Activation, Conv, Network, Node, TransposedConv
+from cnnlab.spec.network import Activation, Conv, Node, TransposedConv
 from cnnlab.spec.own_module import OwnModule
 from cnnlab.spec.recipe import Recipe
 from cnnlab.zoo.lowering import network
@@ -61,6 +61,7 @@ class Program:
         logits: (state, images) -> (batch, classes), of the same.
         loops: whether steps may be taken in a loop inside a program: side by side, or where every convolution is our
             own; XLA has no quick ones in a loop on a CPU.
+        net: what they are made of.
     """
 
     init: Callable[[int], State]
@@ -69,6 +70,7 @@ class Program:
     layers: Callable[[State, Array], dict[str, Array]]
     logits: Callable[[State, Array], Array]
     loops: bool
+    net: Trainable
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def program(arm: Arm, each: Each = alone, conv_backend: ConvBackend = "xla") -> 
         return layers(state, images)[net.output]
 
     step, measure_step = make_step(net, arm.recipe, each)
-    return Program(init, step, measure_step, each(layers), each(logits), each is not alone or net.loops)
+    return Program(init, step, measure_step, each(layers), each(logits), each is not alone or net.loops, net)
 
 
 def trainable(arm: Arm, conv_backend: ConvBackend) -> Trainable:

@@ -16,6 +16,7 @@ from cnnlab.data import Source, digits
 from cnnlab.data.arrays import Split, moments
 from cnnlab.data.dials import settings
 from cnnlab.data.tasks import digits12
+from cnnlab.modules.graph import zoo_network
 from cnnlab.records import Store
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.record import Record
@@ -23,7 +24,6 @@ from cnnlab.spec.task import Task
 from cnnlab.training.program import State, split
 from cnnlab.training.shown import ShownMember, train_again
 from cnnlab.training.workers import ONE_THREAD, environment
-from cnnlab.zoo.lowering import network
 from cnnlab.zoo.module import Net
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.config.resolve import XLA
@@ -136,7 +136,7 @@ def tested(shown: ShownMember) -> tuple[Image, ...]:
 def with_state(arm: Arm, state: State) -> Net:
     """The net of an arm with the weights of a state."""
     task = arm.task
-    made = Net(network(arm.net, task.side, task.channels, task.classes), jax.random.key(0))
+    made = Net(zoo_network(arm.net, task.side, task.channels, task.classes), jax.random.key(0))
     graph, params, statistics = split(made)
     nnx.replace_by_pure_dict(params, state.params)
     nnx.replace_by_pure_dict(statistics, state.statistics)
