@@ -18,7 +18,7 @@ from experiments.config.grid import Grid, check_question, free_keys, grid
 from experiments.paths import CONF
 from experiments.reports import sweep as sweep_report
 from experiments.tracking.mirror import Mirror, show_records
-from experiments.training import convolutions
+from experiments.training import convolutions, own_modules
 from experiments.training.remote import JobEnds, RemoteTrainer
 from experiments.training.session import Session, require_folders, usable
 
@@ -53,7 +53,9 @@ def check_feasible(plan: Grid) -> None:
         check(task, plan.settings.source)
     require_folders(plan.settings)
     store, force = Store(plan.settings.runs), plan.settings.force
-    if force or not all(usable(store, point) for point in points):
+    todo = points if force else [point for point in points if not usable(store, point)]
+    own_modules.check(todo)
+    if todo:
         convolutions.check(plan.settings, None if plan.launcher is None else plan.launcher.gpus)
 
 
@@ -61,6 +63,8 @@ def run(plan: Grid, console: Console) -> int:
     """Train every arm of the grid, judge, and print."""
     points = (*plan.points, *plan.checks)
     console.print(sweep_report.headline(plan, len({point.arm.key for point in points})))
+    for line in own_modules.remarks(points, Store(plan.settings.runs)):
+        console.print(line, markup=False)
     with Mirror(plan.settings) as mirror, trainer(plan, mirror, console) as session:
         summary = session.train(points)
         longer = longer_points(view(plan))

@@ -1,12 +1,15 @@
 """The graph of a net and its exact properties: lowered where it is one of the zoo, traced where it is a user's own."""
 
+import dataclasses
 import functools
 import inspect
 from dataclasses import dataclass
 from typing import Any
 
-from cnnlab.geometry.fields import AlignmentError
+from cnnlab.geometry.cost import cost
+from cnnlab.geometry.fields import AlignmentError, fields
 from cnnlab.geometry.measured import measured
+from cnnlab.geometry.sizes import sizes
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import Net
 from cnnlab.spec.network import Network
@@ -21,7 +24,8 @@ class Graph:
 
     Attributes:
         network: its layers; None where a user's module cannot be followed.
-        measured: its exact properties; of a module that cannot be followed the parameters alone.
+        measured: its exact properties; of a module that cannot be followed the parameters alone, and no receptive field
+            of one whose paths do not meet.
         refused: why something is missing, in one line; empty if nothing is.
     """
 
@@ -56,22 +60,20 @@ def _traced(net: OwnModule, side: int, channels: int, classes: int) -> Graph:
     from cnnlab.modules.own import structure, weights
 
     found = structure(net, ImageSizes(side=side, channels=channels, classes=classes))
-    params = weights(found)
+    params, size = weights(found), (side, side)
     try:
         traced = trace_evaluation(found, side, channels)
-        exact = measured(traced, (side, side))
-    except (InvalidError, AlignmentError) as problem:
+        priced, last = cost(traced, size), sizes(traced, size)[traced.features]
+        exact = Measured(
+            params=params, macs=priced.macs, output_size=last, activation_elements=priced.activation_elements
+        )
+    except InvalidError as problem:
         return Graph(network=None, measured=Measured(params=params), refused=" ".join(str(problem).split()))
-    return Graph(
-        network=traced,
-        measured=Measured(
-            params=params,
-            macs=exact.macs,
-            receptive_field=exact.receptive_field,
-            output_size=exact.output_size,
-            activation_elements=exact.activation_elements,
-        ),
-    )
+    try:
+        field = fields(traced, size)[traced.features].rf
+    except AlignmentError as problem:  # a fact about the net: a unit sees no one window
+        return Graph(network=traced, measured=exact, refused=f"no receptive field: misaligned at {problem}")
+    return Graph(network=traced, measured=dataclasses.replace(exact, receptive_field=field))
 
 
 def trace_evaluation(found: Any, side: int, channels: int) -> Network:
@@ -83,7 +85,7 @@ def trace_evaluation(found: Any, side: int, channels: int) -> Network:
 
     given = found.convention.given(some_key(), training=False)
     if found.collections is not None:
-        return trace(_with_arguments(found.module, given), (side, side), channels)
+        return trace(_with_arguments(found.linen, given), (side, side), channels)
     make = found.build
     module = nnx.eval_shape(lambda: make(some_key())) if found.abstract else make(some_key())
     return trace(_with_arguments(module, given), (side, side), channels)
@@ -99,7 +101,8 @@ def _with_arguments(module: Any, given: dict[str, Any]) -> Any:
     def evaluate(self: Any, images: Any) -> Any:
         return call(self, images, **given)
 
-    bound = type(kind)(kind.__name__, (kind,), {"__call__": evaluate, "__module__": kind.__module__})
+    metaclass: Any = type(kind)
+    bound = metaclass(kind.__name__, (kind,), {"__call__": evaluate, "__module__": kind.__module__})
     made = module.clone() if hasattr(module, "clone") and inspect.signature(module.clone).parameters else module
     object.__setattr__(made, "__class__", bound)
     return made

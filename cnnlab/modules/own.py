@@ -205,7 +205,7 @@ def _builder(
         made = jax.eval_shape(lambda key: module.init(key, images, **given), some_key())
 
     def build(key: Array) -> Any:
-        bridged = nnx.bridge.ToNNX(module, rngs=nnx.Rngs(key))
+        bridged: Any = nnx.bridge.ToNNX(module, rngs=nnx.Rngs(key))
         bridged.lazy_init(images, **given)
         bridged.to_nnx__rngs = None  # in evaluation it is to have none
         return bridged

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,6 @@ from cnnlab.spec.network import Conv, Elementwise, Input, Network, Node
 from cnnlab.spec.own_module import OwnModule
 from cnnlab.training.program import Program, State, program
 from cnnlab.zoo.chain import IMAGE
-from cnnlab.zoo.trainable import Parameters
 
 TRAIN_IMAGES, TEST_IMAGES = 256, 256
 """Size of the samples that are probed."""
@@ -31,6 +30,7 @@ AT_ONCE = 256
 QUICKLY_COMPILED = {"xla_backend_optimization_level": 0}
 """The input gradient is computed twice a member: an optimised program takes longer to compile than it saves."""
 
+Weights = Mapping[str, Mapping[str, Values]]
 Instruments = tuple[Callable[..., dict[str, Array]], Callable[..., Array]]
 
 UNTRACED = ("effective_receptive_field", "shift_consistency")
@@ -99,15 +99,14 @@ def member(arm: Arm, state: State, train: Split, test: Split) -> TrainedMember:
     )
 
 
-def _as_graph(params: Parameters, net: Network) -> Parameters:
+def _as_graph(params: Weights, net: Network) -> Weights:
     """Weights shaped as the graph has their layers: a dense layer on a map is a 1x1 convolution."""
-    flat = {
-        node.name
-        for node in net.nodes
-        if isinstance(node, Conv) and node.name in params and getattr(params[node.name].get("kernel"), "ndim", 0) == 2
-    }
+    convolutions = {node.name for node in net.nodes if isinstance(node, Conv)}
     return {
-        layer: {name: value[None, None] if layer in flat and name == "kernel" else value for name, value in own.items()}
+        layer: {
+            name: value[None, None] if layer in convolutions and name == "kernel" and value.ndim == 2 else value
+            for name, value in own.items()
+        }
         for layer, own in params.items()
     }
 
@@ -127,7 +126,7 @@ def known(arm: Arm) -> Known:
         assert found is not None, "a net of the zoo has a graph"
         return Known(network=found, layers=watched(found))
     net = probed_program(arm).net
-    images = np.zeros((1, task.side, task.side, task.channels), np.float32)
+    images = jnp.zeros((1, task.side, task.side, task.channels))
     shapes = jax.eval_shape(lambda: net.evaluate(*net.init(jax.random.key(0)), images))
     maps = [name for name in net.sites if name in shapes and len(shapes[name].shape) == 4]
     if found is not None:

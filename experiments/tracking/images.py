@@ -126,8 +126,9 @@ def _measure(graphs: Sequence[tuple[Network, Pair]], answers: connection.Connect
 
 
 def followed(arm: Arm) -> bool:
-    """Whether the graph of an arm's net is known."""
-    return _graph(arm)[0] is not None
+    """Whether the graph of an arm's net is known, and its paths meet."""
+    task = arm.task
+    return graph(arm.net, task.side, task.channels, task.classes).measured.receptive_field is not None
 
 
 def _graph(arm: Arm) -> tuple[Network | None, Pair]:
