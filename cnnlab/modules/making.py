@@ -49,7 +49,7 @@ def prepared(net: OwnModule, sizes: ImageSizes) -> Callable[[Array], Any]:
             raises, or gives neither an NNX nor a Linen module, or gives an NNX module without having asked for `rngs`.
     """
     function = load(net)
-    named, free = _parameters(net, function)
+    named, free = parameters(net, function)
     given = dict(net.args)
     for name, value in given.items():
         known = [word for word in named if word not in (*STREAMS, *KEYS)]
@@ -77,10 +77,14 @@ def prepared(net: OwnModule, sizes: ImageSizes) -> Callable[[Array], Any]:
     return make
 
 
-def _parameters(net: OwnModule, function: Callable[..., Any]) -> tuple[dict[str, inspect.Parameter], bool]:
-    """The function's arguments by name, and whether it takes any others too."""
+def parameters(net: OwnModule, function: Callable[..., Any]) -> tuple[dict[str, inspect.Parameter], bool]:
+    """The arguments of a net's function by name, and whether it takes any others too."""
     with one_line(KEY, net.make, "what it takes cannot be found out"):
-        found = inspect.signature(function).parameters
+        if inspect.isclass(function):  # the class itself says no more than *args, **kwargs
+            _, *rest = inspect.signature(function.__init__).parameters.values()
+            found = {p.name: p for p in rest}
+        else:
+            found = dict(inspect.signature(function).parameters)
     own = LINEN_OWN if is_linen(function) else ()
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     named = {name: p for name, p in found.items() if p.kind in kinds and name not in own}

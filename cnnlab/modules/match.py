@@ -1,10 +1,10 @@
 """Matching of users' modules: another value of the argument that is named as the width."""
 
 import dataclasses
-import inspect
 from collections.abc import Callable
 
 from cnnlab.modules.graph import graph
+from cnnlab.modules.making import parameters
 from cnnlab.modules.source import load
 from cnnlab.spec.invalid import InvalidError, require, require_choice
 from cnnlab.spec.net import Net
@@ -43,7 +43,7 @@ def matched_module(
             raise InvalidError("match", what, f"{WORDS[what]} of {candidate.label} cannot be counted: {found.refused}")
         return value
 
-    target, now, own = cost(reference), _width(net, width), cost(net)
+    target, now, own = cost(reference), width_of(net, width), cost(net)
     if net == reference:
         return net, f"is the reference: {target:,} {WORDS[what]}"
     if abs(own - target) <= TOLERANCE * target:
@@ -52,7 +52,7 @@ def matched_module(
     def tried(value: int) -> int | None:
         """The cost at a width; None where the module cannot be had."""
         try:
-            return cost(_at(net, width, value))
+            return cost(with_width(net, width, value))
         except InvalidError as problem:
             if problem.key == "match":
                 raise
@@ -76,7 +76,7 @@ def matched_module(
     if best is None or abs(costs[best] - target) > TOLERANCE * target:
         must = f"no {width} of {net.label} comes within {TOLERANCE:.0%} of the reference's {target:,} {WORDS[what]}"
         raise InvalidError("match", what, must)
-    return _at(net, width, best), f"{width} {now} became {best}: {compared(costs[best], target, what)}"
+    return with_width(net, width, best), f"{width} {now} became {best}: {compared(costs[best], target, what)}"
 
 
 def _next(tried: Callable[[int], int | None], value: int) -> tuple[int, int] | None:
@@ -88,16 +88,16 @@ def _next(tried: Callable[[int], int | None], value: int) -> tuple[int, int] | N
     return None
 
 
-def _width(net: OwnModule, width: str) -> int:
-    """The width as it stands, given or by default."""
-    given = dict(net.args)
-    parameters = inspect.signature(load(net)).parameters
-    value = given[width] if width in given else parameters[width].default if width in parameters else None
+def width_of(net: OwnModule, width: str) -> int:
+    """The width as it stands, given or by default. Raises InvalidError where there is none."""
+    given, (named, _) = dict(net.args), parameters(net, load(net))
+    value = given[width] if width in given else named[width].default if width in named else None
     whole = isinstance(value, int) and not isinstance(value, bool)
     require(whole, "model.width_argument", width, f"must name an argument of {net.make} that is a whole number")
     assert isinstance(value, int)
     return value
 
 
-def _at(net: OwnModule, width: str, value: int) -> OwnModule:
+def with_width(net: OwnModule, width: str, value: int) -> OwnModule:
+    """The net with another width."""
     return dataclasses.replace(net, args=tuple(sorted({**dict(net.args), width: value}.items())))

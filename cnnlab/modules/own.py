@@ -29,12 +29,13 @@ DROPOUT = 0xD0
 """Tag of the random numbers of training: they are none of those that the initial weights come from."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Structure:
     """A module without its arrays, and how it is called.
 
     Attributes:
         build: key -> the module; a Linen one by `flax.nnx.bridge`. linen: that one itself.
+        pooled: see `OwnModule.pooled_image`.
         graph: its structure. params, streams, variables: its trainable weights, random streams and all other state,
             as `nnx.State` of shapes.
         abstract: whether it can be made inside `jax.jit`, where numbers are not known.
@@ -52,6 +53,7 @@ class Structure:
     collections: tuple[str, ...] | None
     layers: frozenset[str]
     linen: Any = None
+    pooled: bool = False
     sites: tuple[str, ...] = ()
 
     @property
@@ -79,6 +81,8 @@ class Structure:
     ) -> tuple[Array, Layers, Tree]:
         """Logits as float32, outputs of the sites, and the module's state afterwards."""
         model = self.merged(params, variables, key)
+        if self.pooled:
+            images = jnp.broadcast_to(images.max((1, 2), keepdims=True), images.shape)
         if training:
             model.train()
         else:
@@ -167,7 +171,19 @@ def structure(net: OwnModule, sizes: ImageSizes) -> Structure:
         states = parts(some_key())
     params, streams, variables = (jax.tree.map(_shape, state) for state in states)
     layers = frozenset(by_layer(pure(params)))
-    found = Structure(build, graphs[-1], params, streams, variables, abstract, how, collections, layers, linen)
+    found = Structure(
+        build=build,
+        graph=graphs[-1],
+        params=params,
+        streams=streams,
+        variables=variables,
+        abstract=abstract,
+        convention=how,
+        collections=collections,
+        layers=layers,
+        linen=linen,
+        pooled=net.pooled_image,
+    )
     _require_carried(net, found)
     sites = _sites(found, sizes)
     found = replace(found, sites=sites)

@@ -65,6 +65,7 @@ def sources(make: str) -> tuple[tuple[str, str], ...]:
         InvalidError: the function's own file cannot be found or read.
     """
     _look_here()
+    OwnModule(make=make)  # a place that can be one
     name = make.partition(":")[0]
     root, installed = _root(make, name.partition(".")[0])
     found: dict[str, str] = {}

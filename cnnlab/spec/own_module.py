@@ -22,11 +22,14 @@ class OwnModule:
         args: (name, value) pairs for it, sorted by name: numbers, texts, flags, null, or tuples of these.
         sources: (module, SHA-256 of its file) of every file of the user's that takes part, sorted by module. Where one
             has changed it is another net.
+        pooled_image: whether it sees of each image the maximum of every channel alone, at every pixel: the check
+            `positive`, as the parametric net has it with a pool of the image's size before its first convolution.
     """
 
     make: str
     args: tuple[tuple[str, Argument], ...] = ()
     sources: tuple[tuple[str, str], ...] = ()
+    pooled_image: bool = False
 
     def __post_init__(self) -> None:
         fits = re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", self.make) is not None

@@ -124,7 +124,7 @@ def _fixed(overrides: Iterable[Override]) -> list[str]:
 
 def free_keys(word: str) -> str:
     """An override as Hydra takes it: the arguments of a user's own net are keys that no file has."""
-    return f"++{word}" if word.startswith("model.args.") else word
+    return f"++{word}" if word.startswith(resolve.OWN_ARGUMENTS) else word
 
 
 def _grid(arguments: list[str]) -> Grid:
@@ -253,7 +253,10 @@ def _check_jobs(jobs: tuple[tuple[str, ...], ...], base: DictConfig) -> tuple[tu
         tuple(override for override in job if override.partition("=")[0] not in changed) for job in jobs
     )
     reference = (f"{base.sweep.factor}={base.sweep.reference}", "match=none")
-    return tuple((*job, *reference, f"check={check}") for job in kept for check in CHECKS[1:])
+    # of a user's own net it is not known how half the width is set, unless the argument is named
+    unknown = ("sensitivity",) if resolve.is_own(base) and not base.model.width_argument else ()
+    checks = [check for check in CHECKS[1:] if check not in unknown]
+    return tuple((*job, *reference, f"check={check}") for job in kept for check in checks)
 
 
 def merged(words: Sequence[str], more: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
 from cnnlab.data import Source
 from cnnlab.modules.graph import graph
-from cnnlab.modules.match import matched_module
+from cnnlab.modules.match import matched_module, width_of, with_width
 from cnnlab.modules.source import factory, sources
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.invalid import InvalidError, require, require_choice
@@ -33,6 +33,8 @@ SCALES = ("full", "quick", "smoke")
 """The scales; the highest complete one is judged, and they are never pooled."""
 CONVOLUTIONS = AUTO, XLA, NATIVE = ("auto", "xla", "native")
 MOST_MEMBERS, MOST_SEED = 1000, 2**31 - 1001
+OWN_ARGUMENTS = "model.args."
+"""How the keys begin that no schema has: the arguments of a user's own net."""
 CHECKS = ("none", "positive", "sensitivity", "a_a")
 
 
@@ -232,6 +234,8 @@ def _section(cfg: DictConfig, name: str, arm: str) -> dict[str, Any]:
     """The section `model` or `train` with what a named arm (unless empty) and the check change in it."""
     content = _plain(cfg[name], name)
     changes = {f"check.{name}": cfg.check[name]}
+    if name == "model" and is_own(cfg):  # the files of checks name keys of the parametric net
+        changes = {}
     if arm:
         changes = {f"sweep.arms.{arm}.{name}": _named_arm(cfg, arm)[name], **changes}
     for where, change in changes.items():
@@ -248,15 +252,23 @@ def _net(cfg: DictConfig, arm: str) -> Net:
 
 def _made(cfg: DictConfig, content: dict[str, Any]) -> Net:
     """The net of a section `model`. The file of a user's own is imported: it is code that the user names."""
-    kind = OmegaConf.get_type(cfg.model)
-    if kind is schema.ClassicConfig:
+    if OmegaConf.get_type(cfg.model) is schema.ClassicConfig:
         return Classic(**content)
-    if kind is not schema.ModuleConfig:
+    if not is_own(cfg):
         return ConvNet(**content)
     net = OwnModule(make=content["make"], args=arguments(content["args"]))
     _compute_on_cpu()
     factory(net.make)
-    return dataclasses.replace(net, sources=sources(net.make))
+    net = dataclasses.replace(net, sources=sources(net.make), pooled_image=cfg.check.name == "positive")
+    width = cfg.model.width_argument
+    if cfg.check.name == "sensitivity" and width:
+        return with_width(net, width, max(1, width_of(net, width) // 2))
+    return net
+
+
+def is_own(cfg: DictConfig) -> bool:
+    """Whether the net is a user's own module."""
+    return OmegaConf.get_type(cfg.model) is schema.ModuleConfig
 
 
 def _compute_on_cpu() -> None:
@@ -315,6 +327,6 @@ def set_value(cfg: DictConfig, key: str, value: Any) -> None:
         OmegaConfBaseException: the value is not of the key's type.
     """
     try:
-        OmegaConf.update(cfg, key, value, merge=True)
+        OmegaConf.update(cfg, key, value, merge=True, force_add=key.startswith(OWN_ARGUMENTS))
     except (ConfigKeyError, ConfigAttributeError) as problem:
         raise UsageError(f"{key} is not a key: {near(key)}") from problem
