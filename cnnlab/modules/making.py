@@ -1,7 +1,5 @@
 """Calls a user's function: what it is given, and what may come back."""
 
-import inspect
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,14 +8,13 @@ import jax
 from flax import nnx
 from jax import Array
 
+from cnnlab.modules.signature import is_linen, parameters
 from cnnlab.modules.source import KEY, load, one_line
 from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.own_module import OwnModule
 
 STREAMS, KEYS = ("rngs",), ("rng", "key")
 """Arguments that are given random numbers: `nnx.Rngs`, or a key of JAX."""
-LINEN_OWN = ("parent", "name")
-"""Fields of every Linen module."""
 SIZES: Mapping[str, str] = {
     **dict.fromkeys(("classes", "num_classes", "n_classes"), "classes"),
     **dict.fromkeys(("in_channels", "image_channels"), "channels"),
@@ -33,12 +30,6 @@ class ImageSizes:
     side: int
     channels: int
     classes: int
-
-
-def is_linen(module: Any) -> bool:
-    """Whether it is a module (or a class of modules) of Flax Linen, which is not imported for the question."""
-    linen = sys.modules["flax.linen"].Module if "flax.linen" in sys.modules else None
-    return linen is not None and (isinstance(module, linen) or (inspect.isclass(module) and issubclass(module, linen)))
 
 
 def prepared(net: OwnModule, sizes: ImageSizes) -> Callable[[Array], Any]:
@@ -75,20 +66,6 @@ def prepared(net: OwnModule, sizes: ImageSizes) -> Callable[[Array], Any]:
         return module
 
     return make
-
-
-def parameters(net: OwnModule, function: Callable[..., Any]) -> tuple[dict[str, inspect.Parameter], bool]:
-    """The arguments of a net's function by name, and whether it takes any others too."""
-    with one_line(KEY, net.make, "what it takes cannot be found out"):
-        if inspect.isclass(function):  # the class itself says no more than *args, **kwargs
-            _, *rest = inspect.signature(function.__init__).parameters.values()
-            found = {p.name: p for p in rest}
-        else:
-            found = dict(inspect.signature(function).parameters)
-    own = LINEN_OWN if is_linen(function) else ()
-    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    named = {name: p for name, p in found.items() if p.kind in kinds and name not in own}
-    return named, any(p.kind is p.VAR_KEYWORD for p in found.values())
 
 
 def some_key() -> Array:

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 
 from cnnlab.modules.graph import graph
-from cnnlab.modules.making import parameters
+from cnnlab.modules.signature import parameters
 from cnnlab.modules.source import load
 from cnnlab.spec.invalid import InvalidError, require, require_choice
 from cnnlab.spec.net import Net

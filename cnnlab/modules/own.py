@@ -11,8 +11,9 @@ from flax import nnx
 from jax import Array
 
 from cnnlab.modules.calling import Convention, convention
-from cnnlab.modules.making import ImageSizes, is_linen, prepared, some_key
+from cnnlab.modules.making import ImageSizes, prepared, some_key
 from cnnlab.modules.recording import dotted, recording
+from cnnlab.modules.signature import is_linen
 from cnnlab.modules.source import KEY, one_line
 from cnnlab.spec.invalid import require
 from cnnlab.spec.own_module import OwnModule

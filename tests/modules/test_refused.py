@@ -33,12 +33,7 @@ REFUSED: dict[str, tuple[str, str, dict[str, object], str]] = {
     "unknown argument": (net(), "Net", {"widht": 8}, "model.args.widht=8 is not valid: .*takes width, classes"),
     "missing argument": ("def make(depth, rngs): ...", "make", {}, "needs depth: add model.args.depth=VALUE"),
     "no rngs": (f"{net()}\ndef make(): return Net(rngs=nnx.Rngs(0))", "make", {}, "must take rngs"),
-    "raises": (
-        "def make(rngs): raise RuntimeError('no luck')",
-        "make",
-        {},
-        "making the module fails: RuntimeError: no",
-    ),
+    "raises": ("def make(rngs): raise ValueError('no luck')", "make", {}, "making the module fails: ValueError: no"),
     "exits": ("def make(rngs): raise SystemExit(3)", "make", {}, "making the module fails: SystemExit: 3"),
     "no module": ("def make(rngs): return 5", "make", {}, "returned a int: must return a flax.nnx.Module or"),
     "no such function": ("make = 5\ndef other(rngs): ...", "mace", {}, "has no mace; it has .*other"),
