@@ -16,6 +16,7 @@ from cnnlab.spec.arm import Arm
 from cnnlab.spec.recipe import Recipe
 from cnnlab.spec.task import Task
 from cnnlab.training import members
+from cnnlab.training.probing import probed
 from cnnlab.training.program import program
 from cnnlab.training.run import MemberRun
 from cnnlab.zoo.trainable import Trainable
@@ -163,3 +164,15 @@ def test_a_step_carries_statistics_and_the_count_of_steps() -> None:
     after, loss = jax.jit(built.step)(state, shown, labels, np.arange(32), np.float32(0.01))
     assert int(after.statistics[STREAM]["step"]) == 1
     assert np.isfinite(loss)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("make", "field"), [("linen_cnn:CNN", "radius"), ("se_net:build", "radius")])
+def test_probes_are_taken_where_a_layer_is_known(make: str, field: str, tmp_path: Any) -> None:
+    one = arm(make)
+    data = members.dataset(one.task, Source(cache_dir=tmp_path))
+    train, _ = members.draw(data, one.task, 3)
+    found = probed(one, program(one).init(3), train, data.test)
+    assert found[f"effective_receptive_field/{field}"] > 0
+    assert 0 <= found["shift_consistency/one_pixel"] <= 1
+    assert not [path for path in found if path.startswith(("linear_probe", "saturation"))]
