@@ -38,13 +38,15 @@ def images(count: int = 8) -> jax.Array:
 
 def functions(make: str, **args: Any) -> tuple[Trainable, Any, Any]:
     made = trainable(own(make, width=4, **args), SIZES)
-    return made, *made.init(jax.random.key(1))
+    quick = dataclasses.replace(made, train=jax.jit(made.train), evaluate=jax.jit(made.evaluate))
+    return quick, *made.init(jax.random.key(1))
 
 
 def in_evaluation(made: Trainable, params: Any, statistics: Any, shown: jax.Array) -> np.ndarray[Any, Any]:
     return np.asarray(made.evaluate(params, statistics, shown)[OUTPUT])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", DROPPING)
 def test_dropout_acts_in_training_by_member_and_step_and_is_off_in_evaluation(make: str) -> None:
     made, params, statistics = functions(make, rate=0.5)
@@ -82,6 +84,7 @@ def test_dropout_left_on_in_evaluation_is_noticed(monkeypatch: pytest.MonkeyPatc
     assert np.abs(left_on - in_evaluation(undropped, params, statistics, images())).max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", ["mynets.resnet:make", "linen_cnn:CNN"])
 def test_batch_statistics_move_in_training_and_are_what_evaluation_uses(make: str) -> None:
     made, params, statistics = functions(make)
@@ -95,6 +98,7 @@ def test_batch_statistics_move_in_training_and_are_what_evaluation_uses(make: st
     np.testing.assert_allclose(whole[:1], alone, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_batch_statistics_of_the_batch_in_evaluation_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The twin: evaluation that never leaves training mode normalises by its own batch."""
     made, params, statistics = functions("mynets.resnet:make")
@@ -115,6 +119,7 @@ def test_layers_and_weights_are_named_by_their_path() -> None:
     assert made.sites == ("Conv_0", "BatchNorm_0", "Conv_1", "Dense_0")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", NETS)
 def test_the_gradient_at_a_nudge_is_the_gradient_at_the_layers_output(make: str) -> None:
     made, params, statistics = functions(make)
@@ -157,6 +162,7 @@ def test_measuring_changes_no_parameter(tmp_path: Any) -> None:
     jax.tree.map(np.testing.assert_array_equal, *ends)
 
 
+@pytest.mark.slow
 def test_a_step_carries_statistics_and_the_count_of_steps() -> None:
     built = program(arm("linen_cnn:CNN"))
     state = built.init(3)

@@ -9,9 +9,10 @@ class BasicBlock(nnx.Module):
         self.bn1 = nnx.BatchNorm(cout, momentum=0.9, rngs=rngs)
         self.conv2 = nnx.Conv(cout, cout, (3, 3), use_bias=False, rngs=rngs)
         self.bn2 = nnx.BatchNorm(cout, momentum=0.9, rngs=rngs)
-        self.shortcut = None
         if stride != 1 or cin != cout:
             self.shortcut = nnx.Conv(cin, cout, (1, 1), strides=(stride, stride), use_bias=False, rngs=rngs)
+        else:
+            self.shortcut = None
 
     def __call__(self, x):
         y = nnx.relu(self.bn1(self.conv1(x)))
