@@ -18,5 +18,5 @@ class ResNet(nnx.Module):
         return self.head(x.mean(axis=(1, 2)))
 
 
-def make(width, rngs, **sizes):
-    return ResNet(width, rngs=rngs, **sizes)
+def make(width, num_classes, in_channels, rngs):
+    return ResNet(width, num_classes, in_channels, rngs=rngs)
