@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from cnnlab.data import Source, check
+from cnnlab.data import Source, check, keep
 from cnnlab.files import json_text
 from cnnlab.probes.ascent.parametrise import DEFAULT, NAMES
 from cnnlab.records import Store
@@ -71,6 +71,7 @@ def main(draw: Draw | None = None) -> int:
         seeds=seeds(asked.seeds, chosen),
     )
     check(chosen.arm.task, chosen.settings.source)
+    keep(chosen.arm.task, chosen.settings.source)
     console = terminal(sys.stderr) if asked.json else terminal()
     library = None
     if chosen.runs is not None and made_with(Store(chosen.runs).provenance(chosen.arm.key)) != XLA:

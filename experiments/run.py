@@ -16,6 +16,7 @@ from experiments.cli.console import terminal
 from experiments.config import hydra_guard, schema
 from experiments.config.grid import Grid, check_question, free_keys, grid
 from experiments.paths import CONF
+from experiments.reports import dataset_card
 from experiments.reports import sweep as sweep_report
 from experiments.tracking.mirror import Mirror, show_records
 from experiments.training import convolutions, own_modules
@@ -65,6 +66,7 @@ def run(plan: Grid, console: Console) -> int:
     console.print(sweep_report.headline(plan, len({point.arm.key for point in points})))
     for line in own_modules.remarks(points, Store(plan.settings.runs)):
         console.print(line, markup=False)
+    dataset_card.show((point.arm.task for point in points), console)
     with Mirror(plan.settings) as mirror, trainer(plan, mirror, console) as session:
         summary = session.train(points)
         longer = longer_points(view(plan))

@@ -14,6 +14,7 @@ from rich.text import Text
 from cnnlab import data
 from cnnlab.data import MissingDataError, Source, generated, registry
 from cnnlab.data.dials import LABEL_NOISE, Dial
+from cnnlab.data.own.content import READERS
 from cnnlab.records import require_writable
 from cnnlab.report.canvas import save
 from cnnlab.report.samples import Block, ImagePanel, samples
@@ -28,25 +29,30 @@ from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError
 from experiments.config.grid import grid
 from experiments.paths import CONF
+from experiments.reports import dataset_card
 from experiments.tracking.images import first_samples
 
 PILOT_SEEDS = (5100, 5101)
 """Members that show whether a task is worth it: pilots, never evidence."""
 SHOWN = ("model", "data", "train", "scale", "match", "cache")
 """Beginnings of the keys that bear on what is shown."""
+OWN = tuple(f"data={kind}" for kind in READERS)
+"""Words that ask for a user's own pictures."""
 SILENT = 1e-6
 """Noise of a picture of the signal alone: the same samples, their noise invisible."""
 DESCRIPTION = """\
 Every task that is a module of the suite: what it asks, its dials with their valid values, and its settings, the files
 of conf/data/. With --eligibility also whether a setting leaves a net something to show: validation accuracy of the
 reference net at the recipe's own learning rate against logistic regression, and the ideal observer's, which nothing
-can exceed (known for generated tasks). With --pictures, samples of every class at every setting."""
+can exceed (known for generated tasks). With --pictures, samples of every class at every setting.
+With data=folder or data=npz: the card of your own pictures, or the one line that says what is wrong with them."""
 EXAMPLES = """\
 examples:
   python -m experiments.tasks                                       all tasks and their dials
   python -m experiments.tasks phase border --eligibility            can a net do better than logistic regression?
   python -m experiments.tasks parts --eligibility model.kernel=1    the same with another reference net
-  python -m experiments.tasks --pictures results/published/tasks    one picture a task"""
+  python -m experiments.tasks --pictures results/published/tasks    one picture a task
+  python -m experiments.tasks data=folder data.path=DIR             your own pictures (docs/own_data.md)"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,14 +99,19 @@ class Eligibility:
 def main() -> int:
     """The door. Returns the exit code."""
     asked = command_line().parse_intermixed_args()
-    console = terminal()
     names = [word for word in asked.words if "=" not in word]
     overrides = [word for word in asked.words if "=" in word]
     if asked.pictures is not None:
         require_writable(asked.pictures, "--pictures")
-    chosen = settings(names or registry.names(), overrides)
-    at = at_hand(chosen, needed=bool(names) and (asked.eligibility or asked.pictures is not None))
-    show(chosen, console)
+    console = terminal()
+    own = any(word in OWN for word in overrides)
+    chosen = (own_pictures(names, overrides),) if own else settings(names or registry.names(), overrides)
+    asks = asked.eligibility or asked.pictures is not None
+    at = at_hand(chosen, needed=own or (bool(names) and asks))
+    if own:
+        dataset_card.show([setting.task for setting in chosen], console)
+    else:
+        show(chosen, console)
     if not names:
         for reason in at.missing:
             console.print(f"left out: {reason}")
@@ -111,6 +122,16 @@ def main() -> int:
         for path in draw(chosen, asked.pictures):
             console.print(f"picture: {path}")
     return ExitCode.DONE
+
+
+def own_pictures(names: Sequence[str], overrides: Sequence[str]) -> TaskSetting:
+    """A user's own pictures as a setting. Raises UsageError, and InvalidError for what is wrong with them."""
+    if names:
+        raise UsageError(f"{names[0]} is not valid beside own pictures: leave one of them out")
+    require_shown(overrides)
+    plan = grid(["tracker=off", *overrides])
+    task = plan.points[0].arm.task
+    return TaskSetting(name=task.name, arm=plan.points[0].arm, source=plan.settings.source)
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -130,8 +151,7 @@ def settings(names: Sequence[str], overrides: Sequence[str]) -> tuple[TaskSettin
     for word in overrides:
         if word.lstrip("+").startswith(("data=", "sweep=")):
             raise UsageError(f"{word} is not valid here: every setting of a task is shown; name the task instead")
-        if not word.lstrip("+~").startswith(SHOWN):
-            raise UsageError(f"{word} is not valid here: choose keys of {', '.join(SHOWN)}")
+    require_shown(overrides)
     found: dict[str, list[TaskSetting]] = {name: [] for name in names}
     for path in sorted((CONF / "data").glob("*.yaml")):
         if not path.stem.startswith(tuple(names)):
@@ -141,6 +161,13 @@ def settings(names: Sequence[str], overrides: Sequence[str]) -> tuple[TaskSettin
         if arm.task.name in found:
             found[arm.task.name].append(TaskSetting(name=path.stem, arm=arm, source=plan.settings.source))
     return tuple(setting for group in found.values() for setting in group)
+
+
+def require_shown(overrides: Sequence[str]) -> None:
+    """Raise UsageError for a key that bears on nothing that this command shows."""
+    for word in overrides:
+        if not word.lstrip("+~").startswith(SHOWN):
+            raise UsageError(f"{word} is not valid here: choose keys of {', '.join(SHOWN)}")
 
 
 def at_hand(chosen: Sequence[TaskSetting], *, needed: bool) -> AtHand:
@@ -169,8 +196,9 @@ def dials(name: str) -> tuple[Dial, ...]:
 
 
 def question(name: str) -> str:
-    """What a task of this suite asks: the first line of its module."""
-    return str(registry.family(name).__doc__).splitlines()[0]
+    """What a task asks: the first line of its module; of own pictures, the same for all."""
+    module = registry.family(name)
+    return "Own pictures: of which class?" if module is None else str(module.__doc__).splitlines()[0]
 
 
 def show(chosen: Sequence[TaskSetting], console: Console) -> None:

@@ -18,7 +18,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 # Before JAX starts: a test computes on one thread, as a worker does, and every program is compiled once a session.
 if "CNNLAB_TESTS" not in os.environ:  # the workers of pytest-xdist inherit it, and whoever made it takes it away
@@ -30,6 +32,7 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = str(SESSION / "programs")
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
+from cnnlab.data.own.picture import ORIENTATION  # noqa: E402
 from cnnlab.zoo import native  # noqa: E402
 
 
@@ -286,3 +289,36 @@ def library_file() -> Path:
 def natively(library_file: Path) -> None:
     """Our own convolutions can be used in this process."""
     native.use(library_file)
+
+
+def draw_pictures(folder: Path) -> Path:
+    """Sixty small pictures of three classes: four formats, many sizes, some turned, grey or transparent."""
+    random = np.random.default_rng(0)
+    for kind in ("bars", "discs", "noise"):
+        (folder / kind).mkdir(parents=True)
+        for number in range(20):
+            width, height = (int(size) for size in random.integers(12, 40, 2))
+            pixels = random.integers(30, 60, (height, width, 3), np.uint8)
+            rows, columns = np.mgrid[:height, :width]
+            if kind == "bars":
+                pixels[:, columns[0] // 3 % 2 == 0] += 150
+            elif kind == "discs":
+                pixels[np.hypot(rows - height / 2, columns - width / 2) < min(height, width) / 3] += 120
+            else:
+                pixels = random.integers(0, 256, (height, width, 3), np.uint8)
+            image, settings = Image.fromarray(pixels), {}
+            if number == 1:
+                settings["exif"] = image.getexif()
+                settings["exif"][ORIENTATION] = 6
+            elif number == 4:
+                image = image.convert("L")
+            elif number == 8:
+                image.putalpha(128)
+            image.save(folder / kind / f"{number}{('.png', '.jpg', '.webp', '.tif')[number % 4]}", **settings)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sixty_pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of pictures, as a user may have it. Who changes it takes a copy."""
+    return draw_pictures(tmp_path_factory.mktemp("pictures") / "shapes")

@@ -1,8 +1,9 @@
 """Tasks as arrays: a fixed test set, and a pool from which a seed draws training and validation images.
 
-A task is found by its name: a module of that name in `cnnlab.data.tasks`, else a TFDS dataset of that name. Each
-offers `check(task, source)` and `load(task, source)`; a module also its `DIALS` and, where there is something to tell
-test images apart by, `strata(task, source)`. Adding a task is adding one file.
+A task is found by its name: a module of that name in `cnnlab.data.tasks`, a user's own pictures by their digest
+(`cnnlab.data.own`), else a TFDS dataset of that name. Each offers `check(task, source)` and `load(task, source)`; a
+module also its `DIALS` and, where there is something to tell test images apart by, `strata(task, source)`. Adding a
+task is adding one file.
 """
 
 from types import ModuleType
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from cnnlab.data import tfds
 from cnnlab.data.arrays import Dataset, MissingDataError, Redrawn, Source, Split
 from cnnlab.data.drawing import draw, epoch_orders
+from cnnlab.data.own import content
 from cnnlab.data.registry import family
 from cnnlab.spec.task import Task
 
@@ -25,13 +27,14 @@ __all__ = [
     "check",
     "draw",
     "epoch_orders",
+    "keep",
     "load",
     "strata",
 ]
 
 
 def _family(task: Task) -> ModuleType:
-    return family(task.name) or tfds
+    return family(task.name) or (content if content.serves(task.name) else tfds)
 
 
 def check(task: Task, source: Source) -> None:
@@ -51,6 +54,11 @@ def load(task: Task, source: Source) -> Dataset:
     """
     dataset: Dataset = _family(task).load(task, source)
     return dataset
+
+
+def keep(task: Task, source: Source) -> None:
+    """Write to the cache what this process has decoded of a user's own pictures, so that workers find it."""
+    content.keep(task.name, source.cache_dir)
 
 
 def strata(task: Task, source: Source) -> dict[str, npt.NDArray[np.int64]]:

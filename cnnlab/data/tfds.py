@@ -227,7 +227,7 @@ def _prepared(name: str, source: Source) -> Any | None:
         return None
     kind = builder.info.file_format
     if kind != tfds.core.FileFormat.ARRAY_RECORD:
-        how = f"is prepared in {builder.data_dir} as {kind.value}, and array_record is needed: choose another cache_dir"
+        how = f"is prepared in {builder.data_dir} as {kind.value}, and array_record is needed: choose another cache"
         raise MissingDataError(name, how)
     for split in PARTS.values():
         require(split in builder.info.splits, "data.name", name, f"has no official {split} split")
@@ -274,7 +274,7 @@ def _require_obtainable(stock: Any, source: Source) -> None:
     if arranged is None and importlib.util.find_spec("tensorflow") is None:
         call = f'tensorflow_datasets.builder("{name}", data_dir=DIR, file_format="array_record").download_and_prepare()'
         how = f"{missing}, and only TensorFlow can prepare it: where it is installed, run {call}"
-        raise MissingDataError(name, f"{how}, then give data.cache_dir=DIR")
+        raise MissingDataError(name, f"{how}, then copy DIR/{name} to {source.cache_dir}")
     if arranged is not None and source.raw_dir is not None:
         raw.found(stock, source.raw_dir)
     elif not connectivity.reachable(file.url for file in files):
@@ -286,7 +286,7 @@ def _require_obtainable(stock: Any, source: Source) -> None:
 def _require_writable(folder: Path) -> None:
     exists = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     usable = exists.is_dir() and os.access(exists, os.W_OK)
-    require(usable, "data.cache_dir", folder, f"{exists} cannot be written to: choose another folder")
+    require(usable, "cache", folder, f"{exists} cannot be written to: choose another folder")
 
 
 def _prepare(stock: Any, source: Source) -> None:

@@ -10,6 +10,8 @@ from fractions import Fraction
 from math import ceil, floor
 from typing import Literal
 
+from cnnlab.spec.network import ResizeKind
+
 Beyond = Literal["zeros", "reflect", "circular"]
 """What padding holds: nothing, the mirrored map without its edge pixel, or the map's other end."""
 
@@ -94,11 +96,40 @@ class Spread:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Repeat:
+    """The one pixel of a map, repeated: every output reads pixel 0."""
+
+    count: int
+
+    @property
+    def period(self) -> int:
+        """All outputs are alike: the period is 1."""
+        return 1
+
+    @property
+    def advance(self) -> int:
+        """No input is passed."""
+        return 0
+
+    def length(self, length: int) -> int:
+        """Count the outputs."""
+        return self.count * length
+
+    def reads(self, unit: int) -> Sequence[int]:
+        """The pixel."""
+        return (0,)
+
+
+WIDTHS: dict[ResizeKind, int] = {"bilinear": 1, "antialiased": 1, "cubic": 2, "lanczos3": 3, "lanczos5": 5}
+"""Pixels on either side of an output's centre within which an interpolation has weights, where it enlarges."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Resample:
     """Interpolation by a rational factor with half-pixel centres."""
 
     scale: Fraction
-    kind: Literal["nearest", "bilinear"]
+    kind: ResizeKind
 
     @property
     def period(self) -> int:
@@ -119,17 +150,19 @@ class Resample:
         centre = (unit + Fraction(1, 2)) / self.scale
         if self.kind == "nearest":
             return (floor(centre),)
-        left = centre - Fraction(1, 2)
-        return range(floor(left), ceil(left) + 1)
+        wide = WIDTHS[self.kind] * (1 if self.kind == "bilinear" else max(Fraction(1), 1 / self.scale))
+        middle = centre - Fraction(1, 2)
+        return range(floor(middle - wide) + 1, ceil(middle + wide))
 
 
-Layer = Slide | Spread | Resample
+Layer = Slide | Spread | Repeat | Resample
 
 
 def pixel(layer: Layer, position: int, length: int) -> int | None:
     """Find the pixel of a map of `length` that `layer` meets at `position`; None where it meets a padded zero.
 
-    Interpolation repeats the edge pixel; reflection must not reach further than the map is long.
+    Interpolation repeats the edge pixel (wider weights end at it); reflection must not reach further than the map is
+    long.
     """
     if 0 <= position < length:
         return position

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from cnnlab.geometry.sizes import Map, maps
 from cnnlab.spec.invalid import InvalidError
-from cnnlab.spec.network import Conv, Dense, Elementwise, Input, Network, Node, Norm, Pair, TransposedConv
+from cnnlab.spec.network import Conv, Dense, Elementwise, Input, Mix, Network, Node, Norm, Pair, TransposedConv
 
 FLOAT32_BYTES = 4
 
@@ -83,24 +83,28 @@ def _node_cost(node: Node, found: Mapping[str, Map]) -> NodeCost:
     match node:
         case Conv():
             weights = _product(node.kernel[0] * node.kernel[1] * (node.filters // node.groups), read.channels)
-            return _weighted(weights, node.bias * node.filters, made.size, elements)
+            return _weighted(weights, node.bias * node.filters, made.size, elements, node.counted)
         case TransposedConv():  # every input pixel paints a whole kernel
             weights = _product(node.kernel[0] * node.kernel[1] * node.filters, read.channels)
-            return _weighted(weights, node.bias * node.filters, read.size, elements)
+            return _weighted(weights, node.bias * node.filters, read.size, elements, node.counted)
         case Dense():
             weights = _product(node.units, read.channels)
-            return _weighted(weights, node.bias * node.units, made.size, elements)
+            return _weighted(weights, node.bias * node.units, made.size, elements, node.counted)
         case Norm():
-            return NodeCost(params=_product(1 + node.scale, made.channels), macs=0, activation_elements=elements)
+            learned = _product((1 + node.scale) * node.counted, made.channels)
+            return NodeCost(params=learned, macs=0, activation_elements=elements)
+        case Mix():
+            return NodeCost(params=node.params, macs=node.macs, activation_elements=elements)
         case Elementwise():
             return NodeCost(params=node.params, macs=0, activation_elements=elements)
     return NodeCost(params=0, macs=0, activation_elements=elements)
 
 
-def _weighted(weights: int | None, biases: int, places: Pair | None, elements: int | None) -> NodeCost:
-    """Cost of a layer whose weights are all used once at each of `places` positions."""
+def _weighted(weights: int | None, biases: int, places: Pair | None, elements: int | None, counted: bool) -> NodeCost:
+    """Cost of a layer whose weights are all used once at each of `places` positions; `counted` if they are its own."""
     macs = None if weights is None or places is None else weights * places[0] * places[1]
-    return NodeCost(params=None if weights is None else weights + biases, macs=macs, activation_elements=elements)
+    params = None if weights is None else (weights + biases) * counted
+    return NodeCost(params=params, macs=macs, activation_elements=elements)
 
 
 def _product(factor: int, channels: int | None) -> int | None:

@@ -147,10 +147,8 @@ def network_coverage(network: Network, size: Pair, name: str) -> Plane:
 
 def _steps(rows: Layer | None, columns: Layer | None, after: Pair, before: Pair) -> int:
     """Additions that it takes to count the paths before a layer from those after it."""
-    if rows is None or columns is None:
-        return before[0] * before[1]
     tall, wide = (
-        max(len(layer.reads(0)), len(layer.reads(length - 1)))
+        1 if layer is None else max(len(layer.reads(0)), len(layer.reads(length - 1)))
         for layer, length in ((rows, after[0]), (columns, after[1]))
     )
     return after[0] * (after[1] * wide + before[1]) + before[1] * (after[0] * tall + before[0])
@@ -164,15 +162,15 @@ def _require_steps(steps: int, name: str) -> None:
 
 def _pull_plane(rows: Layer | None, columns: Layer | None, counts: list[list[int]], size: Pair) -> list[list[int]]:
     """Count the paths before a layer from those after it; a layer that reads the whole map reads each pixel once."""
-    if rows is None or columns is None:
-        return [[counts[0][0]] * size[1] for _ in range(size[0])]
     wide = [_pull(columns, row, size[1]) for row in counts]
     tall = [_pull(rows, list(column), size[0]) for column in zip(*wide, strict=True)]
     return [list(row) for row in zip(*tall, strict=True)]
 
 
-def _pull(layer: Layer, counts: Sequence[int], before: int) -> list[int]:
+def _pull(layer: Layer | None, counts: Sequence[int], before: int) -> list[int]:
     """Count the paths before a layer, along one axis of `before` pixels, from those after it."""
+    if layer is None:
+        return [sum(counts)] * before
     pulled = [0] * before
     for unit, count in enumerate(counts):
         for position in layer.reads(unit):

@@ -45,16 +45,23 @@ class Field:
     Attributes:
         rf: of the longest path. None if it is the whole image and its size is unknown.
         shortest: receptive field of the shortest path.
-        stride: pixels between neighbouring outputs; None if each sees the whole image.
+        stride: pixels between neighbouring outputs; 0 along an axis where each sees the whole image, None if that is
+            both.
         padding: effective padding at the top and left; None along an axis where it depends on an unknown size.
-        whole: True after a global average, a flatten or a dense layer.
+        axes: along which axes each output sees the whole image: behind a global pool, a flatten, a dense layer, or
+            one pixel that saw it and was brought back to a map.
     """
 
     rf: Pair | None
     shortest: Pair | None
     stride: tuple[Exact, Exact] | None
     padding: tuple[Exact | None, Exact | None]
-    whole: bool = False
+    axes: tuple[bool, bool] = (False, False)
+
+    @property
+    def whole(self) -> bool:
+        """Whether each output sees the whole image along both axes."""
+        return all(self.axes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +72,8 @@ class Sight:
     shortest: Reach
 
 
-Sights = tuple[Sight, Sight] | None
-"""Of one node, (height, width); None if it sees the whole image."""
+Sights = tuple[Sight | None, Sight | None]
+"""Of one node, (height, width); None along an axis where it sees the whole image."""
 
 
 def fields(network: Network, size: Pair | None) -> dict[str, Field]:
@@ -86,8 +93,8 @@ def fields(network: Network, size: Pair | None) -> dict[str, Field]:
     sights: dict[str, Sights] = {}
     windows = 0
     for node in network.nodes:
-        sights[node.name] = seen = _sights(node, found, sights)
-        windows += 0 if seen is None else sum(len(sight.longest.windows) for sight in seen)
+        sights[node.name] = seen = _sights(node, found, sights, size)
+        windows += sum(len(sight.longest.windows) for sight in seen if sight is not None)
         require(windows <= MOST_WINDOWS, f"network.{node.name}", windows, f"at most {MOST_WINDOWS} different windows")
     return {name: _field(sight, size) for name, sight in sights.items()}
 
@@ -115,23 +122,32 @@ def exact(value: Fraction) -> Exact:
     return value.numerator if value.denominator == 1 else value
 
 
-def _sights(node: Node, found: Mapping[str, Map], sights: Mapping[str, Sights]) -> Sights:
-    """Find what a node sees along both axes."""
+def _sights(node: Node, found: Mapping[str, Map], sights: Mapping[str, Sights], size: Pair | None) -> Sights:
+    """Find what a node sees along both axes of an image of this size."""
     if isinstance(node, Input):
         return Sight(longest=Reach(), shortest=Reach()), Sight(longest=Reach(), shortest=Reach())
-    read = [sights[name] for name in node.inputs]
-    pairs = [pair for pair in read if pair is not None]
-    if len(pairs) < len(read) or along(node, 0, None, None) is None:
-        return None
-    height, width = (_along_axis(node, axis, found[node.inputs[0]], [pair[axis] for pair in pairs]) for axis in (0, 1))
-    return height, width
+    made: list[Sight | None] = []
+    for axis in (0, 1):
+        seen = _along_axis(node, axis, found[node.inputs[0]], [sights[name][axis] for name in node.inputs])
+        made.append(None if seen is None or _stays_on_all(seen.longest, None if size is None else size[axis]) else seen)
+    return made[0], made[1]
 
 
-def _along_axis(node: Node, axis: int, source: Map, read: Sequence[Sight]) -> Sight:
+def _stays_on_all(reach: Reach, length: int | None) -> bool:
+    """Whether all outputs see one and the same window, and that holds all `length` pixels of the image."""
+    window = reach.windows[0]
+    return (
+        reach.advance == 0 and length is not None and window is not None and window[0] <= 0 and window[1] >= length - 1
+    )
+
+
+def _along_axis(node: Node, axis: int, source: Map, sights: Sequence[Sight | None]) -> Sight | None:
     """Find what a node sees along one axis, given what its inputs see and the first input's map."""
     length = None if source.size is None else source.size[axis]
     layer = along(node, axis, length, source.channels)
-    assert layer is not None, "nodes that read the whole map are handled before"
+    read = [sight for sight in sights if sight is not None]
+    if layer is None or len(read) < len(sights):
+        return None
     if len(read) > 1:
         _check_alignment(node.name, axis, [sight.longest for sight in read])
         shortest = min((sight.shortest for sight in read), key=lambda reach: reach.extent)
@@ -151,16 +167,44 @@ def _check_alignment(merge: str, axis: int, reaches: Sequence[Reach]) -> None:
 
 def _field(sights: Sights, size: Pair | None) -> Field:
     """Turn what a node sees into its `Field`."""
-    if sights is None:
-        return Field(rf=size, shortest=size, stride=None, padding=(0, 0), whole=True)
-    height, width = (sight.longest for sight in sights)
-    lows = [None if reach.padding is None else exact(reach.padding) for reach in (height, width)]
+    height, width = sights
+    if height is None and width is None:
+        return Field(rf=size, shortest=size, stride=None, padding=(0, 0), axes=(True, True))
+    sides = [_Side.of(sight, None if size is None else size[axis]) for axis, sight in enumerate(sights)]
     return Field(
-        rf=(height.extent, width.extent),
-        shortest=(sights[0].shortest.extent, sights[1].shortest.extent),
-        stride=(exact(height.stride), exact(width.stride)),
-        padding=(lows[0], lows[1]),
+        rf=_both(sides[0].extent, sides[1].extent),
+        shortest=_both(sides[0].shortest, sides[1].shortest),
+        stride=(sides[0].stride, sides[1].stride),
+        padding=(sides[0].padding, sides[1].padding),
+        axes=(height is None, width is None),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Side:
+    """What a node sees along one axis; as in `Field`."""
+
+    extent: int | None
+    shortest: int | None
+    stride: Exact
+    padding: Exact | None
+
+    @classmethod
+    def of(cls, sight: Sight | None, length: int | None) -> "_Side":
+        """Of a sight, on an image of so many pixels; None if it sees them all."""
+        if sight is None:
+            return cls(extent=length, shortest=length, stride=0, padding=0)
+        padding = sight.longest.padding
+        return cls(
+            extent=sight.longest.extent,
+            shortest=sight.shortest.extent,
+            stride=exact(sight.longest.stride),
+            padding=None if padding is None else exact(padding),
+        )
+
+
+def _both(height: int | None, width: int | None) -> Pair | None:
+    return None if height is None or width is None else (height, width)
 
 
 def _exceeds(field: Field, size: Pair) -> bool:

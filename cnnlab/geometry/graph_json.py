@@ -106,8 +106,9 @@ def report(network: Network, size: Pair | None) -> dict[str, Json]:
     {"output": NAME, "input_size": [h, w] | null, "nodes": {NAME: {"rf": [h, w], "effective_stride": [h, w],
     "effective_padding": [h, w], "output_size": [h, w] | null, "params": int, "macs": int | null}},
     "totals": {"params": int, "macs": int | null}}. After a node that reads the whole map "rf" is the image (null if
-    its size is unknown), the padding 0 and the stride null: there is one output. Padding that depends on an unknown
-    size is null along that axis, and so are the parameters of a dense layer that reads a map of unknown size.
+    its size is unknown), the padding 0 and the stride null: every output sees the same, along that axis or both.
+    Padding that depends on an unknown size is null along that axis, and so are the parameters of a dense layer that
+    reads a map of unknown size.
 
     Raises:
         AlignmentError, InvalidError: as `cnnlab.geometry.fields.fields`.
@@ -123,7 +124,11 @@ def report(network: Network, size: Pair | None) -> dict[str, Json]:
 
 def _field_row(field: Field) -> dict[str, Json]:
     """Write the receptive field of one node."""
-    stride = None if field.stride is None else [_number(value) for value in field.stride]
+    stride = None
+    if field.stride is not None:
+        stride = [
+            None if all_of_it else _number(value) for value, all_of_it in zip(field.stride, field.axes, strict=True)
+        ]
     padding = [None if value is None else _number(value) for value in field.padding]
     return {"rf": _listed(field.rf), "effective_stride": stride, "effective_padding": padding}
 

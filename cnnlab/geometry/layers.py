@@ -1,8 +1,9 @@
 """Translates each node of a network into a window along one axis; no other module does this."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from cnnlab.geometry.axis import Layer, Resample, Slide, Spread, same_low, same_padding
+from cnnlab.geometry.axis import Layer, Repeat, Resample, Slide, Spread, same_low, same_padding
 from cnnlab.spec.network import (
     Activation,
     Add,
@@ -15,19 +16,22 @@ from cnnlab.spec.network import (
     Elementwise,
     Flatten,
     GlobalAveragePool,
+    GlobalPool,
     GroupPad,
+    Mix,
     Node,
     Norm,
     Pad,
     Padding,
+    Pair,
     Pool,
     Resize,
     SpaceToDepth,
     TransposedConv,
 )
 
-WHOLE_MAP = (GlobalAveragePool, Flatten, Dense)
-"""Nodes whose one output position reads the whole map."""
+WHOLE_MAP = (GlobalAveragePool, Flatten, Dense, Mix)
+"""Nodes whose outputs read the whole map."""
 
 MERGES = (Add, Combine, Concat)
 
@@ -39,9 +43,14 @@ def last_map(nodes: Sequence[Node], output: str) -> str:
         if node.name in needed:
             needed |= set(node.inputs)
     for node in nodes:
-        if isinstance(node, WHOLE_MAP) or whole & set(node.inputs):
+        if reads_whole(node) == (True, True) or whole & set(node.inputs):
             whole.add(node.name)
     return next((node.name for node in reversed(nodes) if node.name in needed - whole), nodes[0].name)
+
+
+def reads_whole(node: Node) -> tuple[bool, bool]:
+    """Whether a node's outputs read all rows, and all columns, of its map."""
+    return node.axes if isinstance(node, GlobalPool) else (isinstance(node, WHOLE_MAP),) * 2
 
 
 def along(node: Node, axis: int, length: int | None, channels: int | None) -> Layer | None:
@@ -58,13 +67,17 @@ def along(node: Node, axis: int, length: int | None, channels: int | None) -> La
     """
     match node:
         case Conv():
-            return _slide(node.kernel[axis], node.stride[axis], node.dilation[axis], node.padding, axis, length)
+            slide = _slide(node.kernel[axis], node.stride[axis], node.dilation[axis], node.padding, axis, length)
+            return _trimmed(slide, node.blank[axis])
         case Pool() | Blur():
             return _slide(node.kernel[axis], node.stride[axis], 1, node.padding, axis, length)
         case TransposedConv():
             return _spread(node.kernel[axis], node.stride[axis], node.padding, axis)
         case Resize():
-            return Resample(scale=node.scale[axis], kind=node.kind)
+            scale = node.scale[axis]
+            if length == 1 and scale.denominator == 1:
+                return Repeat(count=scale.numerator)
+            return Resample(scale=scale, kind=node.kind)
         case SpaceToDepth():
             return Slide(taps=node.block, stride=node.block)
         case DepthToSpace():  # each pixel paints a block, of which no two overlap
@@ -76,7 +89,9 @@ def along(node: Node, axis: int, length: int | None, channels: int | None) -> La
             return _group_pad(node.total[axis], axis, channels)
         case Norm() | Activation() | Elementwise() | Add() | Combine() | Concat():
             return Slide()
-        case GlobalAveragePool() | Flatten() | Dense():
+        case GlobalPool():
+            return None if node.axes[axis] else Slide()
+        case GlobalAveragePool() | Flatten() | Dense() | Mix():
             return None
     raise TypeError(f"geometry knows no node of kind {type(node).__name__} ({node.name})")
 
@@ -94,6 +109,12 @@ def _slide(taps: int, stride: int, dilation: int, padding: Padding, axis: int, l
         return Slide(taps=taps, stride=stride, dilation=dilation, low=low, high=high)
     known = same_low(span, stride)
     return Slide(taps=taps, stride=stride, dilation=dilation, low=known or 0, unresolved=known is None)
+
+
+def _trimmed(slide: Slide, blank: Pair) -> Slide:
+    """A window without its outer taps that are fixed zeros: as many outputs, each of which reads less."""
+    first, last = (amount * slide.dilation for amount in blank)
+    return replace(slide, taps=slide.taps - sum(blank), low=slide.low - first, high=slide.high - last)
 
 
 def _spread(taps: int, stride: int, padding: Padding, axis: int) -> Spread:

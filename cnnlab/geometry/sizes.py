@@ -15,7 +15,9 @@ from cnnlab.spec.network import (
     Elementwise,
     Flatten,
     GlobalAveragePool,
+    GlobalPool,
     Input,
+    Mix,
     Network,
     Node,
     Pad,
@@ -41,7 +43,7 @@ class Map:
 
 
 def sizes(network: Network, size: Pair | None) -> dict[str, Pair | None]:
-    """Output (height, width) of every node; (1, 1) after a global average, a flatten or a dense layer.
+    """Output (height, width) of every node; (1, 1) after a global pool, a flatten or a dense layer.
 
     Args:
         network: the graph.
@@ -81,6 +83,10 @@ def _size(node: Node, read: list[Map]) -> Pair | None:
     """Output size of one node."""
     if isinstance(node, GlobalAveragePool | Flatten):
         return 1, 1
+    if isinstance(node, Mix):
+        return node.size
+    if isinstance(node, GlobalPool) and read[0].size is None:
+        return (1, 1) if all(node.axes) else None
     if isinstance(node, Dense):
         single = read[0].size in (None, (1, 1))
         require(single, f"network.{node.name}", shown(read[0].size), "a dense layer reads one vector: flatten the map")
@@ -102,8 +108,7 @@ def _size(node: Node, read: list[Map]) -> Pair | None:
 def _length(node: Node, axis: int, length: int) -> int:
     """Output pixels of a node along one axis."""
     layer = along(node, axis, length, None)
-    assert layer is not None, "nodes that read the whole map are handled before"
-    return layer.length(length)
+    return 1 if layer is None else layer.length(length)
 
 
 def _check_map(node: Node, size: Pair) -> None:
@@ -130,6 +135,8 @@ def _channels(node: Node, read: list[Map]) -> int | None:
             return node.filters
         case Dense():
             return node.units
+        case Mix():
+            return node.channels
         case Flatten():
             return read[0].elements
         case Elementwise() if node.channels is not None:

@@ -4,13 +4,14 @@ Computed backwards from the unit, position by position; `cnnlab.geometry.fields`
 """
 
 from collections import defaultdict
+from itertools import pairwise
 
-from cnnlab.geometry.axis import Layer, Slide
+from cnnlab.geometry.axis import Layer, Slide, pixel
 from cnnlab.geometry.layers import along
 from cnnlab.geometry.reach import Window
 from cnnlab.geometry.sizes import Map, maps
 from cnnlab.spec.invalid import InvalidError, require, require_choice
-from cnnlab.spec.network import Input, Network, Node, Pair
+from cnnlab.spec.network import Input, Network, Node, Pad, Pair
 
 MOST_READS = 10**7
 """Positions that may be followed back from one unit, over all layers: a few seconds."""
@@ -38,8 +39,45 @@ def window(network: Network, size: Pair | None, name: str, unit: Pair) -> tuple[
     return height, width
 
 
-def _seen(network: Network, size: Pair | None, name: str, unit: Pair, axis: int) -> set[int]:
-    """Positions on the image line that one unit depends on."""
+def wrapped(network: Network, size: Pair | None, name: str, unit: Pair) -> tuple[Window | None, Window | None]:
+    """As `window`, but where circular padding takes a window round the border its first pixel is behind its last."""
+    height, width = window(network, size, name, unit)
+    circular = any(isinstance(node, Pad) and node.mode == "circular" for node in network.nodes)
+    if size is None or not circular:
+        return height, width
+    sides = [_round(_seen(network, size, name, unit, axis), size[axis]) for axis in (0, 1)]
+    return sides[0], sides[1]
+
+
+def _round(seen: set[int], length: int) -> Window | None:
+    """The shortest window that holds all positions, on a line that is closed to a circle."""
+    places = sorted(seen)
+    if not places or places[0] < 0 or places[-1] >= length:
+        return (places[0], places[-1]) if places else None
+    gaps = [after - before for before, after in pairwise([*places, places[0] + length])]
+    widest = max(range(len(gaps)), key=lambda place: (gaps[place], place))
+    return places[(widest + 1) % len(places)], places[widest]
+
+
+def pixels(network: Network, size: Pair, name: str, unit: Pair) -> tuple[Window | None, Window | None]:
+    """First and last pixel of the image that one unit of a node depends on, along the height and the width.
+
+    Unlike `window` it follows no padded zero, of whatever layer: it says where the unit's gradient arrives.
+    Arguments and errors as `window`.
+    """
+    height, width = (
+        (min(seen), max(seen)) if (seen := _seen(network, size, name, unit, axis, within=True)) else None
+        for axis in (0, 1)
+    )
+    return height, width
+
+
+def _seen(network: Network, size: Pair | None, name: str, unit: Pair, axis: int, within: bool = False) -> set[int]:
+    """Positions on the image line that one unit depends on.
+
+    Mirrored and wrapped padding is followed to where it comes from, zeros to where they lie outside; `within` drops
+    these.
+    """
     require_choice("node", name, (node.name for node in network.nodes))
     found = maps(network, size)
     needed: defaultdict[str, set[int]] = defaultdict(set, {name: {unit[axis]}})
@@ -56,8 +94,17 @@ def _seen(network: Network, size: Pair | None, name: str, unit: Pair, axis: int)
                 if layer is None:
                     needed[source] |= set(range(_known(found[source].size)[axis]))
                 else:
-                    needed[source] |= {position for place in needed[node.name] for position in layer.reads(place)}
+                    reading = {position for place in needed[node.name] for position in layer.reads(place)}
+                    needed[source] |= _inside(layer, reading, found[source].size, axis, within)
     return seen
+
+
+def _inside(layer: Layer, reading: set[int], size: Pair | None, axis: int, within: bool) -> set[int]:
+    """Positions that a layer reads, those of wrapped and mirrored padding within the map if its size is known."""
+    if size is None or (not within and not (isinstance(layer, Slide) and layer.beyond != "zeros")):
+        return reading
+    inside = (pixel(layer, position, size[axis]) for position in reading)
+    return {position for position in inside if position is not None}
 
 
 def _reads(layer: Layer | None, places: set[int], size: Pair | None, axis: int) -> int:

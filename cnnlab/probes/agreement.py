@@ -34,7 +34,7 @@ def agreement(network: Network, size: Pair, names: Sequence[str] = ()) -> tuple[
     Args:
         network: the graph; the zoo must be able to run it.
         size: (height, width) of the image.
-        names: only these nodes, which saves time; empty for all.
+        names: only these nodes, which saves time; empty for all. `telling` names those that tell most.
 
     Raises:
         InvalidError: no such node, or as `cnnlab.geometry.sizes.sizes`.
@@ -49,7 +49,8 @@ def agreement(network: Network, size: Pair, names: Sequence[str] = ()) -> tuple[
     for name in paths:
         if isinstance(network[name], MERGES):
             whole, paths[name] = opened(whole, name)
-    found = measured_fields(whole, size, (*paths, *(path for of in paths.values() for path in of)))
+    asked = (*paths, *(path for of in paths.values() for path in of))
+    found = measured_fields(whole, size, asked) if asked else {}
     rows = [
         AgreementRow(
             name=name, formula=formulas[name], measured=found[name] if aligned([found[path] for path in of]) else None
@@ -57,6 +58,14 @@ def agreement(network: Network, size: Pair, names: Sequence[str] = ()) -> tuple[
         for name, of in paths.items()
     ]
     return *rows, *(AgreementRow(name=name, formula=None, measured=_refused(network, size, name)) for name in refused)
+
+
+def telling(network: Network, size: Pair) -> list[str]:
+    """Name the nodes that tell most: merges, and the last map, of those whose units have a window of their own."""
+    formulas = _formulas(network, size)
+    merges = [name for name in formulas if isinstance(network[name], MERGES)]
+    last = network.features if network.features in formulas else list(formulas)[-1]
+    return list(dict.fromkeys([*merges, last]))
 
 
 def aligned(paths: Sequence[MeasuredField]) -> bool:
@@ -79,7 +88,8 @@ def _formulas(network: Network, size: Pair) -> dict[str, MeasuredField | None]:
     """Geometry's word on every node with a window, up to the first misaligned merge, which is None."""
     names = spatial(network)
     try:
-        return {name: _as_seen(field) for name, field in fields(network, size).items() if name in names}
+        found = fields(network, size).items()
+        return {name: _as_seen(field) for name, field in found if name in names and not any(field.axes)}
     except AlignmentError as problem:
         places = [node.name for node in network.nodes]
         before = network.nodes[: places.index(problem.merge)]

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from cnnlab.geometry.layers import WHOLE_MAP
+from cnnlab.geometry.layers import reads_whole
 from cnnlab.geometry.sizes import maps
 from cnnlab.spec.invalid import require_choice
 from cnnlab.spec.network import (
@@ -135,7 +135,7 @@ def spatial(network: Network) -> tuple[str, ...]:
     """Name the layers whose units have a window of their own: those before any that reads the whole map."""
     whole: set[str] = set()
     for node in network.nodes:
-        if isinstance(node, WHOLE_MAP) or whole & set(node.inputs):
+        if any(reads_whole(node)) or whole & set(node.inputs):
             whole.add(node.name)
     return tuple(node.name for node in network.nodes if node.name not in whole)
 

@@ -17,6 +17,9 @@ Padding = Explicit | Literal["same", "valid"]
 """`same` is the JAX/TensorFlow rule: out = ceil(in / stride), the odd pixel goes to the bottom and right."""
 
 
+ResizeKind = Literal["nearest", "bilinear", "antialiased", "cubic", "lanczos3", "lanczos5"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Node:
     """One named layer and the names of the layers it reads."""
@@ -34,7 +37,12 @@ class Input(Node):
 
 @dataclass(frozen=True, kw_only=True)
 class Conv(Node):
-    """Cross-correlation with a learned kernel of shape (height, width, channels_in / groups, filters)."""
+    """Cross-correlation with a learned kernel of shape (height, width, channels_in / groups, filters).
+
+    `blank` counts the kernel's outer (top, bottom), (left, right) rows and columns that are fixed zeros, as a mask
+    makes them: they are learned numbers but no taps. `counted` is False where the weights are not learned here: they
+    are fixed, or an earlier layer's.
+    """
 
     filters: int
     kernel: Pair
@@ -43,6 +51,8 @@ class Conv(Node):
     dilation: Pair = (1, 1)
     groups: int = 1
     bias: bool = True
+    blank: Explicit = ((0, 0), (0, 0))
+    counted: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +60,7 @@ class TransposedConv(Node):
     """Transpose of a convolution with this kernel, stride and padding: each input pixel paints a whole kernel.
 
     `valid` gives out = (in - 1) * stride + kernel; `same` crops (or fills) that to in * stride, the odd pixel of the
-    crop at the bottom and right; explicit padding crops by that many pixels.
+    crop at the bottom and right; explicit padding crops by that many pixels. `counted` as in `Conv`.
     """
 
     filters: int
@@ -58,14 +68,19 @@ class TransposedConv(Node):
     stride: Pair
     padding: Padding = "same"
     bias: bool = True
+    counted: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resize(Node):
-    """Interpolation with half-pixel centres to floor(in * scale) pixels an axis; no parameters, no low-pass."""
+    """Interpolation with half-pixel centres to floor(in * scale) pixels an axis; no parameters.
+
+    `nearest` and `bilinear` have no low-pass. `antialiased` is JAX's linear, whose triangle is as wide as the step of
+    the outputs where that is more than a pixel, `cubic` and its sisters likewise.
+    """
 
     scale: tuple[Fraction, Fraction]
-    kind: Literal["nearest", "bilinear"]
+    kind: ResizeKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,10 +143,14 @@ class GroupPad(Node):
 
 @dataclass(frozen=True, kw_only=True)
 class Norm(Node):
-    """Batch or layer normalisation over the channels, with a learned offset and, if `scale`, a learned scale."""
+    """Batch or layer normalisation over the channels, with a learned offset and, if `scale`, a learned scale.
+
+    `counted` as in `Conv`.
+    """
 
     kind: Literal["batch", "layer"]
     scale: bool = True
+    counted: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,16 +196,39 @@ class GlobalAveragePool(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
+class GlobalPool(Node):
+    """Maximum or mean along the whole height, the whole width (`axes`), or both; these axes keep one pixel."""
+
+    kind: Literal["max", "avg"]
+    axes: tuple[bool, bool] = (True, True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mix(Node):
+    """Any other layer whose every output reads the whole of its maps, such as a vector laid out as a map.
+
+    `size` and `channels` are those of its output; `params` and `macs` what it learns and multiplies, per sample.
+    """
+
+    kind: str
+    size: Pair
+    channels: int
+    params: int = 0
+    macs: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Flatten(Node):
     """The whole map as one vector of channels * height * width."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dense(Node):
-    """A fully connected layer with a kernel of shape (channels_in, units)."""
+    """A fully connected layer with a kernel of shape (channels_in, units); `counted` as in `Conv`."""
 
     units: int
     bias: bool = True
+    counted: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

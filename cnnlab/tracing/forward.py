@@ -2,8 +2,9 @@
 
 import contextlib
 import functools
+import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
@@ -15,6 +16,7 @@ from jax.ad_checkpoint import checkpoint_name
 
 from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.network import Pair
+from cnnlab.tracing.calling import evaluate, evaluate_linen, initialise_linen
 from cnnlab.tracing.walk import MarkedModule, mark_name
 
 KINDS = {
@@ -26,6 +28,9 @@ KINDS = {
     "Dropout": "dropout",
 }
 """Modules of Flax that are followed as one layer, by the name of their class: norms mix pixels only by statistics."""
+
+HANDED = ("params", "batch_stats")
+"""Collections of a Linen module whose numbers are not looked at: what it learns, and running statistics."""
 
 PATH = "cnnlab_path"
 """Attribute by which a module of the traced copy knows its place, also where a transform copies it once more."""
@@ -70,40 +75,117 @@ def images(batch: int, size: Pair, channels: int) -> jax.ShapeDtypeStruct:
 
 
 def forward(module: Any, image: jax.ShapeDtypeStruct) -> Forward:
-    """Take a module apart; it is put into evaluation mode, and nothing is computed.
+    """Take a module apart; its copy is put into evaluation mode, and nothing is computed.
 
     Args:
-        module: an `nnx.Module`, whose arrays may be abstract (`nnx.eval_shape`), or a `linen.Module`.
+        module: an `nnx.Module`, whose arrays may be abstract (`nnx.eval_shape`), a `linen.Module`, or a function
+            without arguments that makes one. What a function makes has no numbers: only constants have.
         image: of the shape the module reads; only a Linen module's arrays depend on it.
 
     Raises:
-        InvalidError: it is neither, or a Linen module cannot be initialised on this image.
+        InvalidError: it is neither, it cannot be made without numbers, or a Linen module cannot be initialised on this
+            image.
     """
     if isinstance(module, nnx.Module):
-        return _nnx(module)
-    if "flax.linen" in sys.modules and isinstance(module, sys.modules["flax.linen"].Module):
+        return _nnx_instance(module)
+    if _is_linen(module):
         return _linen(module, image)
-    raise InvalidError("module", type(module).__name__, "must be a flax.nnx.Module or a flax.linen.Module")
+    if callable(module):
+        shapes, found = _shapes(module)
+        return _linen(module(), image) if _is_linen(found) else _nnx(lambda: made(module), shapes)
+    raise InvalidError("module", type(module).__name__, MUST_BE)
 
 
-def _nnx(module: nnx.Module) -> Forward:
+MUST_BE = "must be a flax.nnx.Module or a flax.linen.Module"
+
+
+def _is_linen(module: Any) -> bool:
+    return "flax.linen" in sys.modules and isinstance(module, sys.modules["flax.linen"].Module)
+
+
+def made(make: Callable[[], Any]) -> Any:
+    """Call a function that makes a module while JAX traces it, so that no weight is drawn.
+
+    A function that reads the value of an array (the rate of a block from `jnp.linspace`) is called again with all
+    arrays computed at once but those that depend on a random key.
+    """
+    try:
+        return make()
+    except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError):
+        data = jax.lax.optimization_barrier(jnp.zeros(2, jnp.uint32))  # type: ignore[no-untyped-call]
+        key = jax.random.wrap_key_data(data, impl="threefry2x32")
+        with (
+            mock.patch.object(jax.random, "key", return_value=key),
+            mock.patch.object(jax.random, "PRNGKey", return_value=data),
+            jax.ensure_compile_time_eval(),
+        ):
+            return make()
+
+
+def _shapes(make: Callable[[], Any]) -> tuple[Any, Any]:
+    """The state of the module that a function makes, without numbers, and the module."""
+    found: list[Any] = []
+
+    def state() -> Any:
+        found.append(made(make))
+        return nnx.state(found[0]) if isinstance(found[0], nnx.Module) else None
+
+    try:
+        shapes = jax.eval_shape(state)
+    except (Exception, SystemExit) as problem:
+        why = f"making the module fails: {said(problem)}"
+        raise InvalidError("module", getattr(make, "__name__", type(make).__name__), why) from problem
+    known = isinstance(found[0], nnx.Module) or _is_linen(found[0])
+    require(known, "module", type(found[0]).__name__, MUST_BE)
+    return shapes, found[0]
+
+
+def _nnx_instance(module: nnx.Module) -> Forward:
+    """A module that is there, whose arrays may be abstract."""
     graph, state = nnx.split(module)
-    variables, _ = jax.tree_util.tree_flatten_with_path(state, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
-    treedef = jax.tree.structure(state)
-    leaves = [
-        Leaf(path=_dotted(path), learned=isinstance(variable, nnx.Param), array=_abstract(array))
+    given = [isinstance(array, jax.ShapeDtypeStruct) for array in jax.tree.leaves(state)]
+
+    def copy() -> nnx.Module:
+        leaves, treedef = jax.tree.flatten(state)
+        zeros = [
+            jnp.zeros(leaf.shape, leaf.dtype) if isinstance(leaf, jax.ShapeDtypeStruct) else leaf for leaf in leaves
+        ]
+        return nnx.merge(graph, jax.tree.unflatten(treedef, zeros))
+
+    return _nnx(copy, state, given)
+
+
+def _nnx(make: Callable[[], nnx.Module], shapes: Any, given: Sequence[bool] = ()) -> Forward:
+    """A module by a function that makes it and the shapes of its state.
+
+    What it learns, and the arrays that `given` marks, are handed to the forward pass; others are as they were made.
+    """
+    variables, _ = jax.tree_util.tree_flatten_with_path(shapes, is_leaf=lambda leaf: isinstance(leaf, nnx.Variable))
+    every = [
+        (path, isinstance(variable, nnx.Param), array)
         for path, variable in variables
         for array in jax.tree.leaves(variable)
+    ]
+    handed = [learned or any(given[place : place + 1]) for place, (_, learned, _) in enumerate(every)]
+    leaves = [
+        Leaf(path=_dotted(path), learned=learned, array=_abstract(array))
+        for path, learned, array in itertools.compress(every, handed)
     ]
     followed = tuple(getattr(nnx, name) for name in KINDS)
 
     def run(arrays: list[Any], image: Any) -> Any:
-        model = nnx.merge(graph, jax.tree.unflatten(treedef, arrays))
+        graph, state = nnx.split(make())  # never the user's own objects: what is made may be kept by them
+        own, treedef = jax.tree.flatten(state)
+        rest = iter(arrays)
+        model = nnx.merge(
+            graph,
+            jax.tree.unflatten(treedef, [next(rest) if new else old for new, old in zip(handed, own, strict=True)]),
+        )
         model.eval()  # type: ignore[no-untyped-call]
         for path, part in nnx.iter_modules(model):
             if isinstance(part, followed):
                 setattr(part, PATH, ".".join(map(str, path)))
-        return _first(model(image))
+        return _first(evaluate(model, image))
 
     @contextlib.contextmanager
     def marking() -> Iterator[list[MarkedModule]]:
@@ -120,7 +202,7 @@ def _marker(kind: str, marks: list[MarkedModule]) -> Callable[..., Any]:
     """A method that stands in for a module's own: it returns its input, under a name."""
 
     def call(self: Any, *inputs: Any, **named: Any) -> Any:
-        return _mark(inputs[0] if inputs else next(iter(named.values())), kind, getattr(self, PATH), marks)
+        return _mark(inputs[0] if inputs else next(iter(named.values())), kind, getattr(self, PATH, ""), marks)
 
     return call
 
@@ -132,18 +214,26 @@ def _mark(value: Any, kind: str, path: str, marks: list[MarkedModule]) -> Any:
 
 def _linen(module: Any, image: jax.ShapeDtypeStruct) -> Forward:
     linen = sys.modules["flax.linen"]
-    key = jax.random.key(0)
+
+    def init(image: Any) -> Any:
+        return initialise_linen(module, image)
+
     try:
-        state = jax.eval_shape(lambda x: module.init({"params": key, "dropout": key}, x), image)
+        state = jax.eval_shape(init, image)
     except Exception as problem:
         raise failed(module, image, problem) from problem
     found, treedef = jax.tree_util.tree_flatten_with_path(state)
+    handed = [path[0].key in HANDED for path, _ in found]
     leaves = [
-        Leaf(path=_dotted(path[1:]), learned=path[0].key == "params", array=_abstract(array)) for path, array in found
+        Leaf(path=_dotted(path[1:]), learned=path[0].key == "params", array=_abstract(array))
+        for path, array in itertools.compress(found, handed)
     ]
 
     def run(arrays: list[Any], image: Any) -> Any:
-        return _first(module.apply(jax.tree.unflatten(treedef, arrays), image, rngs={"dropout": key}))
+        rest = iter(arrays)
+        own = [None] * len(handed) if all(handed) else jax.tree.leaves(init(image))
+        variables = [next(rest) if new else old for new, old in zip(handed, own, strict=True)]
+        return _first(evaluate_linen(module, jax.tree.unflatten(treedef, variables), image))
 
     @contextlib.contextmanager
     def marking() -> Iterator[list[MarkedModule]]:
@@ -162,11 +252,16 @@ def _linen(module: Any, image: jax.ShapeDtypeStruct) -> Forward:
     return Forward(leaves=tuple(leaves), run=run, marking=marking)
 
 
+def said(problem: BaseException) -> str:
+    """An error of the user's own code in one line: its kind, and the first line of its text."""
+    first = next((line.strip() for line in str(problem).splitlines() if line.strip()), "")
+    return f"{type(problem).__name__}: {first}"
+
+
 def failed(module: Any, image: jax.ShapeDtypeStruct, problem: Exception) -> InvalidError:
     """Describe an error of the module's own code in one line."""
-    said = next((line.strip() for line in str(problem).splitlines() if line.strip()), "")
     shape = "x".join(map(str, image.shape[1:]))
-    why = f"its forward pass fails on a {shape} image: {type(problem).__name__}: {said}"
+    why = f"its forward pass fails on a {shape} image: {said(problem)}"
     return InvalidError("module", type(module).__name__, why)
 
 

@@ -4,9 +4,11 @@ import dataclasses
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+from cnnlab.geometry.axis import Slide
 from cnnlab.geometry.cost import cost
-from cnnlab.geometry.layers import last_map
+from cnnlab.geometry.layers import along, last_map, reads_whole
 from cnnlab.geometry.sizes import Map, maps, shown
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import ACTIVATIONS
@@ -16,9 +18,12 @@ from cnnlab.spec.network import (
     Dense,
     Elementwise,
     GlobalAveragePool,
+    GlobalPool,
     Input,
+    Mix,
     Network,
     Node,
+    Norm,
     Pair,
     Pool,
     TransposedConv,
@@ -27,7 +32,7 @@ from cnnlab.tracing.values import Part, TracedArray, TracingError, whole
 
 IMAGE = "image"
 WEIGHTED = (Conv, TransposedConv, Dense)
-AVERAGES = (Pool, GlobalAveragePool)
+AVERAGES = (Pool, GlobalPool, GlobalAveragePool)
 """Layers behind which a factor is part of the average."""
 
 
@@ -65,8 +70,11 @@ class TracedGraph:
     def add(self, node: Node, size: Pair, channels: int, parts: Iterable[Part] = ()) -> str:
         """Append a layer whose output JAX says to have this size and these channels; `parts` are what it learns.
 
+        An array that is an earlier layer's already is counted there. Where the layer learns other numbers than those
+        of its kind (a kernel that is computed from some), they stand in a layer before it.
+
         Raises:
-            TracingError: geometry says otherwise, or an array of `parts` is another layer's already.
+            TracingError: geometry says otherwise.
         """
         sources = [Input(name=name, channels=self.maps[name].channels or 0) for name in dict.fromkeys(node.inputs)]
         alone = Network(nodes=(*sources, node), output=node.name, features=node.name)
@@ -80,23 +88,65 @@ class TracedGraph:
             raise TracingError(
                 f"makes {shown(size)} with {channels} channels, where a {type(node).__name__} makes {says}"
             )
-        owned, learned = sum(part.size for part in parts), cost(alone, here).nodes[node.name].params
-        if owned != learned:
-            raise TracingError(f"learns {owned} numbers ({_paths(parts)}), where a {type(node).__name__} has {learned}")
-        self.own(node.name, parts)
+        own = self.own(node.name, parts)
+        if own != cost(alone, here).nodes[node.name].params:
+            node = dataclasses.replace(node, **self._uncounted(node, own))
         self.nodes[node.name] = node
         self.maps[node.name] = found
         return node.name
 
-    def own(self, name: str, parts: Iterable[Part]) -> None:
-        """Note which layer learns an array.
+    def own(self, name: str, parts: Iterable[Part]) -> int:
+        """Note which layer learns arrays; how many numbers are its own, and no earlier layer's."""
+        new = [part for part in parts if part not in self._owner]
+        self._owner.update(dict.fromkeys(new, name))
+        return sum(part.size for part in new)
 
-        Raises TracingError if another does: weights cannot be shared in a graph.
-        """
-        for part in parts:
-            if part in self._owner:
-                raise TracingError(f"uses {part.path} a second time; layers of a network share no weights")
-            self._owner[part] = name
+    def _uncounted(self, node: Node, own: int) -> dict[str, Any]:
+        """What changes in a layer that learns other numbers than its kind does."""
+        if isinstance(node, Elementwise | Mix):
+            return {"params": own}
+        if not isinstance(node, (*WEIGHTED, Norm)):
+            raise TracingError(f"learns {own} numbers, where a {type(node).__name__} has none")
+        if own == 0:
+            return {"counted": False}
+        channels = self.maps[node.inputs[0]].channels
+        assert channels is not None, "known where the size is"
+        made = Elementwise(name=self.numbered("weights"), inputs=node.inputs, kind="weights", params=own)
+        self.nodes[made.name], self.maps[made.name] = made, self.maps[node.inputs[0]]
+        return {"counted": False, "inputs": (made.name,)}
+
+    def whole(self, name: str) -> bool:
+        """Whether every number of a layer's map depends on the whole image."""
+        whole: set[str] = set()
+        for node in self.nodes.values():
+            if all(reads_whole(node)) or whole & set(node.inputs):
+                whole.add(node.name)
+        return name in whole
+
+    def pools_all(self, name: str) -> None:
+        """Note that one pixel of a layer is brought back to a map: a pool that made it stands for the whole map."""
+        while (node := self.nodes[name]).inputs:
+            if isinstance(node, Pool) and self._covers(node):
+                axes = (self.size(name)[0] == 1, self.size(name)[1] == 1)
+                if node.kind == "avg" and all(axes):
+                    self.nodes[name] = GlobalAveragePool(name=name, inputs=node.inputs)
+                else:
+                    self.nodes[name] = GlobalPool(name=name, inputs=node.inputs, kind=node.kind, axes=axes)
+                return
+            if len(node.inputs) > 1 or self.size(node.inputs[0]) != self.size(name):
+                return
+            name = node.inputs[0]
+
+    def _covers(self, pool: Pool) -> bool:
+        """Whether a pool keeps one pixel along each axis that it changes, and that reads them all."""
+        before, after = self.size(pool.inputs[0]), self.size(pool.name)
+        for axis in (0, 1):
+            layer = along(pool, axis, before[axis], None)
+            same = isinstance(layer, Slide) and layer == Slide()
+            reads = range(0) if layer is None else layer.reads(0)
+            if not same and (after[axis] != 1 or not set(range(before[axis])) <= set(reads)):
+                return False
+        return True
 
     def value(self, name: str, like: TracedArray) -> TracedArray:
         """A layer's map as an array laid out as `like`."""
@@ -110,6 +160,8 @@ class TracedGraph:
         (part,) = parts
         if part.size != (node.units if isinstance(node, Dense) else node.filters):
             return False
+        if node.counted == (part in self._owner):
+            return False
         self.own(name, parts)
         self.nodes[name] = dataclasses.replace(node, bias=True)
         return True
@@ -117,22 +169,26 @@ class TracedGraph:
     def averages(self, name: str) -> bool:
         """Whether a layer is an average, whose divisor is no layer of its own."""
         node = self.nodes[name]
-        return isinstance(node, AVERAGES) and (not isinstance(node, Pool) or node.kind == "avg")
+        return isinstance(node, AVERAGES) and getattr(node, "kind", "avg") == "avg"
 
     def network(self, output: str) -> Network:
         """The layers that the output needs."""
-        needed: set[str] = {output}
-        for node in reversed(self.nodes.values()):
-            if node.name in needed:
-                needed |= set(node.inputs)
-        kept = [node for node in self.nodes.values() if node.name in needed | {IMAGE}]
-        names = self._counted([node.name for node in kept])
+        kept, names = self.kept(output)
         nodes = tuple(
             dataclasses.replace(node, name=names[node.name], inputs=tuple(names[source] for source in node.inputs))
             for node in kept
         )
         features = last_map(nodes, names[output])
         return Network(nodes=nodes, output=names[output], features=features, size=self.size(IMAGE))
+
+    def kept(self, output: str) -> tuple[list[Node], dict[str, str]]:
+        """The layers that the output needs, and the names that they have in the network."""
+        needed: set[str] = {output}
+        for node in reversed(self.nodes.values()):
+            if node.name in needed:
+                needed |= set(node.inputs)
+        kept = [node for node in self.nodes.values() if node.name in needed | {IMAGE}]
+        return kept, self._counted([node.name for node in kept])
 
     def _counted(self, names: Sequence[str]) -> dict[str, str]:
         """Number the layers without a module of their own from 1, kind by kind."""
@@ -160,7 +216,3 @@ def elementwise(
     if kind in ACTIVATIONS and not parts and left is None:
         node = Activation(name=name, inputs=(source,), kind=kind)
     return graph.add(node, graph.size(source), channels, parts)
-
-
-def _paths(parts: Iterable[Part]) -> str:
-    return ", ".join(sorted(part.path for part in parts)) or "none of the module's"

@@ -25,11 +25,16 @@ SILENT = frozenset(
         "layout_constraint",
         "real",
         "pvary",
+        "bitcast_convert_type",
+        "reshard",
+        "reduced_vary_cast",
+        "tie",
+        "device_put",
     }
 )
 """Functions that change the numbers no more than a type does."""
 
-ARITHMETICS = frozenset({"add", "add_any", "sub", "mul", "div", "neg"})
+ARITHMETICS = frozenset({"add", "add_any", "sub", "mul", "div", "neg", "one_minus_square", "polynomial"})
 
 FUNCTIONS = frozenset(
     {
@@ -47,6 +52,9 @@ FUNCTIONS = frozenset(
         "cbrt",
         "ceil",
         "clamp",
+        "clz",
+        "complex",
+        "conj",
         "cos",
         "cosh",
         "digamma",
@@ -58,27 +66,39 @@ FUNCTIONS = frozenset(
         "exp2",
         "expm1",
         "floor",
+        "eq_to",
         "ge",
         "gt",
+        "igamma",
+        "igammac",
+        "imag",
         "integer_pow",
         "is_finite",
         "le",
+        "le_to",
         "lgamma",
         "log",
         "log1p",
+        "log2",
         "logistic",
         "lt",
+        "lt_to",
         "max",
         "min",
         "ne",
         "nextafter",
         "not",
         "or",
+        "polygamma",
+        "population_count",
         "pow",
         "rem",
         "round",
         "rsqrt",
         "select_n",
+        "shift_left",
+        "shift_right_arithmetic",
+        "shift_right_logical",
         "sign",
         "sin",
         "sinh",
@@ -87,8 +107,12 @@ FUNCTIONS = frozenset(
         "tan",
         "tanh",
         "xor",
+        "zeta",
     }
 )
+
+EVERY = FUNCTIONS | ARITHMETICS | SILENT
+"""Steps that read one pixel of each of their inputs."""
 
 FOLDS: dict[str, Fold] = {"max": "max", "min": "max", "add": "avg", "add_any": "avg", "sub": "avg"}
 """Functions that make one window of shifted views."""
@@ -231,6 +255,7 @@ def spread(graph: TracedGraph, value: TracedArray, roles: Sequence[Role], shape:
         scales.append(Fraction(grown, here))
     name = value.node
     if max(scales) > 1:
+        graph.pools_all(name)
         resize = Resize(name=graph.numbered("broadcast"), inputs=(name,), scale=(scales[0], scales[1]), kind="nearest")
         size = int(np.prod(wanted["height"])), int(np.prod(wanted["width"]))
         name = graph.add(resize, size, value.channels)

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from cnnlab.spec.network import Conv, Dense, Flatten, Node
+from cnnlab.spec.network import Conv, Dense, Flatten, Mix, Node
 from cnnlab.tracing.graph import TracedGraph
 from cnnlab.tracing.layers import module_of
+from cnnlab.tracing.pointwise import pointwise
+from cnnlab.tracing.reductions import reduced
 from cnnlab.tracing.settle import CHANNELS, interpolated, settle
-from cnnlab.tracing.values import SPATIAL, Held, Known, Role, TracedArray, TracingError, Value, unique, whole
-from cnnlab.tracing.views import Handler, moved
+from cnnlab.tracing.values import SPATIAL, Held, Known, Part, Role, TracedArray, TracingError, Value, unique, whole
+from cnnlab.tracing.views import Handler, moved, rearranged, with_axis, without
 
 ROUNDING = 1e-5
 """Weights of an interpolation below this share of the largest are zeros that rounding missed."""
@@ -41,16 +43,26 @@ class Product:
 
 
 def _dot_general(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
+    if all(isinstance(value, TracedArray) for value in inputs):
+        return _of_two(graph, eqn, inputs)
+    if eqn.params["dimension_numbers"][1][0]:
+        return _grouped(graph, eqn, inputs)
     product = _product(graph, eqn, inputs)
     value, weights = product.value, product.weights
     learned = isinstance(weights, Held) and bool(weights.parts)
     mixed = {value.roles[axis] for axis in product.own if value.shape[axis] != 1}
     wide = {axis for axis in value.axes("channel") if value.shape[axis] != 1}
     pixels = {axis for role in SPATIAL for axis in value.axes(role) if value.shape[axis] != 1}
+    if "batch" in mixed:
+        raise TracingError("mixes the images of a batch")
+    if not mixed and not learned:
+        return _scaled(product)
     if mixed <= {"channel"} and wide <= set(product.own):
         return _channels(graph, product) if learned else _fixed(product)
-    if learned and mixed & set(SPATIAL) and (wide | pixels) <= set(product.own) and "batch" not in mixed:
+    if learned and mixed & set(SPATIAL) and (wide | pixels) <= set(product.own):
         return _everything(graph, product)
+    if pixels and pixels <= set(product.own):
+        return _over_map(graph, product)
     if not learned and isinstance(weights, Known) and len(mixed) == 1 and mixed <= set(SPATIAL):
         return _interpolated(graph, product, weights)
     raise TracingError(
@@ -58,16 +70,20 @@ def _dot_general(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
     )
 
 
+def summed(eqn: Any) -> int:
+    """Numbers that each result of a product sums."""
+    (axes, _), _ = eqn.params["dimension_numbers"]
+    return math.prod(eqn.invars[0].aval.shape[axis] for axis in axes)
+
+
 def _product(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Product:
     """Read the step's parameters, whichever factor the image's array is."""
-    (contracted, batch) = eqn.params["dimension_numbers"]
+    contracted, _ = eqn.params["dimension_numbers"]
     first = isinstance(inputs[0], TracedArray)
     value, weights = inputs if first else inputs[::-1]
     own, other = contracted if first else contracted[::-1]
-    if not isinstance(value, TracedArray) or not isinstance(weights, Known | Held):
-        raise TracingError("multiplies two arrays that depend on the image, as attention does")
-    if batch[0]:
-        raise TracingError("multiplies each group by weights of its own")
+    assert isinstance(value, TracedArray), "the other factor is none"
+    assert isinstance(weights, Known | Held), "two arrays of the image are handled before"
     value = graph.current(value)
     kept = [axis for axis in range(len(value.shape)) if axis not in own]
     new = [-1 for axis in range(len(weights.shape)) if axis not in other]
@@ -76,6 +92,89 @@ def _product(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Product:
     return Product(
         value=value, weights=weights, own=tuple(own), other=tuple(other), layout=layout, shape=shape, made=made
     )
+
+
+def _of_two(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
+    """A product of two arrays that depend on the image, as the product of their numbers and a sum."""
+    contracted, batch = eqn.params["dimension_numbers"]
+    sides: list[TracedArray] = []
+    for place, value in enumerate(inputs):
+        assert isinstance(value, TracedArray), "asked before"
+        value = graph.current(value)
+        shared, summed = batch[place], contracted[place]
+        own = [axis for axis in range(len(value.shape)) if axis not in (*shared, *summed)]
+        others = len(inputs[1 - place].shape) - len(shared) - len(summed)
+        before, behind = (others, 0) if place else (0, others)
+        value = rearranged(value, (*shared, *own, *summed))
+        at = len(shared) + (0 if place else len(own))
+        for _ in range(before + behind):
+            value = with_axis(value, at)
+        sides.append(value)
+    for role in (*SPATIAL, "batch"):
+        lone = [[axis for axis in side.axes(role) if side.shape[axis] > 1] for side in sides]
+        if lone[0] and lone[1] and lone[0] != lone[1]:
+            raise TracingError("multiplies two arrays that depend on the image, as attention does")
+    shape = tuple(np.broadcast_shapes(*(side.shape for side in sides)))
+    made = pointwise(graph, "mul", "mul", shape, sides)
+    axes = range(len(shape) - len(contracted[0]), len(shape))
+    return reduced(graph, made, "sum", tuple(axes)) if contracted[0] else made
+
+
+def _grouped(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
+    """Each group of channels multiplied by weights of its own: a 1x1 convolution in groups."""
+    contracted, batch = eqn.params["dimension_numbers"]
+    first = isinstance(inputs[0], TracedArray)
+    value, weights = inputs if first else inputs[::-1]
+    (own, other), (shared, _) = (contracted, batch) if first else (contracted[::-1], batch[::-1])
+    assert isinstance(value, TracedArray), "the other factor is none"
+    value = graph.current(value)
+    wide = {axis for axis in value.axes("channel") if value.shape[axis] != 1}
+    groups = math.prod(value.shape[axis] for axis in shared)
+    learned = isinstance(weights, Held) and bool(weights.parts)
+    if not learned or wide != {axis for axis in (*shared, *own) if value.shape[axis] != 1}:
+        raise TracingError("multiplies each group by weights of its own")
+    assert isinstance(weights, Held), "asked before"
+    kept = [axis for axis in range(len(value.shape)) if axis not in (*shared, *own)]
+    made = math.prod(weights.shape) // (groups * math.prod(value.shape[axis] for axis in own))
+    new: list[Role] = ["channel"] * (len(weights.shape) - len(shared) - len(other))
+    free = [value.roles[axis] for axis in kept]
+    layout = (*(value.roles[axis] for axis in shared), *((*free, *new) if first else (*new, *free)))
+    value = settle(graph, value)
+    node = Conv(
+        name=graph.titled(module_of(weights.parts), "conv"),
+        inputs=(value.node,),
+        filters=groups * made,
+        kernel=(1, 1),
+        padding="valid",
+        groups=groups,
+        bias=False,
+    )
+    graph.add(node, graph.size(value.node), groups * made, weights.parts)
+    shape = tuple(eqn.outvars[0].aval.shape)
+    return TracedArray(node=node.name, shape=shape, roles=layout, taps=whole(layout, shape))
+
+
+def _scaled(product: Product) -> Value:
+    """One number repeated along new axes and multiplied by constants, such as one pixel that is interpolated."""
+    value = without(product.value, product.own)
+    kept = iter(range(len(value.shape)))
+    order = [next(kept) if axis >= 0 else -1 for axis in product.layout]
+    roles: tuple[Role, ...] = tuple("free" if axis < 0 else value.roles[axis] for axis in order)
+    return replace(value, shape=product.shape, roles=roles)
+
+
+def _over_map(graph: TracedGraph, product: Product) -> Value:
+    """A weighted sum over the whole map, of each channel or of some."""
+    value = settle(graph, product.value)
+    parts = product.weights.parts if isinstance(product.weights, Held) else frozenset[Part]()
+    roles = product.roles("channel")
+    channels = math.prod(size for size, role in zip(product.shape, roles, strict=True) if role == "channel")
+    batch = math.prod(size for size, role in zip(product.shape, roles, strict=True) if role == "batch")
+    macs = math.prod(product.shape) // batch * math.prod(value.shape[axis] for axis in product.own) if parts else 0
+    title = graph.titled(module_of(parts), "weighted_sum") if parts else graph.numbered("weighted_sum")
+    node = Mix(name=title, inputs=(value.node,), kind="weighted_sum", size=(1, 1), channels=channels, macs=macs)
+    graph.add(node, (1, 1), channels, parts)
+    return TracedArray(node=node.name, shape=product.shape, roles=roles, taps=whole(roles, product.shape))
 
 
 def _channels(graph: TracedGraph, product: Product) -> Value:
@@ -144,7 +243,7 @@ def _unmixed(graph: TracedGraph, value: TracedArray, side: int) -> TracedArray:
     length = graph.size(value.node)[side]
     fresh = all(np.array_equal(tap[side], np.arange(length)) for tap in value.taps)
     bare = not set(value.ops) - {CHANNELS} and not value.parts and value.fold in ("", "avg")
-    return value if fresh and bare and interpolated(graph, value, 1 - side, "bilinear") else settle(graph, value)
+    return value if fresh and bare and interpolated(graph, value, 1 - side, nearest=False) else settle(graph, value)
 
 
 HANDLERS: dict[str, Handler] = {"dot_general": _dot_general}

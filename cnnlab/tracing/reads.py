@@ -4,6 +4,12 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from cnnlab.geometry.axis import Layer, Resample, Slide, pixel
+from cnnlab.spec.network import ResizeKind
+
+INTERPOLATIONS: tuple[ResizeKind, ...] = ("nearest", "bilinear", "antialiased", "cubic", "lanczos3", "lanczos5")
+
+WITH_ZEROS = ("cubic", "lanczos3", "lanczos5")
+"""Interpolations whose weights are 0 a whole number of steps from the centre."""
 
 Read = frozenset[int]
 """Positions that one output reads; positions outside the map are padded zeros."""
@@ -15,11 +21,21 @@ def recognised(reads: Sequence[Read], length: int, step: int = 1) -> Layer | Non
     `step` is the stride where a single output does not tell it. What is found has been compared output by output.
     """
     for layer in _candidates(reads, length, step):
+        same = _hulls if isinstance(layer, Resample) and layer.kind in WITH_ZEROS else _equal
         if layer.length(length) == len(reads) and all(
-            _read(layer, unit, length) == read for unit, read in enumerate(reads)
+            same(_read(layer, unit, length), read) for unit, read in enumerate(reads)
         ):
             return layer
     return None
+
+
+def _equal(one: Read, other: Read) -> bool:
+    return one == other
+
+
+def _hulls(layer: Read, found: Read) -> bool:
+    """Whether a layer that has zeros between its weights reads these positions."""
+    return found <= layer and (min(found), max(found)) == (min(layer), max(layer))
 
 
 def _read(layer: Layer, unit: int, length: int) -> Read:
@@ -39,11 +55,15 @@ def _candidates(reads: Sequence[Read], length: int, step: int) -> Iterator[Layer
         span, low = (len(first) - 1) * dilation + 1, -first[0]
         high = (count - 1) * stride + span - length - low
         yield Slide(taps=len(first), stride=stride, dilation=dilation, low=low, high=high)
+    if length == 1:
+        yield Resample(scale=Fraction(count), kind="nearest")
     if len(first) == 1:
         around = -first[0] % length
+        if count == length:
+            yield Slide(low=around, high=-around, beyond="circular")  # a roll
         if count - length >= around:
             yield Slide(low=around, high=count - length - around, beyond="circular")
         if 0 <= first[0] <= count - length < first[0] + length and max(first[0], count - length - first[0]) < length:
             yield Slide(low=first[0], high=count - length - first[0], beyond="reflect")
-    yield Resample(scale=Fraction(count, length), kind="nearest")
-    yield Resample(scale=Fraction(count, length), kind="bilinear")
+    for kind in INTERPOLATIONS:
+        yield Resample(scale=Fraction(count, length), kind=kind)

@@ -3,9 +3,9 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
-from cnnlab.spec.network import GlobalAveragePool, Node, Pool
+from cnnlab.spec.network import GlobalAveragePool, GlobalPool, Node
 from cnnlab.tracing.graph import TracedGraph
 from cnnlab.tracing.layers import KINDS
 from cnnlab.tracing.settle import CHANNELS, settle
@@ -14,15 +14,25 @@ from cnnlab.tracing.views import Handler, without
 
 
 def _reduce(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
-    value, what = inputs[0], eqn.primitive.name.rpartition("_")[2]
+    value = inputs[0]
     assert isinstance(value, TracedArray), "the only input"
-    value, axes = graph.current(value), tuple(eqn.params["axes"])
+    return reduced(graph, graph.current(value), eqn.primitive.name.rpartition("_")[2], tuple(eqn.params["axes"]))
+
+
+def reduced(graph: TracedGraph, value: TracedArray, what: str, axes: tuple[int, ...]) -> TracedArray:
+    """Sum or extreme (`what`) along some axes.
+
+    Raises TracingError for the batch.
+    """
     roles = {value.roles[axis] for axis in axes if value.shape[axis] != 1}
     if "batch" in roles:
         raise TracingError("mixes the images of a batch")
     pixels = [axis for axis in axes if value.roles[axis] in SPATIAL]
-    if pixels and set(pixels) == {axis for role in SPATIAL for axis in value.axes(role)}:
-        value = _over_map(graph, value, what, pixels)
+    done = tuple(bool(value.axes(role)) and set(value.axes(role)) <= set(pixels) for role in SPATIAL)
+    if pixels and set(pixels) == {
+        a for role, every in zip(SPATIAL, done, strict=True) if every for a in value.axes(role)
+    }:
+        value = _over_map(graph, value, KINDS[what], pixels, done)
     elif pixels:
         value = _over_blocks(graph, value, KINDS[what], pixels)
     if "channel" in roles:
@@ -30,15 +40,19 @@ def _reduce(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
     return without(value, axes)
 
 
-def _over_map(graph: TracedGraph, value: TracedArray, what: str, pixels: Sequence[int]) -> TracedArray:
-    """Append the layer that reads the whole map; the axes stay, with length 1."""
+def _over_map(
+    graph: TracedGraph, value: TracedArray, kind: Literal["max", "avg"], pixels: Sequence[int], done: Sequence[bool]
+) -> TracedArray:
+    """Append the layer that reads all rows, all columns or both (`done`); the axes stay, with length 1."""
     value = settle(graph, value)
-    if KINDS[what] == "avg":
-        node: Node = GlobalAveragePool(name=graph.numbered("global_avg_pool"), inputs=(value.node,))
+    height, width = (size == 1 or every for size, every in zip(graph.size(value.node), done, strict=True))
+    name = graph.numbered(f"global_{kind}_pool")
+    if kind == "avg" and height and width:
+        node: Node = GlobalAveragePool(name=name, inputs=(value.node,))
     else:
-        name, size = graph.numbered(f"global_{what}_pool"), graph.size(value.node)
-        node = Pool(name=name, inputs=(value.node,), kind="max", kernel=size, stride=(1, 1))
-    graph.add(node, (1, 1), value.channels)
+        node = GlobalPool(name=name, inputs=(value.node,), kind=kind, axes=(height, width))
+    size = graph.size(value.node)
+    graph.add(node, (1 if height else size[0], 1 if width else size[1]), value.channels)
     return graph.value(node.name, replace(value, shape=_shortened(value, pixels)))
 
 
@@ -62,4 +76,6 @@ def _shortened(value: TracedArray, axes: Sequence[int]) -> tuple[int, ...]:
     return tuple(1 if axis in axes else size for axis, size in enumerate(value.shape))
 
 
-HANDLERS: dict[str, Handler] = {"reduce_sum": _reduce, "reduce_max": _reduce, "reduce_min": _reduce}
+HANDLERS: dict[str, Handler] = dict.fromkeys(
+    ("reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or", "reduce_xor"), _reduce
+)

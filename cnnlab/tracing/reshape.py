@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cnnlab.spec.network import Flatten
+from cnnlab.spec.network import Flatten, Mix
 from cnnlab.tracing.graph import TracedGraph
 from cnnlab.tracing.settle import CHANNELS, interpolated, settle
 from cnnlab.tracing.values import SPATIAL, Positions, Role, Tap, TracedArray, TracingError, unique, whole
@@ -26,6 +26,13 @@ def reshaped(graph: TracedGraph, value: TracedArray, shape: tuple[int, ...]) -> 
     for old, new in groups:
         if _flattens(value, old, new, shape):
             return _flat(graph, value, shape, new)
+    vector = len(shape) == 4 and shape[0] == value.shape[0] and value.roles[0] == "batch" and min(shape[1:3]) > 1
+    if vector and not set(value.roles) & set(SPATIAL) and graph.whole(value.node):
+        value, size = settle(graph, value), (shape[1], shape[2])
+        node = Mix(name=graph.numbered("reshape"), inputs=(value.node,), kind="reshape", size=size, channels=shape[3])
+        graph.add(node, size, shape[3])
+        kept: tuple[Role, ...] = ("batch", "height", "width", "channel")
+        return TracedArray(node=node.name, shape=shape, roles=kept, taps=whole(kept, shape))
     for old, new in groups:
         if _regroups(graph, value, old, new, shape):
             value = settle(graph, value)
@@ -80,7 +87,7 @@ def _regroups(
     pending = bool(set(value.ops) - {CHANNELS} or value.parts)
     fit = [
         np.array_equal(value.taps[0][side], np.arange(graph.size(value.node)[side]))
-        and (len(value.axes(SPATIAL[1 - side])) != 1 or interpolated(graph, value, 1 - side, "nearest"))
+        and (len(value.axes(SPATIAL[1 - side])) != 1 or interpolated(graph, value, 1 - side, nearest=True))
         for side in sides
     ]
     return counts != [1, 1] and bool(sides) and (pending or not all(fit))

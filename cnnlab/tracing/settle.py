@@ -49,6 +49,10 @@ NAMED = frozenset(
 """Functions of jax.nn, and the zoo's, by which an elementwise layer is called."""
 
 
+LINEAR = ["antialiased", "bilinear"]
+"""Both are JAX's linear interpolation: the first shrinks, the second enlarges."""
+
+
 def settle(graph: TracedGraph, value: TracedArray) -> TracedArray:
     """Replace a view by the layer or layers that compute it; a layer's own map is returned unchanged.
 
@@ -102,10 +106,10 @@ def plain(value: TracedArray) -> bool:
     return all(_even(positions.ravel()) for tap in value.taps for positions in tap)
 
 
-def interpolated(graph: TracedGraph, value: TracedArray, side: int, kind: str) -> bool:
-    """Whether a view's rows (side 0) or columns (1) are those of the map, or an interpolation of this kind."""
+def interpolated(graph: TracedGraph, value: TracedArray, side: int, nearest: bool) -> bool:
+    """Whether a view's rows (side 0) or columns (1) are those of the map, or an interpolation: nearest, or another."""
     layer = recognised(reads(value)[side], graph.size(value.node)[side])
-    return layer == Slide() or (isinstance(layer, Resample) and layer.kind == kind)
+    return layer == Slide() or (isinstance(layer, Resample) and (layer.kind == "nearest") == nearest)
 
 
 def _even(positions: Positions) -> bool:
@@ -195,10 +199,13 @@ def _sum(one: Explicit, other: Explicit) -> Explicit:
 def _resized(graph: TracedGraph, source: str, height: Layer | None, width: Layer | None) -> Node | None:
     """Find the interpolation of two axes, of which one may stay as it is."""
     found = [axis for axis in (height, width) if isinstance(axis, Resample)]
-    if any(axis not in (*found, Slide()) for axis in (height, width)) or len({axis.kind for axis in found}) > 1:
+    kinds = sorted({axis.kind for axis in found})
+    if any(axis not in (*found, Slide()) for axis in (height, width)) or kinds not in ([kinds[0]], LINEAR):
         return None
     scales = [axis.scale if isinstance(axis, Resample) else found[0].scale ** 0 for axis in (height, width)]
-    return Resize(name=graph.numbered("resize"), inputs=(source,), scale=(scales[0], scales[1]), kind=found[0].kind)
+    if 1 in graph.size(source):
+        graph.pools_all(source)
+    return Resize(name=graph.numbered("resize"), inputs=(source,), scale=(scales[0], scales[1]), kind=kinds[0])
 
 
 def _blocks(graph: TracedGraph, value: TracedArray, layers: Sequence[Layer | None]) -> Node | None:

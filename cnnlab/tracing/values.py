@@ -14,6 +14,9 @@ Role = Literal["batch", "height", "width", "channel", "free"]
 
 SPATIAL: tuple[Role, Role] = ("height", "width")
 
+BATCH = 2
+"""Images in the traced batch: more than one, so that the batch is never mistaken for an axis of length 1."""
+
 Positions = NDArray[np.int64]
 Tap = tuple[Positions, Positions]
 """Rows and columns of a map that each row and column of a view reads; outside the map lies a padded zero."""
@@ -47,6 +50,12 @@ class Known:
         """The numbers."""
         return np.asarray(self.make())
 
+    @property
+    def live(self) -> NDArray[np.bool_]:
+        """Where the array is not 0."""
+        found: NDArray[np.bool_] = self.value != 0
+        return found
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Held:
@@ -55,11 +64,18 @@ class Held:
     Attributes:
         parts: the learned arrays in it; running statistics and random keys are none.
         varying: for each axis, whether the array changes along it.
+        find: gives where the array is not a fixed zero; None if there are no fixed zeros.
     """
 
     shape: tuple[int, ...]
     parts: frozenset[Part]
     varying: tuple[bool, ...]
+    find: Callable[[], NDArray[Any]] | None = None
+
+    @cached_property
+    def live(self) -> NDArray[np.bool_]:
+        """Where the array may be other than 0."""
+        return np.ones(self.shape, bool) if self.find is None else np.broadcast_to(self.find(), self.shape)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -49,6 +49,8 @@ def picked(
         return replace(value, shape=shape, ops=tuple(dict.fromkeys((*value.ops, CHANNELS))))
     if role == "free":
         return replace(value, shape=shape)
+    if value.shape[axis] == 1 and len(index):
+        return freed(value, axis, len(index))
     turned = len(index) > 1 and index[0] > index[-1] and not value.ops and len(value.taps) == 1 and plain(value)
     if len(index) == 0:
         raise TracingError(f"leaves no pixel of the {role}")
@@ -68,7 +70,7 @@ def ready(graph: TracedGraph, value: TracedArray, role: Role, beside: bool = Fal
     own = [tap[side].ravel() for tap in value.taps]
     length = graph.size(value.node)[side]
     uncut = len(own[0]) >= length and np.array_equal(own[0], np.arange(own[0][0], own[0][0] + len(own[0])))
-    fit = interpolated(graph, value, 1 - side, "nearest") and len(own[0]) == length if beside else plain(value)
+    fit = interpolated(graph, value, 1 - side, nearest=True) and len(own[0]) == length if beside else plain(value)
     return value if fit and uncut and not pending and not folded else settle(graph, value)
 
 
@@ -125,7 +127,11 @@ def _gather(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
 
 
 def _transpose(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
-    value, order = _seen(inputs), eqn.params["permutation"]
+    return rearranged(_seen(inputs), eqn.params["permutation"])
+
+
+def rearranged(value: TracedArray, order: Sequence[int]) -> TracedArray:
+    """A view with its axes in another order."""
     taps = []
     for tap in value.taps:
         sides = []
@@ -218,6 +224,42 @@ def _concatenate(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
     return replace(seen[0], shape=shape, taps=(moved(seen[0].taps[0], side, positions),))
 
 
+def _stack(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
+    """`jnp.stack`: a new axis of channels."""
+    axis, shape = eqn.params["axis"], tuple(eqn.outvars[0].aval.shape)
+    seen = [graph.current(value) for value in inputs if isinstance(value, TracedArray)]
+    return _beside(graph, [with_axis(value, axis) for value in seen], axis, shape)
+
+
+def with_axis(value: TracedArray, axis: int) -> TracedArray:
+    """A view with one more axis, of length 1."""
+    shape = (*value.shape[:axis], 1, *value.shape[axis:])
+    return replace(value, shape=shape, roles=(*value.roles[:axis], "free", *value.roles[axis:]))
+
+
+def _unstack(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> list[Value]:
+    value, axis = _seen(inputs), eqn.params["axis"]
+    return [without(picked(graph, value, axis, np.array([at])), (axis,)) for at in range(value.shape[axis])]
+
+
+def _tile(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
+    """`jnp.tile`: each axis behind itself, so many times."""
+    value, times = _seen(inputs), tuple(eqn.params["reps"])
+    for _ in range(len(times) - len(value.shape)):
+        value = with_axis(value, 0)
+    for axis, count in enumerate(times):
+        if count > 1:
+            value = picked(graph, value, axis, np.tile(np.arange(value.shape[axis]), count))
+    return value
+
+
+def _broadcast_to(graph: TracedGraph, eqn: Any, inputs: list[Value]) -> Value:
+    value, shape = _seen(inputs[:1]), tuple(eqn.outvars[0].aval.shape)
+    for _ in range(len(shape) - len(value.shape)):
+        value = with_axis(value, 0)
+    return stretched(value, shape)
+
+
 def _beside(graph: TracedGraph, seen: list[TracedArray], axis: int, shape: tuple[int, ...]) -> TracedArray:
     """Lay channels side by side: of one view, of pixels of one map, or of several layers."""
     roles = seen[0].roles
@@ -264,4 +306,8 @@ HANDLERS: dict[str, Handler] = {
     "broadcast_in_dim": _broadcast_in_dim,
     "pad": _pad,
     "concatenate": _concatenate,
+    "stack": _stack,
+    "unstack": _unstack,
+    "tile": _tile,
+    "broadcast_to": _broadcast_to,
 }

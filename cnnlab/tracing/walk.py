@@ -1,23 +1,24 @@
 """Goes through a forward pass step by step and keeps a `Value` for each array."""
 
-import functools
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import flax
 import jax
-from jax import numpy as jnp
 from jax.extend import core
 
-from cnnlab.spec.network import Norm
+from cnnlab.spec.network import Mix, Norm
 from cnnlab.tracing import layers, pointwise, products, reductions, views
+from cnnlab.tracing.constants import constants, literal
 from cnnlab.tracing.graph import TracedGraph, elementwise
 from cnnlab.tracing.layers import module_of
 from cnnlab.tracing.settle import NAMED, settle
-from cnnlab.tracing.values import Held, Known, Part, Refused, TracedArray, TracingError, Value
+from cnnlab.tracing.values import BATCH, Held, Known, Part, Refused, Role, TracedArray, TracingError, Value
+from cnnlab.tracing.values import whole as whole_taps
 
 HANDLERS: dict[str, views.Handler] = {**views.HANDLERS, **layers.HANDLERS, **reductions.HANDLERS, **products.HANDLERS}
 
@@ -31,6 +32,11 @@ CALLS = (
     "checkpoint",
     "remat",
     "remat2",
+    "remat_opt",
+    "custom_vmap_call",
+    "composite",
+    "call",
+    "eval_jaxpr",
 )
 """Steps that only group others."""
 
@@ -58,21 +64,29 @@ class Walker:
     """Walks the steps of a forward pass; `graph` grows."""
 
     def __init__(self, graph: TracedGraph, marks: Sequence[MarkedModule], parts: Iterable[Part]) -> None:
-        """Begin; the step `mark_name(place)` stands for the module `marks[place]`, `parts` is all that is learned."""
+        """Begin; the step `mark_name(place)` stands for the module `marks[place]`, `parts` is all that is learned.
+
+        `made` will hold the arrays that depend on the image, by the number of their step and their place in it.
+        """
         self.graph, self._parts = graph, {part.path: part for part in parts}
         self.marks = {mark_name(place): mark for place, mark in enumerate(marks)}
         self._calls: list[Any] = []
+        self._steps = itertools.count()
+        self.made: dict[tuple[int, int], TracedArray] = {}
 
     def run(
         self, jaxpr: Any, consts: Sequence[Any], inputs: Sequence[Value], within: tuple[str, ...] = ()
     ) -> list[Value]:
         """Follow the steps of a jaxpr; `within` names the functions around it."""
         found: dict[Any, Value] = dict(zip(jaxpr.invars, inputs, strict=True))
-        found.update(zip(jaxpr.constvars, map(_literal, consts), strict=True))
+        found.update(zip(jaxpr.constvars, map(literal, consts), strict=True))
         for eqn in jaxpr.eqns:
-            read = [_literal(atom.val) if isinstance(atom, core.Literal) else found[atom] for atom in eqn.invars]
-            found.update(zip(eqn.outvars, self._step(eqn, read, within), strict=True))
-        return [_literal(atom.val) if isinstance(atom, core.Literal) else found[atom] for atom in jaxpr.outvars]
+            read = [literal(atom.val) if isinstance(atom, core.Literal) else found[atom] for atom in eqn.invars]
+            number = next(self._steps)
+            made = self._step(eqn, read, within)
+            self.made |= {(number, at): value for at, value in enumerate(made) if isinstance(value, TracedArray)}
+            found.update(zip(eqn.outvars, made, strict=True))
+        return [literal(atom.val) if isinstance(atom, core.Literal) else found[atom] for atom in jaxpr.outvars]
 
     def _step(self, eqn: Any, inputs: list[Value], within: tuple[str, ...]) -> list[Value]:
         """Follow one step; what cannot be followed is noted, and is a mistake only if the output needs it."""
@@ -83,15 +97,16 @@ class Walker:
             if refused is None or eqn.primitive.name in CALLS:
                 return self._follow(eqn, inputs, within)
         except TracingError as problem:
+            if (mixed := self._mixed(eqn, inputs, problem)) is not None:
+                return [mixed]
             refused = Refused(shape=(), what=described(eqn, self._calls), why=str(problem))
         assert refused is not None, "nothing else is left"
         return [replace(refused, shape=_shape(var)) for var in eqn.outvars]
 
     def _follow(self, eqn: Any, inputs: list[Value], within: tuple[str, ...]) -> list[Value]:
         name = eqn.primitive.name
-        inner = next((eqn.params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in eqn.params), None)
-        if name in CALLS and inner is not None:
-            closed = inner if hasattr(inner, "consts") else core.ClosedJaxpr(inner, ())
+        closed = called(eqn)
+        if closed is not None:
             label = eqn.params["name"] if "name" in eqn.params else ""
             self._calls.append(eqn)
             made = self.run(closed.jaxpr, closed.consts, inputs, (*within, str(label)))
@@ -100,17 +115,38 @@ class Walker:
         if name == "scan":
             return self._scan(eqn, inputs, within)
         if not any(isinstance(value, TracedArray) for value in inputs):
-            return _constants(eqn, inputs)
+            return constants(eqn, inputs)
         inputs = [self.graph.current(value) if isinstance(value, TracedArray) else value for value in inputs]
         if name == "name" and eqn.params["name"] in self.marks:
             return [self._module(self.marks[eqn.params["name"]], inputs[0])]
         if name in HANDLERS:
             found = HANDLERS[name](self.graph, eqn, inputs)
             return found if isinstance(found, list) else [found]
-        if name in pointwise.FUNCTIONS | pointwise.ARITHMETICS | pointwise.SILENT:
+        if name in pointwise.EVERY:
             shape = _shape(eqn.outvars[0])
             return [pointwise.pointwise(self.graph, name, _label(eqn, within), shape, inputs)]
         raise TracingError("is no layer, window or elementwise function")
+
+    def _mixed(self, eqn: Any, inputs: Sequence[Value], problem: TracingError) -> Value | None:
+        """What a step that is no layer makes of numbers that all depend on the whole image: more of them; else None."""
+        name = eqn.primitive.name
+        read = [settled(self.graph, value) for value in inputs if isinstance(value, TracedArray)]
+        whole = [value is not None and self.graph.whole(value.node) for value in read]
+        shape = _shape(eqn.outvars[0])
+        spreads = name in ("dot_general", "conv_general_dilated")  # each result reads all its inputs
+        fits = len(eqn.outvars) == 1 and BATCH in shape and (any(whole) if spreads else all(whole))
+        if "batch" in str(problem) or not (name in HANDLERS or name in pointwise.EVERY) or not fits or None in read:
+            return None
+        batch = shape.index(BATCH)
+        roles: tuple[Role, ...] = tuple("batch" if axis == batch else "channel" for axis in range(len(shape)))
+        parts = frozenset[Part]().union(*(value.parts for value in inputs if isinstance(value, Held)))
+        channels = math.prod(shape) // BATCH
+        macs = channels * products.summed(eqn) if parts and name == "dot_general" else 0
+        title = self.graph.titled(module_of(parts), name) if parts else self.graph.numbered(name)
+        sources = tuple(value.node for value in read if value is not None)
+        node = Mix(name=title, inputs=sources, kind=name, size=(1, 1), channels=channels, macs=macs)
+        self.graph.add(node, (1, 1), channels, parts)
+        return TracedArray(node=node.name, shape=shape, roles=roles, taps=whole_taps(roles, shape))
 
     def _module(self, mark: MarkedModule, value: Value) -> Value:
         """Append the layer that a marked module is."""
@@ -118,19 +154,19 @@ class Walker:
             return value
         value = settle(self.graph, value)
         parts = frozenset(part for path, part in self._parts.items() if path.startswith(f"{mark.path}."))
+        kind = f"{mark.kind}_norm" if mark.kind in ("batch", "layer") else mark.kind
         title, size, channels = (
-            self.graph.titled(module_of(parts) if parts else mark.path, mark.kind),
+            self.graph.titled(module_of(parts) if parts else mark.path, kind),
             self.graph.size(value.node),
             value.channels,
         )
         endings = sorted(part.path.rpartition(".")[2] for part in parts)
         standard = mark.kind in ("batch", "layer") and {part.size for part in parts} == {channels}
         if standard and endings in (["bias"], ["bias", "scale"]):
-            kind: Any = mark.kind
-            node = Norm(name=title, inputs=(value.node,), kind=kind, scale="scale" in endings)
+            norm: Any = mark.kind
+            node = Norm(name=title, inputs=(value.node,), kind=norm, scale="scale" in endings)
             self.graph.add(node, size, channels, parts)
             return self.graph.value(node.name, value)
-        kind = f"{mark.kind}_norm" if mark.kind in ("batch", "layer") else mark.kind
         return self.graph.value(elementwise(self.graph, value.node, kind, channels, parts, title), value)
 
     def _scan(self, eqn: Any, inputs: list[Value], within: tuple[str, ...]) -> list[Value]:
@@ -153,6 +189,22 @@ class Walker:
                 for values, var in zip(zip(*stacks, strict=True), eqn.outvars[carried:], strict=True)
             ),
         ]
+
+
+def called(eqn: Any) -> core.ClosedJaxpr | None:
+    """The steps that a step groups; None if it is a step of its own."""
+    inner = next((eqn.params[key] for key in ("jaxpr", "call_jaxpr", "fun_jaxpr") if key in eqn.params), None)
+    if eqn.primitive.name not in CALLS or inner is None:
+        return None
+    return inner if hasattr(inner, "consts") else core.ClosedJaxpr(inner, ())
+
+
+def settled(graph: TracedGraph, value: TracedArray) -> TracedArray | None:
+    """A view as a layer; None if there is none."""
+    try:
+        return settle(graph, value)
+    except TracingError:
+        return None
 
 
 def mark_name(place: int) -> str:
@@ -179,10 +231,6 @@ def _shape(var: Any) -> tuple[int, ...]:
     return tuple(getattr(var.aval, "shape", ()))
 
 
-def _literal(value: Any) -> Known:
-    return Known(shape=tuple(getattr(value, "shape", ())), make=lambda: value)
-
-
 def _label(eqn: Any, within: tuple[str, ...]) -> str:
     """The function that a user would name: the outermost known one around the step, else the step."""
     names = [name for name in within if name in NAMED]
@@ -191,39 +239,6 @@ def _label(eqn: Any, within: tuple[str, ...]) -> str:
         names = [name for name in reversed(frames) if name in NAMED]
     name = eqn.primitive.name
     return names[0] if names else PLAINER[name] if name in PLAINER else name
-
-
-def _constants(eqn: Any, inputs: list[Value]) -> list[Value]:
-    """Results of a step that does not read the image; their values are computed only if asked for."""
-    known = all(isinstance(value, Known) for value in inputs)
-    parts = frozenset[Part]().union(*(value.parts for value in inputs if isinstance(value, Held)))
-
-    @functools.cache
-    def results() -> Sequence[Any]:
-        arrays = [jnp.asarray(value.value) for value in inputs if isinstance(value, Known)]
-        made = eqn.primitive.bind(*arrays, **eqn.params)
-        return made if eqn.primitive.multiple_results else [made]
-
-    values: list[Value] = []
-    for place, var in enumerate(eqn.outvars):
-        shape = _shape(var)
-        if known:
-            values.append(Known(shape=shape, make=functools.partial(_nth, results, place)))
-        else:
-            values.append(Held(shape=shape, parts=parts, varying=_varying(eqn, inputs, shape)))
-    return values
-
-
-def _nth(results: Callable[[], Sequence[Any]], place: int) -> Any:
-    return results()[place]
-
-
-def _varying(eqn: Any, inputs: list[Value], shape: tuple[int, ...]) -> tuple[bool, ...]:
-    """Along which axes an array can change: those longer than one pixel that no broadcast made."""
-    if eqn.primitive.name != "broadcast_in_dim":
-        return tuple(size > 1 for size in shape)
-    kept = dict(zip(eqn.params["broadcast_dimensions"], inputs[0].shape, strict=True))
-    return tuple(axis in kept and kept[axis] > 1 for axis in range(len(shape)))
 
 
 def _row(value: Value, turn: int) -> Value:

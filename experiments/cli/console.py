@@ -1,6 +1,8 @@
 """The console of every command: as wide as the terminal, or wide enough for tables in a log."""
 
-from typing import TextIO
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -29,3 +31,12 @@ def progress_bar(console: Console, unit: str) -> Progress:
         disable=not console.is_terminal,
         transient=True,
     )
+
+
+def tracked(files: Sequence[Any]) -> Iterable[Any]:
+    """Pass files on, with a bar on standard error while they are read."""
+    with progress_bar(terminal(sys.stderr), "files") as bar:
+        task = bar.add_task("reading", total=len(files))
+        for file in files:
+            yield file
+            bar.advance(task)

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from cnnlab.data.own import content as own
 from cnnlab.spec.net import Net
 from cnnlab.spec.task import Task
 from experiments import launchers
@@ -89,6 +90,7 @@ def _composing() -> Iterator[None]:
     sections.register()
     GlobalHydra.instance().clear()
     sections.forget_changed(CONF)
+    own.forget()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         try:
             yield

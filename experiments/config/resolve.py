@@ -11,6 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 
 from cnnlab.data import Source
+from cnnlab.data.own import content as own
+from cnnlab.data.own.asked import Asked
 from cnnlab.modules.graph import graph
 from cnnlab.modules.match import matched_module, width_of, with_width
 from cnnlab.modules.source import factory, sources
@@ -23,6 +25,7 @@ from cnnlab.spec.task import Task
 from cnnlab.tracking.run import UNITS
 from cnnlab.tracking.trackers import MODES
 from cnnlab.zoo.match import matched
+from experiments.cli.console import tracked
 from experiments.cli.errors import UsageError
 from experiments.config import schema
 from experiments.config.errors import near
@@ -35,6 +38,12 @@ CONVOLUTIONS = AUTO, XLA, NATIVE = ("auto", "xla", "native")
 MOST_MEMBERS, MOST_SEED = 1000, 2**31 - 1001
 OWN_ARGUMENTS = "model.args."
 """How the keys begin that no schema has: the arguments of a user's own net."""
+DATA = "data"
+"""The folder of datasets in the cache."""
+OWN_KEYS = ("path", "labels", "test_share", "split_seed")
+"""Of `data`: what says where own pictures are, and how they are parted."""
+VALIDATION_SHARE = 0.2
+"""Of the pictures that a seed draws from, where `data.validation_images` is 0."""
 CHECKS = ("none", "positive", "sensitivity", "a_a")
 
 
@@ -58,7 +67,7 @@ class Settings:
     @property
     def source(self) -> Source:
         """Where datasets lie."""
-        return Source(cache_dir=self.cache / "data", raw_dir=self.raw_dir)
+        return Source(cache_dir=self.cache / DATA, raw_dir=self.raw_dir)
 
     @property
     def runs(self) -> Path:
@@ -117,7 +126,7 @@ def settings(cfg: DictConfig, sweep_name: str) -> Settings:
     sweep = None if cfg.sweep is None else OmegaConf.to_object(cfg.sweep)
     return Settings(
         results=_folder("results", cfg.results),
-        cache=_folder("cache", cfg.cache),
+        cache=_cache(cfg),
         raw_dir=None if cfg.data.raw_dir is None else _folder("data.raw_dir", cfg.data.raw_dir).absolute(),
         workers=cfg.workers,
         convolutions=cfg.convolutions,
@@ -131,13 +140,18 @@ def settings(cfg: DictConfig, sweep_name: str) -> Settings:
     )
 
 
-def _folder(key: str, text: str) -> Path:
+def _cache(cfg: DictConfig) -> Path:
+    """Where prepared datasets and compiled programs lie."""
+    return _folder("cache", cfg.cache)
+
+
+def _folder(key: str, text: str, what: str = "folder") -> Path:
     """The path of a folder, whether or not it is there. Raises InvalidError for what can be none."""
-    require(bool(text.strip()) and text.isprintable(), key, repr(text), "must be the path of a folder")
+    require(bool(text.strip()) and text.isprintable(), key, repr(text), f"must be the path of a {what}")
     try:
         return Path(text).expanduser()
     except RuntimeError as problem:
-        raise InvalidError(key, text, f"must be the path of a folder ({problem})") from problem
+        raise InvalidError(key, text, f"must be the path of a {what} ({problem})") from problem
 
 
 def point(cfg: DictConfig, level: str = "", data: str = "") -> Point:
@@ -284,10 +298,48 @@ def _task(cfg: DictConfig) -> Task:
     content = _plain(cfg.data, "data")
     names = {item.name for item in dataclasses.fields(Task)}
     values = {key: value for key, value in content.items() if key in names}
+    if content["name"] in own.READERS:
+        values |= _own(cfg, content)
+    else:
+        for key in OWN_KEYS:
+            require(content[key] is None, f"data.{key}", content[key], f"is for data={' and data='.join(own.READERS)}")
     values["dials"] = tuple(sorted(content["dials"].items()))
     if cfg.scale.max_train_images:
         values["train_images"] = min(values["train_images"], cfg.scale.max_train_images)
     return Task(**values)
+
+
+def _own(cfg: DictConfig, content: dict[str, Any]) -> dict[str, Any]:
+    """The name of a user's own pictures, and what their card says where the config leaves it to them (0).
+
+    Raises as `cnnlab.data.own.content.identified`.
+    """
+    if content["path"] is None:
+        raise UsageError(f"data.path is missing: give it, data.path=VALUE, with data={content['name']}")
+    path = _folder("data.path", content["path"], "folder" if content["name"] == "folder" else "file")
+    labels = None if content["labels"] is None else _folder("data.labels", content["labels"], "file")
+    asked = Asked(
+        kind=content["name"],
+        path=path.absolute(),
+        labels=None if labels is None else labels.absolute(),
+        **{key: content[key] for key in ("side", "channels", "test_share", "split_seed")},
+    )
+    found = own.identified(asked, _cache(cfg) / DATA, tracked)
+    train, validation = content["train_images"], content["validation_images"]
+    require(
+        train < found.pool, "data.train_images", train, f"{found.pool} pictures are there to train and validate with"
+    )
+    most = found.pool - max(train, 1)
+    require(validation <= most, "data.validation_images", validation, f"{most} pictures are left to validate with")
+    validation = validation or min(most, max(found.classes, round(VALIDATION_SHARE * found.pool)))
+    counted = {
+        "side": found.side,
+        "channels": found.channels,
+        "classes": found.classes,
+        "train_images": found.pool - max(validation, 0),
+        "validation_images": validation,
+    }
+    return {"name": found.name, **{key: content[key] or value for key, value in counted.items()}}
 
 
 def _recipe(cfg: DictConfig) -> Recipe:

@@ -147,7 +147,15 @@ ConvNetConfig = mutable(ConvNet)
 ClassicConfig = mutable(Classic)
 TrainConfig = mutable(Recipe)
 DataConfig = mutable(
-    Task, raw_dir=(str | None, None), large=(bool, False), epochs=(int, 10), learning_rate=(float, 0.1)
+    Task,
+    raw_dir=(str | None, None),
+    path=(str | None, None),
+    labels=(str | None, None),
+    test_share=(float | None, None),
+    split_seed=(int | None, None),
+    large=(bool, False),
+    epochs=(int, 10),
+    learning_rate=(float, 0.1),
 )
 
 

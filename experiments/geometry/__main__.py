@@ -11,7 +11,6 @@ from rich.console import Console
 from cnnlab.geometry.cost import cost
 from cnnlab.geometry.fields import AlignmentError
 from cnnlab.geometry.graph_json import LARGEST, report
-from cnnlab.geometry.layers import MERGES
 from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.network import Network, Pair
 from experiments.cli import signals
@@ -37,7 +36,8 @@ examples:
                                                                 your own Flax module, traced; nothing is computed
   ... --window conv5:0,0 --window conv5:3,4                     what these units see of the image
   ... --coverage                                                how many paths lead from each pixel to the last map
-  ... --measure                                                 a second opinion: the gradients of the net that runs
+  ... --measure                                                 a second opinion: the gradients of the net that runs, of
+                                                                your own module with --module
 
 A graph file is {"nodes": [...], "output": NAME, "input_size": [height, width] or null}; each node has a name, an op
 (input, conv, transposed_conv, resize, depth_to_space, pool, global_avg_pool, batchnorm, elementwise, pad, add, concat,
@@ -131,21 +131,25 @@ def answer(asked: argparse.Namespace, found: MeasuredNetwork) -> int:
     for line in lines:
         console.print(line, soft_wrap=True)
     if asked.measure is not None:
-        return ExitCode.DONE if _measured(network, size, asked.measure, console) else ExitCode.FAILED
+        return ExitCode.DONE if _measured(found, asked.measure, console) else ExitCode.FAILED
     if not lines:
         table.show(found, console)
     return ExitCode.DONE
 
 
-def _measured(network: Network, size: Pair | None, name: str, console: Console) -> bool:
+def _measured(found: MeasuredNetwork, name: str, console: Console) -> bool:
     """Print formula and measurement side by side; whether they agree on every layer."""
-    from cnnlab.probes.agreement import agreement  # JAX, which the rest of this door does without
-
+    network, size = found.network, found.size
     if size is None:
         raise UsageError("--measure needs the image's size: add --size")
-    merges = [node.name for node in network.nodes if isinstance(node, MERGES)]
     _require_memory(network, size)
-    rows = agreement(network, size, [name] if name else list(dict.fromkeys([*merges, network.features])))
+    if found.measure is not None:
+        opinions = found.measure([name] if name else [])
+        table.own_opinions(opinions, console)
+        return all(opinion.agree for opinion in opinions)
+    from cnnlab.probes.agreement import agreement, telling  # JAX, which the rest of this door does without
+
+    rows = agreement(network, size, [name] if name else telling(network, size))
     table.opinions(rows, console)
     return all(row.agree for row in rows)
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlab.geometry.cost import cost
 from cnnlab.geometry.graph_json import LARGEST, load
@@ -20,6 +20,9 @@ from cnnlab.spec.network import Network, Pair
 from cnnlab.spec.task import Task
 from experiments.cli.errors import UsageError
 
+if TYPE_CHECKING:
+    from cnnlab.tracing.opinion import Opinion
+
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredNetwork:
@@ -29,6 +32,7 @@ class MeasuredNetwork:
         title: what it is, for a reader. notes: what else a reader should know, a sentence each.
         size: (height, width) of the image; None if unknown.
         xla: asks XLA for its own count of multiply-accumulates; None where there is no program to ask about.
+        measure: holds layers, by name, against the gradient of the user's own module; None for a net that is no module.
     """
 
     network: Network
@@ -36,6 +40,7 @@ class MeasuredNetwork:
     title: str
     notes: tuple[str, ...] = ()
     xla: Callable[[], float] | None = None
+    measure: "Callable[[Sequence[str]], Sequence[Opinion]] | None" = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,21 +119,27 @@ def from_module(place: str, size: Pair | None, channels: int | None) -> Measured
     colours = 3 if channels is None else channels
     with contextlib.redirect_stdout(sys.stderr):
         make = _factory(place)
-        module, network = _traced(place, make, size, colours)
         from cnnlab.tracing.forward import forward, images
+        from cnnlab.tracing.tracing import traced
 
-        learned = forward(module, images(1, size, colours)).parameters
-    read = cost(network, size).params
+        found = traced(make, size, colours)
+        learned = forward(make, images(1, size, colours)).parameters
+    read = cost(found.network, size).params
     notes = () if read == learned else (f"The module learns {learned:,} numbers; its output reads {read:,} of them.",)
 
     def xla() -> float:
         from cnnlab.tracing import xla_macs
 
         with contextlib.redirect_stdout(sys.stderr):
-            return xla_macs(module, size, colours)
+            return xla_macs(make, size, colours)
+
+    def measure(names: Sequence[str]) -> "Sequence[Opinion]":
+        from cnnlab.tracing.opinion import opinions
+
+        return opinions(found, names)
 
     title = f"{place} on {shown(size)}x{colours} images"
-    return MeasuredNetwork(network=network, size=size, title=title, notes=notes, xla=xla)
+    return MeasuredNetwork(network=found.network, size=size, title=title, notes=notes, xla=xla, measure=measure)
 
 
 def _images(net: Net, task: Task, named: bool) -> InputImages:
@@ -187,20 +198,6 @@ def _with_streams(make: Callable[..., Any]) -> Callable[[], Any]:
         return make(rngs=nnx.Rngs(0))
 
     return call
-
-
-def _traced(place: str, make: Callable[[], Any], size: Pair, channels: int) -> tuple[Any, Network]:
-    """The module and its network; made without numbers where that works, since large nets take long to draw."""
-    from flax import nnx
-
-    from cnnlab.tracing import trace
-
-    with contextlib.suppress(Exception, SystemExit):
-        module = nnx.eval_shape(make)
-        return module, trace(module, size, channels)
-    with _one_line(f"--module {place}: making the module fails"):
-        module = make()
-    return module, trace(module, size, channels)
 
 
 @contextlib.contextmanager

@@ -11,17 +11,22 @@ from rich.text import Text
 from cnnlab.geometry.cost import FLOAT32_BYTES, NodeCost, cost
 from cnnlab.geometry.coverage import Plane, network_coverage
 from cnnlab.geometry.fields import Exact, Field, fields, outgrown, unproductive
+from cnnlab.geometry.layers import MERGES
 from cnnlab.geometry.reach import FARTHEST
 from cnnlab.geometry.sizes import shown, sizes
-from cnnlab.geometry.windows import window
+from cnnlab.geometry.windows import wrapped
 from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.network import Network, Pair
 from experiments.geometry.network import MeasuredNetwork
 
 if TYPE_CHECKING:
     from cnnlab.probes.agreement import AgreementRow
+    from cnnlab.tracing.opinion import Opinion
 
 UNKNOWN, WHOLE = "?", "-"
+OVER_MAPS = ("group_norm", "instance_norm")
+"""Norms whose averages go over the map."""
+
 SMALL = 16
 """Pixels an axis up to which a coverage map is written in numbers."""
 
@@ -46,6 +51,27 @@ def opinions(rows: Sequence["AgreementRow"], console: Console) -> None:
     console.print(table)
     differ = [row.name for row in rows if not row.agree]
     console.print(f"disagree: {', '.join(differ)}" if differ else f"formula and gradient agree on {len(rows)} layers")
+
+
+def own_opinions(rows: Sequence["Opinion"], console: Console) -> None:
+    """Print what the trace and the module's own gradient say of some units, and whether they agree."""
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    for column in ("layer", "unit", "", "rows", "columns"):
+        table.add_column(column)
+    for row in rows:
+        for who, seen in (("trace", row.traced), ("gradient", row.measured)):
+            first = (row.name, f"{row.unit[0]},{row.unit[1]}") if who == "trace" else ("", "")
+            spans = ("none" if span is None else f"{span[0]} to {span[1]}" for span in seen)
+            table.add_row(Text(printable(first[0])), first[1], who, *spans)
+    console.print(table)
+    console.print("pixels of the image that a unit depends on, without padding", soft_wrap=True)
+    differ = list(dict.fromkeys(printable(row.name) for row in rows if not row.agree))
+    console.print(
+        f"disagree: {', '.join(differ)}"
+        if differ
+        else f"trace and the module's own gradient agree on {len(rows)} units",
+        soft_wrap=True,
+    )
 
 
 def show(subject: MeasuredNetwork, console: Console) -> None:
@@ -87,8 +113,16 @@ def _field(field: Field, beyond: bool) -> Iterator[str]:
     longest = _pair(field.rf)
     shortest = "" if field.shortest == field.rf else f" ({_pair(field.shortest)})"
     yield f"{longest}{'*' if beyond else ''}{shortest}"
-    yield WHOLE if field.stride is None else _pair(field.stride)
-    yield WHOLE if field.whole else _pair(field.padding)
+    if field.whole or field.stride is None:
+        yield from (WHOLE, WHOLE)
+        return
+    for pair in (field.stride, field.padding):
+        yield _pair(pair) if not any(field.axes) else "x".join(_sides(pair, field.axes))
+
+
+def _sides(pair: tuple[Exact | None, Exact | None], axes: tuple[bool, bool]) -> Iterator[str]:
+    for value, whole in zip(pair, axes, strict=True):
+        yield WHOLE if whole else UNKNOWN if value is None else str(value)
 
 
 def _cost(price: NodeCost) -> Iterator[str]:
@@ -122,6 +156,7 @@ def _summary(network: Network, size: Pair | None) -> Iterator[str]:
     yield f"total: {words.format(*totals)}{size_in_bytes}"
     yield RULE
     yield "field: pixels of the image that a unit sees, padding counted, by its longest path (in brackets: shortest)."
+    yield from _reasons(network, size)
     if size is None:
         yield f"{UNKNOWN}: depends on the image's size, which is unknown."
         return
@@ -131,6 +166,26 @@ def _summary(network: Network, size: Pair | None) -> Iterator[str]:
     if idle:
         names = ", ".join(map(printable, idle))
         yield f"{len(idle)} convolutions add no pixel, since their input sees more than the image already: {names}"
+
+
+def _reasons(network: Network, size: Pair | None) -> Iterator[str]:
+    """Why some layers have no stride and padding of their own, and what a norm counts as."""
+    seen = fields(network, size)
+    first = next((node.name for node in network.nodes if any(seen[node.name].axes)), None)
+    if first is not None:
+        merge = next((n.name for n in network.nodes if isinstance(n, MERGES) and any(seen[n.name].axes)), None)
+        gate = "" if merge is None else f" (from {printable(merge)} on units of a map do, too, by a gate or a branch)"
+        yield (
+            f"{WHOLE}: every unit sees the whole image, so that none has a stride or padding of its own; from "
+            f"{printable(first)} on{gate}."
+        )
+    norms = [node.name for node in network.nodes if getattr(node, "kind", "") in OVER_MAPS]
+    if norms:
+        yield f"a norm counts as one pixel, though these average over the map: {', '.join(map(printable, norms))}"
+    tied = [node.name for node in network.nodes if not getattr(node, "counted", True)]
+    if tied:
+        names = ", ".join(map(printable, tied))
+        yield f"params count once: weights that are another layer's, fixed or computed have {names}"
 
 
 def _second_opinion(xla: object) -> str:
@@ -149,8 +204,14 @@ def _second_opinion(xla: object) -> str:
 def windows(network: Network, size: Pair | None, name: str, unit: Pair) -> str:
     """The input window of one unit, in a sentence. Raises InvalidError as `cnnlab.geometry.windows.window`."""
     spans = []
-    for seen, axis in zip(window(network, size, name, unit), ("rows", "columns"), strict=True):
-        spans.append(f"no {axis}" if seen is None else f"{axis} {seen[0]} to {seen[1]} ({seen[1] - seen[0] + 1})")
+    for place, (seen, axis) in enumerate(zip(wrapped(network, size, name, unit), ("rows", "columns"), strict=True)):
+        if seen is None:
+            spans.append(f"no {axis}")
+        elif size is not None and seen[0] > seen[1]:
+            count = seen[1] - seen[0] + 1 + size[place]
+            spans.append(f"{axis} {seen[0]} to {size[place] - 1} and 0 to {seen[1]} ({count}, wrapped round)")
+        else:
+            spans.append(f"{axis} {seen[0]} to {seen[1]} ({seen[1] - seen[0] + 1})")
     return f"{printable(name)} unit {unit[0]},{unit[1]} sees {' and '.join(spans)} of {_size(size)}"
 
 

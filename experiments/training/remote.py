@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.progress import Progress
 
+from cnnlab.data import keep
 from cnnlab.records import Store
 from experiments.cli import signals
 from experiments.cli.console import terminal
@@ -112,6 +113,8 @@ class RemoteTrainer:
 
     def _train(self, todo: Sequence[Point]) -> Summary:
         names = tuple(point.arm.key for point in todo)
+        for task in {point.arm.task for point in todo}:
+            keep(task, self.plan.settings.source)
         errands = [ArmJob(plan=self.plan, point=point, beside=names, ends=self.ends) for point in todo]
         started = self.launcher.launch(errands, self.store.root / ".jobs")
         try:

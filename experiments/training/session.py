@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from cnnlab.data import keep
 from cnnlab.records import RecordError, Store, require_writable
 from cnnlab.spec.record import Record
 from cnnlab.training.arm import LINEAR_FITS, Training, training
@@ -113,6 +114,8 @@ class Session:
 
     def _train(self, todo: dict[str, Point], summary: Summary) -> None:
         claims = claim_digests()
+        for task in {point.arm.task for point in todo.values()}:
+            keep(task, self.settings.source)
 
         def begin(name: str) -> Training:
             return training(todo[name].arm, todo[name].seeds, claims, self.store.checkpoints(name))

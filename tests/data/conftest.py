@@ -13,7 +13,7 @@ from cnnlab.spec.task import Task
 
 TRAIN, TEST = 60, 20
 CONF = Path(__file__).parents[2] / "conf" / "data"
-UNSHIPPED = ("tfds",)
+UNSHIPPED = ("tfds", "folder", "npz")
 """Settings that a user completes."""
 
 

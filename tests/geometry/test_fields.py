@@ -130,7 +130,7 @@ def test_behind_a_whole_map_every_output_sees_the_image(whole):
     network = head(whole(name="whole", inputs=("conv",)), Dense(name="out", inputs=("whole",), units=3))
     for name in ("whole", "out"):
         assert fields(network, (7, 9))[name] == Field(
-            rf=(7, 9), shortest=(7, 9), stride=None, padding=(0, 0), whole=True
+            rf=(7, 9), shortest=(7, 9), stride=None, padding=(0, 0), axes=(True, True)
         )
         assert fields(network, None)[name].rf is None
     assert window(network, (7, 9), "out", (0, 0)) == ((-2, 8), (-2, 10))

@@ -4,7 +4,7 @@ import itertools
 from collections import Counter
 from collections.abc import Sequence
 
-from cnnlab.geometry.axis import Layer, Resample, Spread
+from cnnlab.geometry.axis import Layer, Repeat, Resample, Spread
 from cnnlab.geometry.coverage import coverage, plane, read_counts, sliding, write_counts
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.network import Pair
@@ -63,7 +63,7 @@ def entry(
 
 
 def _low(layer: Layer) -> int:
-    assert not isinstance(layer, Resample), "no interpolation here"
+    assert not isinstance(layer, Repeat | Resample), "no interpolation here"
     return layer.low
 
 

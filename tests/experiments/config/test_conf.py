@@ -25,6 +25,8 @@ GROUPS = {
     group: sorted(path.stem for path in (CONF / group).glob("*.yaml"))
     for group in ("model", "data", "train", "scale", "tracker", "check")
 }
+OWN = ("data=folder", "data=npz")
+"""Choices that read a user's files; tests/experiments/test_own_pictures.py composes them."""
 SWEEPS = sorted(path.stem for path in (CONF / "sweep").glob("*.yaml"))
 NEEDS = {
     "model=tiny_vgg": ("data=fashion_mnist",),
@@ -38,7 +40,10 @@ NEEDS = {
 }
 
 
-@pytest.mark.parametrize("choice", [f"{group}={name}" for group, names in GROUPS.items() for name in names])
+CHOICES = [choice for group, names in GROUPS.items() for name in names if (choice := f"{group}={name}") not in OWN]
+
+
+@pytest.mark.parametrize("choice", CHOICES)
 def test_every_choice_composes_and_resolves(choice: str) -> None:
     found = grid([choice, *(NEEDS[choice] if choice in NEEDS else ())])
     assert len(found.points) == 1
