@@ -14,12 +14,12 @@ from experiments.cli import signals, version
 from experiments.cli.command import ExitCode, command
 from experiments.cli.console import terminal
 from experiments.config import hydra_guard, keys, schema
-from experiments.config.grid import Grid, check_question, grid
+from experiments.config.grid import Grid, check_question, free_keys, grid
 from experiments.paths import CONF
 from experiments.reports import added, dataset_card
 from experiments.reports import sweep as sweep_report
 from experiments.tracking.mirror import Mirror, show_records
-from experiments.training import convolutions
+from experiments.training import convolutions, own_modules
 from experiments.training.remote import JobEnds, RemoteTrainer
 from experiments.training.session import Session, require_folders, require_machine, usable
 
@@ -43,7 +43,7 @@ def main() -> int:
         if {"--help", "-h"} & set(line.question):
             print(keys.help_text(asked, CONF))
             return ExitCode.DONE
-        sys.argv[1:] = [*line.question, *words]
+        sys.argv[1:] = [*line.question, *map(free_keys, words)]
         answer()
         return ExitCode.DONE
     plan = grid(list(line.overrides))
@@ -68,7 +68,9 @@ def check_feasible(plan: Grid) -> str:
     added.check()
     require_folders(plan.settings)
     store, force = Store(plan.settings.runs), plan.settings.force
-    if force or not all(usable(store, point) for point in points):
+    todo = points if force else [point for point in points if not usable(store, point)]
+    own_modules.check(todo)
+    if todo:
         convolutions.check(plan.settings, None if plan.launcher is None else plan.launcher.gpus)
     return line
 
@@ -77,6 +79,8 @@ def run(plan: Grid, console: Console, *, verbose: bool = False) -> int:
     """Train every arm of the grid, judge, and print: what was found, and every table if it is to be verbose."""
     points = (*plan.points, *plan.checks)
     console.print(sweep_report.headline(plan, len({point.arm.key for point in points})))
+    for line in own_modules.remarks(points, Store(plan.settings.runs)):
+        console.print(line, markup=False)
     dataset_card.show((point.arm.task for point in points), console)
     with Mirror(plan.settings) as mirror, trainer(plan, mirror, console) as session:
         summary = session.train(points)

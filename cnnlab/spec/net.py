@@ -1,9 +1,10 @@
-"""A net before it is bound to an image size: the parametric convnet, or a classic by name."""
+"""A net before it is bound to an image size: the parametric convnet, a classic by name, or a user's own module."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
 from cnnlab.spec.invalid import require
+from cnnlab.spec.own_module import OwnModule
 from cnnlab.spec.ranges import Between, OneOf, check
 
 ACTIVATIONS = ("relu", "relu_half", "relu_one", "leaky_relu", "tanh", "scaled_tanh", "sigmoid", "gelu", "identity")
@@ -163,4 +164,5 @@ class Classic:
         return "-".join(part for part in (self.name, self.variant, self.activation) if part)
 
 
-Net = ConvNet | Classic
+ZooNet = ConvNet | Classic
+Net = ZooNet | OwnModule

@@ -62,14 +62,14 @@ def matched(
     if net == reference:
         return net, f"is the reference: {target:,} {WORDS[what]}"
     if abs(own.cost - target) <= tolerance * target:
-        return net, f"widths kept: {_compared(own.cost, target, what)}"
+        return net, f"widths kept: {compared(own.cost, target, what)}"
     best = _search(net, own.identities, target, tolerance, measured)
     if best is None:
         must = f"no widths of {net.label} come within {tolerance:.0%} of the reference's {target:,} {WORDS[what]}"
         raise InvalidError("match", what, must)
     change = f"widths {_listed(widths(net))} became {_listed(widths(best.net))}"
     lost = own.identities - best.identities
-    return best.net, change + f"{f' ({lost} identity lost)' if lost > 0 else ''}: {_compared(best.cost, target, what)}"
+    return best.net, change + f"{f' ({lost} identity lost)' if lost > 0 else ''}: {compared(best.cost, target, what)}"
 
 
 def _search(
@@ -131,7 +131,7 @@ def _at(net: ConvNet, rungs: tuple[int, ...]) -> ConvNet:
     return dataclasses.replace(net, widths=tuple(net.groups * value for value in scaled))
 
 
-def _compared(found: int, target: int, what: What) -> str:
+def compared(found: int, target: int, what: What) -> str:
     """Write a cost beside the reference's."""
     return f"{found:,} {WORDS[what]}, {found / target - 1:+.1%} of the reference's {target:,}"
 

@@ -14,7 +14,7 @@ from experiments.config import schema
 
 TYPES = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
 SECTIONS = {
-    "model": (schema.ConvNetConfig, schema.ClassicConfig),
+    "model": (schema.ConvNetConfig, schema.ClassicConfig, schema.ModuleConfig),
     "data": (schema.DataConfig,),
     "train": (schema.TrainConfig,),
     "scale": (schema.Scale,),

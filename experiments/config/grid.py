@@ -67,8 +67,7 @@ def first_point(arguments: list[str]) -> Point | None:
     with composing():
         overrides = OverridesParser.create().parse_overrides(list(arguments))
         _reject_additions(overrides)
-        fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
-        base = compose("config", fixed, return_hydra_config=True)
+        base = compose("config", _fixed(overrides), return_hydra_config=True)
         return _point(_jobs(base, overrides)[0], base)
 
 
@@ -84,7 +83,7 @@ def net_and_task(arguments: list[str]) -> tuple[Net, Task]:
         for override in overrides:
             if override.is_sweep_override() or override.key_or_group == "sweep":
                 raise UsageError(f"{override.input_line} names more than one net: give one value a key")
-        return resolve.net_and_task(compose("config", [str(override.input_line) for override in overrides]))
+        return resolve.net_and_task(compose("config", _fixed(overrides)))
 
 
 @contextlib.contextmanager
@@ -118,11 +117,21 @@ def _base(overrides: list[Override]) -> DictConfig:
     _reject_additions(overrides)
     for override in overrides:
         hydra_guard.check_choice(override.key_or_group, str(override.input_line).partition("=")[2].strip())
-    fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
+    fixed = _fixed(overrides)
     base = compose("config", fixed, return_hydra_config=True)
     hydra_guard.check_hydra(base, fixed)
     _check_scale(base, overrides)
     return base
+
+
+def _fixed(overrides: Iterable[Override]) -> list[str]:
+    """The overrides with one value each, as Hydra composes them."""
+    return [free_keys(str(override.input_line)) for override in overrides if not override.is_sweep_override()]
+
+
+def free_keys(word: str) -> str:
+    """An override as Hydra takes it: the arguments of a user's own net are keys that no file has."""
+    return f"++{word}" if word.startswith(resolve.OWN_ARGUMENTS) else word
 
 
 def _grid(arguments: list[str]) -> Grid:
@@ -281,7 +290,10 @@ def _check_jobs(jobs: tuple[tuple[str, ...], ...], base: DictConfig) -> tuple[tu
         tuple(override for override in job if override.partition("=")[0] not in changed) for job in jobs
     )
     reference = (f"{base.sweep.factor}={base.sweep.reference}", "match=none")
-    return tuple((*job, *reference, f"check={check}") for job in kept for check in CHECKS[1:])
+    # of a user's own net it is not known how half the width is set, unless the argument is named
+    unknown = ("sensitivity",) if resolve.is_own(base) and not base.model.width_argument else ()
+    checks = [check for check in CHECKS[1:] if check not in unknown]
+    return tuple((*job, *reference, f"check={check}") for job in kept for check in checks)
 
 
 def merged(words: Sequence[str], more: Sequence[str]) -> list[str]:

@@ -15,13 +15,16 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 from cnnlab.data import Source
 from cnnlab.data.own import content as own
 from cnnlab.data.own.asked import Asked
+from cnnlab.modules.graph import graph
+from cnnlab.modules.match import matched_module, width_of, with_width
+from cnnlab.modules.source import factory, sources
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.invalid import InvalidError, require, require_choice
 from cnnlab.spec.net import Classic, ConvNet, Net
+from cnnlab.spec.own_module import OwnModule, arguments
 from cnnlab.spec.ranges import check_values
 from cnnlab.spec.recipe import Recipe
 from cnnlab.spec.task import Task
-from cnnlab.zoo.lowering import network
 from cnnlab.zoo.match import matched
 from experiments.cli.console import each, terminal
 from experiments.cli.errors import UsageError
@@ -29,6 +32,8 @@ from experiments.config import schema
 from experiments.config.errors import near
 
 LIST_ITEMS: Final[dict[Any, str]] = {int: "whole numbers", float: "numbers", str: "words"}
+OWN_ARGUMENTS = "model.args."
+"""How the keys begin that no schema has: the arguments of a user's own net."""
 DATA = "data"
 """The folder of datasets in the cache."""
 OWN_KEYS = ("path", "labels", "test_share", "split_seed")
@@ -182,7 +187,7 @@ def net_and_task(cfg: DictConfig) -> tuple[Net, Task]:
 def _require_fit(net: Net, task: Task) -> None:
     """Raise InvalidError if the net does not fit the task's images, such as a map that shrinks below 1x1."""
     try:
-        network(net, task.side, task.channels, task.classes)
+        graph(net, task.side, task.channels, task.classes)
     except InvalidError as problem:
         if problem.key.startswith("network."):
             layer, size = problem.key.removeprefix("network."), f"{task.side}x{task.side}"
@@ -237,6 +242,8 @@ def _section(cfg: DictConfig, name: str, arm: str) -> dict[str, Any]:
     """The section `model` or `train` with what a named arm (unless empty) and the check change in it."""
     content = _plain(cfg[name], name)
     changes = {f"check.{name}": cfg.check[name]}
+    if name == "model" and is_own(cfg):  # the files of checks name keys of the parametric net
+        changes = {}
     if arm:
         changes = {f"sweep.arms.{arm}.{name}": _named_arm(cfg, arm)[name], **changes}
     for where, change in changes.items():
@@ -248,10 +255,36 @@ def _section(cfg: DictConfig, name: str, arm: str) -> dict[str, Any]:
 
 def _net(cfg: DictConfig, arm: str) -> Net:
     """The net, before matching."""
-    content = _section(cfg, "model", arm)
+    return _made(cfg, _section(cfg, "model", arm))
+
+
+def _made(cfg: DictConfig, content: dict[str, Any]) -> Net:
+    """The net of a section `model`. The file of a user's own is imported: it is code that the user names."""
     if OmegaConf.get_type(cfg.model) is schema.ClassicConfig:
         return Classic(**content)
-    return ConvNet(**content)
+    if not is_own(cfg):
+        return ConvNet(**content)
+    net = OwnModule(make=content["make"], args=arguments(content["args"]))
+    _compute_on_cpu()
+    factory(net.make)
+    net = dataclasses.replace(net, sources=sources(net.make), pooled_image=cfg.check.name == "positive")
+    width = cfg.model.width_argument
+    if cfg.check.name == "sensitivity" and width:
+        return with_width(net, width, max(1, width_of(net, width) // 2))
+    return net
+
+
+def is_own(cfg: DictConfig) -> bool:
+    """Whether the net is a user's own module."""
+    return OmegaConf.get_type(cfg.model) is schema.ModuleConfig
+
+
+def _compute_on_cpu() -> None:
+    """Keep JAX of this process off accelerators, whose memory belongs to the workers."""
+    import jax
+
+    settings: Any = jax.config
+    settings.update("jax_platforms", "cpu")
 
 
 def _task(cfg: DictConfig) -> Task:
@@ -323,18 +356,21 @@ def _matched(cfg: DictConfig, net: Net, task: Task) -> tuple[Net, str]:
     """The net, re-widthed to the sweep's reference."""
     if cfg.sweep is None:
         raise InvalidError("match", cfg.match, "needs a sweep that names its reference (+sweep=NAME)")
-    if not isinstance(net, ConvNet):
+    reference, sizes = _reference(cfg), (task.side, task.channels, task.classes)
+    if isinstance(net, OwnModule):
+        return matched_module(net, cfg.model.width_argument, reference, cfg.match, *sizes)
+    if not isinstance(net, ConvNet) or not isinstance(reference, ConvNet):
         raise InvalidError("match", cfg.match, "a classic has no width to change; choose none")
-    return matched(net, _reference(cfg), cfg.match, task.side, task.channels, task.classes)
+    return matched(net, reference, cfg.match, *sizes)
 
 
-def _reference(cfg: DictConfig) -> ConvNet:
-    """The net of the sweep's reference arm, for an arm that is a ConvNet too."""
+def _reference(cfg: DictConfig) -> Net:
+    """The net of the sweep's reference arm."""
     if cfg.sweep.factor == "arm":
-        return ConvNet(**_section(cfg, "model", cfg.sweep.reference))
+        return _made(cfg, _section(cfg, "model", cfg.sweep.reference))
     changed, reference = copy.deepcopy(cfg), OverridesParser.create().parse_override(f"value={cfg.sweep.reference}")
     set_value(changed, cfg.sweep.factor, reference.value())
-    return ConvNet(**_plain(changed.model, "model"))
+    return _made(changed, _plain(changed.model, "model"))
 
 
 def set_value(cfg: DictConfig, key: str, value: Any) -> None:
@@ -345,6 +381,6 @@ def set_value(cfg: DictConfig, key: str, value: Any) -> None:
         OmegaConfBaseException: the value is not of the key's type.
     """
     try:
-        OmegaConf.update(cfg, key, value, merge=True)
+        OmegaConf.update(cfg, key, value, merge=True, force_add=key.startswith(OWN_ARGUMENTS))
     except (ConfigKeyError, ConfigAttributeError) as problem:
         raise UsageError(f"{key} is not a key: {near(key)}") from problem

@@ -84,6 +84,15 @@ class TrackerConfig:
     unit: Annotated[str, OneOf(UNITS)] = "arm"
 
 
+@dataclass(kw_only=True)
+class ModuleConfig:
+    """A net by the function that makes it; see conf/model/module.yaml."""
+
+    make: str = "???"
+    args: dict[str, Any] = field(default_factory=dict)
+    width_argument: str = ""
+
+
 @dataclass
 class NamedArm:
     """One arm of a sweep by name: what it changes in the model and the recipe that its sweep holds.
@@ -227,6 +236,7 @@ def register() -> None:
     store.store(name="schema", node=Root)
     store.store(group="model", name="convnet_schema", node=ConvNetConfig)
     store.store(group="model", name="classic_schema", node=ClassicConfig)
+    store.store(group="model", name="module_schema", node=ModuleConfig)
     store.store(group="data", name="data_schema", node=DataConfig)
     store.store(group="train", name="train_schema", node=TrainConfig)
     store.store(group="tracker", name="tracker_schema", node=TrackerConfig)

@@ -14,6 +14,7 @@ from cnnlab.data import Source, digits
 from cnnlab.data.arrays import Split, moments
 from cnnlab.data.dials import settings
 from cnnlab.data.tasks import digits12
+from cnnlab.modules.graph import zoo_network
 from cnnlab.probes.trained import down_samplings, source
 from cnnlab.records import Store
 from cnnlab.spec.arm import Arm
@@ -21,7 +22,6 @@ from cnnlab.spec.record import Record
 from cnnlab.spec.task import Task
 from cnnlab.training.program import State, split
 from cnnlab.training.shown import ShownMember
-from cnnlab.zoo.lowering import network
 from cnnlab.zoo.module import Net
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.cli.errors import UsageError
@@ -136,7 +136,7 @@ def job(views: Views, console: Console, seed: int | None = None, draw: bool = Tr
 def drawn_layers(arm: Arm) -> tuple[str, ...]:
     """The layers before every down-sampling, and the last map."""
     task = arm.task
-    graph = network(arm.net, task.side, task.channels, task.classes)
+    graph = zoo_network(arm.net, task.side, task.channels, task.classes)
     return tuple(dict.fromkeys([*(source(graph, node).name for node in down_samplings(graph)), graph.features]))
 
 
@@ -202,7 +202,7 @@ def tested(shown: ShownMember) -> tuple[Image, ...]:
 def with_state(arm: Arm, state: State) -> Net:
     """The net of an arm with the weights of a state."""
     task = arm.task
-    made = Net(network(arm.net, task.side, task.channels, task.classes), jax.random.key(0))
+    made = Net(zoo_network(arm.net, task.side, task.channels, task.classes), jax.random.key(0))
     graph, params, statistics = split(made)
     nnx.replace_by_pure_dict(params, state.params)
     nnx.replace_by_pure_dict(statistics, state.statistics)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from cnnlab.data import Split, draw
 from cnnlab.training import members
-from cnnlab.training.program import Tree, program
+from cnnlab.training.program import program
 from cnnlab.training.shown import ShownMember
+from cnnlab.zoo.trainable import Tree
 from experiments.cli.errors import UsageError
 from experiments.page.trained import NO_RECORD, SWEEP, Again, Views, reference
 

@@ -144,7 +144,8 @@ def figures(report: SweepReport) -> dict[str, Picture]:
     first = [cell.point for cell in now.cells if cell.point.arm.task == now.tasks()[0] and cell.point.match == "none"]
     arms = {point.level: point.arm for point in first[:MOST_MAPS]}
     title = f"Which pixels are read, and which get gradient? ({first[0].arm.task.name})"
-    return shown | {"figure/maps": images.Maps(title=title, arms=arms)}
+    known = any(images.followed(arm) for arm in arms.values())
+    return shown | ({"figure/maps": images.Maps(title=title, arms=arms)} if known else {})
 
 
 def records(name: str, cells: Sequence[ArmResults], store: Store) -> Artifact:

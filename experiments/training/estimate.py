@@ -8,15 +8,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnnlab.geometry.measured import measured
+from cnnlab.modules.graph import graph
 from cnnlab.records.store import PROVENANCE
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.invalid import InvalidError
-from cnnlab.zoo.lowering import network
 from experiments.config.resolve import Point
 
 COMPILE, COMPILE_NODE = 3.0, 0.12
 """Seconds that compiling an arm takes, and each of its layers."""
+UNKNOWN_LAYERS = 30
 STEP, PER_MAC = 0.8e-3, 1.5e-10
 """Seconds of a training step, and of a multiply-accumulate of one image in it, forward and backward."""
 PROBES = 0.4
@@ -93,9 +93,14 @@ def core_seconds(point: Point) -> float:
 
 @functools.cache
 def _sizes(arm: Arm) -> tuple[int, int]:
-    """How many layers an arm's net has, and how many multiply-accumulates an image takes."""
-    net = network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
-    return len(net.nodes), measured(net, (arm.task.side, arm.task.side)).macs
+    """How many layers an arm's net has, and how many multiply-accumulates an image takes.
+
+    Of a module that cannot be followed neither is known: each weight is taken to be used at a quarter of the pixels.
+    """
+    found = graph(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
+    if found.network is None or found.measured.macs is None:
+        return UNKNOWN_LAYERS, found.measured.params * arm.task.side**2 // 4
+    return len(found.network.nodes), found.measured.macs
 
 
 def machine_pace(runs: Path, points: Iterable[Point], workers: int, backend: str) -> Pace:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.data import Source
+from cnnlab.modules.graph import zoo_network
 from cnnlab.probes.ascent import ascend, gate, move, objective, parametrise
 from cnnlab.probes.trained import down_samplings, sample
 from cnnlab.probes.trained import source as before
@@ -18,7 +19,6 @@ from cnnlab.spec.record import Record
 from cnnlab.training.program import program
 from cnnlab.training.shown import ShownMember, train_again
 from cnnlab.zoo import native
-from cnnlab.zoo.lowering import network
 from experiments.cli.errors import UsageError
 
 Kind = Literal["class", "channel"]
@@ -171,7 +171,7 @@ def _told(member: ShownMember) -> dict[str, Any]:
 
 
 def _graph(arm: Arm) -> Network:
-    return network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
+    return zoo_network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
 
 
 class _Studio:

@@ -13,10 +13,10 @@ from pathlib import Path
 import psutil
 
 from cnnlab.geometry.cost import FLOAT32_BYTES, cost
+from cnnlab.modules.graph import graph
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.network import Conv, Dense, TransposedConv
-from cnnlab.zoo.lowering import network
 from experiments.config.resolve import Point
 
 WORKER = 250 * 2**20
@@ -70,16 +70,16 @@ def _images(arm: Arm) -> int:
 def _net(arm: Arm) -> tuple[int, int]:
     """Bytes of the weights, and of the layers' outputs in a step or where images are scored."""
     task = arm.task
-    net = network(arm.net, task.side, task.channels, task.classes)
-    priced = cost(net, (task.side, task.side))
-    weighted = {node.name for node in net.nodes if isinstance(node, (Conv, Dense, TransposedConv))}
+    found = graph(arm.net, task.side, task.channels, task.classes)
+    weights = FLOAT32_BYTES * found.measured.params * (2 + MOMENTS[arm.recipe.optimizer])
+    if found.network is None:  # a user's module whose layers cannot be followed
+        return weights, 0
+    priced = cost(found.network, (task.side, task.side))
+    weighted = {node.name for node in found.network.nodes if isinstance(node, (Conv, Dense, TransposedConv))}
     elements = {name: one.activation_elements or 0 for name, one in priced.nodes.items()}
     batch = min(arm.recipe.batch_size, task.train_images)
     step = batch * sum(count for name, count in elements.items() if name in weighted)
-    return (
-        FLOAT32_BYTES * priced.params * (2 + MOMENTS[arm.recipe.optimizer]),
-        FLOAT32_BYTES * max(step, SCORED * max(elements.values())),
-    )
+    return weights, FLOAT32_BYTES * max(step, SCORED * max(elements.values()))
 
 
 def largest(points: Iterable[Point], workers: int, backend: str) -> Need:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cnnlab.geometry.fields import fields
+from cnnlab.modules.graph import zoo_network
 from cnnlab.report import canvas, curves
 from cnnlab.report.figures import NAMES, ratio_axis
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.task import Task
 from cnnlab.spec.verdict import Effect
-from cnnlab.zoo.lowering import network
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.reports.figures import FEWEST, LackingRecordsError, against_reference, curve, ran
 from experiments.reports.ratios import Ratio, errors_of_better
@@ -110,7 +110,7 @@ def centre(arm: Arm) -> float:
     Where channel groups are padded towards different corners, it is the middle of all that any of them sees.
     """
     size = (arm.task.side, arm.task.side)
-    net = network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
+    net = zoo_network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
     field = fields(net, size)[net.features]
     low = field.padding[0]
     if field.rf is None or low is None:

@@ -16,13 +16,13 @@ import numpy as np
 
 from cnnlab.inference.effects import CALIBRATION
 from cnnlab.inference.intervals import paired_t
+from cnnlab.modules.graph import zoo_network
 from cnnlab.probes.affine import probed, probes, residual
 from cnnlab.probes.collapse import TOLERANCE
 from cnnlab.probes.weights import in_precision, with_offsets
 from cnnlab.report import canvas, curves
 from cnnlab.spec.net import ConvNet
 from cnnlab.spec.task import Task
-from cnnlab.zoo.lowering import network
 from cnnlab.zoo.module import Net
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.reports.figures import FEWEST, LackingRecordsError, curve, ran
@@ -142,7 +142,7 @@ def _convnet(cell: ArmResults) -> ConvNet:
 def residuals(net: ConvNet, task: Task) -> tuple[float, ...]:
     """Distance of the untrained net from one affine map for a few seeds, probed at zero and at every basis image."""
     shape = (task.side, task.side, task.channels)
-    graph = network(net, task.side, task.channels, task.classes)
+    graph = zoo_network(net, task.side, task.channels, task.classes)
     bases = probes(shape, "float64")
     images = np.random.default_rng(2).normal(size=(IMAGES, *shape))
     found = []

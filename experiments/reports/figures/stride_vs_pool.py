@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnlab.inference.intervals import paired_t
+from cnnlab.modules.graph import zoo_network
 from cnnlab.probes.trained import HEAD, down_samplings
 from cnnlab.report import canvas
 from cnnlab.spec.task import Task
-from cnnlab.zoo.lowering import network
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.reports.figures import FEWEST, LackingRecordsError, ran
 
@@ -114,7 +114,7 @@ def _probed(cell: ArmResults) -> int:
 def _layers(cell: ArmResults) -> list[str]:
     """Names of the down-samplings of an arm's net."""
     arm = cell.point.arm
-    net = network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
+    net = zoo_network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
     return [node.name for node in down_samplings(net)]
 
 
