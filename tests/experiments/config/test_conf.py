@@ -29,8 +29,8 @@ GROUPS = {
     group: sorted(path.stem for path in (CONF / group).glob("*.yaml"))
     for group in ("model", "data", "train", "scale", "tracker", "check")
 }
-OWN = ("data=folder", "data=npz")
-"""Choices that read a user's files; tests/experiments/test_own_pictures.py composes them."""
+OWN = ("data=folder", "data=npz", "model=module")
+"""Choices that read a user's files; tests/experiments/test_own_pictures.py and tests/modules compose them."""
 SWEEPS = sorted(path.stem for path in (CONF / "sweep").glob("*.yaml"))
 SHIPPED = sorted(path.stem for path in of_the_suite((CONF / "sweep").glob("*.yaml")))
 NEEDS = {
