@@ -62,6 +62,7 @@ def write_docs(console: Console) -> int:
 def command_line() -> argparse.ArgumentParser:
     """The parser."""
     made = parser("publish", DESCRIPTION, EXAMPLES)
+    made.add_argument("--docs", action="store_true", help="write README's findings and docs/results.md, and no more")
     made.add_argument("words", nargs="*", metavar="key=value", help="only=BANK,SWEEP,..., scale=, results=")
     return made
 
