@@ -91,7 +91,7 @@ def open_regular(path: Path, most_bytes: int, *, own: bool = False) -> Iterator[
         if facts.st_size > most_bytes:
             raise FileError(f"has {facts.st_size} bytes, more than {most_bytes}")
         if own:
-            _require_own(facts)
+            require_own(facts)
         with os.fdopen(handle, "rb", closefd=False) as file:
             yield file
     finally:
@@ -118,14 +118,24 @@ def private_folder(path: Path) -> Path:
     facts = path.lstat()
     if not stat.S_ISDIR(facts.st_mode):
         raise FileError("is no folder")
-    _require_own(facts)
+    require_own(facts)
     return path
+
+
+def keep_to_owner(folder: Path) -> Path:
+    """Make a folder if need be, and let nobody but its owner write to it or to what is in it, whatever the umask."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (folder, *folder.rglob("*")):
+        mode = path.lstat().st_mode
+        if mode & (stat.S_IWGRP | stat.S_IWOTH) and not stat.S_ISLNK(mode):
+            path.chmod(stat.S_IMODE(mode) & ~(stat.S_IWGRP | stat.S_IWOTH))
+    return folder
 
 
 def clear_left(folder: Path, pattern: str, seconds: float) -> None:
     """Take away drafts that killed processes have left in a folder: those that match, and are older than any may be."""
     for draft in folder.glob(pattern):
-        with contextlib.suppress(FileNotFoundError):  # another process clears it too
+        with contextlib.suppress(OSError):  # another process clears it too, or it is somebody else's
             if time.time() - draft.lstat().st_mtime > seconds:
                 if draft.is_dir() and not draft.is_symlink():
                     shutil.rmtree(draft, ignore_errors=True)
@@ -133,12 +143,22 @@ def clear_left(folder: Path, pattern: str, seconds: float) -> None:
                     draft.unlink()
 
 
-def _require_own(facts: os.stat_result) -> None:
+def require_own(facts: os.stat_result) -> None:
     """Raise FileError unless a file is this user's or root's, and nobody else may write to it."""
     if facts.st_uid not in (os.geteuid(), 0):
         raise FileError("belongs to another user")
     if facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise FileError("may be written by others (chmod go-w)")
+
+
+def disk_use(folder: Path) -> int:
+    """Bytes of the files in a folder; links are not followed, and what goes meanwhile does not count."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += (Path(place) / name).lstat().st_size
+    return total
 
 
 def flush_folder(folder: Path) -> None:

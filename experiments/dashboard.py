@@ -96,7 +96,7 @@ def write(settings: Settings) -> Path:
 
 def save(settings: Settings) -> str:
     """Save the workspace on the server, in place of an earlier one; returns its address. Raises whatever W&B does."""
-    service.start("online")
+    service.start("online", settings.runs / "wandb")
     import wandb
     from wandb_workspaces.workspaces import internal
 

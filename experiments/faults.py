@@ -67,6 +67,8 @@ PATIENCE = 10.0
 """Seconds after which a process that outlived its run counts as left behind."""
 LONGEST = 0.25
 """Seconds that one look may take; a longer one was a halt of everything here, as of a machine that sleeps."""
+MOST = 100_000
+"""Of any count on the command line."""
 KILLED = ("group", "parent")
 STOPPED = {"SIGINT": signal.SIGINT, "SIGTERM": signal.SIGTERM}
 
@@ -392,10 +394,9 @@ def command_line() -> argparse.ArgumentParser:
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError("must be 0 or more")
-    return value
+    if not (text.isascii() and text.isdecimal() and len(text) <= len(str(MOST)) and int(text) <= MOST):
+        raise argparse.ArgumentTypeError(f"{text} must be 0 to {MOST}")
+    return int(text)
 
 
 def _counts(text: str) -> tuple[int, ...]:

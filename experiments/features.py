@@ -12,8 +12,10 @@ from pathlib import Path
 from cnnlab.data import Source, check, keep
 from cnnlab.files import json_text
 from cnnlab.probes.ascent.parametrise import DEFAULT, NAMES
-from cnnlab.records import Store
+from cnnlab.records import Store, require_writable
 from cnnlab.spec.arm import Arm
+from cnnlab.spec.invalid import require
+from cnnlab.spec.ranges import MOST_SEED
 from cnnlab.spec.record import Record
 from cnnlab.training.workers import ONE_THREAD, environment
 from experiments.analysis.selection import best_view, split, trusted_folders
@@ -22,14 +24,15 @@ from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError, format_error
 from experiments.config.grid import grid
-from experiments.config.resolve import SCALES, XLA, Settings
+from experiments.config.resolve import Settings
+from experiments.config.schema import SCALES, XLA
 from experiments.reports import features as page
 from experiments.training import convolutions
 from experiments.training.feature_pictures import Asked, Features, chosen_layer, feature_pictures
 from experiments.training.provenance import convolutions as made_with
 
 SWEEP = "+sweep=pool_position"
-MEMBERS = 3
+MEMBERS, MOST_MEMBERS, MOST_STEPS, MOST_STARTS = 3, 1000, 100_000, 100
 DESCRIPTION = """\
 Pictures of what raises each class, and each channel of a layer, of one member of an arm (by default the reference of
 the sweep pool_position). Records keep no weights: the member is trained again from its record's seed and learning
@@ -66,10 +69,11 @@ def main(draw: Draw | None = None) -> int:
     wanted = Asked(
         layer=asked.layer,
         parametrisation=asked.parametrisation,
-        steps=at_least("--steps", asked.steps, 1),
-        starts=at_least("--starts", asked.starts, 2),
+        steps=within("--steps", asked.steps, 1, MOST_STEPS),
+        starts=within("--starts", asked.starts, 2, MOST_STARTS),
         seeds=seeds(asked.seeds, chosen),
     )
+    require_writable(chosen.settings.results, "results")
     check(chosen.arm.task, chosen.settings.source)
     keep(chosen.arm.task, chosen.settings.source)
     console = terminal(sys.stderr) if asked.json else terminal()
@@ -163,21 +167,22 @@ def seeds(asked: str | None, chosen: Chosen) -> tuple[int, ...]:
             raise UsageError(f"the record has {len(there)} members, {MEMBERS} are needed: one is drawn, two read")
         return there[:MEMBERS]
     words = asked.split(",")
-    if not all(word.isdecimal() for word in words) or len(set(words)) < MEMBERS:
+    seeds_given = all(word.isascii() and word.isdecimal() and len(word) <= len(str(MOST_SEED)) for word in words)
+    if not seeds_given or len(set(words)) < MEMBERS or len(words) > MOST_MEMBERS:
         raise UsageError(
             f"--seeds {asked} is not valid: give at least {MEMBERS} different seeds, such as 2000,2001,2002"
         )
     found = tuple(int(word) for word in words)
+    require(max(found) <= MOST_SEED, "--seeds", asked, f"every seed must lie between 0 and {MOST_SEED}")
     if record is not None and not set(found) <= set(record.members):
         valid = f"{record.members[0]} to {record.members[-1]}"
         raise UsageError(f"--seeds {asked} is not valid here: the record has the members {valid}")
     return found
 
 
-def at_least(option: str, value: int, least: int) -> int:
-    """The value of an option. Raises UsageError where it is too small."""
-    if value < least:
-        raise UsageError(f"{option} {value} is not valid: it must be at least {least}")
+def within(option: str, value: int, least: int, most: int) -> int:
+    """The value of an option. Raises InvalidError where it is out of its range."""
+    require(least <= value <= most, option, value, f"must lie between {least} and {most}")
     return value
 
 

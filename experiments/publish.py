@@ -2,11 +2,15 @@
 
 import argparse
 
+from rich.console import Console
+
+from cnnlab.records import require_writable
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
-from experiments.paths import published
-from experiments.reports import publication
+from experiments.cli.errors import UsageError
+from experiments.paths import ROOT, published
+from experiments.reports import front_page, publication
 from experiments.training.suite_plan import parse_choice
 
 DESCRIPTION = """\
@@ -17,12 +21,13 @@ sweep's tables (CSV, parquet), verdicts and figure, the verdicts of all claims, 
 curves, the comparison with the literature, and last the page (see experiments.report). experiments.judge then gives
 the same verdicts in a fresh clone. Trains nothing but the one net that the page shows. Without only=, every sweep that
 is complete at the scale is published. An arm that is published already stays, so that other sweeps keep their numbers;
-force=true replaces it."""
+force=true replaces it. README's findings, its figure and docs/results.md are written last, from the verdicts."""
 EXAMPLES = """\
 examples:
   python -m experiments.publish                               all that is complete at scale quick
   python -m experiments.publish only=CONTROL,PLACE,ACT        some banks, as in experiments.suite
-  CNNLAB_PUBLISHED=look python -m experiments.publish         into another folder
+  CNNLAB_PUBLISHED=look python -m experiments.publish         into another folder, which no page speaks of
+  python -m experiments.publish --docs                        README and docs/results.md alone, of what is published
 
 Keys that change arms (model.width=8) must be given as they were to the suite. Exit code: 0; 2 for a wrong argument, a
 sweep that is named and not complete, or a record that cannot be used: then nothing is written."""
@@ -32,12 +37,25 @@ sweep that is named and not complete, or a record that cannot be used: then noth
 def main() -> int:
     """The door. Returns the exit code."""
     console = terminal()
-    only, overrides = parse_choice(command_line().parse_intermixed_args().words)
+    given = command_line().parse_intermixed_args()
+    if given.docs:
+        if given.words:
+            raise UsageError("--docs takes no key=value: it writes of all that is published")
+        return write_docs(console)
+    only, overrides = parse_choice(given.words)
+    require_writable(published(), "CNNLAB_PUBLISHED")
     verdicts, views = publication.publish(publication.chosen(only, overrides, console), console)
     from experiments.page.building import NAME, Asked, write_page  # here, since it brings JAX
     from experiments.page.evidence import Judged
 
     write_page(published() / NAME, Asked(results=published()), console, Judged(verdicts=verdicts, views=views))
+    return write_docs(console) if published() == ROOT / "results" / "published" else ExitCode.DONE
+
+
+def write_docs(console: Console) -> int:
+    """Write what the front page and docs/ say of the published verdicts; returns the exit code."""
+    for path in front_page.write():
+        console.print(f"written: {path.relative_to(ROOT)}")
     return ExitCode.DONE
 
 

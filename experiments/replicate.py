@@ -13,7 +13,7 @@ from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError
 from experiments.config.grid import Grid, grid, merged
 from experiments.reports import added, replication
-from experiments.training.session import Session, require_folders
+from experiments.training.session import Session, require_folders, require_machine
 
 FIRST_SEED = "scale.first_seed=3000"
 FOLDER = "replication"
@@ -37,10 +37,12 @@ def main() -> int:
     console = terminal()
     first, plan = planned(words)
     added.check()
-    require_folders(plan.settings)
     points = (*plan.points, *plan.checks)
+    line = require_machine(plan.settings, points)
     console.print(f"{plan.settings.sweep_name} at scale {plan.settings.scale}, as in {first.settings.results}")
     console.print(f"{len({point.arm.key for point in points})} arms again, seeds from {points[0].seeds[0]} on")
+    if line:
+        console.print(line)
     with Session(plan.settings, console) as session:
         summary = session.train(points)
     for arm, reason in summary.failures:
@@ -73,6 +75,7 @@ def planned(words: list[str]) -> tuple[SweepResults, Grid]:
     asked = [word for word in words if not word.startswith(fixed)]
     seeds = [word for word in words if word.startswith("scale.first_seed=")]
     settings = grid([*words, "tracker=off"]).settings
+    require_folders(settings)
     first = best_view(sweeps[0], asked, trusted_folders(settings.results))
     if first is None:
         raise UsageError(f"+sweep={sweeps[0]} has no complete records: run it first, or name its folder (results=DIR)")

@@ -5,6 +5,7 @@ import sys
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+from cnnlab.records import require_writable
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
@@ -16,8 +17,9 @@ from experiments.paths import published
 
 DESCRIPTION = """\
 One HTML file that shows what the suite computes: the claims with their evidence, one number of a net step by step, what
-every unit sees of the image, how often pixels are read, and where the checkerboard comes from. It opens by a double
-click: nothing is fetched, neither while it is built nor while it is read. The same command gives the same bytes.
+its channels respond to, how layers fare in training, what a shift of the image changes, what every unit sees of it, how
+often pixels are read, where the checkerboard comes from, what nets cost, and how a verdict comes about. It opens by a
+double click: nothing is fetched, neither while it is built nor while it is read. The same command gives the same bytes.
 Claims are judged anew, from computation and from the records of a results folder; where that holds no complete sweep,
 from those that come with the suite. A trained net is shown where there is a record of it: it is trained again from the
 record's seed and learning rate, and the page says whether it equals the record."""
@@ -29,7 +31,9 @@ examples:
   python -m experiments.report --only field --module my.nets:make --size 192,256
                                                              your own Flax module, traced; nothing is trained
   python -m experiments.report --net net.json                a graph file, as python -m experiments.geometry reads it
-  python -m experiments.report --image cat.jpg               your picture, stepped through beside the digits
+  python -m experiments.report --images cat.jpg dog.png       your pictures, stepped through beside the digits
+  python -m experiments.report --seed 2003                   another member of the record, trained again
+  python -m experiments.report --weights mine.npz            your own weights of the same net, nothing is trained
 
 exit code: 0; 2 for a mistake, told in one line."""
 
@@ -40,11 +44,12 @@ def main() -> int:
     words = command_line().parse_args()
     choose_views(words.only)
     results = published() if words.results is None else Path(words.results)
-    if words.results is not None and not results.is_dir():
+    if words.results is not None and not is_folder(results):
         raise UsageError(f"--results {results} is not valid: must be a folder")
     path = results / NAME if words.out is None else Path(words.out)
-    if path.is_dir():
+    if is_folder(path):
         raise UsageError(f"--out {path} is not valid: it is a folder")
+    require_writable(path.parent, "--out" if words.out is not None else "--results")
     asked = Asked(
         results=results,
         only=words.only,
@@ -53,6 +58,8 @@ def main() -> int:
         size=None if words.size is None else size_of(words.size),
         channels=None if words.channels is None else size_of(words.channels)[0],
         images=words.image,
+        seed=words.seed,
+        weights=None if words.weights is None else Path(words.weights),
         fast=words.fast,
     )
     try:
@@ -61,6 +68,14 @@ def main() -> int:
         print(format_error(problem), file=sys.stderr)
         return ExitCode.FAILED
     return ExitCode.DONE
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder; a name that can be none is none."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -74,7 +89,7 @@ def command_line() -> argparse.ArgumentParser:
     made.add_argument(
         "--fast",
         action="store_true",
-        help="leave out what takes longer: claims that are computed, the trained net, large nets, random nets",
+        help="leave out what takes longer: computed claims, the trained net and its pictures, large and random nets",
     )
     made.add_argument(
         "--net", action="append", default=[], metavar="NAME", help="a classic, such as resnet50:v1@225, or a graph file"
@@ -88,7 +103,15 @@ def command_line() -> argparse.ArgumentParser:
     )
     made.add_argument("--size", metavar="SIDE or HEIGHT,WIDTH", help="the image of --module and of a graph file")
     made.add_argument("--channels", metavar="N", help="channels of the image of --module (default 3)")
-    made.add_argument("--image", action="append", default=[], metavar="FILE", help="a picture of your own, made grey")
+    made.add_argument(
+        "--image", "--images", action="extend", nargs="+", default=[], metavar="FILE", help="your pictures, made grey"
+    )
+    made.add_argument("--seed", type=int, metavar="N", help="the member that is shown (default: the record's first)")
+    made.add_argument(
+        "--weights",
+        metavar="FILE",
+        help="weights of the shown net, as NumPy's savez writes them: an array for each layer/kernel and layer/bias",
+    )
     return made
 
 

@@ -13,20 +13,20 @@ from experiments.analysis.results import view
 from experiments.cli import signals, version
 from experiments.cli.command import ExitCode, command
 from experiments.cli.console import terminal
-from experiments.config import hydra_guard, schema
-from experiments.config.grid import Grid, check_question, grid
+from experiments.config import hydra_guard, keys, schema
+from experiments.config.grid import Grid, check_question, free_keys, grid
 from experiments.paths import CONF
 from experiments.reports import added, dataset_card
 from experiments.reports import sweep as sweep_report
 from experiments.tracking.mirror import Mirror, show_records
-from experiments.training import convolutions
+from experiments.training import convolutions, own_modules
 from experiments.training.remote import JobEnds, RemoteTrainer
-from experiments.training.session import Session, require_folders, usable
+from experiments.training.session import Session, require_folders, require_machine, usable
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def answer(cfg: DictConfig) -> None:
-    """Let Hydra answer what a command line asks: `--help`, `--cfg job`, `--info`."""
+    """Let Hydra answer what a command line asks: `--cfg job`, `--info`."""
 
 
 @command
@@ -39,33 +39,48 @@ def main() -> int:
     line = hydra_guard.parse(sys.argv[1:])
     if line.question:
         words = [word for word in line.overrides if word != hydra_guard.AS_MULTIRUN]
-        check_question(words)
-        sys.argv[1:] = [*line.question, *words]
+        asked = check_question(words)
+        if {"--help", "-h"} & set(line.question):
+            print(keys.help_text(asked, CONF))
+            return ExitCode.DONE
+        sys.argv[1:] = [*line.question, *map(free_keys, words)]
         answer()
         return ExitCode.DONE
     plan = grid(list(line.overrides))
-    check_feasible(plan)
-    return run(plan, terminal(), verbose=line.verbose)
+    console = terminal()
+    if wanted := check_feasible(plan):
+        console.print(wanted)
+    return run(plan, console, verbose=line.verbose)
 
 
-def check_feasible(plan: Grid) -> None:
-    """Check what composing cannot see: that data can be had, folders written, and the records that are there used."""
+def check_feasible(plan: Grid) -> str:
+    """Check what composing cannot see: memory, time, that data can be had, folders written, and records there used.
+
+    Returns:
+        A line about what training here will take; empty where all is done, or is trained elsewhere.
+    """
     if plan.launcher is not None:
         plan.launcher.require()
     points = (*plan.points, *plan.checks)
+    line = require_machine(plan.settings, points) if plan.launcher is None else ""
     for task in dict.fromkeys(point.arm.task for point in points):
         check(task, plan.settings.source)
     added.check()
     require_folders(plan.settings)
     store, force = Store(plan.settings.runs), plan.settings.force
-    if force or not all(usable(store, point) for point in points):
+    todo = points if force else [point for point in points if not usable(store, point)]
+    own_modules.check(todo)
+    if todo:
         convolutions.check(plan.settings, None if plan.launcher is None else plan.launcher.gpus)
+    return line
 
 
 def run(plan: Grid, console: Console, *, verbose: bool = False) -> int:
     """Train every arm of the grid, judge, and print: what was found, and every table if it is to be verbose."""
     points = (*plan.points, *plan.checks)
     console.print(sweep_report.headline(plan, len({point.arm.key for point in points})))
+    for line in own_modules.remarks(points, Store(plan.settings.runs)):
+        console.print(line, markup=False)
     dataset_card.show((point.arm.task for point in points), console)
     with Mirror(plan.settings) as mirror, trainer(plan, mirror, console) as session:
         summary = session.train(points)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cnnlab.data import MissingDataError, check
+from cnnlab.files import disk_use
 from cnnlab.spec.verdict import WORDS, Verdict
 from experiments.analysis import kept
 from experiments.claims.registry import register
@@ -25,7 +26,7 @@ from experiments.tracking.mirror import Mirror
 from experiments.training import convolutions, suite_train
 from experiments.training.estimate import CLAIM, ENDING, SWEEP, Pace, machine_pace, spoken
 from experiments.training.provenance import mixture
-from experiments.training.session import Session, expected_runs, require_folders, usable
+from experiments.training.session import Session, expected_runs, require_folders, require_machine, usable
 from experiments.training.suite_plan import CONTROL, Plan, choose, compose, make, parse_choice, stages
 from experiments.training.summary import Summary
 
@@ -75,13 +76,15 @@ def main() -> int:
     console, began = terminal(), time.perf_counter()
     only, overrides = parse_choice(asked.words)
     plan = planned(only, overrides, console)
+    require_machine(plan.settings, plan.points)
     with Mirror(plan.settings) as mirror, Session(plan.settings, console, mirror.show_record) as session:
         ready = prepared(plan, overrides, session)
         show(ready, console)
         if asked.dry_run:
+            for folder in (plan.settings.results, plan.settings.cache):
+                console.print(f"on disk: {disk_use(folder) / 2**20:,.1f} MiB in {folder}", soft_wrap=True)
             return ExitCode.DONE
         added.check()
-        require_folders(plan.settings)
         if ready.todo:
             convolutions.check(plan.settings)
         return run(ready, session, mirror, console, began)
@@ -93,7 +96,7 @@ def command_line() -> argparse.ArgumentParser:
     made.add_argument(
         "words", nargs="*", metavar="key=value", help="only=BANK,SWEEP,... chooses; others as for experiments.run"
     )
-    made.add_argument("--dry-run", action="store_true", help="print the plan and the estimate, and train nothing")
+    made.add_argument("--dry-run", action="store_true", help="print plan, estimate and disk use, and train nothing")
     return made
 
 
@@ -102,7 +105,7 @@ def planned(only: Sequence[str], overrides: Sequence[str], console: Console) -> 
     chosen, with_control = choose(only)
     every = choose(())[0] if with_control else chosen
     console.print(f"composing {len(every)} sweeps", style="dim")
-    return make(compose(each(every, "composing", "sweeps", console), overrides), chosen, with_control)
+    return make(compose(each(every, "composing", "sweeps", console), overrides, require_folders), chosen, with_control)
 
 
 def prepared(plan: Plan, overrides: Sequence[str], session: Session) -> Prepared:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cnnlab.data.arrays import MissingDataError
-from cnnlab.files import FileError, atomic_file, clear_left, open_regular
+from cnnlab.files import FileError, atomic_file, clear_left, keep_to_owner, open_regular
 
 MOST_BYTES = 1 << 36
 """Of a dataset: some hundred times the largest that TFDS has of square images of one size."""
@@ -121,5 +121,7 @@ def write(arrays: Stacked, name: str, cache_dir: Path) -> None:
     """Write a dataset's file. Killed at any instant it leaves no half file; two processes may do it at once."""
     file = path(name, cache_dir)
     clear_left(file.parent, f".{file.name}-*", LONGEST)
+    if not file.parent.exists():
+        keep_to_owner(file.parent)
     with atomic_file(file) as draft:
         np.savez(draft, allow_pickle=False, **vars(arrays))

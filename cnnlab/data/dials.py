@@ -1,11 +1,14 @@
 """Dials: the settings of a task. Each has a name, a meaning and the values it takes."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cnnlab.spec.invalid import require
+from cnnlab.spec.ranges import Between
 from cnnlab.spec.task import Task
+
+POSITIVE = Between(0, 1000, above=True)
+"""Contrasts and standard deviations."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +34,7 @@ def whole(name: str, meaning: str, least: int, most: int) -> Dial:
 
 def positive(name: str, meaning: str) -> Dial:
     """A dial for a positive number."""
-    return Dial(
-        name=name, meaning=meaning, valid="positive and finite", allows=lambda value: value > 0 and math.isfinite(value)
-    )
+    return Dial(name=name, meaning=meaning, valid=f"a number {POSITIVE}", allows=POSITIVE.holds)
 
 
 def one_of(name: str, meaning: str, *values: float) -> Dial:

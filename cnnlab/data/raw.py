@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cnnlab.files import FileError, open_regular
 from cnnlab.spec.invalid import InvalidError, require
 
 IDX = {
@@ -112,7 +113,11 @@ def verify(stock: Any, files: Mapping[str, Path]) -> None:
     """
     for file in published(stock):
         path = files[file.name]
-        own = hashlib.sha256(path.read_bytes()).hexdigest()
+        try:
+            with open_regular(path.resolve(), MOST_BYTES) as content:
+                own = hashlib.file_digest(content, "sha256").hexdigest()  # type: ignore[arg-type]
+        except (FileError, OSError) as error:
+            raise InvalidError("data.raw_dir", path, f"it cannot be read ({error})") from error
         if own == file.sha256:
             continue
         contents = CONTENT.get(stock.name, {})
@@ -127,9 +132,9 @@ def verify(stock: Any, files: Mapping[str, Path]) -> None:
 def _decompressed(path: Path) -> bytes:
     """What a gzip file unpacks to. Raises `InvalidError` for anything else, or for more than `MOST_BYTES`."""
     try:
-        with gzip.open(path) as file:
+        with open_regular(path.resolve(), MOST_BYTES) as packed, gzip.open(packed) as file:
             content = file.read(MOST_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, FileError, RuntimeError) as error:  # a link to itself: RuntimeError
         raise InvalidError("data.raw_dir", path, f"it is no whole gzip file ({error})") from error
     require(len(content) <= MOST_BYTES, "data.raw_dir", path, f"it unpacks to more than {MOST_BYTES} bytes")
     return content

@@ -26,7 +26,7 @@ import numpy as np
 from cnnlab.data import cache, connectivity, raw, registry
 from cnnlab.data.arrays import Dataset, MissingDataError, Source, from_pixels, require_fit, verified
 from cnnlab.data.cache import Stacked
-from cnnlab.files import FileError, clear_left, read_regular
+from cnnlab.files import FileError, clear_left, keep_to_owner, read_regular, require_own
 from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.task import Task
 
@@ -46,6 +46,8 @@ RETRIES = 5
 
 DRAFTS, LONGEST = ".preparing-", 2 * 24 * 3600.0
 """How folders begin in which a dataset is prepared, and seconds after which whoever prepared it is gone."""
+SCRATCH = "cnnlab-tfds-"
+"""How the folder begins that holds TFDS's temporary files."""
 FEATURES = "features.json"
 DESCRIPTIONS = (FEATURES, "dataset_info.json")
 """Files by which a prepared dataset tells what it is."""
@@ -180,7 +182,8 @@ def _described(name: str) -> Iterator[None]:
 def _scratch() -> Iterator[None]:
     """Have temporary files made in a folder that goes: TFDS leaves one for each dataset that it describes."""
     before = tempfile.tempdir
-    with tempfile.TemporaryDirectory() as folder:
+    clear_left(Path(tempfile.gettempdir()), f"{SCRATCH}*", LONGEST)
+    with tempfile.TemporaryDirectory(prefix=SCRATCH) as folder:
         tempfile.tempdir = folder
         try:
             yield
@@ -203,7 +206,7 @@ def _quiet() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with contextlib.redirect_stdout(sys.stderr if sys.stderr.isatty() else io.StringIO()):
+        with _scratch(), contextlib.redirect_stdout(sys.stderr if sys.stderr.isatty() else io.StringIO()):
             yield
     finally:
         logger.setLevel(level)
@@ -239,9 +242,13 @@ def _prepared(name: str, source: Source) -> Any | None:
 
 def _require_data_alone(name: str, folder: Path) -> None:
     """Raise `MissingDataError` if a prepared folder could have TFDS import something, or has links in it."""
-    for path in sorted(folder.rglob("*")):
+    for path in (folder, *sorted(folder.rglob("*"))):
         if path.is_symlink():
             raise MissingDataError(name, f"is not read: {path} is a link, and links are not followed")
+        try:
+            require_own(path.lstat())
+        except FileError as error:
+            raise MissingDataError(name, f"is not read: {path} {error}") from error
         if path.name not in DESCRIPTIONS:
             continue
         try:
@@ -272,9 +279,10 @@ def _require_obtainable(stock: Any, source: Source) -> None:
     _require_writable(source.cache_dir)
     missing = f"is not prepared in {source.cache_dir}"
     if arranged is None and importlib.util.find_spec("tensorflow") is None:
-        call = f'tensorflow_datasets.builder("{name}", data_dir=DIR, file_format="array_record").download_and_prepare()'
+        call = f'tensorflow_datasets.builder("{name}", data_dir="{source.cache_dir}", file_format="array_record")'
+        call = f"{call}.download_and_prepare()"
         how = f"{missing}, and only TensorFlow can prepare it: where it is installed, run {call}"
-        raise MissingDataError(name, f"{how}, then copy DIR/{name} to {source.cache_dir}")
+        raise MissingDataError(name, how)
     if arranged is not None and source.raw_dir is not None:
         raw.found(stock, source.raw_dir)
     elif not connectivity.reachable(file.url for file in files):
@@ -286,7 +294,7 @@ def _require_obtainable(stock: Any, source: Source) -> None:
 def _require_writable(folder: Path) -> None:
     exists = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     usable = exists.is_dir() and os.access(exists, os.W_OK)
-    require(usable, "cache", folder, f"{exists} cannot be written to: choose another folder")
+    require(usable, "cache", folder.parent, f"{exists} cannot be written to: choose another folder")
 
 
 def _prepare(stock: Any, source: Source) -> None:
@@ -302,10 +310,12 @@ def _prepare(stock: Any, source: Source) -> None:
     clear_left(source.cache_dir, f"{DRAFTS}*", LONGEST)
     scratch = Path(tempfile.mkdtemp(prefix=f"{DRAFTS}{stock.name}-", dir=source.cache_dir))
     try:
-        builder = reader(data_dir=str(scratch), file_format="array_record")
+        with _scratch():
+            builder = reader(data_dir=str(scratch), file_format="array_record")
         config = tfds.download.DownloadConfig(try_download_gcs=False)
         with _quiet():
             builder.download_and_prepare(download_dir=str(source.cache_dir / "downloads"), download_config=config)
+        keep_to_owner(scratch)
         _move(Path(builder.data_dir), source.cache_dir / Path(builder.data_dir).relative_to(scratch))
         default = Path(stock.name, ".config")  # which configuration is the default, of a dataset that has several
         if (scratch / default).exists():
@@ -317,7 +327,8 @@ def _prepare(stock: Any, source: Source) -> None:
 
 
 def _move(made: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.parent.exists():
+        keep_to_owner(target.parent)
     try:
         made.rename(target)
     except OSError:

@@ -66,7 +66,7 @@ def require_consistent(record: Record) -> None:
     for name, length in lengths.items():
         if length not in (members, 0 if name in ("histories", "probes") else members):
             raise ValueError(f"record.{name} has {length} entries for {members} members")
-    if record.geometry.params < 1 or record.geometry.macs < 1:
+    if record.geometry.params < 1 or (record.geometry.macs is not None and record.geometry.macs < 1):
         raise ValueError("record.geometry must count at least one parameter and one multiply-accumulate")
 
 

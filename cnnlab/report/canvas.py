@@ -1,7 +1,7 @@
 """The house style of figures: sizes, colours that colour-blind readers tell apart, and the panels that recur."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +76,7 @@ def style(place: int) -> tuple[str, str]:
     return SERIES[place % len(SERIES)], MARKERS[(place + place // len(SERIES)) % len(MARKERS)]
 
 
-def legend(figure: Any, panels: Sequence["Axes"], loc: str, columns: int = 1) -> None:
+def legend(figure: Any, panels: Iterable["Axes"], loc: str, columns: int = 1, title: str | None = None) -> None:
     """One legend for all panels, with every label once, whichever of them has it first."""
     parts = [panel.get_legend_handles_labels() for panel in panels]
     shown: dict[str, Any] = {}
@@ -84,7 +84,7 @@ def legend(figure: Any, panels: Sequence["Axes"], loc: str, columns: int = 1) ->
         for handle, label in zip(handles, labels, strict=True):
             shown.setdefault(label, handle)
     if shown:
-        figure.legend(list(shown.values()), list(shown), loc=loc, ncols=columns, frameon=False, fontsize=9)
+        figure.legend(list(shown.values()), list(shown), loc=loc, ncols=columns, frameon=False, fontsize=9, title=title)
 
 
 def save(figure: "Figure", path: Path) -> Path:

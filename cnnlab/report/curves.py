@@ -4,7 +4,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnnlab.report import canvas
 from cnnlab.spec.curve import Curve, reading, usual_rate
@@ -16,9 +16,11 @@ FILLED = 0.84
 """Share of an arm's place that its rates take up."""
 NEAR = 0.5
 """Of the axis: how near the lowest curve has to come to a guess for that to be drawn."""
+FOOT = 0.03
+"""Of the axis: where lost members stand."""
 LETTER = 0.65
 """Width of a letter and its share of the space between names, of its size."""
-KEY = "mean at each learning rate; filled: where most members are read, ring: where some are, cross: lost members"
+KEY = "mean at each learning rate; filled: where most members are read, ring: where some are; crosses at the foot: lost"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,14 +40,17 @@ def strip(axes: "Axes", one: ArmCurve, middle: float, width: float) -> None:
     most = counts.index(max(counts))
     step = FILLED * width / max(len(one.curve), 2)
     across = [middle + step * (place - (len(one.curve) - 1) / 2) for place in range(len(one.curve))]
+    foot = axes.get_xaxis_transform()  # to scale, lost members would press all others together
     for x, at in zip(across, one.curve, strict=True):
-        for values, marker in (
-            ([100 * v for v, lost in zip(at.test_accuracy, at.diverged, strict=True) if not lost], "."),
-            ([100 * v for v, lost in zip(at.test_accuracy, at.diverged, strict=True) if lost], "x"),
-        ):
-            axes.plot([x] * len(values), values, marker, color=one.colour, alpha=0.35, markersize=3.5, zorder=1)
+        there = [100 * v for v, lost in zip(at.test_accuracy, at.diverged, strict=True) if not lost]
+        axes.plot([x] * len(there), there, ".", color=one.colour, alpha=0.35, markersize=3.5, zorder=1)
+        if gone := sum(at.diverged):
+            crosses = [FOOT] * gone
+            axes.plot([x] * gone, crosses, "x", color=one.colour, alpha=0.35, markersize=4.5, transform=foot, zorder=1)
     means = [100 * statistics.fmean(at.test_accuracy) for at in one.curve]
-    axes.plot(across, means, "-", color=one.colour, linewidth=1, zorder=2)
+    look: Any = {"color": one.colour, "linewidth": 1, "zorder": 2}
+    shown = [place for place, at in enumerate(one.curve) if counts[place] or 2 * sum(at.diverged) <= len(at.diverged)]
+    axes.plot([across[place] for place in shown], [means[place] for place in shown], "-", **look)
     for place, (x, mean) in enumerate(zip(across, means, strict=True)):
         if counts[place]:
             filled = one.colour if place == most else "white"

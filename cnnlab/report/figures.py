@@ -23,11 +23,14 @@ CROWDED = 48
 NAMES = {"none": "same width", "macs": "same compute (multiply-accumulates)", "params": "same parameters"}
 
 
+WIDTH = 10.0
+"""Inches of all panels together: shown as wide as a page of text, ten points are still read."""
 LEAST = 1.3
 """How far an axis of ratios reaches at least."""
 PLACE = 0.84
 """Share of a level's place that its arms take up, side by side."""
 NOTE = (
+    "{factor}\n"
     "above, at every learning rate, a factor 2 a step: {key}\n"
     "below: above x1 more errors than the reference (star); inside the grey band no difference that matters"
 )
@@ -71,14 +74,13 @@ def sweep(panels: Sequence[TaskPanel], *, title: str, factor: str, reference: st
     from matplotlib.figure import Figure
 
     arms = max(len(panel.dots) for panel in panels)
-    wide = max(5.2, 0.42 * arms) * len(panels) + 0.6
-    figure = Figure(figsize=(max(7.5, wide), 9.6), layout="constrained")
+    wide = max(7.5, min(5.2 * len(panels), WIDTH), 0.3 * arms * len(panels)) + 0.6
+    figure = Figure(figsize=(wide, 9.6), layout="constrained")
     axes = figure.subplots(3, len(panels), squeeze=False, height_ratios=[0.8, 1, 1.1], sharex="col")
     for column, panel in enumerate(panels):
         _curves(axes[0][column], panel)
         _members(axes[1][column], panel)
         _ratios(axes[2][column], panel)
-        axes[2][column].set_xlabel(factor)
     axes[0][0].set_ylabel("test accuracy, %,\nat every learning rate")
     axes[1][0].set_ylabel("test accuracy, %, where read\n(large: mean, 95 % interval)")
     axes[2][0].set_ylabel(f"errors, as a multiple of {reference}'s\n(paired by seed, 95 % interval)")
@@ -89,8 +91,8 @@ def sweep(panels: Sequence[TaskPanel], *, title: str, factor: str, reference: st
         loc="outside lower center",
         ncols=3,
         frameon=False,
-        title=NOTE.format(key=KEY),
-        title_fontsize=8,
+        title=NOTE.format(key=KEY, factor=factor),
+        title_fontsize=9,
     )
     figure.suptitle(title, fontsize=12, fontweight="bold")
     return figure
@@ -162,7 +164,7 @@ def _curves(axes: "Axes", panel: TaskPanel) -> None:
         one = ArmCurve(name=dot.level, curve=dot.curve, colour=COLOURS[dot.match], marker=MARKERS[dot.match])
         strip(axes, one, levels.index(dot.level) + beside[dot.match], width)
     chance_line(axes, panel.chance)
-    axes.set_title(panel.title, fontsize=10.5)
+    axes.set_title(panel.title, fontsize=9.5)
     _finish(axes, levels)
 
 

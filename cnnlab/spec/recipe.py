@@ -1,14 +1,17 @@
 """How a net is trained: optimiser, schedule, length, and at which learning rates."""
 
-import math
 from dataclasses import dataclass
+from typing import Annotated
 
 from cnnlab.spec.curve import MOST_RATES
-from cnnlab.spec.invalid import require, require_choice
+from cnnlab.spec.ranges import MOST_EPOCHS, MOST_SEED, Between, OneOf, check
 
 OPTIMIZERS = ("sgd", "adam")
 SCHEDULES = ("one_cycle", "cosine", "constant")
 PRECISIONS = ("highest", "high", "default")
+
+Rate = Annotated[float, Between(0, 1000, above=True)]
+"""A learning rate."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,27 +33,17 @@ class Recipe:
         precision: `jax.default_matmul_precision`; claims run at `highest` (GPUs default to TF32).
     """
 
-    optimizer: str = "sgd"
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    schedule: str = "one_cycle"
-    epochs: int = 16
-    batch_size: int = 32
-    rates: int = 3
+    optimizer: Annotated[str, OneOf(OPTIMIZERS)] = "sgd"
+    learning_rate: Rate = 0.1
+    momentum: Annotated[float, Between(0, 1, below=True)] = 0.9
+    weight_decay: Annotated[float, Between(0, 1000)] = 0.0
+    schedule: Annotated[str, OneOf(SCHEDULES)] = "one_cycle"
+    epochs: Annotated[int, Between(1, MOST_EPOCHS)] = 16
+    batch_size: Annotated[int, Between(1, 65_536)] = 32
+    rates: Annotated[int, Between(1, MOST_RATES)] = 3
     watched: bool = True
-    init_stream: int = 0
-    precision: str = "highest"
+    init_stream: Annotated[int, Between(0, MOST_SEED)] = 0
+    precision: Annotated[str, OneOf(PRECISIONS)] = "highest"
 
     def __post_init__(self) -> None:
-        require_choice("train.optimizer", self.optimizer, OPTIMIZERS)
-        require_choice("train.schedule", self.schedule, SCHEDULES)
-        require_choice("train.precision", self.precision, PRECISIONS)
-        positive = self.learning_rate > 0 and math.isfinite(self.learning_rate)
-        require(positive, "train.learning_rate", self.learning_rate, "must be positive and finite")
-        require(0 <= self.momentum < 1, "train.momentum", self.momentum, "must lie in [0, 1)")
-        require(self.weight_decay >= 0, "train.weight_decay", self.weight_decay, "must not be negative")
-        for key, low, high in (("epochs", 1, 10_000), ("batch_size", 1, 65_536), ("rates", 1, MOST_RATES)):
-            value = getattr(self, key)
-            require(low <= value <= high, f"train.{key}", value, f"must lie between {low} and {high}")
-        require(self.init_stream >= 0, "train.init_stream", self.init_stream, "must not be negative")
+        check(self, "train")

@@ -22,13 +22,15 @@ class Measured:
         receptive_field: [height, width] in pixels of a unit of the last spatial map, not clipped to the image.
         output_size: [height, width] of the last spatial map before the head.
         activation_elements: elements of all layer outputs, per sample.
+
+    Of a user's module that cannot be followed (`cnnlab.modules.graph`) all but the parameters are None.
     """
 
     params: int
-    macs: int
-    receptive_field: tuple[int, int]
-    output_size: tuple[int, int]
-    activation_elements: int
+    macs: int | None = None
+    receptive_field: tuple[int, int] | None = None
+    output_size: tuple[int, int] | None = None
+    activation_elements: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,8 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from typing import Annotated
 
 from cnnlab.spec.invalid import require
+from cnnlab.spec.ranges import MOST_IMAGES, Between, check
+
+MOST_DIAL = 1_000_000
+"""Of any dial of a generated task; each declares its own, narrower range (`cnnlab.data.dials`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,30 +23,28 @@ class Task:
         side: height and width of an image in pixels.
         channels: colour channels of an image.
         classes: number of labels; 1 / classes is chance accuracy.
-        train_images, validation_images: how many images a seed draws for each.
+        train_images: how many images a seed draws to train on.
+        validation_images: how many it draws to choose among learning rates by.
         test_images: size of a generated test set (synthetic tasks); 0 takes the task's whole fixed test set.
         dials: (name, value) pairs of a synthetic task, sorted by name.
         real: False for a generated task; a directional verdict needs one real task.
     """
 
     name: str
-    side: int
-    channels: int
-    classes: int
-    train_images: int
-    validation_images: int
-    test_images: int = 0
-    dials: tuple[tuple[str, float], ...] = ()
+    side: Annotated[int, Between(1, 4096)]
+    channels: Annotated[int, Between(1, 4096)]
+    classes: Annotated[int, Between(2, 100_000)]
+    train_images: Annotated[int, Between(1, MOST_IMAGES)]
+    validation_images: Annotated[int, Between(1, MOST_IMAGES)]
+    test_images: Annotated[int, Between(0, MOST_IMAGES)] = 0
+    dials: tuple[tuple[str, Annotated[float, Between(-MOST_DIAL, MOST_DIAL)]], ...] = ()
     real: bool = True
 
     def __post_init__(self) -> None:
         # folders are named by it
         plain = re.fullmatch(r"[A-Za-z0-9_]{1,80}", self.name) is not None
         require(plain, "data.name", self.name, "must be the name of a task: letters, digits and underscores")
-        for key, least in (("side", 1), ("channels", 1), ("classes", 2), ("train_images", 1), ("validation_images", 1)):
-            value = getattr(self, key)
-            require(value >= least, f"data.{key}", value, f"must be at least {least}")
-        require(self.test_images >= 0, "data.test_images", self.test_images, "must be 0 (the whole test set) or more")
+        check(self, "data")
 
     @property
     def chance(self) -> float:

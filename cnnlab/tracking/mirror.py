@@ -33,6 +33,8 @@ SPACE = 16 * 2**20
 FULL = 2**16
 """With fewer bytes left after a run than these, its last ones were lost."""
 
+PAGE = "report"
+"""What the page of a run is called, as a panel, as an artifact and as its file."""
 LONGEST_TAG, LONGEST_REASON = 64, 200
 
 log = logging.getLogger(__name__)
@@ -81,6 +83,7 @@ class WandbTracker:
 
         try:
             wandb.teardown()
+            service.end(self.directory / "wandb")
         except Exception as error:
             log.warning("W&B %s: the service did not stop (%s)", self.mode, _line(error))
 
@@ -124,7 +127,7 @@ class WandbTracker:
         if shutil.disk_usage(self.directory).free < SPACE:
             raise OSError(f"less than {SPACE} bytes are free at {self.directory}")
         self._opened = True
-        service.start(self.mode)
+        service.start(self.mode, self.directory / "wandb")
 
     def _settings(self) -> "wandb.Settings":
         """Settings of one run, made anew for each: W&B writes into them. Lean, and silent about this machine."""
@@ -150,6 +153,8 @@ class WandbTracker:
 
 def fill(opened: "wandb.Run", run: TrackedRun) -> None:
     """Log the content of a run. The x-axis of every series is the number of images seen."""
+    import wandb
+
     if run.record is not None:
         opened.define_metric(AXIS, hidden=True)
         # one by one: W&B ignores the summary of a pattern
@@ -163,8 +168,13 @@ def fill(opened: "wandb.Run", run: TrackedRun) -> None:
         opened.summary.update(dict(run.numbers))
     beside: dict[str, Any] = {name: _table(table) for name, table in run.tables.items()}
     beside |= {name: _image(picture) for name, picture in run.pictures.items()}
+    page = None if run.page is None else run.page()
+    if page is not None:
+        beside[PAGE] = wandb.Html(page, inject=False)
     if beside:
         opened.log(beside)
+    if page is not None:
+        opened.log_artifact(_page(f"{run.id}-{PAGE}", page))
     if run.artifact is not None:
         opened.log_artifact(_artifact(run.artifact))
 
@@ -202,6 +212,16 @@ def _artifact(artifact: Artifact) -> "wandb.Artifact":
     made = wandb.Artifact(artifact.name, type=artifact.kind)
     for name, path in artifact.files.items():
         made.add_file(str(path), name=name, policy="immutable", skip_cache=True)
+    return made
+
+
+def _page(name: str, page: str) -> "wandb.Artifact":
+    """An HTML file as an artifact."""
+    import wandb
+
+    made = wandb.Artifact(name, type=PAGE)
+    with made.new_file(f"{PAGE}.html", encoding="utf-8") as file:
+        file.write(page)
     return made
 
 

@@ -29,6 +29,10 @@ Picture = Path | Callable[[], Pixels]
 """The file of an image, or what draws it: called only if the run is really tracked."""
 
 
+Page = Callable[[], str | None]
+"""Makes one HTML file that needs no other; None where it cannot be made. Called only if the run is really tracked."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Artifact:
     """Files that are kept together: a name, what kind of thing they are, and the files by their path within it."""
@@ -49,7 +53,7 @@ class TrackedRun:
         record: the arm whose series and summary are shown; None for a run of tables alone.
         numbers: further entries of the summary.
         tables: by name, such as the verdicts that a sweep feeds. pictures: by name.
-        artifact: what is kept beside the run.
+        artifact: what is kept beside the run. page: shown, and kept as an artifact of its own.
     """
 
     id: str
@@ -64,6 +68,7 @@ class TrackedRun:
     tables: Mapping[str, Table] = field(default_factory=dict)
     pictures: Mapping[str, Picture] = field(default_factory=dict)
     artifact: Artifact | None = None
+    page: Page | None = None
 
 
 def arm_runs(

@@ -119,17 +119,19 @@ def _finals(finals: Finals) -> dict[str, int | float | bool]:
 
 
 def _geometry(record: Record) -> dict[str, int]:
-    """Exact properties of the net; pairs are [height, width] and become two numbers."""
+    """Exact properties of the net, those that are known; pairs are [height, width] and become two numbers."""
     measured = record.geometry
-    return {
+    field, last = measured.receptive_field or (None, None), measured.output_size or (None, None)
+    found = {
         "geometry/params": measured.params,
         "geometry/macs": measured.macs,
         "geometry/activation_elements": measured.activation_elements,
-        "geometry/receptive_field_height": measured.receptive_field[0],
-        "geometry/receptive_field_width": measured.receptive_field[1],
-        "geometry/output_height": measured.output_size[0],
-        "geometry/output_width": measured.output_size[1],
+        "geometry/receptive_field_height": field[0],
+        "geometry/receptive_field_width": field[1],
+        "geometry/output_height": last[0],
+        "geometry/output_width": last[1],
     }
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _probes(record: Record) -> dict[str, float]:

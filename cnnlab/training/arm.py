@@ -7,12 +7,11 @@ workers, or a plain loop in a test) decides where and in which order the work is
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
-from cnnlab.geometry.measured import measured
+from cnnlab.modules.graph import graph
 from cnnlab.spec.arm import Arm, plain
 from cnnlab.spec.curve import AtRate, first_rates, next_rate, reading
 from cnnlab.spec.record import PROTOCOL, Record
 from cnnlab.training.run import LinearFit, MemberRun, Result
-from cnnlab.zoo.lowering import network
 
 LINEAR_FITS = 2
 """On the draws of how many members logistic regression is fitted."""
@@ -46,7 +45,6 @@ def training(arm: Arm, seeds: Sequence[int], claims: Mapping[str, str], checkpoi
         further = next_rate(curve)
         wanted = () if further is None else (further,)
     read = [trained[curve[place].learning_rate][member] for member, place in enumerate(reading(curve))]
-    net = network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
     return Record(
         protocol=PROTOCOL,
         arm=arm.key,
@@ -57,7 +55,7 @@ def training(arm: Arm, seeds: Sequence[int], claims: Mapping[str, str], checkpoi
         linear_accuracy=tuple(value for value in linear if isinstance(value, float)),
         histories=tuple(result.history for result in read),
         probes=tuple(result.probes for result in read),
-        geometry=measured(net, (arm.task.side, arm.task.side)),
+        geometry=graph(arm.net, arm.task.side, arm.task.channels, arm.task.classes).measured,
         claims=dict(claims),
     )
 

@@ -1,6 +1,6 @@
 """The compiled part of an arm: initial weights, one training step, and the logits of a batch."""
 
-import functools
+import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -13,15 +13,17 @@ from flax import nnx
 from jax import Array
 
 from cnnlab.gradients import Snapshot, measure
+from cnnlab.modules.making import ImageSizes
+from cnnlab.modules.own import trainable as own_trainable
 from cnnlab.spec.arm import Arm
-from cnnlab.spec.network import Activation, Conv, Network, Node, TransposedConv
+from cnnlab.spec.network import Activation, Conv, Node, TransposedConv
+from cnnlab.spec.own_module import OwnModule
 from cnnlab.spec.recipe import Recipe
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.module import Net
 from cnnlab.zoo.operations import ConvBackend, convolving, native_can
+from cnnlab.zoo.trainable import Layers, Trainable, Tree
 
-Tree = Any
-"""A pytree of arrays."""
 Each = Callable[[Callable[..., Any]], Callable[..., Any]]
 """How a function of one member becomes one of all: `alone` for a single one, `jax.vmap` for members side by side."""
 
@@ -33,7 +35,7 @@ def alone(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @dataclass(frozen=True)
 class State:
-    """The training state: trainable weights, batch statistics and the optimiser's moments."""
+    """The training state: trainable weights, what else a net carries (batch statistics), the optimiser's moments."""
 
     params: Tree
     statistics: Tree
@@ -59,6 +61,7 @@ class Program:
         logits: (state, images) -> (batch, classes), of the same.
         loops: whether steps may be taken in a loop inside a program: side by side, or where every convolution is our
             own; XLA has no quick ones in a loop on a CPU.
+        net: what they are made of.
     """
 
     init: Callable[[int], State]
@@ -67,6 +70,7 @@ class Program:
     layers: Callable[[State, Array], dict[str, Array]]
     logits: Callable[[State, Array], Array]
     loops: bool
+    net: Trainable
 
 
 @dataclass(frozen=True)
@@ -120,28 +124,55 @@ def program(arm: Arm, each: Each = alone, conv_backend: ConvBackend = "xla") -> 
         each: whether there is one member or many
         conv_backend: how it convolves, see `zoo.operations.convolving`.
     """
-    task = arm.task
-    net = network(arm.net, task.side, task.channels, task.classes)
-    # the structure of the module is the same for every key, so one frame serves all members
-    frame = Frame(*split(Net(net, jax.random.key(0))), conv_backend)
+    net = trainable(arm, conv_backend)
     optimizer = make_optimizer(arm.recipe)
 
     def init(seed: int) -> State:
         key = jax.random.fold_in(jax.random.key(seed), arm.recipe.init_stream)
-        params, statistics = arrays(Net(net, key))
+        params, statistics = net.init(key)
         return State(params, statistics, zero_opt_state(optimizer, params))
 
-    def layers(state: State, images: Array) -> dict[str, Array]:
+    def layers(state: State, images: Array) -> Layers:
         with jax.default_matmul_precision(arm.recipe.precision):
-            outputs: dict[str, Array] = layers_of(frame, state.params, state.statistics, images)
-        return outputs
+            return net.evaluate(state.params, state.statistics, images)
 
     def logits(state: State, images: Array) -> Array:
         return layers(state, images)[net.output]
 
-    step, measure_step = make_step(frame, net, arm.recipe, each)
-    loops = each is not alone or (conv_backend == "native" and all(map(native_throughout, net.nodes)))
-    return Program(init, step, measure_step, each(layers), each(logits), loops)
+    step, measure_step = make_step(net, arm.recipe, each)
+    return Program(init, step, measure_step, each(layers), each(logits), each is not alone or net.loops, net)
+
+
+def trainable(arm: Arm, conv_backend: ConvBackend) -> Trainable:
+    """What the step needs of an arm's net. Raises InvalidError for a user's module that cannot be trained."""
+    task = arm.task
+    if isinstance(arm.net, OwnModule):
+        return own_trainable(arm.net, ImageSizes(side=task.side, channels=task.channels, classes=task.classes))
+    net = network(arm.net, task.side, task.channels, task.classes)
+    # the structure of the module is the same for every key, so one frame serves all members
+    frame = Frame(*split(Net(net, jax.random.key(0))), conv_backend)
+
+    def train(params: Tree, nudges: Layers, statistics: Tree, images: Array) -> tuple[Array, Layers, Tree]:
+        model = frame.net(params, statistics)
+        logits, layers = frame.outputs(model, images, mode="train", perturbations=nudges)
+        return logits, layers, arrays(model)[1]
+
+    def evaluate(params: Tree, statistics: Tree, images: Array) -> Layers:
+        layers: Layers = frame.outputs(frame.net(params, statistics), images, mode="evaluate")[1]
+        return layers
+
+    sites = tuple(node.name for node in net.nodes if isinstance(node, Activation))
+    return Trainable(
+        init=lambda key: arrays(Net(net, key)),
+        train=train,
+        evaluate=evaluate,
+        parameters=operator.itemgetter("layers"),
+        output=net.output,
+        sites=sites,
+        activations=sites,
+        activation=net.activation,
+        loops=conv_backend == "native" and all(map(native_throughout, net.nodes)),
+    )
 
 
 def native_throughout(node: Node) -> bool:
@@ -172,7 +203,7 @@ def is_kernel(params: Tree) -> Tree:
 
 
 def make_step(
-    frame: Frame, net: Network, recipe: Recipe, each: Each
+    net: Trainable, recipe: Recipe, each: Each
 ) -> tuple[Callable[..., tuple[State, Array]], Callable[..., dict[str, Array]]]:
     """The one training step, to be compiled with its state donated, and the program that measures it.
 
@@ -184,14 +215,12 @@ def make_step(
     that cuDNN has a kernel for; the other is a convolution with a kernel of the image's size, 1.3 to 5.8 times slower.
     """
     optimizer = make_optimizer(recipe)
-    sites = [node.name for node in net.nodes if isinstance(node, Activation)]
 
-    def loss(params: Tree, nudges: dict[str, Array], statistics: Tree, images: Array, labels: Array) -> Any:
-        model = frame.net(params, statistics)
-        logits, layers = frame.outputs(model, images, mode="train", perturbations=nudges)
+    def loss(params: Tree, nudges: Layers, statistics: Tree, images: Array, labels: Array) -> Any:
+        logits, layers, after = net.train(params, nudges, statistics, images)
         # one-hot, since the gradient of picking by label is a scatter, a serial loop on CPU
         value = optax.softmax_cross_entropy(logits, jax.nn.one_hot(labels, logits.shape[-1])).mean()
-        return value, (layers, arrays(model)[1])
+        return value, (layers, after)
 
     def total(*given: Any) -> tuple[Array, Any]:
         values, (layers, statistics) = each(loss)(*given)
@@ -215,10 +244,10 @@ def make_step(
     def measure_step(state: State, images: Array, labels: Array, index: Array, rate: Array) -> dict[str, Array]:
         def measured(params: Tree, grads: Tree, updates: Tree, layers: Tree, nudge_grads: Tree) -> dict[str, Array]:
             snapshot = Snapshot(
-                params=params["layers"],
-                grads=grads["layers"],
-                updates=updates["layers"],
-                activations={name: layers[name] for name in sites},
+                params=net.parameters(params),
+                grads=net.parameters(grads),
+                updates=net.parameters(updates),
+                activations={name: layers[name] for name in net.activations},
                 activation_grads=nudge_grads,
                 activation_name=net.activation,
             )
@@ -226,7 +255,7 @@ def make_step(
 
         with jax.default_matmul_precision(recipe.precision):
             batch, target = each(shown)(images, labels, index)
-            shapes = site_shapes(each(functools.partial(layers_of, frame)), state, batch, sites)
+            shapes = site_shapes(each(net.evaluate), state, batch, net.sites)
             nudges = {name: jnp.zeros(shape) for name, shape in shapes.items()}
             differentiate = jax.grad(total, argnums=(0, 1), has_aux=True)
             (grads, nudge_grads), (_, layers, _) = differentiate(state.params, nudges, state.statistics, batch, target)
@@ -235,11 +264,6 @@ def make_step(
             return found
 
     return step, measure_step
-
-
-def layers_of(frame: Frame, params: Tree, statistics: Tree, images: Array) -> Any:
-    """Output of every layer by name, with batch norm at its running statistics."""
-    return frame.outputs(frame.net(params, statistics), images, mode="evaluate")[1]
 
 
 def site_shapes(

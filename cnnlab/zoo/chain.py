@@ -4,7 +4,7 @@ import dataclasses
 
 from cnnlab.geometry.sizes import Map, maps
 from cnnlab.spec.invalid import require
-from cnnlab.spec.net import Net
+from cnnlab.spec.net import ZooNet
 from cnnlab.spec.network import Activation, Conv, Input, Network, Node, Norm, Pair
 
 IMAGE = "image"
@@ -13,7 +13,7 @@ IMAGE = "image"
 class Chain:
     """Builds a graph layer by layer; each layer reads the one before it unless its inputs are named."""
 
-    def __init__(self, net: Net, side: int, channels: int) -> None:
+    def __init__(self, net: ZooNet, side: int, channels: int) -> None:
         """Begin with a square image of `side` pixels."""
         self.net = net
         self.image: Pair = (side, side)

@@ -5,13 +5,13 @@ import pkgutil
 from collections.abc import Mapping
 
 from cnnlab.spec.invalid import require_choice
-from cnnlab.spec.net import ConvNet, Net
+from cnnlab.spec.net import ConvNet, ZooNet
 from cnnlab.spec.network import Network
 from cnnlab.zoo import classics
 from cnnlab.zoo.convnet import convnet
 
 
-def network(net: Net, side: int, channels: int, classes: int) -> Network:
+def network(net: ZooNet, side: int, channels: int, classes: int) -> Network:
     """Lower a net to its graph on square images of `side` pixels.
 
     Raises:

@@ -11,10 +11,10 @@ from typing import Literal
 
 from cnnlab.geometry.cost import cost
 from cnnlab.spec.invalid import InvalidError, require_choice
-from cnnlab.spec.net import ConvNet
+from cnnlab.spec.net import MAX_FILTERS, ConvNet
 from cnnlab.spec.network import Add
 from cnnlab.zoo.lowering import network
-from cnnlab.zoo.widths import MAX_WIDTH, widths
+from cnnlab.zoo.widths import widths
 
 What = Literal["params", "macs"]
 TOLERANCE = 0.03
@@ -62,14 +62,14 @@ def matched(
     if net == reference:
         return net, f"is the reference: {target:,} {WORDS[what]}"
     if abs(own.cost - target) <= tolerance * target:
-        return net, f"widths kept: {_compared(own.cost, target, what)}"
+        return net, f"widths kept: {compared(own.cost, target, what)}"
     best = _search(net, own.identities, target, tolerance, measured)
     if best is None:
         must = f"no widths of {net.label} come within {tolerance:.0%} of the reference's {target:,} {WORDS[what]}"
         raise InvalidError("match", what, must)
     change = f"widths {_listed(widths(net))} became {_listed(widths(best.net))}"
     lost = own.identities - best.identities
-    return best.net, change + f"{f' ({lost} identity lost)' if lost > 0 else ''}: {_compared(best.cost, target, what)}"
+    return best.net, change + f"{f' ({lost} identity lost)' if lost > 0 else ''}: {compared(best.cost, target, what)}"
 
 
 def _search(
@@ -101,7 +101,7 @@ def _search(
 def _rung(net: ConvNet, target: int, measured: Callable[[ConvNet], Fit]) -> int:
     """Find the highest rung of the ladder, all convolutions alike, that costs no more than the target; at least 1."""
     low, high = 1, 2
-    top = MAX_WIDTH // net.groups
+    top = MAX_FILTERS // net.groups
     while high < top and measured(_at(net, (high,) * net.depth)).cost <= target:
         low, high = high, 2 * high
     while high - low > 1:
@@ -131,7 +131,7 @@ def _at(net: ConvNet, rungs: tuple[int, ...]) -> ConvNet:
     return dataclasses.replace(net, widths=tuple(net.groups * value for value in scaled))
 
 
-def _compared(found: int, target: int, what: What) -> str:
+def compared(found: int, target: int, what: What) -> str:
     """Write a cost beside the reference's."""
     return f"{found:,} {WORDS[what]}, {found / target - 1:+.1%} of the reference's {target:,}"
 

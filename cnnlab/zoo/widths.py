@@ -1,9 +1,7 @@
 """How many filters each convolution of the parametric net has."""
 
 from cnnlab.spec.invalid import require
-from cnnlab.spec.net import ConvNet
-
-MAX_WIDTH = 65_536
+from cnnlab.spec.net import MAX_FILTERS, ConvNet
 
 
 def widths(net: ConvNet) -> tuple[int, ...]:
@@ -13,7 +11,7 @@ def widths(net: ConvNet) -> tuple[int, ...]:
     `net.width` filters under every schedule but `inverted`, whose last one has.
 
     Raises:
-        InvalidError: the schedule grows beyond `MAX_WIDTH` filters.
+        InvalidError: the schedule grows beyond `MAX_FILTERS` filters.
     """
     if net.widths:
         return net.widths
@@ -27,6 +25,6 @@ def widths(net: ConvNet) -> tuple[int, ...]:
         "inverted": [2 ** (stages[-1] - stage) for stage in stages],
     }[net.width_schedule]
     found = tuple(net.width * factor for factor in factors)
-    grown = f"must keep every convolution at {MAX_WIDTH} filters or fewer; here one has {max(found)}"
-    require(max(found) <= MAX_WIDTH, "model.width_schedule", net.width_schedule, grown)
+    grown = f"must keep every convolution at {MAX_FILTERS} filters or fewer; here one has {max(found)}"
+    require(max(found) <= MAX_FILTERS, "model.width_schedule", net.width_schedule, grown)
     return found

@@ -10,7 +10,7 @@ from cnnlab.inference.effects import Sample
 from cnnlab.inference.rules.contract import ModeratorContrast, TrainedEvidence, difference_p
 from cnnlab.inference.rules.instances import Instance, Instances
 from cnnlab.spec.arm import Arm
-from cnnlab.spec.net import ConvNet
+from cnnlab.spec.net import Classic, ConvNet
 from cnnlab.spec.task import Task
 from cnnlab.spec.verdict import Effect, Match
 from cnnlab.zoo.widths import widths
@@ -260,9 +260,10 @@ def scope_line(cells: Sequence[ArmResults]) -> str:
 def _nets(arms: Sequence[Arm]) -> str:
     """Depth, width and norm of the parametric nets; others by name."""
     convnets = [arm.net for arm in arms if isinstance(arm.net, ConvNet)]
-    others = sorted({arm.net.name for arm in arms if not isinstance(arm.net, ConvNet)})
+    others = [arm.net for arm in arms if not isinstance(arm.net, ConvNet)]
+    names = sorted({net.name if isinstance(net, Classic) else net.label for net in others})
     if not convnets:
-        return ", ".join(others)
+        return ", ".join(names)
     norms = _listed("no" if net.norm == "none" else net.norm for net in convnets)
     blocks = sorted({net.block for net in convnets})
     depth, width = max(net.depth for net in convnets), max(max(widths(net)) for net in convnets)
@@ -271,7 +272,7 @@ def _nets(arms: Sequence[Arm]) -> str:
         f"{norms} normalisation",
         *([] if blocks == ["plain"] else [f"{' and '.join(blocks)} nets"]),
     ]
-    return "; ".join([*said, *others])
+    return "; ".join([*said, *names])
 
 
 def _listed(values: Iterable[str]) -> str:

@@ -10,7 +10,7 @@ from cnnlab.records import Store, manifest
 from experiments.analysis.results import SweepResults, view
 from experiments.claims.registry import claims
 from experiments.config.grid import Grid, first_point, grid, merged
-from experiments.config.resolve import SCALES
+from experiments.config.schema import SCALES
 from experiments.paths import published, result_folders, sweep_folder
 
 MADE = "made.json"

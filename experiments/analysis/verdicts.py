@@ -79,6 +79,8 @@ def claim_case(
     name: str, claim: Claim, views: Mapping[str, SweepResults], results: Path, cache: Path | None = None
 ) -> Case:
     """A claim's rule and evidence; of a claim of several parts, each part's. A computed part may be kept in a cache."""
+    if name not in register():
+        cache = None  # the key of what is kept knows the suite's code alone
     if not isinstance(claim.rule, (AllOf, Senses)):
         return _part(name, "", claim.sources[""], claim.rule, views, results, cache)
     parts = {

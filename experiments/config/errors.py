@@ -14,9 +14,9 @@ from experiments.config import schema
 
 TYPES = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
 SECTIONS = {
-    "train": (schema.TrainConfig,),
+    "model": (schema.ConvNetConfig, schema.ClassicConfig, schema.ModuleConfig),
     "data": (schema.DataConfig,),
-    "model": (schema.ConvNetConfig, schema.ClassicConfig),
+    "train": (schema.TrainConfig,),
     "scale": (schema.Scale,),
     "tracker": (schema.TrackerConfig,),
     "check": (schema.CheckConfig,),

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,18 +13,21 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from cnnlab.data.own import content as own
+from cnnlab.spec import ranges
+from cnnlab.spec.invalid import require_choice
 from cnnlab.spec.net import Net
 from cnnlab.spec.task import Task
 from experiments import launchers, paths
 from experiments.cli.errors import UsageError
 from experiments.config import files, hydra_guard, resolve, schema, sections
-from experiments.config.errors import explain, near
-from experiments.config.resolve import CHECKS, Point, Settings
+from experiments.config.errors import SECTIONS, explain, near
+from experiments.config.resolve import Point, Settings
+from experiments.config.schema import CHECKS
 from experiments.launchers import Launcher
 
 LONGEST_KEY = 100
@@ -63,8 +67,7 @@ def first_point(arguments: list[str]) -> Point | None:
     with composing():
         overrides = OverridesParser.create().parse_overrides(list(arguments))
         _reject_additions(overrides)
-        fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
-        base = compose("config", fixed, return_hydra_config=True)
+        base = compose("config", _fixed(overrides), return_hydra_config=True)
         return _point(_jobs(base, overrides)[0], base)
 
 
@@ -80,7 +83,7 @@ def net_and_task(arguments: list[str]) -> tuple[Net, Task]:
         for override in overrides:
             if override.is_sweep_override() or override.key_or_group == "sweep":
                 raise UsageError(f"{override.input_line} names more than one net: give one value a key")
-        return resolve.net_and_task(compose("config", [str(override.input_line) for override in overrides]))
+        return resolve.net_and_task(compose("config", _fixed(overrides)))
 
 
 @contextlib.contextmanager
@@ -99,14 +102,14 @@ def composing() -> Iterator[None]:
             raise explain(problem) from problem
 
 
-def check_question(words: Iterable[str]) -> None:
-    """Compose what a command line asks about. Raises as `grid`; a list of values is refused."""
+def check_question(words: Iterable[str]) -> DictConfig:
+    """Compose what a command line asks about, `hydra` included. Raises as `grid`; a list of values is refused."""
     with composing():
         overrides = OverridesParser.create().parse_overrides(list(words))
         for override in overrides:
             if override.is_sweep_override():
                 raise UsageError(f"{override.input_line} names several arms: ask about one value a key")
-        _base(overrides)
+        return _base(overrides)
 
 
 def _base(overrides: list[Override]) -> DictConfig:
@@ -114,10 +117,21 @@ def _base(overrides: list[Override]) -> DictConfig:
     _reject_additions(overrides)
     for override in overrides:
         hydra_guard.check_choice(override.key_or_group, str(override.input_line).partition("=")[2].strip())
-    fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
+    fixed = _fixed(overrides)
     base = compose("config", fixed, return_hydra_config=True)
     hydra_guard.check_hydra(base, fixed)
+    _check_scale(base, overrides)
     return base
+
+
+def _fixed(overrides: Iterable[Override]) -> list[str]:
+    """The overrides with one value each, as Hydra composes them."""
+    return [free_keys(str(override.input_line)) for override in overrides if not override.is_sweep_override()]
+
+
+def free_keys(word: str) -> str:
+    """An override as Hydra takes it: the arguments of a user's own net are keys that no file has."""
+    return f"++{word}" if word.startswith(resolve.OWN_ARGUMENTS) else word
 
 
 def _grid(arguments: list[str]) -> Grid:
@@ -161,7 +175,10 @@ def _reject_additions(overrides: list[Override]) -> None:
         if len(key) > LONGEST_KEY:
             raise UsageError(f"{key[:LONGEST_KEY]}... is not a key: {near(key[:LONGEST_KEY])}")
         if key.startswith("hydra"):
+            hydra_guard.check_word(key)
             continue
+        if key in _truths() and type(override.value()) is int:  # OmegaConf takes any number for a truth value
+            raise UsageError(f"{override.input_line} is not valid: must be true or false")
         if _chooses_file(override) and override.value() is None and not override.is_delete():
             raise UsageError(f"{override.input_line} is not valid: a file of conf/{key}/ is chosen by its name")
         added = override.is_add() or override.is_force_add()
@@ -170,6 +187,33 @@ def _reject_additions(overrides: list[Override]) -> None:
                 f"{override.input_line} is not valid: keys are neither added nor deleted, only set (key=value); "
                 "only a sweep is added, +sweep=NAME"
             )
+
+
+@functools.cache
+def _truths() -> frozenset[str]:
+    """The keys that are true or false."""
+    sections = {"": (schema.Root,), **SECTIONS}
+    return frozenset(
+        f"{section}.{name}".lstrip(".")
+        for section, kinds in sections.items()
+        for kind in kinds
+        for name, declared in ranges.declared(kind).items()
+        if declared.type is bool
+    )
+
+
+def _check_scale(base: DictConfig, overrides: list[Override]) -> None:
+    """Raise UsageError for tasks and matches of the scale that are none, or that nothing would come of."""
+    tasks = sorted(files.named("data"))
+    said = {one.key_or_group: str(one.input_line).partition("=")[2].strip("'\"") for one in overrides}
+    read = str(OmegaConf.to_container(base.hydra.sweeper, resolve=False))
+    for key, choices, instead in (("scale.tasks", tasks, "data"), ("scale.matches", schema.MATCHES, "match")):
+        value = said[key] if key in said else str(OmegaConf.select(base, key))
+        for word in value.split(","):
+            require_choice(key, word, choices)
+        if key in said and f"{{{key}}}" not in read:
+            what = "without a sweep" if base.sweep is None else "with this sweep, which has its own"
+            raise UsageError(f"{key}={value} is not valid {what}: give {instead}={value}")
 
 
 def _jobs(base: DictConfig, overrides: list[Override]) -> tuple[tuple[str, ...], ...]:
@@ -246,7 +290,10 @@ def _check_jobs(jobs: tuple[tuple[str, ...], ...], base: DictConfig) -> tuple[tu
         tuple(override for override in job if override.partition("=")[0] not in changed) for job in jobs
     )
     reference = (f"{base.sweep.factor}={base.sweep.reference}", "match=none")
-    return tuple((*job, *reference, f"check={check}") for job in kept for check in CHECKS[1:])
+    # of a user's own net it is not known how half the width is set, unless the argument is named
+    unknown = ("sensitivity",) if resolve.is_own(base) and not base.model.width_argument else ()
+    checks = [check for check in CHECKS[1:] if check not in unknown]
+    return tuple((*job, *reference, f"check={check}") for job in kept for check in checks)
 
 
 def merged(words: Sequence[str], more: Sequence[str]) -> list[str]:

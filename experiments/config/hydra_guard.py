@@ -28,8 +28,10 @@ VERBOSE = "--verbose"
 FLAGS = (*QUESTIONS, *MULTIRUN, "--resolve", VERBOSE)
 AS_MULTIRUN = "hydra.mode=MULTIRUN"
 
-FREE = ("mode", "runtime", "overrides", "job", "run", "sweep", "verbose", "output_subdir")
+FREE = ("mode", "runtime", "overrides", "job")
 """Keys of `hydra` that differ from one command line to the next and start nothing."""
+SET = ("hydra.mode", "hydra/launcher", "hydra.launcher.", "hydra.sweeper.params.")
+"""What of `hydra` a command line may set: all else would do nothing here, or too much."""
 CHOSEN = ("launcher", "sweeper")
 """Keys of `hydra` whose values may be set, but not what they are."""
 
@@ -91,6 +93,15 @@ def check_choice(group: str, choice: str) -> None:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         if not (isinstance(content, dict) and "sweep" in content and isinstance(content["sweep"], dict)):
             raise UsageError(f"sweep={choice} is not valid: {path} has no section sweep:")
+
+
+def check_word(key: str) -> None:
+    """Raise UsageError for a key of Hydra that a command line may not set."""
+    if key.startswith("hydra") and not (key in SET or key.startswith(tuple(one for one in SET if one.endswith(".")))):
+        raise UsageError(
+            f"{key} is not valid: of Hydra's keys hydra/launcher is chosen, and hydra.launcher.KEY and hydra.mode are "
+            "set; all others are those of conf/hydra"
+        )
 
 
 def check_hydra(base: DictConfig, words: Iterable[str]) -> None:

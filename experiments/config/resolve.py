@@ -15,33 +15,33 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError
 from cnnlab.data import Source
 from cnnlab.data.own import content as own
 from cnnlab.data.own.asked import Asked
+from cnnlab.modules.graph import graph
+from cnnlab.modules.match import matched_module, width_of, with_width
+from cnnlab.modules.source import factory, sources
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.invalid import InvalidError, require, require_choice
 from cnnlab.spec.net import Classic, ConvNet, Net
+from cnnlab.spec.own_module import OwnModule, arguments
+from cnnlab.spec.ranges import check_values
 from cnnlab.spec.recipe import Recipe
 from cnnlab.spec.task import Task
-from cnnlab.tracking.run import UNITS
-from cnnlab.tracking.trackers import MODES
-from cnnlab.zoo.lowering import network
 from cnnlab.zoo.match import matched
 from experiments.cli.console import each, terminal
 from experiments.cli.errors import UsageError
 from experiments.config import schema
 from experiments.config.errors import near
 
-MATCHES = ("none", "params", "macs")
 LIST_ITEMS: Final[dict[Any, str]] = {int: "whole numbers", float: "numbers", str: "words"}
-SCALES = ("full", "quick", "smoke")
-"""The scales; the highest complete one is judged, and they are never pooled."""
-CONVOLUTIONS = AUTO, XLA, NATIVE = ("auto", "xla", "native")
-MOST_MEMBERS, MOST_SEED = 1000, 2**31 - 1001
+OWN_ARGUMENTS = "model.args."
+"""How the keys begin that no schema has: the arguments of a user's own net."""
 DATA = "data"
 """The folder of datasets in the cache."""
 OWN_KEYS = ("path", "labels", "test_share", "split_seed")
 """Of `data`: what says where own pictures are, and how they are parted."""
+COUNTED = ("classes", "side", "channels", "train_images", "validation_images")
+"""Of `data`: what may be 0 for own pictures, and is then counted."""
 VALIDATION_SHARE = 0.2
 """Of the pictures that a seed draws from, where `data.validation_images` is 0."""
-CHECKS = ("none", "positive", "sensitivity", "a_a")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,11 +115,9 @@ def wanted(cfg: DictConfig) -> bool:
 
 def settings(cfg: DictConfig, sweep_name: str) -> Settings:
     """The settings of a run; `sweep_name` is the path of its sweep's file, or empty. Raises InvalidError."""
-    require_choice("tracker.mode", cfg.tracker.mode, MODES)
-    require_choice("tracker.unit", cfg.tracker.unit, UNITS)
-    require(cfg.workers >= 0, "workers", cfg.workers, "must be 0 (one per core) or more")
-    require_choice("scale.name", cfg.scale.name, SCALES)
-    require_choice("convolutions", cfg.convolutions, CONVOLUTIONS)
+    for section, kind in (("tracker", schema.TrackerConfig), ("scale", schema.Scale)):
+        check_values(_plain(cfg[section], section), kind, section)
+    check_values({key: cfg[key] for key in ("workers", "convolutions", "force")}, schema.Root, "")
     sweep = None if cfg.sweep is None else OmegaConf.to_object(cfg.sweep)
     return Settings(
         results=_folder("results", cfg.results),
@@ -159,8 +157,9 @@ def point(cfg: DictConfig, level: str = "", data: str = "") -> Point:
         UsageError: for a key that does not exist, or one that is missing.
     """
     reject_extra_keys(cfg)
-    require_choice("match", cfg.match, MATCHES)
-    require_choice("check.name", cfg.check.name, CHECKS)
+    check_values({"match": cfg.match}, schema.Root, "")
+    check_values({"name": cfg.check.name}, schema.CheckConfig, "check")
+    check_values(_plain(cfg.scale, "scale"), schema.Scale, "scale")
     task, net, recipe = _task(cfg), _net(cfg, cfg.arm), _recipe(cfg)
     matching = ""
     if cfg.match != "none":
@@ -173,11 +172,9 @@ def point(cfg: DictConfig, level: str = "", data: str = "") -> Point:
 
 
 def _seeds(cfg: DictConfig) -> tuple[int, ...]:
-    """The seeds of an arm's members. Raises InvalidError for a number that cannot be."""
+    """The seeds of an arm's members."""
     count = "members_large" if cfg.data.large else "members" if cfg.data.real else "members_generated"
     members, first = cfg.scale[count], cfg.scale.first_seed
-    require(1 <= members <= MOST_MEMBERS, f"scale.{count}", members, f"must lie between 1 and {MOST_MEMBERS}")
-    require(0 <= first <= MOST_SEED, "scale.first_seed", first, f"must lie between 0 and {MOST_SEED}")
     return tuple(range(first, first + members))
 
 
@@ -190,7 +187,7 @@ def net_and_task(cfg: DictConfig) -> tuple[Net, Task]:
 def _require_fit(net: Net, task: Task) -> None:
     """Raise InvalidError if the net does not fit the task's images, such as a map that shrinks below 1x1."""
     try:
-        network(net, task.side, task.channels, task.classes)
+        graph(net, task.side, task.channels, task.classes)
     except InvalidError as problem:
         if problem.key.startswith("network."):
             layer, size = problem.key.removeprefix("network."), f"{task.side}x{task.side}"
@@ -245,6 +242,8 @@ def _section(cfg: DictConfig, name: str, arm: str) -> dict[str, Any]:
     """The section `model` or `train` with what a named arm (unless empty) and the check change in it."""
     content = _plain(cfg[name], name)
     changes = {f"check.{name}": cfg.check[name]}
+    if name == "model" and is_own(cfg):  # the files of checks name keys of the parametric net
+        changes = {}
     if arm:
         changes = {f"sweep.arms.{arm}.{name}": _named_arm(cfg, arm)[name], **changes}
     for where, change in changes.items():
@@ -256,15 +255,44 @@ def _section(cfg: DictConfig, name: str, arm: str) -> dict[str, Any]:
 
 def _net(cfg: DictConfig, arm: str) -> Net:
     """The net, before matching."""
-    content = _section(cfg, "model", arm)
+    return _made(cfg, _section(cfg, "model", arm))
+
+
+def _made(cfg: DictConfig, content: dict[str, Any]) -> Net:
+    """The net of a section `model`. The file of a user's own is imported: it is code that the user names."""
     if OmegaConf.get_type(cfg.model) is schema.ClassicConfig:
         return Classic(**content)
-    return ConvNet(**content)
+    if not is_own(cfg):
+        return ConvNet(**content)
+    net = OwnModule(make=content["make"], args=arguments(content["args"]))
+    _compute_on_cpu()
+    factory(net.make)
+    net = dataclasses.replace(net, sources=sources(net.make), pooled_image=cfg.check.name == "positive")
+    width = cfg.model.width_argument
+    if cfg.check.name == "sensitivity" and width:
+        return with_width(net, width, max(1, width_of(net, width) // 2))
+    return net
+
+
+def is_own(cfg: DictConfig) -> bool:
+    """Whether the net is a user's own module."""
+    return OmegaConf.get_type(cfg.model) is schema.ModuleConfig
+
+
+def _compute_on_cpu() -> None:
+    """Keep JAX of this process off accelerators, whose memory belongs to the workers."""
+    import jax
+
+    settings: Any = jax.config
+    settings.update("jax_platforms", "cpu")
 
 
 def _task(cfg: DictConfig) -> Task:
     """The task, its training images capped by the scale."""
     content = _plain(cfg.data, "data")
+    counted = COUNTED if content["name"] in own.READERS else ()
+    given = {key: value for key, value in content.items() if value or key not in counted}
+    check_values(given, schema.DataConfig, "data")
     names = {item.name for item in dataclasses.fields(Task)}
     values = {key: value for key, value in content.items() if key in names}
     if content["name"] in own.READERS:
@@ -328,18 +356,21 @@ def _matched(cfg: DictConfig, net: Net, task: Task) -> tuple[Net, str]:
     """The net, re-widthed to the sweep's reference."""
     if cfg.sweep is None:
         raise InvalidError("match", cfg.match, "needs a sweep that names its reference (+sweep=NAME)")
-    if not isinstance(net, ConvNet):
+    reference, sizes = _reference(cfg), (task.side, task.channels, task.classes)
+    if isinstance(net, OwnModule):
+        return matched_module(net, cfg.model.width_argument, reference, cfg.match, *sizes)
+    if not isinstance(net, ConvNet) or not isinstance(reference, ConvNet):
         raise InvalidError("match", cfg.match, "a classic has no width to change; choose none")
-    return matched(net, _reference(cfg), cfg.match, task.side, task.channels, task.classes)
+    return matched(net, reference, cfg.match, *sizes)
 
 
-def _reference(cfg: DictConfig) -> ConvNet:
-    """The net of the sweep's reference arm, for an arm that is a ConvNet too."""
+def _reference(cfg: DictConfig) -> Net:
+    """The net of the sweep's reference arm."""
     if cfg.sweep.factor == "arm":
-        return ConvNet(**_section(cfg, "model", cfg.sweep.reference))
+        return _made(cfg, _section(cfg, "model", cfg.sweep.reference))
     changed, reference = copy.deepcopy(cfg), OverridesParser.create().parse_override(f"value={cfg.sweep.reference}")
     set_value(changed, cfg.sweep.factor, reference.value())
-    return ConvNet(**_plain(changed.model, "model"))
+    return _made(changed, _plain(changed.model, "model"))
 
 
 def set_value(cfg: DictConfig, key: str, value: Any) -> None:
@@ -350,6 +381,6 @@ def set_value(cfg: DictConfig, key: str, value: Any) -> None:
         OmegaConfBaseException: the value is not of the key's type.
     """
     try:
-        OmegaConf.update(cfg, key, value, merge=True)
+        OmegaConf.update(cfg, key, value, merge=True, force_add=key.startswith(OWN_ARGUMENTS))
     except (ConfigKeyError, ConfigAttributeError) as problem:
         raise UsageError(f"{key} is not a key: {near(key)}") from problem

@@ -2,50 +2,95 @@
 
 import dataclasses
 import functools
+import inspect
 import typing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from hydra.core.config_store import ConfigStore
 
 from cnnlab.spec.net import Classic, ConvNet
-from cnnlab.spec.recipe import Recipe
+from cnnlab.spec.ranges import MOST_EPOCHS, MOST_IMAGES, MOST_SEED, Between, OneOf
+from cnnlab.spec.recipe import Rate, Recipe
 from cnnlab.spec.task import Task
+from cnnlab.tracking.run import UNITS
+from cnnlab.tracking.trackers import MODES
 from experiments import launchers
 from experiments.config import files
+
+MATCHES = ("none", "params", "macs")
+SCALES = ("full", "quick", "smoke")
+"""The scales; the highest complete one is judged, and they are never pooled."""
+CONVOLUTIONS = AUTO, XLA, NATIVE = ("auto", "xla", "native")
+CHECKS = ("none", "positive", "sensitivity", "a_a")
+
+Members = Annotated[int, Between(1, 1000)]
 
 
 @dataclass
 class Scale:
-    """How much is run; see conf/scale/."""
+    """How much is run; see conf/scale/.
 
-    name: str = "quick"
+    Attributes:
+        name: records of different scales are never pooled.
+        tasks: of sweeps that name none of their own, as data=NAME,NAME.
+        matches: of sweeps that name none of their own.
+        members: of an arm on a real task.
+        members_generated: of an arm on a generated task.
+        members_large: of an arm on a task of larger images (data.large).
+        first_seed: of an arm's members, whose seeds are consecutive.
+        max_train_images: training images of any task are cut to; 0 for all.
+        max_epochs: epochs of any task are cut to; 0 for all.
+    """
+
+    name: Annotated[str, OneOf(SCALES)] = "quick"
     tasks: str = "digits12"
     matches: str = "none"
-    members: int = 12
-    members_generated: int = 8
-    members_large: int = 8
-    first_seed: int = 2000
-    max_train_images: int = 0
-    max_epochs: int = 0
+    members: Members = 12
+    members_generated: Members = 8
+    members_large: Members = 8
+    first_seed: Annotated[int, Between(0, MOST_SEED)] = 2000
+    max_train_images: Annotated[int, Between(0, MOST_IMAGES)] = 0
+    max_epochs: Annotated[int, Between(0, MOST_EPOCHS)] = 0
 
 
 @dataclass
 class CheckConfig:
-    """What one of a sweep's three checks changes in the reference arm; see conf/check/."""
+    """What one of a sweep's three checks changes in the reference arm; see conf/check/.
 
-    name: str = "none"
+    Attributes:
+        name: of the check.
+        model: keys of the net that it changes, and their values.
+        train: keys of the recipe that it changes, and their values.
+    """
+
+    name: Annotated[str, OneOf(CHECKS)] = "none"
     model: dict[str, Any] = field(default_factory=dict)
     train: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
 class TrackerConfig:
-    """The W&B mirror; see conf/tracker/."""
+    """The W&B mirror; see conf/tracker/.
 
-    mode: str = "offline"
+    Attributes:
+        mode: whether W&B is used, and whether anything is sent.
+        project: W&B's project.
+        unit: what is a run of W&B: an arm, or each of its members, for W&B to group.
+    """
+
+    mode: Annotated[str, OneOf(MODES)] = "offline"
     project: str = "cnnlab"
-    unit: str = "arm"
+    unit: Annotated[str, OneOf(UNITS)] = "arm"
+
+
+@dataclass(kw_only=True)
+class ModuleConfig:
+    """A net by the function that makes it; see conf/model/module.yaml."""
+
+    make: str = "???"
+    args: dict[str, Any] = field(default_factory=dict)
+    width_argument: str = ""
 
 
 @dataclass
@@ -71,9 +116,13 @@ class Sweep:
     Attributes:
         bank: the group of sweeps that it belongs to; `suite only=` takes its name.
         factor: the key that is varied; `arm` where arms differ in several keys and have names.
-        reference, levels: its values as a user would type them, levels by scale.
+        question: what is asked.
+        held: what is the same in all arms.
+        reference: the factor's value that others are compared with, as a user would type it.
+        levels: the factor's values as a user would type them, by scale.
         arms: the named arms, if `factor` is `arm`.
-        tasks, matches: the sweep's own by scale, where they are not the scale's.
+        tasks: the sweep's own by scale, where they are not the scale's.
+        matches: the sweep's own by scale, where they are not the scale's.
         match_tasks: the tasks (by name) on which other arms than the reference are run at a match; all where the match
             is not listed.
         described: levels that no claim reads, where arms have no names: run unmatched, on these tasks (by name) alone.
@@ -94,7 +143,17 @@ class Sweep:
 
 @dataclass
 class Root:
-    """Everything a run is configured by."""
+    """Everything a run is configured by.
+
+    Attributes:
+        arm: one of a sweep's named arms.
+        match: re-width the net to what the sweep's reference costs: none, parameters, or multiply-accumulates.
+        workers: worker processes, one thread each; 0 is one per core, or per GPU.
+        convolutions: our own, for a CPU with a C++ compiler (native), or XLA's; auto: native where it can be had.
+        force: set records that are there aside and train again.
+        results: folder of records, tables and figures.
+        cache: folder of prepared datasets and compiled programs.
+    """
 
     model: Any = None
     data: Any = None
@@ -103,52 +162,71 @@ class Root:
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
     check: CheckConfig = field(default_factory=CheckConfig)
     arm: str = ""
-    match: str = "none"
-    workers: int = 0
-    convolutions: str = "auto"
+    match: Annotated[str, OneOf(MATCHES)] = "none"
+    workers: Annotated[int, Between(0, 1024)] = 0
+    convolutions: Annotated[str, OneOf(CONVOLUTIONS)] = "auto"
     force: bool = False
     results: str = "results"
     cache: str = "cache"
     sweep: Sweep | None = None
 
 
-def mutable(spec: type, **more: tuple[Any, Any]) -> type:
+@dataclass
+class BesideTask:
+    """What is configured beside a task but is no part of it.
+
+    Attributes:
+        raw_dir: folder with the dataset's files as published, to read instead of the network.
+        path: folder of your own pictures (data=folder), or file of your own arrays (data=npz).
+        labels: CSV file of the columns name,label, where the folder has no subfolder for each class.
+        test_share: of your own pictures of every class, for the test set, where they have none.
+        split_seed: another one chooses other pictures of your own for the test set.
+        large: whether scale.members_large says how many members there are.
+        epochs: that recipes take, unless train.epochs says otherwise.
+        learning_rate: that adam takes, unless train.learning_rate says otherwise.
+    """
+
+    raw_dir: str | None = None
+    path: str | None = None
+    labels: str | None = None
+    test_share: Annotated[float | None, Between(0, 1, above=True, below=True)] = None
+    split_seed: Annotated[int | None, Between(0, MOST_SEED)] = None
+    large: bool = False
+    epochs: Annotated[int, Between(1, MOST_EPOCHS)] = 10
+    learning_rate: Rate = 0.1
+
+
+def mutable(spec: type, beside: type | None = None) -> type:
     """A dataclass with the fields of a frozen spec, as OmegaConf takes them: tuples become lists, pairs a mapping.
 
     Args:
-        more: further fields that are configured beside the spec but are no part of it: name -> (type, default).
+        beside: a dataclass of further fields that are configured beside the spec but are no part of it.
     """
-    hints = typing.get_type_hints(spec)
+    hints = typing.get_type_hints(spec, include_extras=True)
     fields: list[Any] = []
     for item in dataclasses.fields(spec):
         kind, default = hints[item.name], item.default
-        if kind == tuple[tuple[str, float], ...]:
-            fields.append((item.name, dict[str, float], field(default_factory=dict)))
-        elif typing.get_origin(kind) is tuple:
-            inner: Any = typing.get_args(kind)[0]
+        inner: Any = typing.get_args(kind)[0] if typing.get_origin(kind) is tuple else None
+        if typing.get_origin(inner) is tuple:
+            fields.append((item.name, dict[str, typing.get_args(inner)[1]], field(default_factory=dict)))  # type: ignore[misc]
+        elif inner is not None:
             fields.append((item.name, list[inner], field(default_factory=functools.partial(list, default))))
         elif default is dataclasses.MISSING:
             fields.append((item.name, kind, field(default="???")))
         else:
             fields.append((item.name, kind, field(default=default)))
-    fields.extend((name, kind, field(default=default)) for name, (kind, default) in more.items())
-    return dataclasses.make_dataclass(f"{spec.__name__}Config", fields, kw_only=True)
+    more = [] if beside is None else dataclasses.fields(beside)
+    fields.extend((item.name, item.type, field(default=item.default)) for item in more)
+    texts = [inspect.cleandoc(str(one.__doc__)) for one in (spec, beside) if one is not None]
+    made = dataclasses.make_dataclass(f"{spec.__name__}Config", fields, kw_only=True)
+    made.__doc__ = "\n\n".join(texts)
+    return made
 
 
 ConvNetConfig = mutable(ConvNet)
 ClassicConfig = mutable(Classic)
 TrainConfig = mutable(Recipe)
-DataConfig = mutable(
-    Task,
-    raw_dir=(str | None, None),
-    path=(str | None, None),
-    labels=(str | None, None),
-    test_share=(float | None, None),
-    split_seed=(int | None, None),
-    large=(bool, False),
-    epochs=(int, 10),
-    learning_rate=(float, 0.1),
-)
+DataConfig = mutable(Task, BesideTask)
 
 
 def register() -> None:
@@ -158,6 +236,7 @@ def register() -> None:
     store.store(name="schema", node=Root)
     store.store(group="model", name="convnet_schema", node=ConvNetConfig)
     store.store(group="model", name="classic_schema", node=ClassicConfig)
+    store.store(group="model", name="module_schema", node=ModuleConfig)
     store.store(group="data", name="data_schema", node=DataConfig)
     store.store(group="train", name="train_schema", node=TrainConfig)
     store.store(group="tracker", name="tracker_schema", node=TrackerConfig)

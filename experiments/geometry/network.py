@@ -83,14 +83,14 @@ def from_model(words: Sequence[str], size: Pair | None, channels: int | None) ->
     Raises:
         UsageError, InvalidError: a word cannot be understood, or the net does not fit the images.
     """
-    from cnnlab.zoo.lowering import network
+    from cnnlab.modules.graph import zoo_network
     from experiments.config.grid import net_and_task
 
     net, task = net_and_task(list(words))
     images = _images(net, task, any(word.startswith("data") for word in words))
     height, width = (images.side, images.side) if size is None else size
     colours = images.channels if channels is None else channels
-    built = dataclasses.replace(network(net, min(height, width), colours, images.classes), size=(height, width))
+    built = dataclasses.replace(zoo_network(net, min(height, width), colours, images.classes), size=(height, width))
 
     def xla() -> float:
         import jax

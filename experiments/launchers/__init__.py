@@ -12,6 +12,7 @@ from typing import Protocol
 from omegaconf import DictConfig, OmegaConf
 
 from cnnlab.spec.invalid import require, require_choice
+from cnnlab.spec.ranges import check
 
 HERE = ("basic", "cores")
 """The launchers that mean the workers of this command: one a core, or one a GPU."""
@@ -71,6 +72,5 @@ def chosen(name: str, content: DictConfig) -> Launcher | None:
     for key, value in content.items():
         require(key in known, f"hydra.launcher.{key!s}", value, f"there is no such key: choose of {keys}")
     launcher: Launcher = OmegaConf.to_object(content)  # type: ignore[assignment]
-    require(launcher.cores >= 1, "hydra.launcher.cores", launcher.cores, "must be 1 or more")
-    require(launcher.gpus >= 0, "hydra.launcher.gpus", launcher.gpus, "must be 0 or more")
+    check(launcher, "hydra.launcher")
     return launcher

@@ -10,9 +10,10 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from cnnlab.spec.invalid import InvalidError, require
+from cnnlab.spec.ranges import Between
 from cnnlab.training.workers import cores, devices
 
 OBJECTS = 100 * 2**20
@@ -21,10 +22,16 @@ OBJECTS = 100 * 2**20
 
 @dataclass
 class Ray:
-    """What a task asks for, and of which cluster; see conf/hydra/launcher/ray.yaml."""
+    """What a task asks for, and of which cluster; see conf/hydra/launcher/ray.yaml.
 
-    cores: int = 1
-    gpus: int = 0
+    Attributes:
+        cores: of a task, a worker each.
+        gpus: of a task; with one the members of its arm train side by side.
+        address: of a cluster, such as auto or ray://head:10001; null starts a Ray on this machine.
+    """
+
+    cores: Annotated[int, Between(1, 1024)] = 1
+    gpus: Annotated[int, Between(0, 64)] = 0
     address: str | None = None
 
     def require(self) -> None:

@@ -12,9 +12,10 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from cnnlab.spec.invalid import require
+from cnnlab.spec.ranges import Between
 
 PATIENCE = 10
 """How often in a row the queue may not answer before that is an error: a controller may be started anew."""
@@ -22,13 +23,25 @@ PATIENCE = 10
 
 @dataclass
 class Slurm:
-    """What a job asks for, and how many run at once; see conf/hydra/launcher/slurm.yaml."""
+    """What a job asks for, and how many run at once; see conf/hydra/launcher/slurm.yaml.
 
-    cores: int = 1
-    gpus: int = 0
-    memory_gb: float | None = 3
-    minutes: int = 240
-    at_once: int = 100
+    Attributes:
+        cores: of a job, a worker each.
+        gpus: of a job; with one the members of its arm train side by side.
+        memory_gb: of a job; null is the cluster's default.
+        minutes: after which Slurm kills a job.
+        at_once: how many jobs run at once.
+        partition: of the cluster.
+        account: that pays.
+        qos: quality of service.
+        options: others of sbatch, by name.
+    """
+
+    cores: Annotated[int, Between(1, 1024)] = 1
+    gpus: Annotated[int, Between(0, 64)] = 0
+    memory_gb: Annotated[float, Between(0, 100_000, above=True)] | None = 3
+    minutes: Annotated[int, Between(1, 10_000_000)] = 240
+    at_once: Annotated[int, Between(1, 1_000_000)] = 100
     partition: str | None = None
     account: str | None = None
     qos: str | None = None

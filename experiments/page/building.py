@@ -1,27 +1,37 @@
 """The page from a results folder: what its views are made from, gathered, and one file written."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 from rich.console import Console
 
 from cnnlab.files import write_bytes
+from cnnlab.records import Store
 from cnnlab.spec.network import Pair
-from experiments.analysis.selection import best_views, sources
+from cnnlab.training.workers import ONE_THREAD, environment
+from experiments.analysis.results import SweepResults
+from experiments.analysis.selection import best_views, fed_by, sources
 from experiments.claims.registry import entries
+from experiments.cli.errors import UsageError
+from experiments.geometry.network import MeasuredNetwork
 from experiments.page import trained
 from experiments.page.document import document
-from experiments.page.evidence import Judged, judged, statements, trials
+from experiments.page.evidence import Judged, begin, statements, trials
 from experiments.page.member import Image, reader_image
 from experiments.page.networks import networks
 from experiments.page.untrained import digit_images, members
 from experiments.page.view import Context, View, choose_views
+from experiments.page.weights import from_file
 
 NAME = "report.html"
 BOARD = "board"
-NEED_NETS = ("field", "checkerboard")
+PROCESSES = 2
+"""For evidence and what views compute apart; a third one trains. Together they take some three minutes of one core."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +41,7 @@ class Asked:
     Attributes:
         results: folder of records and timings. only: views by name; none for all.
         nets, modules, size, channels: see `experiments.page.networks.networks`. images: picture files.
+        seed: of the trained member; None for the record's first. weights: a file of weights, shown without training.
         fast: leave out what takes long, see the views.
     """
 
@@ -41,6 +52,8 @@ class Asked:
     size: Pair | None = None
     channels: int | None = None
     images: Sequence[str] = ()
+    seed: int | None = None
+    weights: Path | None = None
     fast: bool = False
 
 
@@ -52,30 +65,80 @@ def write_page(path: Path, asked: Asked, console: Console, found: Judged | None 
 
     Raises:
         PageError: as `document`.
-        UsageError, InvalidError, RecordError: a view, net, module, image or record that is of no use.
+        UsageError, InvalidError, RecordError: a view, net, module, image, member, weights or record of no use.
+        BrokenProcessPool: a process died.
     """
     chosen = choose_views(asked.only)
     page = document(chosen, context(asked, chosen, console, found))
     write_bytes(path, page)
-    console.print(f"{path}: {len(page):,} bytes, {page.count(b'<section ')} views", soft_wrap=True, markup=False)
+    count = page.count(b"<section ")
+    told = f"{path}: {len(page):,} bytes, {count} view{'' if count == 1 else 's'}"
+    console.print(told, soft_wrap=True, markup=False)
 
 
 def context(asked: Asked, chosen: Mapping[str, View], console: Console, found: Judged | None = None) -> Context:
-    """What the chosen views are made from; arguments and errors as `write_page`."""
+    """What the chosen views are made from; arguments and errors as `write_page`.
+
+    Evidence, training and what views compute apart run side by side in other processes.
+    """
     made = Context(fast=asked.fast)
-    if asked.nets or asked.modules or set(NEED_NETS) & set(chosen):
+    if asked.nets or asked.modules or any(view.reads_networks for view in chosen.values()):
         nets = networks(asked.nets, asked.modules, asked.size, asked.channels, fast=asked.fast)
         made = dataclasses.replace(made, networks=nets)
+    if asked.seed is not None and asked.fast and asked.weights is None:
+        raise UsageError(f"--seed {asked.seed} is not valid with --fast: no trained net is shown")
     own = own_images(asked.images)  # a mistake is told before anything is judged
-    if BOARD in chosen:
-        found = found or judged(asked.results, asked.fast)
+    reads_members = any(view.reads_members for view in chosen.values())
+    with pools() as (trainer, pool):
+        begun = None
+        views: Mapping[str, SweepResults] = {} if found is None else found.views
+        if found is None and BOARD in chosen:
+            begun = begin(asked.results, asked.fast, pool)
+            views = begun.views
+        elif found is None and any(view.reads_records for view in chosen.values()):
+            views = best_views(fed_by(entries()), (), asked.results)
+        elif found is None and reads_members and (asked.weights is not None or not asked.fast):
+            views = best_views([trained.SWEEP], (), asked.results)
+        again = None
+        if reads_members and not asked.fast and asked.weights is None:
+            job = trained.job(views, console, asked.seed, draw="features" in chosen)
+            with environment(ONE_THREAD):  # the process starts here
+                again = None if job is None else trainer.submit(trained.train, job)
+        bare = tuple(_bare(net) for net in made.networks)
+        apart = {
+            name: pool.submit(view.apart, bare)
+            for name, view in chosen.items()
+            if view.apart is not None and not asked.fast
+        }
+        if reads_members:
+            given = None if asked.weights is None else from_file(asked.weights, views, asked.seed)
+            made = with_members(made, own, given if again is None else again.result())
+        found = begun.result() if begun is not None else found
+        made = dataclasses.replace(made, apart={name: one.result() for name, one in apart.items()})
+    if found is not None and BOARD in chosen:
         made = with_verdicts(made, found)
-        for line in sources(found.views):
-            console.print(line, soft_wrap=True, markup=False)
-    if any(view.reads_members for view in chosen.values()):
-        views = best_views([trained.SWEEP], (), asked.results) if found is None and not asked.fast else {}
-        made = with_members(made, own, views if found is None else found.views, console)
-    return made
+    for line in sources(views):
+        console.print(line, soft_wrap=True, markup=False)
+    return dataclasses.replace(made, views=views, provenance=provenance(views))
+
+
+@contextmanager
+def pools() -> Iterator[tuple[Executor, Executor]]:
+    """A process that trains as a worker does, on one thread of the CPU, and some for everything else.
+
+    None is started before it is needed.
+    """
+    both = [ProcessPoolExecutor(count, mp_context=get_context("spawn")) for count in (1, PROCESSES)]
+    try:
+        yield both[0], both[1]
+    finally:
+        for pool in both:  # after a mistake nobody waits for what was begun
+            pool.shutdown(cancel_futures=True)
+
+
+def _bare(net: MeasuredNetwork) -> MeasuredNetwork:
+    """A net without what cannot leave this process."""
+    return MeasuredNetwork(network=net.network, size=net.size, title=net.title, notes=net.notes)
 
 
 def with_verdicts(made: Context, found: Judged) -> Context:
@@ -90,12 +153,28 @@ def with_verdicts(made: Context, found: Judged) -> Context:
     )
 
 
-def with_members(made: Context, own: tuple[Image, ...], views: trained.Views, console: Console) -> Context:
-    """The context with untrained nets, and before them a trained one in both states, where there is a record of it."""
-    pair = None if made.fast else trained.trained(views, own, console)
-    told = trained.LEFT_OUT if made.fast else trained.NO_RECORD if pair is None else pair.told
-    both = () if pair is None else pair.members
-    return dataclasses.replace(made, members=(*both, *members((*own, *digit_images()))), trained=told)
+def with_members(made: Context, own: tuple[Image, ...], again: trained.Again | None) -> Context:
+    """The context with untrained nets, and before them a trained one in both states, where there is one.
+
+    Args:
+        own: the reader's images. again: a trained member with its pictures.
+    """
+    pair = None if again is None else trained.pair(again, own)
+    told = pair.told if pair is not None else trained.LEFT_OUT if made.fast else trained.NO_RECORD
+    both, features = ((), ()) if pair is None else (pair.members, pair.features)
+    every = (*both, *members((*own, *digit_images())))
+    return dataclasses.replace(made, members=every, trained=told, features=features)
+
+
+def provenance(views: Mapping[str, SweepResults]) -> tuple[Mapping[str, object], ...]:
+    """What is known of how the records of these views were made, each once, in the order of their arms."""
+    found = {}
+    for view in views.values():
+        store = Store(view.settings.runs)
+        for cell in (*view.cells, *view.checks):
+            if cell.record is not None:
+                found[cell.record.arm] = store.provenance(cell.record.arm)
+    return tuple(found[arm] for arm in sorted(found))
 
 
 def own_images(paths: Sequence[str]) -> tuple[Image, ...]:

@@ -1,11 +1,9 @@
 """What was judged, as the page shows it: verdicts, what claims say, and the nets behind every contrast."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 
 from cnnlab.inference.family import Case
@@ -22,8 +20,6 @@ from experiments.page.trials import Arm, Trial
 from experiments.page.views.board import where
 from experiments.reports.claim import rule_lines
 
-PROCESSES = 2
-"""In which evidence is computed: all claims take a minute and a half of one core."""
 MOST_TRIALS = 8
 """Contrasts of a claim of which every member is drawn; all of them stand in its table."""
 
@@ -40,17 +36,34 @@ class Judged:
     views: Mapping[str, SweepResults] = field(default_factory=dict)
 
 
-def judged(results: Path, fast: bool) -> Judged:
-    """Judge from a results folder, and where that holds no complete sweep, from what is published; as the judge does.
+def begin(results: Path, fast: bool, pool: Executor) -> "Begun":
+    """Begin to judge from a results folder, and where that holds no complete sweep, from what is published.
 
     Args:
-        fast: leave out claims with a part that is computed, which takes a minute.
+        fast: leave out claims with a part that is computed, which takes a minute. pool: of processes that gather.
 
     Raises RecordError for a record, or published evidence, that cannot be used.
     """
     names = [name for name in entries() if not (fast and computed(name))]
     views = best_views(fed_by(names), (), results)
-    return Judged(verdicts=conclude(gathered(names, views, results), views), views=views)
+    return Begun(views=views, cases=gathering(names, views, results, pool))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begun:
+    """Claims whose evidence is being gathered. Verdicts are given to all of them at once, as by the judge.
+
+    Attributes:
+        views: by sweep, those that have records. cases: the rule and evidence of each claim, when it is there.
+    """
+
+    views: Mapping[str, SweepResults]
+    cases: Mapping[str, Future[Case]]
+
+    def result(self) -> Judged:
+        """Wait for all of it, and judge. Raises what a process raised, and BrokenProcessPool where one died."""
+        cases = {name: case.result() for name, case in self.cases.items()}
+        return Judged(verdicts=conclude(cases, self.views), views=self.views)
 
 
 def computed(name: str) -> bool:
@@ -58,11 +71,14 @@ def computed(name: str) -> bool:
     return any(isinstance(source, Computed) for source in claims()[name].sources.values())
 
 
-def gathered(names: Sequence[str], views: Mapping[str, SweepResults], results: Path) -> dict[str, Case]:
-    """The rule and evidence of claims, gathered by several processes. Verdicts are given to all of them at once."""
-    own = [{sweep: views[sweep] for sweep in fed_by([name]) if sweep in views} for name in names]
-    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
-        return dict(zip(names, pool.map(partial(_case, results), names, own), strict=True))
+def gathering(
+    names: Sequence[str], views: Mapping[str, SweepResults], results: Path, pool: Executor
+) -> dict[str, Future[Case]]:
+    """The rule and evidence of claims, gathered in other processes."""
+    return {
+        name: pool.submit(_case, results, name, {sweep: views[sweep] for sweep in fed_by([name]) if sweep in views})
+        for name in names
+    }
 
 
 def _case(results: Path, name: str, views: Mapping[str, SweepResults]) -> Case:

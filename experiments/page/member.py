@@ -7,14 +7,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
-from PIL import ImageOps, UnidentifiedImageError
+from PIL import ImageOps
 
+from cnnlab.files import open_regular
 from cnnlab.spec.network import Network
 from experiments.cli.errors import UsageError
 
 Floats = NDArray[np.float64]
 LARGEST_IMAGE = 64_000_000
 """Pixels of a reader's image, at most."""
+MOST_BYTES = 1 << 28
+"""Of its file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +43,62 @@ class Learned:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Top:
+    """An image that a channel answers to most strongly.
+
+    Attributes:
+        image: its place in the gallery. value: the channel's largest output. window: first and last row and column that
+            the unit with that output sees, clipped to the image.
+    """
+
+    image: int
+    value: float
+    window: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Depth:
+    """One layer of a member over a sample of its test images.
+
+    Attributes:
+        dead: share of channels that are the same number everywhere on all of them. zero: share of outputs that are 0.
+        saturated: share of outputs beyond the bounds of the activation; None for one without two bounds.
+        readable: test accuracy of a ridge classifier on the channels' means, a fraction.
+    """
+
+    layer: str
+    dead: float
+    zero: float
+    saturated: float | None
+    readable: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """What a member does on many images of its task.
+
+    Attributes:
+        images: how many. gallery: those that are some channel's strongest, [n, height, width, channels].
+        tops: by layer, each channel's strongest images, the strongest first. depth: by layer, in the net's order.
+    """
+
+    images: int
+    gallery: Floats
+    tops: Mapping[str, tuple[tuple[Top, ...], ...]]
+    depth: tuple[Depth, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Member:
     """One net with weights: before training, or a trained member of an arm.
 
     Attributes:
         title: what it is, for a menu. state: which weights these are, such as `before training, seed 0`.
         weights: by convolution. maps: output of every layer for each image, [images, height, width, channels].
+        shifted: shares of the classes under every circular shift, [images, down, right, classes]; (0, 0) is none.
+        gradient: slope of the answer's logit by pixel, as `maps`. integrated: the same, summed along the way from the
+            empty image and times the pixel (integrated gradients), which adds up to what the logit gains on that way.
+        survey: over many images of its task; None where it has none.
     """
 
     title: str
@@ -54,6 +107,10 @@ class Member:
     weights: Mapping[str, Learned]
     images: tuple[Image, ...]
     maps: Mapping[str, Floats]
+    shifted: Floats
+    gradient: Floats
+    integrated: Floats
+    survey: Survey | None = None
 
 
 def reader_image(path: Path, side: int) -> Floats:
@@ -64,11 +121,11 @@ def reader_image(path: Path, side: int) -> Floats:
     Raises UsageError where it is no image.
     """
     try:
-        with Pillow.open(path) as file:
+        with open_regular(path.resolve(), MOST_BYTES) as content, Pillow.open(content) as file:
             if file.width * file.height > LARGEST_IMAGE:
                 raise UsageError(f"--image {path} is not valid: more than {LARGEST_IMAGE:,} pixels")
             grey = _grey(ImageOps.exif_transpose(file))
-    except (OSError, UnidentifiedImageError, ValueError, Pillow.DecompressionBombError) as problem:
+    except (OSError, RuntimeError, SyntaxError, ValueError, Pillow.DecompressionBombError) as problem:
         if isinstance(problem, UsageError):
             raise
         raise UsageError(f"--image {path} is not valid: must be a picture that Pillow reads") from None

@@ -1,12 +1,14 @@
 """A member as scripts read it: its layers, weights, maps and answers."""
 
+import base64
+
 import numpy as np
 
 from cnnlab.geometry.axis import Slide
 from cnnlab.geometry.layers import along
 from cnnlab.spec.network import Activation, Conv, Network, Node, Pool
 from experiments.page.layer_words import kind
-from experiments.page.member import Floats, Member
+from experiments.page.member import Floats, Member, Survey
 from experiments.page.pack import floats, packed
 from experiments.page.view import Json
 
@@ -58,6 +60,12 @@ def member_data(member: Member) -> dict[str, Json]:
         "answers": [
             [round(float(share), 4) for share in shares] for shares in softmax(member.maps[member.network.output])
         ],
+        "shifted": shifted(member.shifted),
+        "saliency": {
+            name: [packed(one) for one in found]
+            for name, found in (("gradient", member.gradient), ("integrated", member.integrated))
+        },
+        "survey": None if member.survey is None else survey(member.survey),
         "layers": [[node.name, node.kind if isinstance(node, Activation) else kind(node)] for node in nodes],
         "steps": made,
         "shapes": {name: list(found.shape[1:]) for name, found in maps.items()},
@@ -69,6 +77,26 @@ def member_data(member: Member) -> dict[str, Json]:
             }
             for node in chosen
             if isinstance(node, Conv)
+        },
+    }
+
+
+def shifted(shares: Floats) -> dict[str, Json]:
+    """The answers under every shift, a digit each, and the shares of all classes in parts of 255; by image."""
+    return {
+        "answers": [one.argmax(-1).ravel().tolist() for one in shares],
+        "shares": [base64.b64encode(np.rint(255 * one).astype(np.uint8).tobytes()).decode() for one in shares],
+    }
+
+
+def survey(of: Survey) -> dict[str, Json]:
+    """The gallery, and by layer and channel the strongest images: place in the gallery, value, window."""
+    return {
+        "images": of.images,
+        "gallery": [packed(one) for one in of.gallery],
+        "tops": {
+            name: [[[top.image, float(f"{top.value:.4g}"), *top.window] for top in channel] for channel in channels]
+            for name, channels in of.tops.items()
         },
     }
 

@@ -1,17 +1,33 @@
 // Members: their maps, unpacked, and how maps are drawn; for all views that show a net's own numbers.
-// Stepper: the net's own numbers, unpacked, multiplied and summed; each sum stands beside the number that the net made.
 const memberBytes = (text) => Uint8Array.from(atob(text), (char) => char.charCodeAt(0)).buffer;
-function memberMap(member, name, image) {
-  const packed = member.maps[name][image];
+function unpackedMap(packed, [height, width, channels]) {
   packed.whole ||= new Int16Array(memberBytes(packed.data));
-  const [height, width, channels] = member.shapes[name];
   return {
-    height,
-    width,
-    channels,
+    height, width, channels,
     at: (row, column, channel) => packed.whole[(row * width + column) * channels + channel] * packed.scales[channel],
     largest: (channel) => 32767 * packed.scales[channel],
   };
+}
+const memberMap = (member, name, image) => unpackedMap(member.maps[name][image], member.shapes[name]);
+// The image a member looks at, or another array of an image's shape.
+const imageShape = (member) => member.shapes[member.layers[0][0]];
+// The menu of nets and the strip of images, which every view of members has: the chosen member and image.
+function memberChosen(section, state, go) {
+  const members = DATA.members,
+    member = members[+state.net] || members[0],
+    image = held(state.image, member.images.length, 0),
+    first = member.layers[0][0];
+  choices(section, "[data-key=net]", members.map((one) => `${one.title} (${one.state})`));
+  memberTile.colours = memberColours();
+  fill(
+    section,
+    "images",
+    ...member.images.map((title, place) => {
+      const map = memberMap(member, first, place);
+      return memberTile(map, 0, map.largest(0), place === image, title, () => go({ image: place }));
+    }),
+  );
+  return { members, member, image };
 }
 // A number's colour: minus to plus, by the largest of its channel or layer.
 const signedShare = (value, largest) => (largest ? Math.min(100, Math.round((100 * Math.abs(value)) / largest)) : 0);
@@ -27,40 +43,22 @@ function memberGrid(map, channel, largest, size, pads, options) {
     for (let column = -left; column < map.width + right; column += 1) {
       const inside = row >= 0 && row < map.height && column >= 0 && column < map.width,
         value = inside ? map.at(row, column, channel) : 0;
-      const cell = make("rect", {
-        class: inside ? "signed" : "padding",
-        style: inside ? signedHue(value, largest) : null,
-        x: x(column),
-        y: y(row),
-        width: size,
-        height: size,
+      const cell = box(x(column), y(row), size, size, {
+        class: inside ? "signed" : "padding", style: inside ? signedHue(value, largest) : null,
         onclick: options.choose ? () => options.choose(row, column) : null,
       });
       cell.append(make("title", {}, inside ? `${row}, ${column}: ${short(value)}` : "padding"));
       parts.push(cell);
       if (inside && options.dropped && options.dropped(row, column))
-        parts.push(
-          make("line", {
-            class: "dropped",
-            x1: x(column) + 3,
-            y1: y(row) + size - 3,
-            x2: x(column) + size - 3,
-            y2: y(row) + 3,
-          }),
-        );
+        parts.push(rule(x(column) + 3, y(row) + size - 3, x(column) + size - 3, y(row) + 3, { class: "dropped" }));
     }
   }
   if (options.window) {
     const [row, column, high, wide] = options.window;
-    parts.push(
-      make("rect", { class: "window", x: x(column), y: y(row), width: wide * size, height: high * size, rx: 2 }),
-    );
+    parts.push(box(x(column), y(row), wide * size, high * size, { class: "window", rx: 2 }));
   }
   return picture(
-    (map.width + left + right) * size + 4,
-    (map.height + top + bottom) * size + 4,
-    options.label,
-    ...parts,
+    (map.width + left + right) * size + 4, (map.height + top + bottom) * size + 4, options.label, ...parts,
   );
 }
 const memberColours = () =>
@@ -94,11 +92,7 @@ function memberTile(map, channel, largest, chosen, label, choose) {
   return make(
     "button",
     {
-      type: "button",
-      class: "tile",
-      "aria-pressed": String(chosen),
-      "aria-label": label,
-      "data-focus": label,
+      type: "button", class: "tile", "aria-pressed": String(chosen), "aria-label": label, "data-focus": label,
       onclick: choose,
     },
     canvas,

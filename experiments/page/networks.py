@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cnnlab.geometry.sizes import shown
 from cnnlab.spec.invalid import InvalidError, require, require_choice
-from cnnlab.spec.net import Classic, ConvNet, Net
+from cnnlab.spec.net import Classic, ConvNet, ZooNet
 from cnnlab.spec.network import Conv, Network, Pair, Pool
 from cnnlab.zoo.lowering import names, network
 from experiments.cli.errors import UsageError
@@ -21,7 +21,7 @@ from experiments.geometry.network import (
 )
 
 DIGITS = InputImages(side=12, channels=1, classes=10)
-SUITE: tuple[tuple[str, Net, InputImages], ...] = (
+SUITE: tuple[tuple[str, ZooNet, InputImages], ...] = (
     ("the reference net (six 3x3, max-pools after 2 and 4)", ConvNet(), DIGITS),
     ("the strided reference net", ConvNet(down="strided_conv"), DIGITS),
     ("the reference net with 4x4 kernels", ConvNet(kernel=4), DIGITS),

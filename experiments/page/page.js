@@ -19,9 +19,49 @@ function make(name, attributes = {}, ...children) {
 }
 const picture = (width, height, label, ...children) =>
   make("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label }, ...children);
+const box = (x, y, width, height, attributes, ...children) =>
+  make("rect", { x, y, width, height, ...attributes }, ...children);
+const word = (x, y, text, attributes) => make("text", { x, y, ...attributes }, text);
+const rule = (x1, y1, x2, y2, attributes) => make("line", { x1, y1, x2, y2, ...attributes });
 const say = (text) => {
   document.getElementById("said").textContent = text;
 };
+// An index that stays on a line of so many places; the middle of it unless asked for.
+const held = (value, length, otherwise = (length - 1) >> 1) =>
+  Math.max(0, Math.min(length - 1, value === undefined || value === "" ? otherwise : +value));
+const choices = (section, id, names) =>
+  section.querySelector(id).replaceChildren(...names.map((name, value) => make("option", { value }, name)));
+// A table; a heading that begins with # stands over numbers.
+function table(title, headings, rows, chosen = () => false) {
+  const cell = (kind) => (content, place) =>
+    make(
+      kind, headings[place].startsWith("#") ? { class: "number" } : {},
+      kind === "th" ? content.replace("#", "") : content,
+    );
+  return make(
+    "table", {}, title && make("caption", {}, title), make("tr", {}, ...headings.map(cell("th"))),
+    ...rows.map((row, place) => make("tr", { "aria-selected": chosen(place) ? "true" : null }, ...row.map(cell("td")))),
+  );
+}
+// Bars of shares, a row each: [name, share from 0 to 1, text, colour].
+const bars = (label, rows) =>
+  picture(
+    280,
+    rows.length * 20 + 2,
+    label,
+    ...rows.flatMap(([name, share, told, colour], row) => [
+      word(2, row * 20 + 14, name), box(24, row * 20 + 3, share * 170, 14, { style: `fill: var(--${colour})` }),
+      word(30 + share * 170, row * 20 + 14, told, { class: "soft" }),
+    ]),
+  );
+const answers = (shares, label) =>
+  bars(
+    "Shares of the classes",
+    shares.map((share, place) => [
+      String(place), share, `${(100 * share).toFixed(0)} %${place === label ? " (true)" : ""}`,
+      place === label ? "accent" : "hatch",
+    ]),
+  );
 const short = (value, digits = 4) => String(Number(Number(value).toPrecision(digits))).replace("-", "−");
 const fixed = (value) => (value === 0 ? "0" : value.toFixed(Math.abs(value) < 10 ? 3 : 1).replace("-", "−"));
 
@@ -68,7 +108,6 @@ function show() {
     drawn = { name: shown, defaults: {} };
     window.scrollTo(0, 0);
   }
-  if (!VIEWS[shown] || !(shown in DATA)) return;
   const state = stateOf(section, asked);
   const go = (change) => {
     const next = { ...stateOf(section, address().asked), ...change };
@@ -76,7 +115,13 @@ function show() {
     history.replaceState(null, "", `#${shown}${moved.length ? "?" : ""}${new URLSearchParams(moved)}`);
     show();
   };
-  const fixed = VIEWS[shown](section, DATA[shown], state, go) || {};
+  const fixed = (VIEWS[shown] && shown in DATA && VIEWS[shown](section, DATA[shown], state, go)) || {};
+  // data-when="a=0|b=0": there where the state says one of them
+  for (const part of section.querySelectorAll("[data-when]"))
+    part.hidden = !part.dataset.when.split("|").some((one) => {
+      const [key, value] = one.split("=");
+      return String(key in fixed ? fixed[key] : state[key]) === value;
+    });
   for (const control of controls(section)) {
     const key = control.dataset.key;
     const value = String(key in fixed ? fixed[key] : state[key]);
@@ -164,8 +209,7 @@ async function copied(text, what) {
     say(`${what} copied`);
   } catch {
     const link = make("a", {
-      href: `data:text/plain;charset=utf-8,${encodeURIComponent(text)}`,
-      download: `cnnlab.${what.toLowerCase()}`,
+      href: `data:text/plain;charset=utf-8,${encodeURIComponent(text)}`, download: `cnnlab.${what.toLowerCase()}`,
     });
     link.click();
     say(`${what} saved`);
@@ -176,9 +220,7 @@ for (const figure of document.querySelectorAll("figure")) {
     make("button", { type: "button", onclick: () => copied(text(figure), what) }, `Copy ${what}`);
   figure.append(
     make(
-      "p",
-      { class: "copies" },
-      figure.querySelector("[data-svg]") ? button("SVG", asSvg) : null,
+      "p", { class: "copies" }, figure.querySelector("[data-svg]") ? button("SVG", asSvg) : null,
       figure.querySelector("table, [data-table]") ? button("CSV", asCsv) : null,
     ),
   );

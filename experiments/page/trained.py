@@ -2,9 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import jax
@@ -16,20 +14,22 @@ from cnnlab.data import Source, digits
 from cnnlab.data.arrays import Split, moments
 from cnnlab.data.dials import settings
 from cnnlab.data.tasks import digits12
+from cnnlab.modules.graph import zoo_network
+from cnnlab.probes.trained import down_samplings, source
 from cnnlab.records import Store
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.record import Record
 from cnnlab.spec.task import Task
 from cnnlab.training.program import State, split
-from cnnlab.training.shown import ShownMember, train_again
-from cnnlab.training.workers import ONE_THREAD, environment
-from cnnlab.zoo.lowering import network
+from cnnlab.training.shown import ShownMember
 from cnnlab.zoo.module import Net
 from experiments.analysis.results import ArmResults, SweepResults
-from experiments.config.resolve import XLA
+from experiments.cli.errors import UsageError
+from experiments.config.schema import XLA
 from experiments.page.member import Floats, Image, Member
 from experiments.page.untrained import SHOWN, look
 from experiments.training import convolutions
+from experiments.training.feature_pictures import Asked, Features, trained_again, walls
 from experiments.training.provenance import convolutions as made_with
 
 SWEEP, TASK = "pool_position", "digits12"
@@ -43,16 +43,53 @@ MOST_WRONG = 2
 """Further images, which the trained member takes for another class."""
 
 
+STEPS = 64
+"""Of feature pictures: 64 reach .90 of the score at 192."""
+READERS = 2
+"""Further members, which read the class pictures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Again:
+    """What the process that trains gives back.
+
+    Attributes:
+        shown: the member. features: pictures by layer, classes with the last one. file: where its weights come from;
+            empty where it was trained.
+    """
+
+    shown: ShownMember
+    features: tuple[Features, ...] = ()
+    file: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pair:
     """One member in both states.
 
     Attributes:
-        members: trained, and before training. told: whether it equals its record, in a sentence.
+        members: trained, and before training. told: whether it equals its record, in a sentence. features: see `Again`.
     """
 
     members: tuple[Member, ...]
     told: str
+    features: tuple[Features, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is to be trained, and how; `train` of it runs in a process of its own.
+
+    Attributes:
+        seeds: the member that is shown, then those that read its pictures. layers: whose pictures are drawn.
+    """
+
+    arm: Arm
+    record: Record
+    seeds: tuple[int, ...]
+    layers: tuple[str, ...]
+    source: Source
+    library: Path | None
 
 
 def reference(views: Views) -> ArmResults | None:
@@ -63,48 +100,77 @@ def reference(views: Views) -> ArmResults | None:
     return None if cell is None or cell.record is None else cell
 
 
-def trained(views: Views, own: Sequence[Image], console: Console) -> Pair | None:
-    """The first member of the reference arm, trained again, and before; None where there is no record of it.
+def job(views: Views, console: Console, seed: int | None = None, draw: bool = True) -> Job | None:
+    """What to train for the page; None where there is no record of the reference.
 
     Args:
-        own: the reader's images, on the canvas of the digits, from 0 to 1; the net reads them as its task scales them.
-            Beside them stand images of the test set.
+        seed: of the member to show; None for the record's first. draw: whether feature pictures are drawn, too.
+
+    Raises:
+        UsageError: the record has no such member.
     """
     cell = reference(views)
     if cell is None or cell.record is None:
+        if seed is not None:
+            raise UsageError(f"--seed {seed} is not valid here: {NO_RECORD[0].lower()}{NO_RECORD[1:]}")
         return None
-    places = views[SWEEP].settings
+    there = cell.record.members
+    if seed is not None and seed not in there:
+        raise UsageError(f"--seed {seed} is not valid here: the record has the members {there[0]} to {there[-1]}")
+    first = there[0] if seed is None else seed
+    others = [one for one in there if one != first][:READERS] if draw else []
+    arm, places = cell.point.arm, views[SWEEP].settings
     library = None
     if made_with(Store(places.runs).provenance(cell.record.arm)) != XLA:
         library = convolutions.library(places, places.cache / "native", console)
-    return pair(apart(cell.point.arm, cell.record, places.source, library), own)
+    return Job(
+        arm=arm,
+        record=cell.record,
+        seeds=(first, *others),
+        layers=drawn_layers(arm) if draw else (),
+        source=places.source,
+        library=library,
+    )
 
 
-def apart(arm: Arm, record: Record, source: Source, library: Path | None) -> ShownMember:
-    """Train in a process of its own, on one thread of the CPU as a worker trains: else roundings differ."""
-    with environment(ONE_THREAD), ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        return process.submit(_again, arm, record, source, library).result()
+def drawn_layers(arm: Arm) -> tuple[str, ...]:
+    """The layers before every down-sampling, and the last map."""
+    task = arm.task
+    graph = zoo_network(arm.net, task.side, task.channels, task.classes)
+    return tuple(dict.fromkeys([*(source(graph, node).name for node in down_samplings(graph)), graph.features]))
 
 
-def _again(arm: Arm, record: Record, source: Source, library: Path | None) -> ShownMember:
-    if library is not None:
-        from cnnlab.zoo import native  # here, since only the process that trains needs it
-
-        native.use(library)
-    found = train_again(arm, record.members[0], record, source, "sequential" if library is None else "native")
+def train(asked: Job) -> Again:
+    """Train all members, and draw; in a process whose environment is `ONE_THREAD`, else roundings differ."""
+    shown = trained_again(asked.arm, asked.record, asked.seeds, asked.source, asked.library)
+    wanted = Asked(seeds=asked.seeds, steps=STEPS)
+    features = walls(asked.arm, wanted, shown, asked.layers) if asked.layers else ()
     # what draws training images anew cannot leave this process
-    return dataclasses.replace(found, train=Split(found.train.images, found.train.labels))
+    first = dataclasses.replace(shown[0], train=Split(shown[0].train.images, shown[0].train.labels))
+    return Again(shown=first, features=features)
 
 
-def pair(shown: ShownMember, own: Sequence[Image]) -> Pair:
-    """Both states of a member, looking at the same images: the reader's, and some of the task's test set."""
-    task = shown.arm.task
+def pair(found: Again, own: Sequence[Image]) -> Pair:
+    """Both states of a member, looking at the same images: the reader's, and some of the task's test set.
+
+    Args:
+        own: the reader's images, on the canvas of the digits, from 0 to 1; the net reads them as its task scales them.
+    """
+    shown, task = found.shown, found.shown.arm.task
     theirs = (Image(title=one.title, pixels=standardised(one.pixels, task)) for one in own)
     seen = (*theirs, *tested(shown))
     stacked = np.stack([image.pixels for image in seen])
-    states = (f"trained, seed {shown.seed}", shown.last), (f"before training, seed {shown.seed}", shown.first)
-    members = tuple(look(TITLE, words, with_state(shown.arm, state), seen, stacked) for words, state in states)
-    return Pair(members=members, told=f"Trained again from its record: {TITLE}; {shown.sentence()}. {IMAGES}")
+    empty = float(standardised(np.zeros(1), task)[0])
+    samples = Split(shown.train.images, shown.train.labels), shown.test
+    after = f"weights of {found.file}" if found.file else f"trained, seed {shown.seed}"
+    states = (after, shown.last), (f"before training, seed {shown.seed}", shown.first)
+    members = tuple(
+        look(TITLE, words, with_state(shown.arm, state), seen, stacked, empty, samples) for words, state in states
+    )
+    told = f"Trained again from its record: {TITLE}; {shown.sentence()}. {IMAGES}"
+    if found.file:
+        told = f"Weights of {found.file}, in {TITLE}: test accuracy {shown.test_accuracy:.4f}. {IMAGES}"
+    return Pair(members=members, told=told, features=found.features)
 
 
 def standardised(pixels: Floats, task: Task) -> Floats:
@@ -136,7 +202,7 @@ def tested(shown: ShownMember) -> tuple[Image, ...]:
 def with_state(arm: Arm, state: State) -> Net:
     """The net of an arm with the weights of a state."""
     task = arm.task
-    made = Net(network(arm.net, task.side, task.channels, task.classes), jax.random.key(0))
+    made = Net(zoo_network(arm.net, task.side, task.channels, task.classes), jax.random.key(0))
     graph, params, statistics = split(made)
     nnx.replace_by_pure_dict(params, state.params)
     nnx.replace_by_pure_dict(statistics, state.statistics)

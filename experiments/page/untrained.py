@@ -1,16 +1,19 @@
 """Members with their initial weights: nets that need no training to be looked at."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cnnlab.data import digits
+from cnnlab.data import Split, digits
 from cnnlab.spec.net import ConvNet
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.module import Net
 from experiments.page.member import Floats, Image, Learned, Member
+from experiments.page.member_data import softmax
+from experiments.page.saliency import saliency
+from experiments.page.survey import survey
 
 NETS = {
     "reference net: six 3x3, max-pools after 2 and 4": ConvNet(),
@@ -47,18 +50,55 @@ def _member(title: str, net: ConvNet, images: tuple[Image, ...], stacked: Floats
     return look(title, f"before training, seed {SEED}", module, images, stacked)
 
 
-def look(title: str, state: str, module: Net, images: tuple[Image, ...], stacked: Floats) -> Member:
+def look(
+    title: str,
+    state: str,
+    module: Net,
+    images: tuple[Image, ...],
+    stacked: Floats,
+    empty: float = 0.0,
+    samples: tuple[Split, Split] | None = None,
+) -> Member:
     """A member from a net of the zoo, whatever its weights.
 
     Args:
-        stacked: the images' pixels, [images, height, width, channels].
+        stacked: the images' pixels, [images, height, width, channels]. empty: the number of a pixel that shows nothing.
+        samples: its training draw and its test set, for a survey; None for none.
     """
-    _, found = jax.jit(lambda x: module(x))(jnp.asarray(stacked, jnp.float32))
+    run = jax.jit(lambda x: module(x)[1])
+    output = module.network.output
+
+    def outputs(shown: Floats) -> dict[str, Floats]:
+        return {name: np.asarray(found, np.float64) for name, found in run(jnp.asarray(shown, jnp.float32)).items()}
+
     weights = {
         name: _learned(layer) for name, layer in module.layers.items() if getattr(layer, "kernel", None) is not None
     }
-    maps = {node.name: np.asarray(found[node.name], np.float64) for node in module.network.nodes}
-    return Member(title=title, state=state, network=module.network, weights=weights, images=images, maps=maps)
+    found = outputs(stacked)
+    gradient, integrated = saliency(lambda x: module(x)[0], stacked, empty)
+    return Member(
+        title=title,
+        state=state,
+        network=module.network,
+        weights=weights,
+        images=images,
+        maps={node.name: found[node.name] for node in module.network.nodes},
+        shifted=every_shift(lambda shown: softmax(outputs(shown)[output]), stacked),
+        gradient=gradient,
+        integrated=integrated,
+        survey=None if samples is None else survey(module.network, outputs, *samples),
+    )
+
+
+def every_shift(answer: Callable[[Floats], Floats], stacked: Floats) -> Floats:
+    """Answers under every circular shift, [images, down, right, classes]: what leaves on one side enters on the other.
+
+    Args:
+        answer: images -> [images, classes]. stacked: [images, height, width, channels].
+    """
+    height, width = stacked.shape[1:3]
+    rows = [[answer(np.roll(stacked, (down, right), axis=(1, 2))) for right in range(width)] for down in range(height)]
+    return np.moveaxis(np.array(rows), 2, 0)
 
 
 def _learned(layer: object) -> Learned:

@@ -7,11 +7,13 @@ from typing import Any
 
 from cnnlab.rooms import Room
 from cnnlab.spec.verdict import Verdict
+from experiments.analysis.results import SweepResults
 from experiments.cli.errors import UsageError
 from experiments.geometry.network import MeasuredNetwork
 from experiments.page.member import Member
 from experiments.page.statement import Statement
 from experiments.page.trials import Trial
+from experiments.training.feature_pictures import Features
 
 Json = Any
 """A value that `json.dumps` writes."""
@@ -29,6 +31,9 @@ class Context:
         trials: the nets behind a claim's contrasts, by claim; a claim may have none.
         not_judged: how many registered claims were left out.
         trained: what is to be said of the trained member, or why there is none; empty for nothing.
+        features: feature pictures of the trained member, by layer. views: results by sweep, whose histories are shown.
+        provenance: of the records behind the page: the code, packages and machines that made them.
+        apart: what other processes made for a view, by its name.
         fast: whether what takes more than a few seconds is left out.
     """
 
@@ -39,6 +44,10 @@ class Context:
     trials: Mapping[str, tuple[Trial, ...]] = field(default_factory=dict)
     not_judged: int = 0
     trained: str = ""
+    features: tuple[Features, ...] = ()
+    views: Mapping[str, SweepResults] = field(default_factory=dict)
+    provenance: tuple[Mapping[str, Any], ...] = ()
+    apart: Mapping[str, Any] = field(default_factory=dict)
     fast: bool = False
 
 
@@ -66,7 +75,10 @@ class View:
         caveat: one sentence below the picture: what it does not show.
         claims: ids of the claims it bears on.
         make: makes its content; None where the context lacks what it needs.
+        apart: what it computes in another process, from the nets of the page, unless the page is to be fast; `make`
+            finds it in the context.
         reads_members: whether its script reads the members, which the page then holds once for all views.
+        reads_networks, reads_records: whether it is made from the nets of the page, and from the records of sweeps.
         lacks: what to say on the page where `make` gives None.
     """
 
@@ -75,8 +87,11 @@ class View:
     question: str
     caveat: str
     make: Callable[[Context], Content | None]
+    apart: Callable[[tuple[MeasuredNetwork, ...]], Any] | None = None
     claims: tuple[str, ...] = ()
     reads_members: bool = False
+    reads_networks: bool = False
+    reads_records: bool = False
     lacks: str = ""
 
 

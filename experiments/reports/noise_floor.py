@@ -271,7 +271,7 @@ def figure(found: Sequence[Copies]) -> "Figure":
     from matplotlib.ticker import NullLocator
 
     drawn, axes = canvas.canvas(
-        "How far two copies of the same net lie apart", width=12, height=3.2 + 0.7 * len(found), columns=2
+        "How far two copies of the same net lie apart", width=10, height=3.2 + 0.7 * len(found), columns=2
     )
     left, right = axes[0]
     effects = [1 + 0.05 * 2 ** (step / 2) for step in range(10)]

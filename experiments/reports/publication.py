@@ -1,6 +1,7 @@
 """What publishing does: records made compact and looked at again, and all else made from the compact ones alone."""
 
 import json
+import os
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,8 @@ from experiments.analysis.selection import MADE, best_views, relocated
 from experiments.cli.console import each
 from experiments.cli.errors import UsageError
 from experiments.config.grid import Grid
-from experiments.config.resolve import SCALES
+from experiments.config.resolve import Settings
+from experiments.config.schema import SCALES
 from experiments.paths import published, sweep_folder
 from experiments.reports import literature, noise_floor, specification_curve
 from experiments.reports import suite as suite_report
@@ -65,7 +67,7 @@ def chosen(only: Sequence[str], overrides: Sequence[str], console: Console) -> C
     if not names:
         raise UsageError(f"only={CONTROL} alone is no sweep: it is published with those that use it")
     every = choose(())[0] if with_control and only else names
-    grids = compose(each(every, "composing", "sweeps", console), overrides)
+    grids = compose(each(every, "composing", "sweeps", console), overrides, _require_records)
     settings = next(iter(grids.values())).settings
     sweeps = {name: grids[name] for name in names}
     lacking = {name: lack for name, one in sweeps.items() if (lack := _lacking(one))}
@@ -83,6 +85,12 @@ def chosen(only: Sequence[str], overrides: Sequence[str], console: Console) -> C
         control=tuple(arm for arm in beside if store.has(arm)),
         force=settings.force,
     )
+
+
+def _require_records(settings: Settings) -> None:
+    """Raise UsageError unless there is a folder of records."""
+    if not os.access(settings.runs, os.R_OK | os.X_OK):
+        raise UsageError(f"results={settings.results} has no records: run a sweep first, or name another folder")
 
 
 def _lacking(one: Grid) -> str:

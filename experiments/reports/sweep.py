@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 CURVES = "Test accuracy in % at every learning rate (mean over members; *: where most members are read)"
 RESTS = "What the claims rest on: errors of the second side, as a multiple of the first side's; points of the first"
-NICE = {"model.pools": "max-pools stand after convolutions number (0 is the image)"}
+NICE = {"model.pools": "across: max-pools stand after convolutions number (0 is the image)"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,7 +256,7 @@ def draw_effects(report: SweepReport) -> None:
     sweep = report.plan.settings.sweep
     if not found or sweep is None:
         return
-    factor = NICE[sweep.factor] if sweep.factor in NICE else sweep.factor
+    factor = NICE[sweep.factor] if sweep.factor in NICE else f"across: {sweep.factor}"
     reference = f"({sweep.reference.strip('[]')})"
     drawn = figures.sweep(found, title=sweep.question, factor=factor, reference=reference)
     for suffix in ("png", "svg"):

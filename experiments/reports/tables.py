@@ -1,5 +1,6 @@
 """Tables of a sweep, as data and as they are printed: arms, curves, effects, what claims rest on, verdicts."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,7 @@ def what_differs(cell: ArmResults, reference: ArmResults) -> dict[str, Any]:
     ours, theirs = cell.record.geometry, reference.record.geometry
     return {
         "params_ratio": ours.params / theirs.params,
-        "macs_ratio": ours.macs / theirs.macs,
+        "macs_ratio": math.nan if ours.macs is None or theirs.macs is None else ours.macs / theirs.macs,
         "receptive_field": _pair(ours.receptive_field),
         "receptive_field_reference": _pair(theirs.receptive_field),
         "output_size": _pair(ours.output_size),
@@ -192,8 +193,8 @@ def printed_effects(table: "pd.DataFrame", pairs: Sequence[tuple[ArmResults, Eff
     shown["points"] = [points(effect) for _, effect in pairs]
     shown["call"] = [_call(effect) for _, effect in pairs]
     shown["n"] = table["n"]
-    shown["params"] = [f"x{value:.2f}" for value in table["params_ratio"]]
-    shown["MACs"] = [f"x{value:.2f}" for value in table["macs_ratio"]]
+    shown["params"] = [_times(value) for value in table["params_ratio"]]
+    shown["MACs"] = [_times(value) for value in table["macs_ratio"]]
     shown["field"], shown["map"] = _changes(table, "receptive_field"), _changes(table, "output_size")
     return shown
 
@@ -242,8 +243,12 @@ def _share(mean: float, low: float, high: float, n: int) -> str:
     return f"{100 * mean:.1f}" + (f" [{100 * low:.1f}, {100 * high:.1f}]" if n >= FEWEST_FOR_INTERVAL else "")
 
 
-def _whole(value: float) -> str:
-    return f"{int(value):,}" if value == value else ""
+def _whole(value: float | None) -> str:
+    return f"{int(value):,}" if value is not None and value == value else ""
+
+
+def _times(value: float) -> str:
+    return f"x{value:.2f}" if value == value else ""
 
 
 def _pair(value: Any) -> str:

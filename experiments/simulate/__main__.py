@@ -17,6 +17,7 @@ from cnnlab.spec.invalid import require
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import each, terminal
+from experiments.cli.words import require_keys
 from experiments.config.grid import grid
 from experiments.simulate.rates import SLOW, FoundRate, find, rows
 
@@ -38,6 +39,7 @@ def main() -> int:
     asked = command_line().parse_args()
     asked_for = asked.replications
     require(FEWEST <= asked_for <= MOST, "replications", asked_for, f"must lie between {FEWEST} and {MOST}")
+    require_keys(asked.words, ("results",))
     results = grid(["tracker=off", *asked.words]).settings.results
     require_writable(results, "results")
     shown = each(rows(), "simulating", "rows", terminal(sys.stderr), lambda row: row.what)

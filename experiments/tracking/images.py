@@ -13,14 +13,15 @@ import numpy.typing as npt
 from cnnlab import data
 from cnnlab.data import Source
 from cnnlab.geometry.coverage import network_coverage
+from cnnlab.modules.graph import graph
 from cnnlab.report import maps, pixels
 from cnnlab.report.samples import sheet
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.network import Network, Pair
+from cnnlab.spec.own_module import OwnModule
 from cnnlab.spec.task import Task
 from cnnlab.tracking import Picture, Pixels
 from cnnlab.training.workers import ONE_THREAD, environment
-from cnnlab.zoo.lowering import network
 
 Floats = npt.NDArray[np.float64]
 
@@ -36,10 +37,10 @@ QUICK = {"XLA_FLAGS": f"{ONE_THREAD['XLA_FLAGS']} --xla_backend_optimization_lev
 
 def of_arm(arm: Arm, source: Source) -> dict[str, Picture]:
     """Pictures of one arm by name; drawn when they are asked for."""
-    return {
-        "image/samples": functools.partial(samples, arm.task, source),
-        "image/coverage": lambda: pixels.heat(coverage(arm)),
-    }
+    shown: dict[str, Picture] = {"image/samples": functools.partial(samples, arm.task, source)}
+    if followed(arm):
+        shown["image/coverage"] = lambda: pixels.heat(coverage(arm))
+    return shown
 
 
 @functools.lru_cache(maxsize=4)
@@ -55,9 +56,10 @@ def first_samples(task: Task, source: Source) -> Floats:
 
 
 def coverage(arm: Arm) -> Floats:
-    """Paths from each pixel to all units of the arm's last map, [height, width]."""
-    graph, size = _graph(arm)
-    return np.asarray(network_coverage(graph, size, graph.features), np.float64)
+    """Paths from each pixel to all units of the arm's last map, [height, width]; the net's graph must be known."""
+    known, size = _graph(arm)
+    assert known is not None, "asked for where the graph is known"
+    return np.asarray(network_coverage(known, size, known.features), np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +76,15 @@ class Maps:
 
     def __call__(self) -> Pixels:
         """Measure and draw."""
-        found = energies([_graph(arm) for arm in self.arms.values()], self.seconds)
+        known = {name: arm for name, arm in self.arms.items() if followed(arm)}
+        # a user's own module begins with weights of its own, so that a net of the zoo says nothing of it
+        zoo = [name for name, arm in known.items() if not isinstance(arm.net, OwnModule)]
+        bound = [_graph(known[name]) for name in zoo]
+        measured = energies([(graph, size) for graph, size in bound if graph is not None], self.seconds)
+        found = dict(zip(zoo, measured, strict=True))
         columns = [
-            maps.Column(name=name, coverage=coverage(arm), energy=energy)
-            for (name, arm), energy in zip(self.arms.items(), found, strict=True)
+            maps.Column(name=name, coverage=coverage(arm), energy=found[name] if name in found else None)
+            for name, arm in known.items()
         ]
         return pixels.drawn(maps.maps(columns, self.title))
 
@@ -118,7 +125,13 @@ def _measure(graphs: Sequence[tuple[Network, Pair]], answers: connection.Connect
             answers.send(input_energy(graph, size, nets=NETS, images=IMAGES).mean(0))
 
 
-def _graph(arm: Arm) -> tuple[Network, Pair]:
-    """The arm's net as a graph, and its image's size."""
+def followed(arm: Arm) -> bool:
+    """Whether the graph of an arm's net is known, and its paths meet."""
     task = arm.task
-    return network(arm.net, task.side, task.channels, task.classes), (task.side, task.side)
+    return graph(arm.net, task.side, task.channels, task.classes).measured.receptive_field is not None
+
+
+def _graph(arm: Arm) -> tuple[Network | None, Pair]:
+    """The arm's net as a graph, if that is known, and its image's size."""
+    task = arm.task
+    return graph(arm.net, task.side, task.channels, task.classes).network, (task.side, task.side)

@@ -1,5 +1,6 @@
 """The W&B run of a whole sweep: tables, figures, counts of verdicts, and the records as an artifact."""
 
+import functools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from experiments.analysis.results import ArmResults
 from experiments.claims.registry import claims, claims_fed_by
 from experiments.reports.ratios import errors_of_worse
 from experiments.reports.sweep import SweepReport
-from experiments.tracking import arm_runs, images
+from experiments.tracking import arm_runs, images, page
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +57,7 @@ def of_sweep(report: SweepReport) -> TrackedRun:
         },
         tables={name: table for name, table in tables.items() if table},
         pictures=figures(report),
+        page=functools.partial(page.of_sweep, now, report.verdicts),
         artifact=records(run_id(f"{name}-{settings.scale}-records"), made, Store(settings.runs)),
     )
 
@@ -142,7 +144,8 @@ def figures(report: SweepReport) -> dict[str, Picture]:
     first = [cell.point for cell in now.cells if cell.point.arm.task == now.tasks()[0] and cell.point.match == "none"]
     arms = {point.level: point.arm for point in first[:MOST_MAPS]}
     title = f"Which pixels are read, and which get gradient? ({first[0].arm.task.name})"
-    return shown | {"figure/maps": images.Maps(title=title, arms=arms)}
+    known = any(images.followed(arm) for arm in arms.values())
+    return shown | ({"figure/maps": images.Maps(title=title, arms=arms)} if known else {})
 
 
 def records(name: str, cells: Sequence[ArmResults], store: Store) -> Artifact:

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.training.workers import accelerator
-from experiments.config.resolve import AUTO, NATIVE, XLA, Settings
+from experiments.config.resolve import Settings
+from experiments.config.schema import AUTO, NATIVE, XLA
 
 
 def check(settings: Settings, gpus: int | None = None) -> None:

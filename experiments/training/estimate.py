@@ -8,14 +8,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnnlab.geometry.measured import measured
+from cnnlab.modules.graph import graph
 from cnnlab.records.store import PROVENANCE
 from cnnlab.spec.arm import Arm
-from cnnlab.zoo.lowering import network
+from cnnlab.spec.invalid import InvalidError
 from experiments.config.resolve import Point
 
 COMPILE, COMPILE_NODE = 3.0, 0.12
 """Seconds that compiling an arm takes, and each of its layers."""
+UNKNOWN_LAYERS = 30
 STEP, PER_MAC = 0.8e-3, 1.5e-10
 """Seconds of a training step, and of a multiply-accumulate of one image in it, forward and backward."""
 PROBES = 0.4
@@ -23,6 +24,9 @@ PROBES = 0.4
 ENDING, CLAIM, SWEEP = 40.0, 2.3, 1.5
 """Seconds that judging what is kept and building the page take, computing a claim that is not kept (mean over all),
 and the tables and the figure of a sweep."""
+YEAR = 365.25 * 24 * 3600.0
+MOST_SECONDS = 2 * YEAR
+"""Longer than anybody waits, so that it is a mistake."""
 FURTHER = 1.15
 """Runs for each run at the first learning rates, since some arms go on at further ones."""
 
@@ -65,6 +69,17 @@ def spoken(seconds: float) -> str:
     return f"{minutes} min" if seconds >= 90 else f"{round(seconds)} s"
 
 
+def require_time(points: Iterable[Point], pace: Pace) -> None:
+    """Raise InvalidError, naming the longest arm's epochs, if training takes longer than anybody waits."""
+    every = tuple(points)
+    seconds = pace.seconds(every)
+    if seconds > MOST_SECONDS:
+        longest = max(every, key=core_seconds).arm.recipe.epochs
+        many = f"{len(every)} arm{'s' * (len(every) > 1)}"
+        why = f"training {many} would take some {seconds / YEAR:,.0f} years on {pace.workers} workers"
+        raise InvalidError("train.epochs", longest, f"{why}: choose fewer epochs, images, members or filters")
+
+
 def core_seconds(point: Point) -> float:
     """Seconds of one core that a point takes, as the constants above have it."""
     recipe = point.arm.recipe
@@ -78,9 +93,14 @@ def core_seconds(point: Point) -> float:
 
 @functools.cache
 def _sizes(arm: Arm) -> tuple[int, int]:
-    """How many layers an arm's net has, and how many multiply-accumulates an image takes."""
-    net = network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
-    return len(net.nodes), measured(net, (arm.task.side, arm.task.side)).macs
+    """How many layers an arm's net has, and how many multiply-accumulates an image takes.
+
+    Of a module that cannot be followed neither is known: each weight is taken to be used at a quarter of the pixels.
+    """
+    found = graph(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
+    if found.network is None or found.measured.macs is None:
+        return UNKNOWN_LAYERS, found.measured.params * arm.task.side**2 // 4
+    return len(found.network.nodes), found.measured.macs
 
 
 def machine_pace(runs: Path, points: Iterable[Point], workers: int, backend: str) -> Pace:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.data import Source
+from cnnlab.modules.graph import zoo_network
 from cnnlab.probes.ascent import ascend, gate, move, objective, parametrise
 from cnnlab.probes.trained import down_samplings, sample
 from cnnlab.probes.trained import source as before
@@ -18,9 +19,10 @@ from cnnlab.spec.record import Record
 from cnnlab.training.program import program
 from cnnlab.training.shown import ShownMember, train_again
 from cnnlab.zoo import native
-from cnnlab.zoo.lowering import network
 from experiments.cli.errors import UsageError
 
+Kind = Literal["class", "channel"]
+KINDS: tuple[Kind, ...] = ("class", "channel")
 REAL = 1024
 """At most so many of the member's own training images are what a picture is compared with."""
 SHOWABLE = (Conv, Norm, Add, Activation, Pool)
@@ -56,7 +58,7 @@ class Drawn:
         refused: why it is not shown; empty if it is. before_activation: whether the unit is dead on real images.
     """
 
-    kind: Literal["class", "channel"]
+    kind: Kind
     unit: int
     state: str
     facts: gate.Facts
@@ -114,29 +116,46 @@ def feature_pictures(
         record: of the block that has the seeds; None trains at the recipe's learning rate.
         library: of our own convolutions, where the record was made with them. say: told what is being done.
     """
+    say(f"training {len(asked.seeds)} members of {arm.key} again")
+    return drawn(arm, asked, trained_again(arm, record, asked.seeds, source, library), say)
+
+
+def trained_again(
+    arm: Arm, record: Record | None, seeds: Sequence[int], source: Source, library: Any = None
+) -> list[ShownMember]:
+    """Members by their seeds; arguments as `feature_pictures`."""
     if library is not None:
         native.use(library)
     strategy = "sequential" if library is None else "native"
-    say(f"training {len(asked.seeds)} members of {arm.key} again")
-    shown = [train_again(arm, seed, record, source, strategy) for seed in asked.seeds]
+    return [train_again(arm, seed, record, source, strategy) for seed in seeds]
+
+
+def drawn(arm: Arm, asked: Asked, shown: Sequence[ShownMember], say: Say = lambda line: None) -> Features:
+    """Draw the pictures of the first of these members; the others read those of classes."""
     studio = _Studio(arm, asked, shown)
-    drawn: list[Drawn] = []
-    for kind in ("class", "channel"):
+    layer = chosen_layer(arm, asked.layer)
+    pictures: list[Drawn] = []
+    for kind in KINDS:
         for state in (TRAINED, UNTRAINED):
             say(f"drawing {kind} pictures, {state}")
-            drawn += studio.draw(kind, state)
-    return Features(
-        arm=arm.key,
-        asked=asked,
-        layer=studio.layer,
-        path_layer=studio.path_layer,
-        members=tuple(_told(member) for member in shown),
-        moves=studio.moves,
-        real=len(studio.real),
-        low=float(studio.real.min()),
-        high=float(studio.real.max()),
-        drawn=tuple(drawn),
-    )
+            pictures += studio.draw([(kind, layer)], state)[0]
+    return studio.features(layer, pictures)
+
+
+def walls(arm: Arm, asked: Asked, shown: Sequence[ShownMember], layers: Sequence[str]) -> tuple[Features, ...]:
+    """As `drawn`, for several layers: all pictures of a state in one ascent, which is compiled once.
+
+    Classes stand with the last of the layers. A picture is another one than that of `drawn`: its beginning is drawn
+    together with those of all others.
+    """
+    studio = _Studio(arm, asked, shown)
+    groups: list[tuple[Kind, str]] = [("class", layers[-1]), *(("channel", layer) for layer in layers)]
+    classes, *channels = zip(*(studio.draw(groups, state) for state in (TRAINED, UNTRAINED)), strict=True)
+    found: list[Features] = []
+    for layer, pair in zip(layers, channels, strict=True):
+        pictures = [one for part in (*(classes if layer == layers[-1] else ()), *pair) for one in part]
+        found.append(studio.features(layer, pictures))
+    return tuple(found)
 
 
 def _told(member: ShownMember) -> dict[str, Any]:
@@ -152,15 +171,14 @@ def _told(member: ShownMember) -> dict[str, Any]:
 
 
 def _graph(arm: Arm) -> Network:
-    return network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
+    return zoo_network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
 
 
 class _Studio:
     """What all pictures of an arm share: the member, those who read, real images, how to write and move pictures."""
 
     def __init__(self, arm: Arm, asked: Asked, shown: Sequence[ShownMember]) -> None:
-        self.arm, self.asked, self.graph = arm, asked, _graph(arm)
-        self.layer = chosen_layer(arm, asked.layer)
+        self.arm, self.asked, self.shown, self.graph = arm, asked, shown, _graph(arm)
         downs = down_samplings(self.graph)
         self.path_layer = before(self.graph, downs[0]).name if downs else self.graph.features
         self.real = sample(shown[0].train, REAL).images
@@ -172,12 +190,14 @@ class _Studio:
         self.readers = [member.last for member in shown[1:]]
         self.objectives: dict[Any, objective.Objective] = {}
 
-    def draw(self, kind: Any, state: str) -> list[Drawn]:
-        """All pictures of one kind of one state."""
+    def draw(self, groups: Sequence[tuple[Kind, str]], state: str) -> list[list[Drawn]]:
+        """All pictures of some groups, (kind, layer), of one state, in one ascent; a list a group."""
         net = ascend.with_weights(self.layers, self.states[state])
-        aim, off = self.aim(kind, state)
-        units, starts = aim.units, self.asked.starts
-        aims = np.repeat(np.arange(units), starts)
+        parts = [self.aim(kind, layer, state) for kind, layer in groups]
+        names = tuple((group, off) for group, (_, off) in zip(groups, parts, strict=True))
+        # one object for both states where their units live alike, so that they share compiled steps
+        aim = self.objectives.setdefault(names, objective.together([part for part, _ in parts]))
+        aims = np.repeat(np.arange(aim.units), self.asked.starts)
         key = jax.random.key(self.asked.seeds[0])
         found = ascend.ascend(net, aim, self.parametrisation, self.moves, aims, key, self.asked.steps).pictures
         # the same moves for pictures and real images, other ones than those of the ascent
@@ -187,15 +207,32 @@ class _Studio:
         path = gate.path_numbers(
             self.outputs(state, found, self.path_layer), self.outputs(state, self.real, self.path_layer)
         )
-        read = self.read(found, aims) if kind == "class" and self.readers else None
-        facts = gate.gather(
-            found.reshape(units, starts, *found.shape[1:]),
-            scores.reshape(units, starts),
-            real,
-            path.reshape(units, starts),
-            None if read is None else read.reshape(units, starts),
-            len(self.readers),
-        )
+        made, first = [], 0
+        for (kind, _), (part, off) in zip(groups, parts, strict=True):
+            own = slice(first * self.asked.starts, (first + part.units) * self.asked.starts)
+            best = real[:, first : first + part.units]
+            made.append(self.judged(kind, state, off, found[own], scores[own], best, path[own]))
+            first += part.units
+        return made
+
+    def judged(
+        self,
+        kind: Kind,
+        state: str,
+        off: tuple[bool, ...],
+        found: Images,
+        scores: gate.Values,
+        real: gate.Values,
+        path: gate.Values,
+    ) -> list[Drawn]:
+        """What the gate says of the pictures of one group; see `gate.gather` for the arguments."""
+        units, starts = len(off), self.asked.starts
+        read = None
+        if kind == "class" and self.readers:
+            read = self.read(found, np.repeat(np.arange(units), starts)).reshape(units, starts)
+        pictures = found.reshape(units, starts, *found.shape[1:])
+        each = (scores.reshape(units, starts), real, path.reshape(units, starts), read)
+        facts = gate.gather(pictures, *each, len(self.readers))
         passes = gate.class_gate if kind == "class" else gate.unit_gate
         return [
             Drawn(
@@ -205,22 +242,34 @@ class _Studio:
                 facts=facts[unit],
                 refused=passes(facts[unit]),
                 before_activation=off[unit],
-                pictures=found[aims == unit],
+                pictures=pictures[unit],
                 best=self.real[int(real[:, unit].argmax())],
             )
             for unit in range(units)
         ]
 
-    def aim(self, kind: str, state: str) -> tuple[objective.Objective, tuple[bool, ...]]:
+    def aim(self, kind: Kind, layer: str, state: str) -> tuple[objective.Objective, tuple[bool, ...]]:
         """The objective of all units of a kind, and which of them are dead on real images."""
         if kind == "class":
             off = (False,) * self.arm.task.classes
-            made = objective.label(self.graph.output, range(len(off)))
-        else:
-            off = tuple(bool(one) for one in objective.dead(self.outputs(state, self.real, self.layer)))
-            made = objective.living_channel(self.graph, self.layer, off)
-        # one object for both states where their units live alike, so that they share compiled steps
-        return self.objectives.setdefault((kind, off), made), off
+            return objective.label(self.graph.output, range(len(off))), off
+        off = tuple(bool(one) for one in objective.dead(self.outputs(state, self.real, layer)))
+        return objective.living_channel(self.graph, layer, off), off
+
+    def features(self, layer: str, drawn: Sequence[Drawn]) -> Features:
+        """Pictures with how they were made."""
+        return Features(
+            arm=self.arm.key,
+            asked=self.asked,
+            layer=layer,
+            path_layer=self.path_layer,
+            members=tuple(_told(member) for member in self.shown),
+            moves=self.moves,
+            real=len(self.real),
+            low=float(self.real.min()),
+            high=float(self.real.max()),
+            drawn=tuple(drawn),
+        )
 
     def outputs(self, state: str, images: Images, layer: str) -> Images:
         """A layer's output for images."""

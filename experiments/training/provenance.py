@@ -15,7 +15,7 @@ from typing import Any
 from cnnlab import jax_environment
 from cnnlab.processor import with_vectors
 from cnnlab.records import Store
-from experiments.config.resolve import NATIVE, XLA
+from experiments.config.schema import NATIVE, XLA
 from experiments.paths import ROOT
 
 PACKAGES = ("cnnlab", "jax", "jaxlib", "flax", "optax", "numpy", "scipy", "hydra-core", "scikit-learn")

@@ -18,7 +18,8 @@ from experiments.claims.registry import claim_digests
 from experiments.cli.console import progress_bar, terminal
 from experiments.cli.signals import undisturbed
 from experiments.config.resolve import Point, Settings
-from experiments.training import convolutions
+from experiments.training import convolutions, memory
+from experiments.training.estimate import machine_pace, require_time, spoken
 from experiments.training.provenance import other_version, provenance
 from experiments.training.summary import Summary
 from experiments.training.work_queue import WorkQueue
@@ -32,6 +33,37 @@ def require_folders(settings: Settings) -> None:
     """Raise InvalidError if results or the cache cannot be written."""
     require_writable(settings.results, "results")
     require_writable(settings.cache, "cache")
+
+
+def workers_of(settings: Settings, backend: str) -> int:
+    """How many workers train: as many as are asked for, else one a core, or one a GPU."""
+    return settings.workers or (cores() if backend == "cpu" else len(devices()))
+
+
+def require_machine(settings: Settings, points: Iterable[Point]) -> str:
+    """Look, before anything is trained here, whether this machine has the memory and anybody the time.
+
+    Returns:
+        A line about what training the points without a record will take; empty where there is none.
+
+    Raises:
+        InvalidError: naming the key that asks for too much.
+    """
+    backend, store = accelerator(), Store(settings.runs)
+    workers = workers_of(settings, backend)
+    every = {point.arm.key: point for point in points}
+    todo = [point for key, point in every.items() if settings.force or not store.has(key)]
+    if not todo:
+        return ""
+    memory.require_memory(todo, workers, backend)
+    pace = machine_pace(settings.runs, every.values(), workers, backend)
+    require_time(todo, pace)
+    wanted, there = memory.largest(todo, workers, backend).bytes, memory.available()
+    arms = "1 arm" if len(todo) == 1 else f"{len(todo)} arms"
+    return (
+        f"{arms} to train: some {spoken(pace.seconds(todo))} on {workers} worker{'s' * (workers > 1)}, "
+        f"at least {memory.spoken(wanted)} of this machine's {memory.spoken(there)} of memory"
+    )
 
 
 def usable(store: Store, point: Point) -> bool:
@@ -56,8 +88,7 @@ class Session:
         self.store = Store(settings.runs)
         self.console = console or terminal()
         backend = accelerator()
-        workers = settings.workers or (cores() if backend == "cpu" else len(devices()))
-        cache = settings.cache / "compiled"
+        cache, workers = settings.cache / "compiled", workers_of(settings, backend)
         self.pool = WorkerPool(
             WorkerPlan(workers=workers, backend=backend, source=settings.source, compile_cache=cache)
         )

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from omegaconf import OmegaConf
@@ -120,9 +120,21 @@ def choose(only: Sequence[str]) -> tuple[tuple[str, ...], bool]:
     return tuple(name for name in every if not only or name in wanted), not only or CONTROL in only
 
 
-def compose(names: Iterable[str], overrides: Sequence[str]) -> dict[str, Grid]:
-    """The grids of sweeps by name. Raises UsageError and InvalidError, as `grid`."""
-    return {name: grid([f"+sweep={name}", *overrides]) for name in names}
+def compose(names: Iterable[str], overrides: Sequence[str], look: Callable[[Settings], None]) -> dict[str, Grid]:
+    """The grids of sweeps by name.
+
+    Args:
+        look: at the settings, which all share, once the first is composed; it raises what it has against them.
+
+    Raises:
+        UsageError, InvalidError: as `grid` and `look`.
+    """
+    found: dict[str, Grid] = {}
+    for name in names:
+        found[name] = grid([f"+sweep={name}", *overrides])
+        if len(found) == 1:
+            look(found[name].settings)
+    return found
 
 
 def make(grids: Mapping[str, Grid], chosen: Sequence[str], with_control: bool) -> Plan:

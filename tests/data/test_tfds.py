@@ -422,7 +422,7 @@ def test_a_cache_folder_that_cannot_be_is_refused(
 ) -> None:
     (tmp_path / "file").write_text("")
     source = Source(cache_dir=tmp_path / "file" / "cache", raw_dir=small_idx)
-    assert_one_line(data.check, make_task("mnist"), source, "cache")
+    assert_one_line(data.check, make_task("mnist"), source, "cache=")
 
 
 def test_the_line_survives_the_way_from_a_worker() -> None:

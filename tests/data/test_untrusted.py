@@ -345,3 +345,50 @@ def test_a_missing_kept_file_is_none(tmp_path: Path) -> None:
     cache.path(NAME, tmp_path).mkdir(parents=True)
     with pytest.raises(MissingDataError):
         cache.read(NAME, tmp_path)
+
+
+# Whose they are.
+
+
+@pytest.mark.parametrize("which", ["", "3.0.1", "3.0.1/features.json"])
+def test_a_prepared_folder_that_others_may_write_to_is_not_read(
+    make_task: MakeTask, records: Source, which: str
+) -> None:
+    path = records.cache_dir / NAME / which
+    data.check(make_task(NAME), records)  # the twin: as it was made, it is
+    path.chmod(path.stat().st_mode | 0o022)
+    assert "may be written by others" in refused(data.check, make_task(NAME), records)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only an administrator may give a file away")
+def test_a_prepared_folder_of_another_user_is_not_read(
+    make_task: MakeTask, records: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = next((records.cache_dir / NAME / "3.0.1").glob("*array_record*"))
+    os.chown(record, 12345, 12345)
+    assert "belongs to another user" in refused(data.check, make_task(NAME), records)
+
+
+def test_what_is_prepared_is_the_owners_whatever_the_umask(
+    tmp_path: Path, small_idx: Path, small_contents: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(raw.CONTENT, NAME, small_contents)
+    before = os.umask(0)
+    try:
+        tfds.stacked(NAME, Source(cache_dir=tmp_path / "data", raw_dir=small_idx))
+    finally:
+        os.umask(before)
+    made = [path for path in (tmp_path / "data" / NAME).rglob("*") if "downloads" not in path.parts]
+    assert made
+    assert [path for path in (tmp_path / "data" / NAME, *made) if path.stat().st_mode & 0o022] == []
+
+
+def test_temporary_files_of_tfds_are_found_again_after_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tfds.tempfile, "tempdir", str(tmp_path))
+    old, young = tmp_path / f"{tfds.SCRATCH}old", tmp_path / f"{tfds.SCRATCH}young"
+    for folder in (old, young):
+        (folder / "x").mkdir(parents=True)
+    os.utime(old, (0, 0))
+    with tfds._scratch():
+        assert Path(tfds.tempfile.mkdtemp("tfds")).parent.parent == tmp_path
+    assert list(tmp_path.iterdir()) == [young], "what may still be in use stays"

@@ -1,6 +1,7 @@
 """The command writes one page, and tells a mistake in one line."""
 
 import json
+import re
 import sys
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -25,7 +26,7 @@ def test_the_page_is_written(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "--only", "sampling", "--results", str(tmp_path)) == 0
-    assert "1 views" in capsys.readouterr().out
+    assert ", 1 view\n" in capsys.readouterr().out
     assert b"Sampling" in (tmp_path / "report.html").read_bytes()
 
 
@@ -52,6 +53,84 @@ def test_a_readers_own_module_is_traced(monkeypatch: pytest.MonkeyPatch, tmp_pat
     page = out.read_text()
     assert "own_nets_of_a_reader:make on 24x24" in page
     assert "conv 5x5, stride 2" in page
+
+
+SOMEBODYS = """
+from flax import nnx
+import jax.numpy as jnp
+
+
+class Block(nnx.Module):
+    def __init__(self, channels, out, stride, rngs):
+        self.first = nnx.Conv(channels, out, (3, 3), strides=stride, use_bias=False, rngs=rngs)
+        self.norm = nnx.BatchNorm(out, rngs=rngs)
+        self.second = nnx.Conv(out, out, (3, 3), rngs=rngs)
+        self.short = nnx.Conv(channels, out, (1, 1), strides=stride, rngs=rngs)
+
+    def __call__(self, x):
+        return nnx.relu(self.second(nnx.relu(self.norm(self.first(x)))) + self.short(x))
+
+
+class Net(nnx.Module):
+    def __init__(self, rngs):
+        self.stem = nnx.Conv(3, 8, (7, 7), strides=2, rngs=rngs)
+        self.blocks = nnx.List([Block(8, 8, 1, rngs), Block(8, 16, 2, rngs)])
+        self.drop = nnx.Dropout(0.1, rngs=rngs)
+        self.head = nnx.Linear(16, 5, rngs=rngs)
+
+    def __call__(self, x):
+        x = nnx.max_pool(nnx.gelu(self.stem(x)), (3, 3), (2, 2), padding="SAME")
+        for block in self.blocks:
+            x = block(x)
+        return self.head(self.drop(jnp.mean(x, axis=(1, 2))))
+
+
+def make(rngs):
+    net = Net(rngs)
+    net.eval()
+    return net
+"""
+"""A small residual net as somebody would write it, with a norm, a dropout and paths that meet."""
+
+
+def test_a_net_written_by_someone_else_is_shown_with_its_fields_and_costs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "somebodys_net.py").write_text(SOMEBODYS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    out = tmp_path / "page.html"
+    words = ["--only", "field,cost", "--fast", "--module", "somebodys_net:make", "--size", "33", "--out", str(out)]
+    assert run(monkeypatch, *words) == 0
+    page = out.read_text()
+    convs = 7 * 7 * 3 * 8 + 8 + 2 * 0
+    convs += 3 * 3 * 8 * 8 + 2 * 8 + 3 * 3 * 8 * 8 + 8 + 8 * 8 + 8
+    convs += 3 * 3 * 8 * 16 + 2 * 16 + 3 * 3 * 16 * 16 + 16 + 8 * 16 + 16
+    assert f"{convs + 16 * 5 + 5:,}" in page  # parameters, counted by hand
+    assert "conv 7x7, stride 2" in page
+    assert "somebodys_net:make on 33x33x3 images" in page
+
+
+def photograph(folder: Path) -> Path:
+    """A picture as a camera makes it: colour, not square, turned, as JPEG."""
+    across, down = np.meshgrid(np.linspace(0, 255, 640), np.linspace(0, 255, 400))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = folder / "photograph.jpg"
+    Image.fromarray(np.stack([across, down, 255 - across], -1).astype(np.uint8)).save(path, exif=exif, quality=90)
+    return path
+
+
+def test_photographs_stand_first_among_the_images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    out, path = tmp_path / "page.html", photograph(tmp_path)
+    other = saved(tmp_path, np.full((3, 3), 200, np.uint8))
+    words = ["--only", "shift", "--fast", "--images", str(path), str(other), "--results", str(tmp_path)]
+    assert run(monkeypatch, *words, "--out", str(out)) == 0
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', out.read_text(), re.DOTALL)
+    assert found is not None
+    for member in json.loads(found[1])["members"]:
+        assert member["images"][:3] == ["photograph.jpg", "picture.png", "digit 0"]
+        assert member["labels"][:2] == [None, None]
+        assert len(member["shifted"]["answers"][0]) == 144
 
 
 GRAPH = {
@@ -99,6 +178,11 @@ def test_a_graph_file_without_a_size_is_refused(
         (["--module", "a.b:c"], "--module needs the image: add --size"),
         (["--results", "/no/such/folder"], "must be a folder"),
         (["--image", "/no/such.png", "--only", "stepper"], "must be a picture that Pillow reads"),
+        (["--images", "/no/such.png", "/no/other.png", "--only", "stepper"], "must be a picture that Pillow reads"),
+        (["--seed", "7", "--only", "shift"], "--seed 7 is not valid here: no trained net is shown"),
+        (["--seed", "x"], "invalid int value"),
+        (["--seed", "2001", "--fast"], "--seed 2001 is not valid with --fast"),
+        (["--weights", "/no/such.npz", "--only", "shift"], "--weights /no/such.npz is not valid here: no trained"),
         (["--size", "none"], "size=none is not valid"),
         (["--what"], "unrecognized arguments"),
     ],
@@ -128,7 +212,7 @@ def test_a_process_that_dies_is_one_line_and_no_page(
     def dies(*_: object) -> None:
         raise BrokenProcessPool("planted")
 
-    monkeypatch.setattr(building, "judged", dies)
+    monkeypatch.setattr(building, "begin", dies)
     out = tmp_path / "page.html"
     assert run(monkeypatch, "--only", "board", "--out", str(out)) == 1
     assert capsys.readouterr().err == "error: planted\n"

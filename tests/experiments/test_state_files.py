@@ -13,21 +13,25 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
-from cnnlab.data import MissingDataError, cache
+from cnnlab.data import MissingDataError, cache, raw, tfds
 from cnnlab.geometry import graph_json
 from cnnlab.geometry.fields import AlignmentError
 from cnnlab.records import RecordError, Store, lease, manifest
 from cnnlab.records.coding import encode
 from cnnlab.spec.arm import digest
 from cnnlab.spec.invalid import InvalidError
+from cnnlab.tracking import service
 from cnnlab.training import compiled
+from experiments.cli.errors import UsageError
+from experiments.page.member import reader_image
 from experiments.paths import ROOT
 from experiments.timing import timings
 
 from .conftest import composed_grid, planted_record
 
-QUICK, SLOW = 12, 170
+QUICK, SLOW = 6, 50
 """Spoiled files of each kind."""
 NAME, ARM = "toy", "arm-0123456789"
 ODD: tuple[Any, ...] = (
@@ -137,6 +141,35 @@ def program(folder: Path) -> Path:
     return folder / "compiled" / f"x{compiled.SUFFIX}"
 
 
+def published(folder: Path) -> Path:
+    images = np.zeros((3, 4, 4), np.uint8)
+    content = bytes((0, 0, 8, 3)) + np.array(images.shape, ">u4").tobytes() + images.tobytes()
+    (folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(content))
+    return folder / "train-images-idx3-ubyte.gz"
+
+
+def described(folder: Path) -> Path:
+    """Of a prepared dataset: one feature, and what it holds."""
+    kind = "tensorflow_datasets.core.features.image_feature.Image"
+    content = {"pythonClassName": kind, "featuresDict": {"features": {"image": {"pythonClassName": kind}}}}
+    path = folder / NAME / "1.0.0" / tfds.FEATURES
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(content))
+    return path
+
+
+def picture(folder: Path) -> Path:
+    Pillow.fromarray(np.arange(144, dtype=np.uint8).reshape(12, 12)).save(folder / "cat.png")
+    return folder / "cat.png"
+
+
+def left(folder: Path) -> Path:
+    """Of W&B, by a process that was killed."""
+    (folder / ".scratch-host-1").mkdir()
+    (folder / ".scratch-host-1" / "file").write_text("x")
+    return folder / ".scratch-host-1" / "file"
+
+
 def report(path: Path) -> None:
     graph = graph_json.load(path)
     json.dumps(graph_json.report(graph.network, graph.input_size))
@@ -152,6 +185,10 @@ KINDS: dict[str, tuple[Callable[[Path], Path], Reader, tuple[type[Exception], ..
     "manifest": (listed, lambda path: manifest.check(path.parent), (manifest.ManifestError,)),
     "dataset": (kept, lambda path: cache.read(NAME, path.parents[1]), (MissingDataError,)),
     "graph": (drawn, report, (InvalidError, AlignmentError)),
+    "published images": (published, raw.read_idx, (InvalidError,)),
+    "prepared dataset": (described, lambda path: tfds._require_data_alone(NAME, path.parents[1]), (MissingDataError,)),
+    "picture": (picture, lambda path: reader_image(path, 12), (UsageError,)),
+    "left by W&B": (left, lambda path: service.clean(path.parents[1]), ()),
     "compiled program": (program, lambda path: compiled.clean(path.parent), ()),
 }
 
@@ -259,9 +296,11 @@ def test_a_spoiled_file_is_read_or_told(kind: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_hundred_and_seventy_spoiled_files_are(kind: str, tmp_path: Path) -> None:
+def test_many_spoiled_files_are(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for number in range(SLOW):
         check(kind, number, tmp_path / str(number))
+    with capsys.disabled():
+        print(f"\n{kind}: {SLOW} spoiled files", end="")
 
 
 @pytest.mark.parametrize("kind", sorted({*KINDS} - {"record", "packed record"}))

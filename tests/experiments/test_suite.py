@@ -369,6 +369,7 @@ def test_a_dry_run_prints_the_plan_and_touches_nothing(opened: Suite) -> None:
     assert "CONTROL" in done.out
     assert "estimate: " in done.out
     assert "not yet measured on this machine" in done.out
+    assert f"on disk: 0.0 MiB in {opened.results}" in done.out
     assert not opened.results.exists()
 
 

@@ -74,6 +74,26 @@ def test_objectives_add_unit_by_unit(net: ascend.Net) -> None:
         channel + objective.label("logits", (0, 1, 2))
 
 
+def test_objectives_stand_side_by_side(net: ascend.Net) -> None:
+    outputs = net(jnp.asarray(real(6)))
+    channel, label = objective.channel("conv3", (0, 1)), objective.label("logits", (2,))
+    both = objective.together([channel, label])
+    assert both.units == 3
+    expected = np.concatenate([channel.value(outputs), label.value(outputs)], 1)
+    np.testing.assert_array_equal(both.value(outputs), expected)
+    assert objective.together([label]) is label
+
+
+def test_scores_do_not_depend_on_how_many_images_are_looked_at_together(
+    net: ascend.Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aim, images = objective.label("logits", (0, 1, 2)), real(10)
+    whole = ascend.score(net, aim, images, move.Moves(), KEY)
+    monkeypatch.setattr(ascend, "AT_ONCE", 4)
+    assert ascend.score(net, aim, images, move.Moves(), KEY) == pytest.approx(whole, abs=1e-5)
+    assert whole.shape == (10, 3)
+
+
 @pytest.mark.parametrize("name", parametrise.NAMES)
 def test_each_parametrisation_fits_a_target_that_it_can_be(name: str) -> None:
     """Of `spectrum` another picture of the same magnitudes; of the others a real image."""

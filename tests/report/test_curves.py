@@ -39,12 +39,19 @@ def marks(curve: tuple[AtRate, ...]) -> dict[str, list[tuple[float, float]]]:
     return found
 
 
-def test_every_member_stands_at_every_rate_and_lost_ones_are_crosses() -> None:
+def test_every_member_stands_at_every_rate_and_lost_ones_are_crosses_at_the_foot() -> None:
     found = marks(PLAIN)
     assert sorted(y for _, y in found["."]) == pytest.approx([70, 70, 72, 80, 82])
-    assert found["x"] == [(pytest.approx(max(x for x, _ in found["."])), pytest.approx(10))]
+    assert found["x"] == [(pytest.approx(max(x for x, _ in found["."])), pytest.approx(curves.FOOT))]
     assert found["filled"] == [(pytest.approx(0.0), pytest.approx(81))]
     assert "ring" not in found
+
+
+def test_lost_members_do_not_move_the_axis() -> None:
+    """The fault: crosses to scale, at a guess's accuracy."""
+    _, axes = canvas.canvas("?")
+    curves.strip(axes[0][0], ArmCurve(name="net", curve=(*PLAIN[:2], at(0.024, 0.1, 0.1, lost=(0, 1)))), 0.0, 1.0)
+    assert axes[0][0].get_ylim()[0] > 65
 
 
 def test_where_some_members_are_read_is_a_ring_and_where_most_are_is_filled() -> None:

@@ -25,6 +25,8 @@ from cnnlab.tracking.series import AXIS, Histogram, rows, summary
 Make = Callable[..., Record]
 Inspect = Callable[[Path], list[Any]]
 
+PAGE = "<!doctype html><p>größer &amp; more</p>"
+
 
 def run_of(record: Record, **fields: Any) -> TrackedRun:
     return replace(runs_of(record, "arm")[0], **fields)
@@ -229,6 +231,7 @@ def test_pictures_numbers_and_files_are_kept_as_they_are(tmp_path: Path, inspect
             numbers={"arms": 6},
             pictures={"figure": figure, "map": lambda: pixels},
             artifact=Artifact(name="records-of-g", kind="records", files={"arm/0/record.json": kept}),
+            page=lambda: PAGE,
         )
     )
     mirrored.close()
@@ -240,10 +243,24 @@ def test_pictures_numbers_and_files_are_kept_as_they_are(tmp_path: Path, inspect
     }
     np.testing.assert_array_equal(shown["map"], pixels)
     np.testing.assert_array_equal(shown["figure"], 255 - pixels)
-    (artifact,) = seen.artifacts
+    assert (folder / "files" / seen.summary["report.path"]).read_text() == PAGE
+    page, artifact = seen.artifacts
+    assert (page["name"], page["type"]) == ("s-report", "report")
+    (content,) = page["manifest"]["contents"]
+    assert (content["path"], Path(content["local_path"]).read_text()) == ("report.html", PAGE)
     assert (artifact["name"], artifact["type"]) == ("records-of-g", "records")
     (content,) = artifact["manifest"]["contents"]
     assert (content["path"], content["local_path"]) == ("arm/0/record.json", str(kept))
+
+
+def test_a_page_that_could_not_be_made_is_not_there(tmp_path: Path, inspect: Callable[[Path], list[Any]]) -> None:
+    mirrored = tracker("offline", tmp_path / "tracked", "p")
+    mirrored.log(TrackedRun(id="s", name="summary", group="g", job_type="sweep", numbers={"a": 1}, page=lambda: None))
+    mirrored.close()
+    (seen,) = inspect(tmp_path / "tracked")
+    assert seen.summary["a"] == 1
+    assert "report.path" not in seen.summary
+    assert seen.artifacts == []
 
 
 def test_what_is_not_tracked_is_not_drawn(tmp_path: Path) -> None:

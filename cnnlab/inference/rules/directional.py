@@ -42,7 +42,7 @@ class _Found:
 
 @dataclass(frozen=True, kw_only=True)
 class Directional:
-    """R-DIR v3 (`protocol.md` section 4).
+    """R-DIR v3: a direction on two of three real tasks, corrected for all registered claims (docs/method.md).
 
     Real tasks bear on a claim; generated ones too where it is a mechanism. A task without headroom does not count. "On
     two tasks" means two of different construction, so that two dials of one task are one. Order:

@@ -29,7 +29,7 @@ class Survey:
 
     Attributes:
         bar: `MOSTLY`, `NEARLY_ALL`, or `ALL`, for which every single one must have the property.
-        fewest: shortest list that may decide (`protocol.md` section 5 asks for 40 networks).
+        fewest: shortest list that may decide (40 networks).
     """
 
     bar: float = MOSTLY

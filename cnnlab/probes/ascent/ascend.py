@@ -103,11 +103,14 @@ def score(
     """Mean score of images under random moves, for every unit: (images, units). Without moves it is taken once."""
     taken = 1 if moves.still else draws
     one = scorer(objective, moves)
+    size = min(AT_ONCE, len(images))
     parts = []
-    for first in range(0, len(images), AT_ONCE):
-        some = jnp.asarray(images[first : first + AT_ONCE])
-        found = [np.asarray(one(net, some, jax.random.fold_in(key, place))) for place in range(taken)]
-        parts.append(np.mean(found, axis=0))
+    for first in range(0, len(images), size):
+        some = images[first : first + size]
+        # the last ones are filled up: another number of images would be compiled anew, which takes seconds
+        whole = jnp.asarray(np.resize(some, (size, *some.shape[1:])))
+        found = [np.asarray(one(net, whole, jax.random.fold_in(key, place))) for place in range(taken)]
+        parts.append(np.mean(found, axis=0)[: len(some)])
     return np.concatenate(parts)
 
 

@@ -80,6 +80,14 @@ def direction(layer: str, directions: ArrayLike) -> Objective:
     return Objective(f"direction in {layer}", len(along), lambda outputs: over_map(outputs[layer]) @ along.T)
 
 
+def together(parts: Sequence[Objective]) -> Objective:
+    """The units of several objectives, one after the other: a single compiled step raises all of them."""
+    if len(parts) == 1:
+        return parts[0]
+    name, units = ", ".join(part.name for part in parts), sum(part.units for part in parts)
+    return Objective(name, units, lambda outputs: jnp.concatenate([part.value(outputs) for part in parts], 1))
+
+
 def over_map(values: Array) -> Array:
     """Mean over the places of a map: (n, ..., channels) to (n, channels)."""
     return values.mean(tuple(range(1, values.ndim - 1))) if values.ndim > 2 else values

@@ -23,8 +23,10 @@ def values(record: Record) -> tuple[float, ...]:
 
 
 def activations(record: Record) -> tuple[str, ...]:
-    """The layers of the record's net that carry the activation, from the image to the logits."""
+    """The layers of the record's net that carry the activation, from the image to the logits; none of an own module."""
     written, task = record.config["net"], record.config["task"]
+    if "make" in written:  # of a user's module it is not known which layer comes first
+        return ()
     net = build(ConvNet if "depth" in written else Classic, written, "config.net")
     graph = network(net, task["side"], task["channels"], task["classes"])
     return tuple(node.name for node in graph.nodes if isinstance(node, Activation))
@@ -32,7 +34,9 @@ def activations(record: Record) -> tuple[str, ...]:
 
 def _decay(stats: dict[str, list[float | None]], sites: tuple[str, ...]) -> float:
     """The log10 factor of one member, from what was recorded at the first look."""
+    if len(sites) < 2:
+        return math.nan
     first, last = (stats[f"{STATISTIC}/{site}"][0] for site in (sites[0], sites[-1]))
-    if not first or not last or len(sites) < 2:
+    if not first or not last:
         return math.nan
     return (math.log10(first) - math.log10(last)) / (len(sites) - 1)

@@ -58,7 +58,7 @@ def operation(kind: str, elements: int, direction: str) -> Callable[[], Any]:
 
 def step(kind: str) -> Callable[[], Any]:
     """Give a call that makes one training step of the reference net with this activation, at learning rate 0."""
-    arm = dataclasses.replace(REFERENCE, net=dataclasses.replace(REFERENCE.net, activation=kind))
+    arm = dataclasses.replace(REFERENCE, net=ConvNet(activation=kind))
     built, task = program(arm), arm.task
     state, run = built.init(0), jax.jit(built.step, donate_argnums=0)
     draw = np.random.default_rng(0)

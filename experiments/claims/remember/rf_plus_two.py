@@ -23,7 +23,7 @@ from cnnlab.geometry.layers import along
 from cnnlab.inference.rules.exact import Enumerated, Exact, Restricted
 from cnnlab.probes.sight import measured_fields
 from cnnlab.report import canvas
-from cnnlab.spec.net import Classic, ConvNet, Net
+from cnnlab.spec.net import Classic, ConvNet, ZooNet
 from cnnlab.spec.network import Conv, Network, Node, Pool
 from cnnlab.spec.verdict import Number, Table
 from cnnlab.zoo.lowering import network, variants
@@ -55,7 +55,7 @@ class Step:
     added: int
 
 
-def nets() -> Iterator[tuple[str, Net]]:
+def nets() -> Iterator[tuple[str, ZooNet]]:
     """Every named net and variant of the zoo, then random parametric nets."""
     for name, kinds in variants().items():
         for variant in kinds:

@@ -4,8 +4,7 @@ view("board", (section, data, state) => {
     all = section.querySelector('[data-place="all"]');
   for (const article of section.querySelectorAll("article")) article.hidden = article.id !== claim;
   for (const part of [
-    all,
-    ...section.querySelectorAll(":scope > .question, :scope > h1, :scope > .finding, :scope > .caveat"),
+    all, ...section.querySelectorAll(":scope > .question, :scope > h1, :scope > .finding, :scope > .caveat"),
   ])
     part.hidden = Boolean(claim);
   if (claim && drawn.claim !== claim) {

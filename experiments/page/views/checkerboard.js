@@ -11,8 +11,7 @@ view("checkerboard", (section, boards, state, go) => {
     `The stride ${state.s} ${divides ? "divides" : "does not divide"} the kernel ${state.k}: `,
     "on the plane an output is painted ",
     make(
-      "b",
-      {},
+      "b", {},
       found.least === found.most ? `${found.most ** 2} times` : `${found.least ** 2} to ${found.most ** 2} times`,
     ),
     ", dispersion ",
@@ -26,11 +25,9 @@ view("checkerboard", (section, boards, state, go) => {
         [x, y] = [column * size + 1, row * size + 1],
         style = `fill: ${ink("many", shade)}; font-size: ${count > 99 ? 8 : 10.5}px`;
       return make(
-        "g",
-        {},
-        make("title", {}, `${down} · ${across} = ${count}`),
-        make("rect", { class: "cell", style: `--t:${shade}%`, x, y, width: size, height: size }),
-        make("text", { class: "numeral", style, x: x + size / 2, y: y + size / 2 }, count > 999 ? "" : String(count)),
+        "g", {}, make("title", {}, `${down} · ${across} = ${count}`),
+        box(x, y, size, size, { class: "cell", style: `--t:${shade}%` }),
+        word(x + size / 2, y + size / 2, count > 999 ? "" : String(count), { class: "numeral", style }),
       );
     }),
   );
@@ -38,10 +35,8 @@ view("checkerboard", (section, boards, state, go) => {
     section,
     "plane",
     picture(
-      line.length * size + 2,
-      line.length * size + 2,
-      `Overlap counts of kernel ${state.k}, stride ${state.s}, ${state.d} layers`,
-      ...cells,
+      line.length * size + 2, line.length * size + 2,
+      `Overlap counts of kernel ${state.k}, stride ${state.s}, ${state.d} layers`, ...cells,
     ),
   );
   const strides = [1, 2, 3, 4],
@@ -49,42 +44,24 @@ view("checkerboard", (section, boards, state, go) => {
   fill(
     section,
     "rule",
-    make(
-      "table",
-      {},
-      make(
-        "tr",
-        {},
-        make("th", {}, "Kernel"),
-        ...strides.map((stride) => make("th", { class: "number" }, `stride ${stride}`)),
-      ),
-      ...kernels.map((kernel) =>
-        make(
-          "tr",
-          {},
-          make("th", {}, String(kernel)),
-          ...strides.map((stride) => {
-            const value = boards[`${kernel},${stride},${state.d}`].dispersion,
-              chosen = kernel === +state.k && stride === +state.s,
-              label = `${value.toFixed(3)}${value === 0 ? " ✓" : ""}`;
-            return make(
-              "td",
-              { class: "number" },
-              make(
-                "button",
-                {
-                  type: "button",
-                  "aria-pressed": String(chosen),
-                  "data-focus": `${kernel},${stride}`,
-                  "aria-label": `kernel ${kernel}, stride ${stride}: dispersion ${value.toFixed(3)}`,
-                  onclick: () => go({ k: kernel, s: stride }),
-                },
-                label,
-              ),
-            );
-          }),
-        ),
-      ),
+    table(
+      null, ["Kernel", ...strides.map((stride) => `#stride ${stride}`)],
+      kernels.map((kernel) => [
+        String(kernel),
+        ...strides.map((stride) => {
+          const value = boards[`${kernel},${stride},${state.d}`].dispersion,
+            chosen = kernel === +state.k && stride === +state.s;
+          return make(
+            "button",
+            {
+              type: "button", "aria-pressed": String(chosen), "data-focus": `${kernel},${stride}`,
+              "aria-label": `kernel ${kernel}, stride ${stride}: dispersion ${value.toFixed(3)}`,
+              onclick: () => go({ k: kernel, s: stride }),
+            },
+            `${value.toFixed(3)}${value === 0 ? " ✓" : ""}`,
+          );
+        }),
+      ]),
     ),
   );
 });

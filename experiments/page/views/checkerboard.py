@@ -1,14 +1,10 @@
 """Why up-sampling can leave a checkerboard, as numbers: exact overlap counts, and boards that nets make untrained."""
 
-import base64
-import io
 import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image as Pillow
 
 from cnnlab.geometry.axis import Spread
 from cnnlab.geometry.coverage import interior, plane, write_counts
@@ -16,11 +12,13 @@ from cnnlab.geometry.period import periodic_coverage, unevenness
 from cnnlab.probes.checkerboard import uneven
 from cnnlab.spec.invalid import InvalidError
 from experiments.geometry.network import MeasuredNetwork
+from experiments.page.picture import grey
 from experiments.page.view import Content, Context, Json, View
 
 if TYPE_CHECKING:
     from cnnlab.probes.upsampling import Member, Painted
 
+NAME = "checkerboard"
 KERNELS, STRIDES, DEPTHS = range(1, 8), range(1, 5), (1, 2, 3)
 SHOWN = 24
 """Outputs along a line that are drawn, away from the border."""
@@ -86,8 +84,8 @@ def read_unevenly(networks: Sequence[MeasuredNetwork]) -> list[dict[str, Json]]:
 
 
 def make(context: Context) -> Content:
-    """Counts for all settings; boards of untrained decoders unless the page is to be fast."""
-    painted, members = ((), ()) if context.fast else _untrained()
+    """Counts for all settings; boards of untrained decoders where another process made them."""
+    painted, members = context.apart[NAME] if NAME in context.apart else ((), ())
     uneven_one = board(3, 2, 1)
     even = max(board(kernel, 2, 1)["dispersion"] for kernel in KERNELS if kernel % 2 == 0)
     finding = (
@@ -108,12 +106,12 @@ def make(context: Context) -> Content:
         "painted": [_painted(one) for one in painted],
         "read": read_unevenly(context.networks),
         "still": board(3, 2, 1)["counts"],
-        "fast": context.fast,
+        "lacks": not arms,
     }
     return Content(finding=f"{finding}.", script=table(), static=static)
 
 
-def _untrained() -> "tuple[Sequence[Painted], Sequence[Member]]":
+def untrained(_: Sequence[MeasuredNetwork]) -> "tuple[Sequence[Painted], Sequence[Member]]":
     """Random transposed convolutions on noise, and decoders before their first step."""
     from cnnlab.probes import upsampling
 
@@ -140,11 +138,12 @@ def _arm(name: str, members: "Sequence[Member]") -> dict[str, Any]:
     """Median, least and largest of both numbers over the members, and what the first of them makes of one image."""
     values = {key: [float(getattr(member.init, key)) for member in members] for key in (MAPS, OUTPUT)}
     first = members[0]
+    shown = first.shown["init maps"]
     return {
         "name": name,
         "maps": _range(values[MAPS]),
         "told": {key: told(_range(values[key])) for key in (MAPS, OUTPUT)},
-        "picture": picture(first.shown["init maps"]),
+        "picture": grey(shown, float(shown.min()), float(shown.max())),
         "seed": first.seed,
     }
 
@@ -159,15 +158,6 @@ def told(of: tuple[float, float, float]) -> str:
     return f"{middle} [{low}, {high}]"
 
 
-def picture(values: NDArray[np.float64]) -> str:
-    """A map as a grey PNG in a data address: black its least value, white its largest."""
-    spread = float(np.ptp(values)) or 1.0
-    grey = np.rint(255 * (values - values.min()) / spread).astype(np.uint8)
-    file = io.BytesIO()
-    Pillow.fromarray(grey).save(file, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode('ascii')}"
-
-
 VIEW = View(
     order=50,
     title="Checkerboard",
@@ -176,5 +166,7 @@ VIEW = View(
     "from the output of layers that begin with one: python -m experiments.checkerboard measures both. A pattern that "
     "moves with the image, as behind a max-pool, is in neither number.",
     make=make,
+    reads_networks=True,
+    apart=untrained,
     claims=("st2-coverage-uneven", "st2-blurs", "st2-accumulation", "st-info-loss", "st-bad-when-detail-needed"),
 )

@@ -35,14 +35,8 @@ function fieldImage(size, wide, rows, columns, seen, effective, parts, pixel) {
     x = (place) => 3 + (place - left) * unit,
     y = (place) => 3 + (place - top) * unit;
   const parts_ = [
-    make("rect", {
-      class: "padding",
-      x: x(left),
-      y: y(top),
-      width: (right - left + 1) * unit,
-      height: (bottom - top + 1) * unit,
-    }),
-    make("rect", { x: x(0), y: y(0), width: wide * unit, height: size * unit, style: "fill: var(--few)" }),
+    box(x(left), y(top), (right - left + 1) * unit, (bottom - top + 1) * unit, { class: "padding" }),
+    box(x(0), y(0), wide * unit, size * unit, { style: "fill: var(--few)" }),
   ];
   if (effective) {
     const most = Math.max(...effective) ** 2;
@@ -51,72 +45,47 @@ function fieldImage(size, wide, rows, columns, seen, effective, parts, pixel) {
         const share = (down * across) / most;
         if (share > 0.004)
           parts_.push(
-            make(
-              "rect",
-              {
-                class: "cell",
-                style: `--t:${Math.round(100 * share)}%; stroke-width: ${unit > 8 ? 1 : 0}`,
-                x: x(column),
-                y: y(row),
-                width: unit,
-                height: unit,
-              },
-              make(
-                "title",
-                {},
-                `row ${row}, column ${column}: ${((100 * down * across) / parts ** 2).toFixed(2)} % of the gradient`,
-              ),
-            ),
+            box(x(column), y(row), unit, unit, {
+              class: "cell", style: `--t:${Math.round(100 * share)}%; stroke-width: ${unit > 8 ? 1 : 0}`,
+            }, make(
+              "title", {},
+              `row ${row}, column ${column}: ${((100 * down * across) / parts ** 2).toFixed(2)} % of the gradient`,
+            )),
           );
       }),
     );
   } else if (unit > 8) {
     for (let at = 1; at < size; at += 1)
-      parts_.push(make("line", { class: "axis", x1: x(0), x2: x(wide), y1: y(at), y2: y(at) }));
+      parts_.push(rule(x(0), y(at), x(wide), y(at), { class: "axis" }));
     for (let at = 1; at < wide; at += 1)
-      parts_.push(make("line", { class: "axis", y1: y(0), y2: y(size), x1: x(at), x2: x(at) }));
+      parts_.push(rule(x(at), y(0), x(at), y(size), { class: "axis" }));
   }
   const middle = [x(wide / 2), y(size / 2)];
   parts_.push(
     make("path", {
-      class: "edge",
-      style: "stroke-dasharray: none",
+      class: "edge", style: "stroke-dasharray: none",
       d: `M${middle[0] - 6} ${middle[1]}h12M${middle[0]} ${middle[1] - 6}v12`,
     }),
   );
   const some = reach[0].length && reach[1].length;
   if (some) {
     parts_.push(
-      make("rect", {
-        class: "window",
-        x: x(reach[1][0]),
-        y: y(reach[0][0]),
-        width: (reach[1][1] - reach[1][0] + 1) * unit,
-        height: (reach[0][1] - reach[0][0] + 1) * unit,
-        rx: 2,
-      }),
+      box(
+        x(reach[1][0]), y(reach[0][0]), (reach[1][1] - reach[1][0] + 1) * unit, (reach[0][1] - reach[0][0] + 1) * unit,
+        { class: "window", rx: 2 },
+      ),
       make("circle", {
-        cx: x((reach[1][0] + reach[1][1] + 1) / 2),
-        cy: y((reach[0][0] + reach[0][1] + 1) / 2),
-        r: 4,
+        cx: x((reach[1][0] + reach[1][1] + 1) / 2), cy: y((reach[0][0] + reach[0][1] + 1) / 2), r: 4,
         style: "fill: var(--mark)",
       }),
     );
   }
   if (pixel)
     parts_.push(
-      make("rect", {
-        x: x(pixel[1]),
-        y: y(pixel[0]),
-        width: unit,
-        height: unit,
-        style: "fill: none; stroke: var(--ink); stroke-width: 2px",
-      }),
+      box(x(pixel[1]), y(pixel[0]), unit, unit, { style: "fill: none; stroke: var(--ink); stroke-width: 2px" }),
     );
   const made = picture(
-    (right - left + 1) * unit + 6,
-    (bottom - top + 1) * unit + 6,
-    "The image with the window of the chosen unit",
+    (right - left + 1) * unit + 6, (bottom - top + 1) * unit + 6, "The image with the window of the chosen unit",
     ...parts_,
   );
   made.place = (event) => {
@@ -143,23 +112,16 @@ function fieldMap(height, width, unit, choose, pixel) {
         column >= pixel[1][0] &&
         column <= pixel[1][1];
       parts.push(
-        make("rect", {
+        box(column * size + 1.5, row * size + 1.5, size - 1, size - 1, {
           class: row === unit[0] && column === unit[1] ? "unit on" : "unit",
-          style: sees ? "stroke: var(--ink); stroke-width: 1.5px" : null,
-          x: column * size + 1.5,
-          y: row * size + 1.5,
-          width: size - 1,
-          height: size - 1,
-          rx: size > 12 ? 2 : 0,
+          style: sees ? "stroke: var(--ink); stroke-width: 1.5px" : null, rx: size > 12 ? 2 : 0,
           onclick: () => choose(row, column),
         }),
       );
     }
   }
   return picture(
-    width * size + 3,
-    height * size + 3,
-    `Units, ${height} by ${width}; row ${unit[0]}, column ${unit[1]} is chosen`,
+    width * size + 3, height * size + 3, `Units, ${height} by ${width}; row ${unit[0]}, column ${unit[1]} is chosen`,
     ...parts,
   );
 }
@@ -195,12 +157,12 @@ function fieldDrift(net, size, go) {
     x(sides.at(-1)) + 14,
     136,
     "Where the middle of the last map looks, by image size",
-    make("line", { class: "axis", x1: 46, x2: x(sides.at(-1)) + 8, y1: y(0), y2: y(0) }),
+    rule(46, y(0), x(sides.at(-1)) + 8, y(0), { class: "axis" }),
     ...[most, 0, -most].map((value) =>
-      make("text", { class: "soft", x: 40, y: y(value) + 4, "text-anchor": "end" }, short(value, 3)),
+      word(40, y(value) + 4, short(value, 3), { class: "soft", "text-anchor": "end" }),
     ),
     ...[sides[0], sides.at(-1)].map((side) =>
-      make("text", { class: "soft", x: x(side), y: 132, "text-anchor": "middle" }, String(side)),
+      word(x(side), 132, String(side), { class: "soft", "text-anchor": "middle" }),
     ),
     ...marks,
   );
@@ -221,7 +183,7 @@ function fieldLayers(net, at, layer, unit, size, go) {
     high = rows.length > 30 ? 16 : 22,
     x = (place) => names + (place - first) * scale,
     end = rows.length * high + 6;
-  const parts = [make("rect", { x: x(0), y: 0, width: size * scale, height: end, style: "fill: var(--band)" })];
+  const parts = [box(x(0), 0, size * scale, end, { style: "fill: var(--band)" })];
   rows.forEach((span, place) => {
     const y = place * high + 4,
       [name, kind] = net.layers[place],
@@ -231,50 +193,36 @@ function fieldLayers(net, at, layer, unit, size, go) {
     const group = make(
       "g",
       { style: "cursor: pointer", onclick: () => go({ layer: place }) },
-      make("rect", {
-        x: 0,
-        y: y - 3,
-        width: names + width + told,
-        height: high,
-        style: `fill: ${on ? "var(--mark)" : "transparent"}; opacity: 0.12`,
-      }),
-      make(
-        "text",
-        { x: 4, y: y + high / 2, style: on ? "font-weight: 650" : null },
-        name.length > (narrow ? 13 : 18) ? `…${name.slice(narrow ? -12 : -17)}` : name,
+      box(
+        0, y - 3, names + width + told, high, { style: `fill: ${on ? "var(--mark)" : "transparent"}; opacity: 0.12` },
       ),
-      make("text", { class: "soft", x: 130, y: y + high / 2 }, narrow ? "" : kind),
+      word(
+        4, y + high / 2, name.length > (narrow ? 13 : 18) ? `…${name.slice(narrow ? -12 : -17)}` : name,
+        { style: on ? "font-weight: 650" : null },
+      ),
+      word(130, y + high / 2, narrow ? "" : kind, { class: "soft" }),
     );
     if (seen.length)
       group.append(
-        make("rect", {
-          x: x(seen[0]),
-          y: y + high / 2 - 9,
-          width: Math.max(2, (seen[1] - seen[0] + 1) * scale),
-          height: 10,
-          rx: 2,
-          style: `fill: ${on ? "var(--mark)" : "var(--accent)"}; opacity: ${span === null ? 0.35 : 1}`,
-        }),
+        box(
+          x(seen[0]), y + high / 2 - 9, Math.max(2, (seen[1] - seen[0] + 1) * scale), 10,
+          { rx: 2, style: `fill: ${on ? "var(--mark)" : "var(--accent)"}; opacity: ${span === null ? 0.35 : 1}` },
+        ),
       );
     const differ = merge && merge.match(/(centre|stride) (.+?) along/);
     const words = merge === undefined ? "" : merge === null ? "✓ aligned" : `✗ ${differ[1]}s ${differ[2]}`;
     const lamp = words.slice(0, narrow ? 1 : words.length);
     if (lamp)
       group.append(
-        make(
-          "text",
-          {
-            x: names + width + (narrow ? 6 : 14),
-            y: y + high / 2,
-            style: `fill: var(--${merge === null ? "good" : "bad"}); font-weight: 600`,
-          },
-          lamp,
+        word(
+          names + width + (narrow ? 6 : 14), y + high / 2, lamp,
+          { style: `fill: var(--${merge === null ? "good" : "bad"}); font-weight: 600` },
           make("title", {}, merge || "all paths have one stride and one centre"),
         ),
       );
     parts.push(group);
   });
-  for (const edge of [0, size]) parts.push(make("line", { class: "edge", x1: x(edge), x2: x(edge), y1: 0, y2: end }));
+  for (const edge of [0, size]) parts.push(rule(x(edge), 0, x(edge), end, { class: "edge" }));
   return picture(names + width + told, end, "What one unit of each layer sees, beside the image's edges", ...parts);
 }
 
@@ -306,14 +254,7 @@ view("field", (section, data, state, go) => {
   if (at.problem) {
     fill(section, "told", `On an image of ${size} pixels this net does not fit: ${at.problem}.`);
     for (const place of [
-      "image",
-      "image-caption",
-      "units",
-      "units-title",
-      "layers",
-      "layers-caption",
-      "table",
-      "table-caption",
+      "image", "image-caption", "units", "units-title", "layers", "layers-caption", "table", "table-caption",
     ])
       fill(section, place);
     fill(section, "drift", fieldDrift(net, size, go));
@@ -324,8 +265,6 @@ view("field", (section, data, state, go) => {
     height = fieldLength(rows[layer]),
     width = fieldLength(columns[layer]),
     wide = size + net.wider;
-  const held = (value, length) =>
-    Math.max(0, Math.min(length - 1, value === undefined ? Math.floor((length - 1) / 2) : +value));
   const unit = [held(state.row, height), held(state.column, width)],
     seen = [fieldWindow(rows[layer], unit[0]), fieldWindow(columns[layer], unit[1])];
   const effective =
@@ -348,9 +287,7 @@ view("field", (section, data, state, go) => {
           `columns ${seen[1].map((at) => short(at)).join(" to ")}`
         : "sees nothing: it lies in a gap that no input paints";
   fill(
-    section,
-    "told",
-    make("b", {}, `Unit ${unit.join(", ")} of ${name}`),
+    section, "told", make("b", {}, `Unit ${unit.join(", ")} of ${name}`),
     ` ${words}${extent ? `: a receptive field of ${extent} px on an image of ${size}` : ""}.`,
     pixel ? ` Pixel ${pixel.join(", ")} is seen by rows ${fieldSpan(back[0])}, columns ${fieldSpan(back[1])}.` : "",
     ` The middle of the last map looks ${at.placed} the middle of the image.`,
@@ -358,8 +295,7 @@ view("field", (section, data, state, go) => {
   const inside = (place) => place.map((value, axis) => Math.max(0, Math.min([size, wide][axis] - 1, value))).join(",");
   const middle = [Math.floor(size / 2), Math.floor(wide / 2)];
   const image = movable(
-    "image",
-    fieldImage(size, wide, rows, columns, seen, effective && effective.shares, data.parts, pixel),
+    "image", fieldImage(size, wide, rows, columns, seen, effective && effective.shares, data.parts, pixel),
     (down, right) => go({ pixel: inside(pixel ? [pixel[0] + down, pixel[1] + right] : middle) }),
   );
   image.onclick = (event) => go({ pixel: inside(image.place(event)) });
@@ -385,18 +321,15 @@ view("field", (section, data, state, go) => {
   );
   fill(section, "drift", fieldDrift(net, size, go));
   fill(
-    section,
-    "drift-caption",
+    section, "drift-caption",
     "In pixels along the height, from the image's middle downwards; squares: even sizes, circles: odd ones. Click one.",
   );
   fill(section, "layers", fieldLayers(net, at, layer, unit, size, go));
   fill(
-    section,
-    "layers-caption",
+    section, "layers-caption",
     `What the middle unit of each layer sees along the height. Grey: the image. ${fieldPaths(net, at)}`,
   );
-  const heads = ["Layer", "", "Map", "Field", "Stride", "Half within", "Measured"],
-    right = (text, place) => (place > 1 && place < 6 ? { class: "number" } : {});
+  const heads = ["Layer", "", "#Map", "#Field", "#Stride", "#Half within", "Measured"];
   const cells = net.layers.map(([own, kind], place) => {
     const row = rows[place],
       period = Array.isArray(row) ? (row.length - 2) / 2 : 0,
@@ -405,31 +338,12 @@ view("field", (section, data, state, go) => {
     const told =
       size !== net.side ? "" : measured === true ? "✓ same" : measured === false ? "✗ differs" : "not measured";
     return [
-      own,
-      kind,
-      `${fieldLength(row)}x${fieldLength(columns[place])}`,
+      own, kind, `${fieldLength(row)}x${fieldLength(columns[place])}`,
       fieldExtent(row) === null ? "whole" : `${fieldExtent(row)}${fieldExtent(row) > size ? " > image" : ""}`,
-      period ? short(row[1] / period) : "",
-      half ? String(half.half) : "",
-      told,
+      period ? short(row[1] / period) : "", half ? String(half.half) : "", told,
     ];
   });
-  fill(
-    section,
-    "table",
-    make(
-      "table",
-      {},
-      make("tr", {}, ...heads.map((head, place) => make("th", right(head, place), head))),
-      ...cells.map((row, place) =>
-        make(
-          "tr",
-          { "aria-selected": place === layer ? "true" : null },
-          ...row.map((text, column) => make("td", right(text, column), text)),
-        ),
-      ),
-    ),
-  );
+  fill(section, "table", table(null, heads, cells, (place) => place === layer));
   fill(
     section,
     "table-caption",

@@ -13,6 +13,7 @@ from experiments.page.networks import TracedNetwork, network_at
 from experiments.page.reaching import Layout, Seen, drift, half_width, layout, number, profile
 from experiments.page.view import Content, Context, Json, View
 
+NAME = "field"
 SMALL = 40
 """Pixels a side up to which every size is shown, and effective fields at each of them."""
 AROUND = 8
@@ -89,8 +90,12 @@ def _effective(network: Network, size: Pair, node: Node, found: Layout) -> Json:
     }
 
 
-def subject_data(subject: MeasuredNetwork, fast: bool) -> dict[str, Json]:
-    """Everything of one net."""
+def subject_data(subject: MeasuredNetwork, agree: Json = None) -> dict[str, Json]:
+    """Everything of one net.
+
+    Args:
+        agree: see `measured`.
+    """
     network = subject.network
     assert subject.size is not None, "networks on a page have a size"
     every = sides(subject)
@@ -106,7 +111,7 @@ def subject_data(subject: MeasuredNetwork, fast: bool) -> dict[str, Json]:
         "side": subject.size[0],
         "wider": ratio,
         "at": at,
-        "measured": _measured(network, subject.size, names, fast),
+        "measured": agree,
     }
 
 
@@ -118,22 +123,25 @@ def _before(network: Network, names: Sequence[str]) -> str:
     return node.name
 
 
-def _measured(network: Network, size: Pair, names: Sequence[str], fast: bool) -> Json:
-    """By layer, whether gradients of the net that runs say the same as the formula; None where not measured."""
-    if fast or len(network.nodes) > MEASURED_NODES:
-        return None
-    try:
-        rows: Sequence[AgreementRow] = agreement(network, size)
-    except InvalidError:  # a layer that the zoo cannot run
-        return None
-    return {row.name: row.agree for row in rows if row.name in names}
+def measured(networks: Sequence[MeasuredNetwork]) -> list[Json]:
+    """Of each net, by layer, whether gradients of the net that runs say the same as the formula; None: not measured."""
+    found: list[Json] = []
+    for subject in networks:
+        assert subject.size is not None, "networks on a page have a size"
+        found.append(None)
+        if len(subject.network.nodes) <= MEASURED_NODES:
+            with contextlib.suppress(InvalidError):  # a layer that the zoo cannot run
+                rows: Sequence[AgreementRow] = agreement(subject.network, subject.size)
+                found[-1] = {row.name: row.agree for row in rows}
+    return found
 
 
 def make(context: Context) -> Content | None:
     """All nets at all their sizes."""
     if not context.networks:
         return None
-    nets = [subject_data(subject, context.fast) for subject in context.networks]
+    found = context.apart[NAME] if NAME in context.apart else [None] * len(context.networks)
+    nets = [subject_data(subject, agree) for subject, agree in zip(context.networks, found, strict=True)]
     static = [_static(subject) for subject in context.networks]
     return Content(finding=_finding(context.networks), script={"nets": nets, "parts": SHARES}, static={"nets": static})
 
@@ -196,6 +204,8 @@ VIEW = View(
     caveat="A window says which pixels can matter, not how much they do: before training, most of the gradient of a "
     "deep stack comes from the middle of it. Effective fields here are those of equal weights; a trained net's differ.",
     make=make,
+    reads_networks=True,
+    apart=measured,
     lacks="Name a net with --net or --module to see its receptive fields.",
     claims=(
         "rf-plus-two",

@@ -7,55 +7,28 @@ function networkLargest(member, image, scale, name, channel) {
   if (scale === "net") return Math.max(...member.layers.map(([layer]) => most(layer)));
   return scale === "layer" ? most(name) : memberMap(member, name, image).largest(channel);
 }
-function networkAnswer(member, image) {
-  const shares = member.answers[image],
-    high = 22,
-    best = shares.indexOf(Math.max(...shares));
-  return picture(
-    300,
-    shares.length * high,
-    `Shares of the classes: ${shares.map((share, place) => `${place} ${(100 * share).toFixed(1)} %`).join(", ")}`,
-    ...shares.map((share, place) =>
-      make(
-        "g",
-        {},
-        make("text", { x: 4, y: place * high + 15, style: place === best ? "font-weight: 700" : null }, String(place)),
-        make("rect", {
-          x: 24,
-          y: place * high + 4,
-          width: 200 * share,
-          height: 14,
-          rx: 2,
-          style: `fill: var(--${place === best ? "mark" : "accent"})`,
-        }),
-        make("text", { class: "soft", x: 30 + 200 * share, y: place * high + 15 }, `${(100 * share).toFixed(1)} %`),
-      ),
-    ),
-  );
+// The images that a channel answers to most, each with the window of the unit that does.
+function networkTops(member, layer, channel) {
+  if (!member.survey || !member.survey.tops[layer]) return [];
+  const [height, width, channels] = imageShape(member);
+  return member.survey.tops[layer][channel].map(([image, value, top, bottom, left, right]) => {
+    const map = unpackedMap(member.survey.gallery[image], [height, width, channels]);
+    const drawn = memberGrid(map, 0, map.largest(0), 6, [0, 0, 0, 0], {
+      window: [top, left, bottom - top + 1, right - left + 1],
+      label: `Test image with ${fixed(value)} at rows ${top} to ${bottom}, columns ${left} to ${right}`,
+    });
+    return make("div", {}, drawn, make("span", { class: "note" }, fixed(value)));
+  });
 }
 
 view("network", (section, _, state, go) => {
-  const members = DATA.members,
-    member = members[+state.net] || members[0],
-    image = Math.min(+(state.image ?? 0), member.images.length - 1);
-  section
-    .querySelector("#network-net")
-    .replaceChildren(...members.map((one, place) => make("option", { value: place }, `${one.title} (${one.state})`)));
-  memberTile.colours = memberColours();
+  const { members, member, image } = memberChosen(section, state, go);
   const first = member.layers[0][0],
     layer = member.layers.some(([name]) => name === state.layer) ? state.layer : member.layers[1][0],
-    channel = Math.min(+(state.channel ?? 0), member.shapes[layer][2] - 1);
+    channel = held(state.channel, member.shapes[layer][2], 0);
   const shares = member.answers[image],
     best = shares.indexOf(Math.max(...shares)),
     label = member.labels[image];
-  fill(
-    section,
-    "images",
-    ...member.images.map((title, place) => {
-      const map = memberMap(member, first, place);
-      return memberTile(map, 0, map.largest(0), place === image, title, () => go({ image: place }));
-    }),
-  );
   fill(
     section,
     "told",
@@ -73,17 +46,12 @@ view("network", (section, _, state, go) => {
       const map = memberMap(member, name, image),
         tiles = Array.from({ length: map.channels }, (__, one) =>
           memberTile(
-            map,
-            one,
-            networkLargest(member, image, state.scale, name, one),
-            name === layer && one === channel,
-            `${name}, channel ${one}`,
-            () => go({ layer: name, channel: one }),
+            map, one, networkLargest(member, image, state.scale, name, one), name === layer && one === channel,
+            `${name}, channel ${one}`, () => go({ layer: name, channel: one }),
           ),
         );
       return make(
-        "div",
-        { class: "layer" },
+        "div", { class: "layer" },
         make("p", { class: "what" }, name, make("span", { class: "clause" }, `${kind}, ${map.height}x${map.width}`)),
         make("div", { class: "tiles" }, ...tiles),
       );
@@ -110,7 +78,28 @@ view("network", (section, _, state, go) => {
       ? make("a", { href: `#stepper?${there}` }, "Step through this map")
       : "",
   );
-  fill(section, "answer", networkAnswer(member, image));
+  const tops = networkTops(member, layer, channel);
+  fill(section, "tops", ...tops);
+  fill(
+    section,
+    "tops-caption",
+    tops.length
+      ? `The strongest of ${member.survey.images} test images for ${layer}, channel ${channel}; framed: what the ` +
+          `unit with the largest output sees. ${member.title}, ${member.state}.`
+      : "No test images for this net.",
+  );
+  const why = { input: memberMap(member, first, image) };
+  for (const [name, packed] of Object.entries(member.saliency))
+    why[name] = unpackedMap(packed[image], imageShape(member));
+  fill(
+    section,
+    "saliency",
+    ...Object.entries(why).map(([name, map]) =>
+      make("div", {}, memberGrid(map, 0, map.largest(0), 8, [0, 0, 0, 0], { label: `${name} of the image` }),
+        make("span", { class: "note" }, name)),
+    ),
+  );
+  fill(section, "answer", answers(shares, label));
   fill(section, "answer-caption", "Share of each class (softmax of the last layer).");
   return { net: members.indexOf(member) };
 });

@@ -1,12 +1,7 @@
 // Sampling: counts are looked up in Python's table; where windows lie is stride * unit - low + tap.
 function samplingLookup(data, mode, n, k, s, p, d) {
   const place = [
-    [data.modes, mode],
-    [data.depths, +d],
-    [data.sides, +n],
-    [data.kernels, +k],
-    [data.strides, +s],
-    [data.paddings, p],
+    [data.modes, mode], [data.depths, +d], [data.sides, +n], [data.kernels, +k], [data.strides, +s], [data.paddings, p],
   ].reduce((sum, [values, value]) => sum * values.length + values.indexOf(value), 0);
   const found = data.entries[place];
   if (typeof found === "number")
@@ -35,26 +30,12 @@ const samplingShade = (count, most) => (count ? Math.round(8 + (92 * count) / mo
 function samplingCell(x, y, size, count, most, words) {
   const shade = samplingShade(count, most),
     parts = [make("title", {}, words)];
-  parts.push(
-    make("rect", {
-      class: "cell",
-      x,
-      y,
-      width: size,
-      height: size,
-      rx: 2,
-      style: `--t:${shade}%`,
-    }),
-  );
-  if (!count) parts.push(make("line", { class: "dropped", x1: x + 3, y1: y + size - 3, x2: x + size - 3, y2: y + 3 }));
+  parts.push(box(x, y, size, size, { class: "cell", rx: 2, style: `--t:${shade}%` }));
+  if (!count) parts.push(rule(x + 3, y + size - 3, x + size - 3, y + 3, { class: "dropped" }));
   const fits = size >= 9 + 6.5 * String(count).length;
   if (fits)
     parts.push(
-      make(
-        "text",
-        { class: "numeral", style: `fill: ${ink("many", shade)}`, x: x + size / 2, y: y + size / 2 },
-        String(count),
-      ),
+      word(x + size / 2, y + size / 2, String(count), { class: "numeral", style: `fill: ${ink("many", shade)}` }),
     );
   return make("g", {}, ...parts);
 }
@@ -86,9 +67,7 @@ function samplingLine(rows, found, state, choose) {
       make("polygon", {
         class: "cone",
         points: [
-          [left(row, from), near],
-          [left(row, to) + size, near],
-          [left(row + 1, end) + size, far],
+          [left(row, from), near], [left(row, to) + size, near], [left(row + 1, end) + size, far],
           [left(row + 1, unit), far],
         ].join(" "),
       }),
@@ -100,47 +79,26 @@ function samplingLine(rows, found, state, choose) {
     parts.push(
       inside
         ? samplingCell(
-            left(0, place),
-            top(0),
-            size,
-            found.counts[place],
-            most,
-            `pixel ${place}: ${what} ${found.counts[place]}`,
-          )
-        : make("rect", {
-            class: "padding",
-            x: left(0, place) + 1,
-            y: top(0) + 1,
-            width: size - 2,
-            height: size - 2,
-            rx: 2,
-          }),
+          left(0, place), top(0), size, found.counts[place], most, `pixel ${place}: ${what} ${found.counts[place]}`,
+        )
+        : box(left(0, place) + 1, top(0) + 1, size - 2, size - 2, { class: "padding", rx: 2 }),
     );
   }
   for (let row = 1; row <= coarse; row += 1) {
     for (let unit = 0; unit < rows.lengths[row]; unit += 1) {
       const on = unit >= spans[row][0] && unit <= spans[row][1];
       parts.push(
-        make("rect", {
-          class: on ? "unit on" : "unit",
-          x: left(row, unit) + 2,
-          y: top(row) + 2,
-          width: size - 4,
-          height: size - 4,
-          rx: 2,
-          onmouseenter: row === coarse ? () => choose(unit) : null,
-        }),
+        box(
+          left(row, unit) + 2, top(row) + 2, size - 4, size - 4,
+          { class: on ? "unit on" : "unit", rx: 2, onmouseenter: row === coarse ? () => choose(unit) : null },
+        ),
       );
     }
   }
   const [from, to] = spans[0];
-  parts.push(
-    make("rect", { class: "window", x: left(0, from), y: top(0), width: (to - from + 1) * size, height: size, rx: 3 }),
-  );
+  parts.push(box(left(0, from), top(0), (to - from + 1) * size, size, { class: "window", rx: 3 }));
   return picture(
-    (last - first + 1) * size + 4,
-    top(flip ? 0 : coarse) + size + 4,
-    `Counts along a line: ${found.counts.join(", ")}`,
+    (last - first + 1) * size + 4, top(flip ? 0 : coarse) + size + 4, `Counts along a line: ${found.counts.join(", ")}`,
     ...parts,
   );
 }
@@ -157,11 +115,9 @@ view("sampling", (section, data, state, go) => {
     return;
   }
   const rows = samplingRows(found, state.mode, n),
-    units = rows.lengths.at(-1),
-    middle = Math.floor((units - 1) / 2);
-  const held = (value) => Math.max(0, Math.min(units - 1, value === undefined ? middle : +value));
-  state.unit = held(state.unit);
-  state.row = held(state.row);
+    units = rows.lengths.at(-1);
+  state.unit = held(state.unit, units);
+  state.row = held(state.row, units);
   const low = found.steps[0].low,
     out = found.steps[0].length,
     high = conv ? Math.max(0, (out - 1) * s + k - n - low) : 0;
@@ -176,22 +132,17 @@ view("sampling", (section, data, state, go) => {
           left ? `; ${left} ${left > 1 ? "places" : "place"} at the end no window reaches` : "; nothing is left over",
         ]
       : [
-          `Output: (${n} − 1) · ${s} + ${k} − crop = `,
-          make("b", {}, String(out)),
-          `; the kernel ${k % s ? "is no" : "is a"} multiple of the stride, so that counts are `,
-          `${k % s ? "uneven" : "even"} away from the border`,
-        ]),
+        `Output: (${n} − 1) · ${s} + ${k} − crop = `, make("b", {}, String(out)),
+        `; the kernel ${k % s ? "is no" : "is a"} multiple of the stride, so that counts are `,
+        `${k % s ? "uneven" : "even"} away from the border`,
+      ]),
     +state.d > 1 ? `. After ${state.d} such layers: ${found.steps.at(-1).length}` : "",
     ".",
   );
   const line = samplingLine(rows, found, state, (unit) => {
     if (unit !== +state.unit) go({ unit });
   });
-  fill(
-    section,
-    "line",
-    movable("line", line, (down, right) => go({ unit: held(+state.unit + right) })),
-  );
+  fill(section, "line", movable("line", line, (down, right) => go({ unit: held(+state.unit + right, units) })));
   fill(
     section,
     "line-caption",
@@ -206,11 +157,7 @@ view("sampling", (section, data, state, go) => {
   const cells = found.counts.flatMap((down, row) =>
     found.counts.map((across, column) =>
       samplingCell(
-        column * size + 2,
-        row * size + 2,
-        size,
-        down * across,
-        most,
+        column * size + 2, row * size + 2, size, down * across, most,
         `row ${row}, column ${column}: ${down} · ${across} = ${down * across}`,
       ),
     ),
@@ -219,51 +166,27 @@ view("sampling", (section, data, state, go) => {
     samplingCone(rows, k, s, +unit)[0].map((at, end) => (end ? Math.min(at, side - 1) : Math.max(at, 0))),
   );
   cells.push(
-    make("rect", {
-      class: "window",
-      x: columnSpan[0] * size + 2,
-      y: rowSpan[0] * size + 2,
-      width: Math.max(0, (columnSpan[1] - columnSpan[0] + 1) * size),
-      height: Math.max(0, (rowSpan[1] - rowSpan[0] + 1) * size),
-      rx: 3,
-    }),
+    box(
+      columnSpan[0] * size + 2, rowSpan[0] * size + 2, Math.max(0, (columnSpan[1] - columnSpan[0] + 1) * size),
+      Math.max(0, (rowSpan[1] - rowSpan[0] + 1) * size), { class: "window", rx: 3 },
+    ),
   );
   const map = picture(side * size + 4, side * size + 4, `Counts on the plane, ${side} by ${side}`, ...cells);
   fill(
-    section,
-    "plane",
-    movable("plane", map, (down, right) => go({ unit: held(+state.unit + right), row: held(+state.row + down) })),
+    section, "plane",
+    movable("plane", map, (down, right) => 
+      go({ unit: held(+state.unit + right, units), row: held(+state.row + down, units) })),
   );
   fill(section, "plane-caption", `The plane, ${side}x${side}: the product of both axes. Arrow keys move the window.`);
   const tally = new Map();
   for (const down of found.counts)
     for (const across of found.counts) tally.set(down * across, (tally.get(down * across) || 0) + 1);
-  const lines = [...tally]
-    .sort(([a], [b]) => a - b)
-    .map(([count, pixels]) =>
-      make(
-        "tr",
-        {},
-        make("td", { class: "number" }, String(count)),
-        make("td", { class: "number" }, String(pixels)),
-        make("td", { class: "number" }, `${((100 * pixels) / side ** 2).toFixed(1)} %`),
-      ),
-    );
+  const lines = [...tally].sort(([a], [b]) => a - b);
   fill(
-    section,
-    "counts",
-    make(
-      "table",
-      {},
-      make("caption", {}, conv ? "How often pixels are read" : "How often outputs are painted"),
-      make(
-        "tr",
-        {},
-        make("th", { class: "number" }, "Times"),
-        make("th", { class: "number" }, "Pixels"),
-        make("th", { class: "number" }, "Share"),
-      ),
-      ...lines,
+    section, "counts",
+    table(
+      conv ? "How often pixels are read" : "How often outputs are painted", ["#Times", "#Pixels", "#Share"],
+      lines.map(([count, pixels]) => [String(count), String(pixels), `${((100 * pixels) / side ** 2).toFixed(1)} %`]),
     ),
   );
 });

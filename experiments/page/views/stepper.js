@@ -60,17 +60,13 @@ function stepperNumbers(cells, wide, key, largest, label, mark) {
         padding = key === "value" && !cell.inside;
       const on = padding ? null : `fill: ${ink(value < 0 ? "minus" : "plus", signedShare(value, largest))}`;
       return [
-        make("rect", {
-          class: padding ? "padding" : "signed",
-          style: padding ? null : signedHue(value, largest),
-          x,
-          y,
-          width: size,
-          height: size,
-        }),
-        make("text", { class: "numeral", style: on, x: x + size / 2, y: y + size / 2 }, padding ? "0" : fixed(value)),
+        box(
+          x, y, size, size,
+          { class: padding ? "padding" : "signed", style: padding ? null : signedHue(value, largest) },
+        ),
+        word(x + size / 2, y + size / 2, padding ? "0" : fixed(value), { class: "numeral", style: on }),
         mark && mark(cell)
-          ? make("rect", { class: "window", x: x + 2, y: y + 2, width: size - 4, height: size - 4, rx: 2 })
+          ? box(x + 2, y + 2, size - 4, size - 4, { class: "window", rx: 2 })
           : null,
       ].filter(Boolean);
     }),
@@ -82,8 +78,7 @@ function stepperSums(found, chosen, go) {
     high = 20,
     middle = 170;
   const rows = [
-    ...found.sums.map((value, place) => [`channel ${found.channels[place]}`, value, place]),
-    ["bias", found.bias, null],
+    ...found.sums.map((value, place) => [`channel ${found.channels[place]}`, value, place]), ["bias", found.bias, null],
     ["sum", found.total, null],
   ];
   const parts = rows.map(([name, value, place], row) => {
@@ -95,34 +90,21 @@ function stepperSums(found, chosen, go) {
         style: place === null ? null : "cursor: pointer",
         onclick: place === null ? null : () => go({ input: found.channels[place] }),
       },
-      make("rect", {
-        x: 0,
-        y,
-        width: 350,
-        height: high,
-        style: `fill: ${name === `channel ${chosen}` ? "var(--mark)" : "transparent"}; opacity: 0.13`,
-      }),
-      make("text", { x: 2, y: y + 14, style: name === "sum" ? "font-weight: 650" : null }, name),
-      make("rect", {
-        x: value < 0 ? middle - width : middle,
-        y: y + 4,
-        width,
-        height: 12,
-        style: `fill: var(--${value < 0 ? "minus" : "plus"})`,
-      }),
-      make(
-        "text",
-        { x: 346, y: y + 14, "text-anchor": "end", style: name === "sum" ? "font-weight: 650" : null },
-        fixed(value),
+      box(
+        0, y, 350, high,
+        { style: `fill: ${name === `channel ${chosen}` ? "var(--mark)" : "transparent"}; opacity: 0.13` },
       ),
+      word(2, y + 14, name, { style: name === "sum" ? "font-weight: 650" : null }),
+      box(
+        value < 0 ? middle - width : middle, y + 4, width, 12,
+        { style: `fill: var(--${value < 0 ? "minus" : "plus"})` },
+      ),
+      word(346, y + 14, fixed(value), { "text-anchor": "end", style: name === "sum" ? "font-weight: 650" : null }),
     );
   });
   return picture(
-    350,
-    rows.length * high + 8,
-    "Sum of the products of each input channel",
-    make("line", { class: "axis", x1: middle, x2: middle, y1: 0, y2: rows.length * high + 6 }),
-    ...parts,
+    350, rows.length * high + 8, "Sum of the products of each input channel",
+    rule(middle, 0, middle, rows.length * high + 6, { class: "axis" }), ...parts,
   );
 }
 
@@ -134,18 +116,10 @@ function stepperDropped([rows, columns]) {
 
 let stepperTimer = null;
 view("stepper", (section, _, state, go) => {
-  const members = DATA.members;
-  const options = (select, names) =>
-    section
-      .querySelector(select)
-      .replaceChildren(...names.map((name, place) => make("option", { value: place }, name)));
-  const member = members[+state.net] || members[0],
+  const { members, member, image } = memberChosen(section, state, go),
     step = member.steps[+state.layer] || member.steps[0];
-  options(
-    "#stepper-net",
-    members.map((one) => `${one.title} (${one.state})`),
-  );
-  options(
+  choices(
+    section,
     "#stepper-layer",
     member.steps.map(
       (one) =>
@@ -153,37 +127,19 @@ view("stepper", (section, _, state, go) => {
         `${one.stride[0] > 1 ? `, stride ${one.stride[0]}` : ""})`,
     ),
   );
-  const [height, width, filters] = member.shapes[step.name],
-    held = (value, length, otherwise) => Math.max(0, Math.min(length - 1, value === undefined ? otherwise : +value));
-  const image = held(state.image, member.images.length, 0),
-    out = held(state.output, filters, 0),
+  const [height, width, filters] = member.shapes[step.name];
+  const out = held(state.output, filters, 0),
     row = held(state.row, height, height >> 1),
     column = held(state.column, width, width >> 1);
   const found = stepperStep(member, image, step, out, row, column),
     conv = step.kind === "conv";
   const chosen = found.channels.includes(+state.input) ? +state.input : found.channels[0],
     cells = found.parts[found.channels.indexOf(chosen)];
-  memberTile.colours = memberColours();
   const largest = (map, channel) =>
     state.scale === "layer"
       ? Math.max(...Array.from({ length: map.channels }, (_, one) => map.largest(one)))
       : map.largest(channel);
   const move = (down, right) => go({ row: held(row + down, height), column: held(column + right, width) });
-  const first = memberMap(member, member.steps[0].source, image);
-  fill(
-    section,
-    "images",
-    ...member.images.map((title, place) =>
-      memberTile(
-        memberMap(member, member.steps[0].source, place),
-        0,
-        memberMap(member, member.steps[0].source, place).largest(0),
-        place === image,
-        title,
-        () => go({ image: place }),
-      ),
-    ),
-  );
   const relu = found.after === null ? [] : [` → ${step.does} → `, make("b", {}, fixed(found.after))],
     missed = Math.abs(found.total - found.net) / Math.max(1, Math.abs(found.net));
   const many = found.sums.length > 1;
@@ -215,8 +171,7 @@ view("stepper", (section, _, state, go) => {
       ),
     );
   const never = [
-    [read.height, 0],
-    [read.width, 1],
+    [read.height, 0], [read.width, 1],
   ].map(([length, axis]) => Array.from({ length }, (_, at) => !reads(at, axis)));
   const left = never.map((axis) => axis.filter(Boolean).length),
     size = Math.max(9, Math.min(24, 230 / (read.width + pads[1] + pads[3]))),
@@ -236,9 +191,7 @@ view("stepper", (section, _, state, go) => {
   const source = part(
     `Input: ${step.source}, channel ${chosen}`,
     memberGrid(read, chosen, largest(read, chosen), size, pads, {
-      window: [low, wide, ...spans],
-      choose: toUnit,
-      dropped: (y, x) => never[0][y] || never[1][x],
+      window: [low, wide, ...spans], choose: toUnit, dropped: (y, x) => never[0][y] || never[1][x],
       label: `Input channel ${chosen} with the window`,
     }),
     "input",
@@ -246,19 +199,14 @@ view("stepper", (section, _, state, go) => {
   const window_ = part(
     "What the window sees",
     stepperNumbers(
-      cells,
-      step.kernel[1],
-      "value",
-      largest(read, chosen),
-      "The window's numbers",
+      cells, step.kernel[1], "value", largest(read, chosen), "The window's numbers",
       step.kind === "max" ? (cell) => cell.inside && cell.value === found.total : null,
     ),
   );
   const result = part(
     `Output: channel ${out}`,
     memberGrid(found.made, out, largest(found.made, out), Math.max(9, Math.min(24, 200 / width)), [0, 0, 0, 0], {
-      window: [row, column, 1, 1],
-      choose: (y, x) => go({ row: y, column: x }),
+      window: [row, column, 1, 1], choose: (y, x) => go({ row: y, column: x }),
       label: `Output channel ${out} with the chosen unit`,
     }),
     "output",
@@ -335,6 +283,6 @@ view("stepper", (section, _, state, go) => {
     }, 500);
     button.textContent = "Pause";
   };
-  return { net: members.indexOf(member), layer: member.steps.indexOf(step), height: first.height };
+  return { net: members.indexOf(member), layer: member.steps.indexOf(step) };
 });
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);

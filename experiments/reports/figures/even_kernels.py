@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cnnlab.geometry.fields import fields
+from cnnlab.modules.graph import zoo_network
 from cnnlab.report import canvas, curves
 from cnnlab.report.figures import NAMES, ratio_axis
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.task import Task
 from cnnlab.spec.verdict import Effect
-from cnnlab.zoo.lowering import network
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.reports.figures import FEWEST, LackingRecordsError, against_reference, curve, ran
 from experiments.reports.ratios import Ratio, errors_of_better
@@ -52,27 +52,27 @@ class DriftPoint:
 
 
 def figure(now: SweepResults) -> "Figure":
-    """A column a task: errors over drift, and below the curves over learning rates. Raises LackingRecordsError."""
+    """A row a task: errors over drift, and beside the curves over learning rates. Raises LackingRecordsError."""
     found = marks(now)
     lines = title(now, found)
-    tall = 7.4 + 0.25 * lines.count("\n")
-    drawn, axes = canvas.canvas(lines, width=max(8.0, 5.2 * len(found)), height=tall, rows=2, columns=len(found))
+    tall = 3.4 * len(found) + 1.5 + 0.25 * lines.count("\n")
+    drawn, axes = canvas.canvas(lines, width=11, height=tall, rows=len(found), columns=2)
     kinds = list(dict.fromkeys((mark.level, mark.match) for several in found.values() for mark in several))
     levels = list(dict.fromkeys(level for level, _ in kinds))
-    for panel, below, (task, several) in zip(axes[0], axes[1], found.items(), strict=True):
+    for (panel, beside), (task, several) in zip(axes, found.items(), strict=True):
         _panel(panel, several, kinds)
         panel.set_title(now.named(task), fontsize=10)
-        panel.set_xlabel("drift of the last map's windows in pixels")
+        panel.set_ylabel("errors, as a multiple\nof the reference's")
         shown = [curve(mark.cell, named(mark), levels.index(mark.level)) for mark in several]
-        curves.panel(below, shown, task.chance)
-    axes[0][0].set_ylabel("errors, as a multiple of the reference's")
+        curves.panel(beside, shown, task.chance)
+    axes[-1][0].set_xlabel("drift of the last map's windows in pixels")
     drawn.supxlabel(
-        "above: drift right and down is exact, beside the reference; of windows padded towards four corners the "
+        "left: drift right and down is exact, beside the reference; of windows padded towards four corners the "
         "middle; neighbours are moved apart;\nfilled: same width; open: same number of parameters; "
-        f"bars: 95 % intervals; grey: too small to matter\nbelow: {curves.KEY}; under the name its rate",
+        f"bars: 95 % intervals; grey: too small to matter\nright: {curves.KEY};\nunder the name its rate",
         fontsize=8.5,
     )
-    canvas.legend(drawn, axes[0], "outside right center")
+    canvas.legend(drawn, axes[:, 0], "outside right center")
     return drawn
 
 
@@ -110,7 +110,7 @@ def centre(arm: Arm) -> float:
     Where channel groups are padded towards different corners, it is the middle of all that any of them sees.
     """
     size = (arm.task.side, arm.task.side)
-    net = network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
+    net = zoo_network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
     field = fields(net, size)[net.features]
     low = field.padding[0]
     if field.rf is None or low is None:

@@ -119,8 +119,8 @@ def _square(cell: ArmResults, reference: ArmResults, own: Mapping[int, Effect]) 
     """An arm's square; only the reference, under whichever match, has no effect."""
     values = cell.accuracies().values
     effect = None if cell.point.arm == reference.point.arm else own[id(cell)]
-    if cell.record is None:
-        raise LackingRecordsError(f"{cell.point.arm.key} has no record")
+    if cell.record is None or cell.record.geometry.receptive_field is None:
+        raise LackingRecordsError(f"{cell.point.arm.key} has no record with a receptive field")
     field = max(cell.record.geometry.receptive_field)
     shown = curve(cell, cell.point.level)
     return Square(accuracy=100 * sum(values) / len(values), effect=effect, field=field, curve=shown)

@@ -16,13 +16,13 @@ import numpy as np
 
 from cnnlab.inference.effects import CALIBRATION
 from cnnlab.inference.intervals import paired_t
+from cnnlab.modules.graph import zoo_network
 from cnnlab.probes.affine import probed, probes, residual
 from cnnlab.probes.collapse import TOLERANCE
 from cnnlab.probes.weights import in_precision, with_offsets
 from cnnlab.report import canvas, curves
 from cnnlab.spec.net import ConvNet
 from cnnlab.spec.task import Task
-from cnnlab.zoo.lowering import network
 from cnnlab.zoo.module import Net
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.reports.figures import FEWEST, LackingRecordsError, curve, ran
@@ -79,12 +79,11 @@ class LinearityDot:
 
 
 def figure(now: SweepResults) -> "Figure":
-    """A column a task: distance over accuracy, and the curves over learning rates. Raises LackingRecordsError."""
+    """A row a task: distance over accuracy, and the curves over learning rates. Raises LackingRecordsError."""
     found = dots(now)
-    wide = max(8.5, 5.4 * len(found))
-    drawn, axes = canvas.canvas(title(now, found), width=wide, height=8.4, rows=2, columns=len(found))
-    axes[0][0].get_gridspec().set_height_ratios([1.5, 1])
-    for panel, below, (task, several) in zip(axes[0], axes[1], found.items(), strict=True):
+    tall = 3.7 * len(found) + 1.8
+    drawn, axes = canvas.canvas(title(now, found), width=11, height=tall, rows=len(found), columns=2)
+    for (panel, beside), (task, several) in zip(axes, found.items(), strict=True):
         _panel(panel, several, 100 * task.chance)
         panel.set_title(now.named(task), fontsize=10)
         activations, downs = looks(several)
@@ -96,10 +95,9 @@ def figure(now: SweepResults) -> "Figure":
             )
             for dot in several
         ]
-        curves.panel(below, shown, task.chance)
-        below.set_xlabel(curves.KEY, fontsize=7.5)
-    axes[0][0].set_ylabel("distance from one affine map\nmax|f(x) - (Ax+b)| / max|f(x) - b|, float64")
-    canvas.legend(drawn, axes[0], "outside lower center", columns=3)
+        curves.panel(beside, shown, task.chance)
+        panel.set_ylabel("distance from one affine map\nmax|f(x) - (Ax+b)| / max|f(x) - b|, float64", fontsize=9)
+    canvas.legend(drawn, axes[:, 0], "outside lower center", columns=3, title=f"right: {curves.KEY}")
     return drawn
 
 
@@ -144,7 +142,7 @@ def _convnet(cell: ArmResults) -> ConvNet:
 def residuals(net: ConvNet, task: Task) -> tuple[float, ...]:
     """Distance of the untrained net from one affine map for a few seeds, probed at zero and at every basis image."""
     shape = (task.side, task.side, task.channels)
-    graph = network(net, task.side, task.channels, task.classes)
+    graph = zoo_network(net, task.side, task.channels, task.classes)
     bases = probes(shape, "float64")
     images = np.random.default_rng(2).normal(size=(IMAGES, *shape))
     found = []

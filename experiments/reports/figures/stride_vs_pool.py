@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnnlab.inference.intervals import paired_t
+from cnnlab.modules.graph import zoo_network
 from cnnlab.probes.trained import HEAD, down_samplings
 from cnnlab.report import canvas
 from cnnlab.spec.task import Task
-from cnnlab.zoo.lowering import network
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.reports.figures import FEWEST, LackingRecordsError, ran
 
@@ -67,30 +67,29 @@ class Fall:
 
 
 def figure(now: SweepResults) -> "Figure":
-    """A column a task, the image above and the class below. Raises LackingRecordsError."""
+    """A row a task: the image, and beside it the class. Raises LackingRecordsError."""
     found = falls(now)
-    wide = max(9.0, 5.4 * len(found) + 1.5)
-    drawn, axes = canvas.canvas(title(now, found), width=wide, height=8.0, rows=2, columns=len(found))
+    tall = 3.7 * len(found) + 1.5
+    drawn, axes = canvas.canvas(title(now, found), width=11, height=tall, rows=len(found), columns=2)
     levels = list(dict.fromkeys(one.level for several in found.values() for one in several))
-    for column, (task, several) in enumerate(found.items()):
-        above, below = axes[0][column], axes[1][column]
+    for (image, kind), (task, several) in zip(axes, found.items(), strict=True):
         for one in several:
-            _line(above, levels.index(one.level), one.name, one.image)
-            _line(below, levels.index(one.level), one.name, one.label)
-        above.set_ylim(bottom=max(LOWEST, above.get_ylim()[0]))
-        below.axhline(task.chance, color="0.6", linestyle=":", linewidth=1, label="a guess")
-        above.set_title(now.named(task), fontsize=10)
-        for panel in (above, below):
+            _line(image, levels.index(one.level), one.name, one.image)
+            _line(kind, levels.index(one.level), one.name, one.label)
+        image.set_ylim(bottom=max(LOWEST, image.get_ylim()[0]))
+        kind.axhline(task.chance, color="0.6", linestyle=":", linewidth=1, label="a guess")
+        image.set_title(now.named(task), fontsize=10)
+        for panel in (image, kind):
             _names(panel, several)
-    axes[0][0].set_ylabel("share of the image's variance\nthat a linear decoder reads")
-    axes[1][0].set_ylabel("accuracy of a linear classifier\non the layer's output")
+        image.set_ylabel("share of the image's variance\nthat a linear decoder reads")
+        kind.set_ylabel("accuracy of a linear classifier\non the layer's output")
     drawn.supxlabel(
         "along the depth: before and after every down-sampling, and what the head is given\n"
         "(strided convolutions are read before their activation, and begin one convolution earlier; "
         "bars: 95 % intervals over members)",
         fontsize=9,
     )
-    canvas.legend(drawn, axes[1], "outside right center")
+    canvas.legend(drawn, axes[:, 1], "outside right center")
     return drawn
 
 
@@ -115,7 +114,7 @@ def _probed(cell: ArmResults) -> int:
 def _layers(cell: ArmResults) -> list[str]:
     """Names of the down-samplings of an arm's net."""
     arm = cell.point.arm
-    net = network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
+    net = zoo_network(arm.net, arm.task.side, arm.task.channels, arm.task.classes)
     return [node.name for node in down_samplings(net)]
 
 

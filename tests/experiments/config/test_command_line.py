@@ -103,15 +103,10 @@ def test_a_sweep_file_never_varies_keys_of_hydra(key: str, tmp_path: Path, monke
 
 def test_hydra_writes_nothing_and_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    words = [
-        "hydra.output_subdir=conf",
-        "hydra.sweep.dir=elsewhere",
-        "hydra.run.dir=elsewhere",
-        "scale=smoke",
-        "--cfg",
-        "job",
-    ]
-    monkeypatch.setattr(sys, "argv", ["run", *words])
+    for word in ("hydra.output_subdir=conf", "hydra.sweep.dir=elsewhere", "hydra.run.dir=elsewhere"):
+        monkeypatch.setattr(sys, "argv", ["run", word, "scale=smoke", "--cfg", "job"])
+        assert run.main() == 2, "what would do nothing is refused"
+    monkeypatch.setattr(sys, "argv", ["run", "scale=smoke", "--cfg", "job"])
     assert run.main() == 0
     assert list(tmp_path.iterdir()) == []
 

@@ -19,7 +19,7 @@ from experiments.cli.errors import UsageError
 from experiments.config import grid as grids
 from experiments.config import resolve, schema, sections
 from experiments.config.grid import grid
-from experiments.config.resolve import CHECKS
+from experiments.config.schema import CHECKS
 from experiments.paths import CONF
 
 from ...conftest import of_the_suite

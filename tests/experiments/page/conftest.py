@@ -4,20 +4,37 @@ import csv
 import math
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
 import pytest
 
+from cnnlab.data import Split, digits
+from cnnlab.probes.ascent.gate import Facts
+from cnnlab.probes.ascent.move import Moves
+from cnnlab.records import Store
 from cnnlab.spec.curve import AtRate
 from cnnlab.spec.verdict import WORDS, Call, Effect, Interval, Number, Setting, Table, Verdict
+from cnnlab.zoo.module import Net
+from experiments.analysis.results import SweepResults, view
+from experiments.analysis.selection import relocated
 from experiments.claims import __file__ as claims_room
+from experiments.page.building import provenance
 from experiments.page.document import document
+from experiments.page.member import Member
 from experiments.page.networks import suite
 from experiments.page.statement import Statement
+from experiments.page.survey import survey
 from experiments.page.trials import Arm, Trial
 from experiments.page.untrained import digit_images, members
 from experiments.page.view import Context, choose_views
+from experiments.page.views.health import steps
+from experiments.training.feature_pictures import TRAINED, UNTRAINED, Asked, Drawn, Features, Kind
+
+from ..conftest import Compose, Plant
 
 REGISTER = Path(claims_room).parent / "register.csv"
 
@@ -128,11 +145,93 @@ def statements() -> dict[str, Statement]:
     }
 
 
-def planted_context() -> Context:
-    """A context with everything that needs no records, and planted verdicts."""
+def planted_history(members: int, looks: int, layers: int) -> tuple[dict[str, Any], ...]:
+    """Gradients that halve from layer to layer, and shares of dead units; one value is not finite."""
+    found = []
+    for member in range(members):
+        stats: dict[str, Any] = {}
+        for layer in range(1, layers + 1):
+            norms: list[float | None] = [0.5**layer * (1 + 0.1 * member + 0.05 * look) for look in range(looks)]
+            stats[f"activation_grad_norm/act{layer}"] = norms
+            stats[f"dead_fraction/act{layer}"] = [0.05 * layer] * looks
+        stats["activation_grad_norm/act1"][2] = None
+        found.append({"images_seen": [64], "accuracy/validation": [0.5], "stats": stats})
+    return tuple(found)
+
+
+def planted_views(root: Path, composed: Any, plant: Any) -> dict[str, SweepResults]:
+    """The sweep with a record of its first arm, watched along the way, and of no other."""
+    plan = composed("pool_position", "smoke", "model.width=2")
+    point = plan.points[0]
+    made = plant(point, 0.9)
+    looks = len(steps(made))
+    probes = tuple({"linear_probe/head/accuracy": 0.8 + 0.01 * place} for place in range(len(made.members)))
+    watched = replace(made, histories=planted_history(len(made.members), looks, 3), probes=probes)
+    Store(root / "runs").write(watched, {"backend": "cpu", "processor": "planted processor"})
+    return {"pool_position": view(relocated(plan, root))}
+
+
+def planted_features() -> tuple[Features, ...]:
+    """Pictures of noise for classes and channels of two layers, one of each kind refused."""
+    draw = np.random.default_rng(0)
+    facts = Facts(score=2.0, quantile=0.99, place=1.5, maximum=3.0, same=0.8, other=0.4, path=0.9, read=0.75, readers=2)
+
+    def drawn(kind: Kind, unit: int, state: str) -> Drawn:
+        return Drawn(
+            kind=kind,
+            unit=unit,
+            state=state,
+            facts=facts if kind == "class" else replace(facts, read=None, readers=0),
+            refused="a planted refusal" if unit == 1 else "",
+            before_activation=unit == 2 and kind == "channel",
+            pictures=draw.normal(size=(2, 12, 12, 1)).astype(np.float32),
+            best=draw.normal(size=(12, 12, 1)).astype(np.float32),
+        )
+
+    def wall(layer: str, kinds: tuple[Kind, ...]) -> Features:
+        return Features(
+            arm="planted-arm",
+            asked=Asked(seeds=(2000, 2001, 2002)),
+            layer=layer,
+            path_layer="act1",
+            members=tuple({"seed": seed, "sentence": f"member {seed}"} for seed in (2000, 2001, 2002)),
+            moves=Moves(jitter=1),
+            real=64,
+            low=-1.0,
+            high=2.0,
+            drawn=tuple(
+                drawn(kind, unit, state) for kind in kinds for state in (TRAINED, UNTRAINED) for unit in range(3)
+            ),
+        )
+
+    return wall("act2", ("channel",)), wall("act4", ("class", "channel"))
+
+
+def surveyed(member: Member) -> Member:
+    """The member with a survey of some digits."""
+    frozen = digits.frozen()
+    images = digits.on_canvas(frozen)[..., None] / digits.BRIGHTEST
+    some = Split(images[:96].astype(np.float32), frozen.labels[:96])
+    module = Net(member.network, jax.random.key(0))
+    run = jax.jit(lambda x: module(x)[1])
+    found = survey(
+        member.network,
+        lambda shown: {name: np.asarray(one, np.float64) for name, one in run(shown.astype(np.float32)).items()},
+        some,
+        some,
+    )
+    return replace(member, survey=found)
+
+
+def planted_context(views: dict[str, SweepResults]) -> Context:
+    """A context with everything that is not trained, and planted verdicts, pictures and records."""
+    first, *others = members(digit_images())
     return Context(
         networks=suite(fast=True),
-        members=members(digit_images()),
+        members=(surveyed(first), *others),
+        features=planted_features(),
+        views=views,
+        provenance=provenance(views),
         verdicts=planted_verdicts(),
         statements=statements(),
         trials={"mp-after-two-convs": (planted_trial(),)},
@@ -141,9 +240,9 @@ def planted_context() -> Context:
 
 
 @pytest.fixture(scope="session")
-def context() -> Context:
+def context(tmp_path_factory: pytest.TempPathFactory, composed: Compose, plant: Plant) -> Context:
     """See `planted_context`."""
-    return planted_context()
+    return planted_context(planted_views(tmp_path_factory.mktemp("records"), composed, plant))
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,15 @@ from experiments.page.views.sampling import keys, table
 
 pytestmark = pytest.mark.slow
 
-ROUTES = (*views(), "claim-cov-table", "field?net=1&size=13&layer=4&row=2&column=3&pixel=3,4", "stepper?net=1&layer=3")
+ROUTES = (
+    *views(),
+    "claim-cov-table",
+    "cost?a=2&b=0",
+    "features?wall=act4",
+    "shift?net=2&down=3&right=4",
+    "field?net=1&size=13&layer=4&row=2&column=3&pixel=3,4",
+    "stepper?net=1&layer=3",
+)
 Opener = Callable[..., Any]
 
 
@@ -80,6 +88,9 @@ def test_without_scripts_all_claims_and_all_views_stand_there(tab: Opener) -> No
     assert all(one.is_visible() for one in page.locator("section.view").all())
     assert not any(one.is_visible() for one in page.locator(".controls").all())
     assert page.locator("article").first.is_visible()
+    for name in ("features", "health", "shift", "cost", "method"):
+        assert all(one.is_visible() for one in page.locator(f"#{name} h2").all())
+        assert page.locator(f"#{name} table").count()
 
 
 def test_an_address_restores_its_state_and_moving_changes_it(tab: Opener) -> None:
@@ -102,6 +113,8 @@ def test_an_address_restores_its_state_and_moving_changes_it(tab: Opener) -> Non
         ("field", "image", "ArrowRight", "pixel=6%2C6"),
         ("sampling", "line", "ArrowRight", "unit=2"),
         ("sampling", "plane", "ArrowLeft", "unit=0"),
+        ("shift", "shifts", "ArrowDown", "down=1"),
+        ("shift", "shifts", "ArrowLeft", "right=11"),
     ],
 )
 def test_arrow_keys_move_and_keep_the_focus(tab: Opener, route: str, focus: str, key: str, expected: str) -> None:
@@ -230,7 +243,7 @@ def test_a_figure_is_copied_as_csv(tab: Opener) -> None:
 
 
 @pytest.mark.parametrize(
-    "route", ["claim-mp-after-two-convs", "network", "stepper", "field", "sampling", "checkerboard"]
+    "route", ["claim-mp-after-two-convs", "network", "stepper", "field", "sampling", "checkerboard", "shift", "health"]
 )
 def test_a_copied_picture_stands_on_its_own(tab: Opener, route: str) -> None:
     page = tab(route)
@@ -289,6 +302,11 @@ CONTRAST = """() => {
         "field",
         "checkerboard?d=2",
         "sampling?d=3&k=4&n=14",
+        "features",
+        "health",
+        "shift?net=2",
+        "cost",
+        "method",
     ],
 )
 def test_every_text_stands_out(tab: Opener, route: str, theme: str) -> None:
@@ -313,6 +331,59 @@ def test_every_channel_has_a_tile_that_opens_it_and_leads_to_its_sums(tab: Opene
     page.get_by_text("Step through this map").click()
     page.locator("#stepper").wait_for()
     assert "conv3, channel 5" in page.locator("#stepper [data-place=formula]").inner_text()
+
+
+def test_a_menu_shows_what_belongs_to_its_choice_and_nothing_else(tab: Opener) -> None:
+    page = tab("features")
+    titles = ["Classes", "Channels of act2", "Channels of act4"]
+    for value, title in zip(("classes", "act2", "act4"), titles, strict=True):
+        page.locator("#features-wall").select_option(value)
+        assert [one for one in titles if page.get_by_role("heading", name=one, exact=True).is_visible()] == [title]
+    assert "wall=act4" in page.url
+
+
+def test_two_nets_stand_side_by_side(tab: Opener, context: Context) -> None:
+    page = tab("cost?a=2&b=0")
+    nets = [subject.title for subject in context.networks]
+    shown = [title for title in nets if page.get_by_role("heading", name=title, exact=True).is_visible()]
+    assert shown == [nets[0], nets[2]]
+    page.locator("#cost-a").select_option("0")
+    shown = [title for title in nets if page.get_by_role("heading", name=title, exact=True).is_visible()]
+    assert shown == [nets[0]]
+
+
+def test_answers_under_shifts_are_those_that_python_counted(tab: Opener, context: Context) -> None:
+    page = tab("shift")
+    for place, member in enumerate(context.members):
+        answers = member.shifted.argmax(-1)
+        for image, down, right in ((0, 0, 0), (1, 5, 0), (2, 0, 7), (3, 11, 11)):
+            follow(page, f"shift?net={place}&image={image}&down={down}&right={right}")
+            told = page.locator("#shift [data-place=told]").inner_text()
+            assert f"unmoved the answer is {answers[image, 0, 0]};" in told
+            assert f"it is {answers[image, down, right]}." in told
+            kept = int((answers[image] == answers[image, 0, 0]).sum()) - 1
+            assert f"stays under {kept} of {answers[image].size - 1} shifts" in told
+
+
+def test_the_strongest_images_and_the_saliency_stand_beside_the_maps(tab: Opener, context: Context) -> None:
+    page, survey = tab("network?layer=act2&channel=3"), context.members[0].survey
+    assert survey is not None
+    tops = page.locator("#network [data-place=tops] svg")
+    values = [top.value for top in survey.tops["act2"][3]]
+    assert tops.count() == len(values)
+    for one, value in zip(tops.all(), values, strict=True):
+        assert f"Test image with {value:.3f}" in one.get_attribute("aria-label")
+    names = [one.inner_text() for one in page.locator("#network [data-place=saliency] .note").all()]
+    assert names == ["input", "gradient", "integrated"]
+    follow(page, "network?net=1")
+    assert "No test images for this net" in page.locator("#network [data-place=tops-caption]").inner_text()
+
+
+def test_the_printed_page_has_no_controls(tab: Opener) -> None:
+    page = tab("method")
+    page.emulate_media(media="print")
+    assert not any(one.is_visible() for one in page.locator(".controls, .copies, .top").all())
+    assert page.locator("#method h2").first.is_visible()
 
 
 def test_an_answer_is_told_right_or_wrong(tab: Opener, context: Context) -> None:

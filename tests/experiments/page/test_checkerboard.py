@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from experiments.page.picture import grey
 from experiments.page.view import Context
 from experiments.page.views import checkerboard
-from experiments.page.views.checkerboard import DEPTHS, KERNELS, STRIDES, board, line, picture, read_unevenly, told
+from experiments.page.views.checkerboard import DEPTHS, KERNELS, STRIDES, board, line, read_unevenly, told
 
 
 def painted(kernel: int, stride: int, depth: int) -> list[int]:
@@ -55,23 +56,25 @@ def test_strided_nets_read_unevenly_and_pooled_ones_do_not(context: Context) -> 
 
 def test_a_picture_is_the_map(tmp_path: object) -> None:
     values = np.array([[0.0, 1.0], [2.0, 4.0]])
-    file = base64.b64decode(picture(values).split(",")[1])
+    file = base64.b64decode(grey(values, 0, 4).split(",")[1])
     assert np.asarray(Image.open(io.BytesIO(file))).tolist() == [[0, 64], [128, 255]]
+    clipped = base64.b64decode(grey(values, 1, 2).split(",")[1])
+    assert np.asarray(Image.open(io.BytesIO(clipped))).tolist() == [[0, 0], [255, 255]]
 
 
 def test_a_share_has_no_minus_before_a_zero() -> None:
     assert told((-0.0001, -0.2, 0.5)) == "0.00 [-0.20, 0.50]"
 
 
-def test_a_fast_page_trains_and_paints_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkerboard, "_untrained", lambda: pytest.fail("a fast page leaves it out"))
+def test_without_decoders_the_counts_stand_alone() -> None:
     content = checkerboard.make(Context(fast=True))
+    assert content.static["arms"] == []
     assert "4 times and others 1 time" in content.finding
 
 
 @pytest.mark.slow
 def test_untrained_decoders_stand_on_the_page() -> None:
-    content = checkerboard.make(Context())
+    content = checkerboard.make(Context(apart={"checkerboard": checkerboard.untrained(())}))
     arms = {arm["name"]: arm for arm in content.static["arms"]}
     assert len(arms) == 9
     assert arms["sub-pixel, ICNR"]["maps"][0] == pytest.approx(0, abs=0.01)

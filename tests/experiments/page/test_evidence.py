@@ -1,5 +1,7 @@
 """The board is what the judge says of the same folder, and what is drawn behind it is what the records hold."""
 
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from experiments.analysis.selection import relocated
 from experiments.analysis.verdicts import judge_claims
 from experiments.claims.registry import claims, entries
 from experiments.page import evidence
-from experiments.page.evidence import MOST_TRIALS, Judged, computed, gathered, statements, trials
+from experiments.page.evidence import MOST_TRIALS, Begun, Judged, computed, gathering, statements, trials
 from experiments.page.view import Context
 from experiments.page.views.board import board, make, where
 
@@ -34,7 +36,8 @@ def views(tmp_path_factory: pytest.TempPathFactory, composed: Compose, plant: Pl
 
 
 def test_verdicts_from_several_processes_are_the_judges(views: dict[str, SweepResults], tmp_path: Path) -> None:
-    found = evidence.conclude(gathered(CLAIMS, views, tmp_path), views)
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        found = Begun(views=views, cases=gathering(CLAIMS, views, tmp_path, pool)).result().verdicts
     assert found == judge_claims(CLAIMS, views, tmp_path)
     assert list(found) == list(CLAIMS)
     assert found != judge_claims(CLAIMS, {}, tmp_path)
@@ -87,13 +90,14 @@ def test_fast_judges_what_is_not_computed_and_the_board_says_so(
         asked.extend(names)
         return {}
 
-    monkeypatch.setattr(evidence, "gathered", gather)
+    monkeypatch.setattr(evidence, "gathering", gather)
     monkeypatch.setattr(evidence, "best_views", lambda *_: {})
-    assert evidence.judged(tmp_path, fast=True) == Judged(verdicts={})
+    pool = ThreadPoolExecutor(1)
+    assert evidence.begin(tmp_path, True, pool).result() == Judged(verdicts={})
     assert asked == [name for name in entries() if not computed(name)]
     assert 0 < len(asked) < len(entries())
     asked.clear()
-    evidence.judged(tmp_path, fast=False)
+    evidence.begin(tmp_path, False, pool)
     assert asked == list(entries())
 
 

@@ -130,7 +130,7 @@ def test_a_wide_image_has_windows_of_its_own_along_the_width() -> None:
         output="conv",
         features="conv",
     )
-    data = field.subject_data(MeasuredNetwork(network=network, size=(12, 16), title="wide"), fast=True)
+    data = field.subject_data(MeasuredNetwork(network=network, size=(12, 16), title="wide"))
     at = data["at"][12]
     assert data["wider"] == 4
     assert at["rows"][1] == [12, 1, 0, 0]
@@ -221,7 +221,7 @@ def test_a_readers_module_is_traced_anew_on_every_size(
     own.make = make_own  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, own.__name__, own)
     subject = traced(f"{own.__name__}:make", (32, 32), 1)
-    data = field.subject_data(subject, fast=True)
+    data = field.subject_data(subject)
     assert sorted(data["at"]) == list(range(24, 41))
     assert not any("problem" in at for at in data["at"].values())
     (told,) = data["at"][side]["merges"].values()
@@ -229,9 +229,9 @@ def test_a_readers_module_is_traced_anew_on_every_size(
 
 
 def test_gradients_measure_what_the_formula_says() -> None:
-    data = field.subject_data(NETS[0], fast=False)
+    data = field.subject_data(NETS[0], *field.measured(NETS[:1]))
     assert set(data["measured"].values()) == {True}
-    assert field.subject_data(NETS[0], fast=True)["measured"] is None
+    assert field.subject_data(NETS[0])["measured"] is None
 
 
 def test_the_finding_names_the_net_that_moves_most() -> None:

@@ -1,7 +1,10 @@
 """The trained member on the page is that of the record, in both states, and looks at its task's images."""
 
 import dataclasses
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -15,14 +18,29 @@ from cnnlab.data.tasks import digits12
 from cnnlab.records import Store
 from cnnlab.training.program import program
 from cnnlab.training.shown import ShownMember, train_again
+from cnnlab.training.workers import ONE_THREAD, environment
 from experiments.analysis.results import SweepResults, view
 from experiments.analysis.selection import relocated
+from experiments.cli.errors import UsageError
 from experiments.page import building, trained
 from experiments.page.member import Image
-from experiments.page.trained import MOST_WRONG, NO_RECORD, Pair, pair, reference, standardised
+from experiments.page.member_data import softmax
+from experiments.page.trained import (
+    MOST_WRONG,
+    NO_RECORD,
+    Again,
+    Job,
+    Pair,
+    job,
+    pair,
+    reference,
+    standardised,
+    with_state,
+)
 from experiments.page.untrained import SHOWN
 from experiments.page.view import Context
 from experiments.page.views import network, stepper
+from experiments.page.weights import filled, from_file, named
 
 from ..conftest import Compose, Plant
 
@@ -53,7 +71,7 @@ def shown(views: dict[str, SweepResults]) -> ShownMember:
 
 @pytest.fixture(scope="module")
 def made(shown: ShownMember) -> Pair:
-    return pair(shown, OWN)
+    return pair(Again(shown=shown), OWN)
 
 
 def test_both_states_answer_as_the_training_program_does(shown: ShownMember, made: Pair) -> None:
@@ -93,44 +111,154 @@ def test_images_are_the_readers_and_those_of_the_test_set_with_some_mistaken(sho
 
 
 def test_the_page_says_whether_it_is_the_recorded_member(shown: ShownMember) -> None:
-    assert f"NOT the record's {shown.recorded:.4f}" in pair(shown, OWN).told
+    assert f"NOT the record's {shown.recorded:.4f}" in pair(Again(shown=shown), OWN).told
     equal = dataclasses.replace(shown, recorded=shown.test_accuracy)
-    assert pair(equal, OWN).told.endswith(f"equals the record. {trained.IMAGES}")
+    assert pair(Again(shown=equal), OWN).told.endswith(f"equals the record. {trained.IMAGES}")
 
 
-def test_it_trains_in_a_process_of_its_own_to_the_same_member(
-    views: dict[str, SweepResults], shown: ShownMember
-) -> None:
-    found = trained.trained(views, OWN, QUIET)
+@pytest.fixture(scope="module")
+def asked(views: dict[str, SweepResults]) -> Job:
+    found = job(views, QUIET)
     assert found is not None
-    assert [member.state for member in found.members] == [
-        f"trained, seed {shown.seed}",
-        f"before training, seed {shown.seed}",
+    return found
+
+
+def test_the_job_is_the_records_first_member_and_two_that_read(views: dict[str, SweepResults], asked: Job) -> None:
+    assert asked.seeds == asked.record.members[:3]
+    assert asked.layers == ("act2", "act4", "act6")
+    other = job(views, QUIET, seed=asked.record.members[1], draw=False)
+    assert other is not None
+    assert (other.seeds, other.layers) == (asked.record.members[1:2], ())
+
+
+def test_a_seed_that_the_record_has_not_got_is_refused(views: dict[str, SweepResults]) -> None:
+    with pytest.raises(UsageError, match="--seed 7 is not valid here: the record has the members"):
+        job(views, QUIET, seed=7)
+    with pytest.raises(UsageError, match="--seed 7 is not valid here: no trained net is shown"):
+        job({}, QUIET, seed=7)
+
+
+def test_it_trains_in_a_process_of_its_own_to_the_same_member(asked: Job, shown: ShownMember) -> None:
+    alone = dataclasses.replace(asked, seeds=asked.seeds[:1], layers=())
+    with environment(ONE_THREAD), ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        found = process.submit(trained.train, alone).result()
+    assert (found.shown.seed, found.shown.test_accuracy) == (shown.seed, shown.test_accuracy)
+    told = pair(found, OWN).told
+    assert told.startswith(f"Trained again from its record: {trained.TITLE}; member {shown.seed}: test")
+
+
+@pytest.mark.slow
+def test_pictures_of_several_layers_come_from_one_ascent(asked: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trained, "STEPS", 3)
+    found = trained.train(dataclasses.replace(asked, layers=asked.layers[1:])).features
+    assert [one.layer for one in found] == list(asked.layers[1:])
+    assert [{(one.kind, one.state) for one in wall.drawn} for wall in found] == [
+        {("channel", "trained"), ("channel", "untrained")},
+        {(kind, state) for kind in ("class", "channel") for state in ("trained", "untrained")},
     ]
-    assert found.told.startswith(f"Trained again from its record: {trained.TITLE}; member {shown.seed}: test")
+    assert all(one.facts.readers == 2 for one in found[-1].of("class", "trained"))
 
 
-@pytest.fixture
-def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No untrained nets, and no process that trains."""
+@pytest.mark.parametrize(("fast", "told"), [(False, NO_RECORD), (True, trained.LEFT_OUT)])
+def test_without_a_trained_net_the_page_says_why(fast: bool, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(building, "members", lambda images: ())
-
-    def no_training(*_: object) -> ShownMember:
-        raise AssertionError("nothing is to be trained")
-
-    monkeypatch.setattr(trained, "apart", no_training)
+    assert building.with_members(Context(fast=fast), OWN, None).trained == told
 
 
-@pytest.mark.usefixtures("alone")
-def test_without_a_record_and_with_fast_nothing_is_trained_and_the_page_says_why(
-    views: dict[str, SweepResults],
+def test_integrated_gradients_add_up_to_what_the_answer_gains(shown: ShownMember, made: Pair) -> None:
+    task = shown.arm.task
+    empty = float(standardised(np.zeros(1), task)[0])
+    for member, state in zip(made.members, (shown.last, shown.first), strict=True):
+        module = with_state(shown.arm, state)
+        logits = jax.jit(lambda x, module=module: module(x)[0])
+        images = np.stack([image.pixels for image in member.images]).astype(np.float32)
+        answers = member.maps[member.network.output].argmax(-1)
+        gains = np.asarray(logits(images) - logits(np.full_like(images, empty)))[range(len(images)), answers]
+        assert member.integrated.sum((1, 2, 3)) == pytest.approx(gains, abs=0.02 * float(np.abs(gains).max()) + 1e-4)
+        assert np.abs(member.gradient).max() > 0
+
+
+def test_answers_under_shifts_are_the_nets_own(shown: ShownMember, made: Pair) -> None:
+    member, module = made.members[0], with_state(shown.arm, shown.last)
+    images = np.stack([image.pixels for image in member.images]).astype(np.float32)
+    for down, right in ((0, 0), (3, 11)):
+        logits = np.asarray(module(np.roll(images, (down, right), axis=(1, 2)))[0], np.float64)
+        assert member.shifted[:, down, right] == pytest.approx(softmax(logits), abs=1e-5)
+    other = softmax(np.asarray(module(np.roll(images, (11, 3), axis=(1, 2)))[0], np.float64))
+    assert member.shifted[:, 3, 11] != pytest.approx(other, abs=1e-5)  # down and right are not mixed up
+
+
+def test_the_strongest_images_of_a_channel_are_those_of_the_test_set(shown: ShownMember, made: Pair) -> None:
+    member, module = made.members[0], with_state(shown.arm, shown.last)
+    assert member.survey is not None
+    images = shown.test.images[: member.survey.images]
+    made_of = np.asarray(jax.jit(lambda x: module(x)[1]["act2"])(images), np.float64)
+    for channel, tops in enumerate(member.survey.tops["act2"]):
+        largest = made_of[..., channel].reshape(len(images), -1).max(1)
+        assert [top.value for top in tops] == pytest.approx(np.sort(largest)[::-1][: len(tops)], abs=1e-5)
+        for top in tops:
+            own = member.survey.gallery[top.image].astype(np.float32)
+            rows, columns = top.window[:2], top.window[2:]
+            assert rows[1] - rows[0] <= 4  # two 3x3 layers see 5 pixels
+            blind = np.zeros_like(own)
+            seen = np.s_[rows[0] : rows[1] + 1, columns[0] : columns[1] + 1]
+            blind[seen] = own[seen]
+            again = np.asarray(module(blind[None])[1]["act2"][0, ..., channel]).max()
+            assert again >= top.value - 1e-4  # what the unit sees is inside of its window
+
+
+def test_depths_by_hand(shown: ShownMember, made: Pair) -> None:
+    member, module = made.members[0], with_state(shown.arm, shown.last)
+    assert member.survey is not None
+    images = shown.test.images[: member.survey.images]
+    found = {name: np.asarray(one) for name, one in jax.jit(lambda x: module(x)[1])(images).items()}
+    assert [one.layer for one in member.survey.depth] == [f"act{place}" for place in range(1, 7)]
+    for one in member.survey.depth:
+        maps = found[one.layer]
+        assert one.zero == pytest.approx((maps == 0).mean())
+        assert one.dead == pytest.approx(np.mean([np.ptp(maps[..., channel]) == 0 for channel in range(maps.shape[3])]))
+        assert one.saturated is None
+        assert 0 <= one.readable <= 1
+
+
+def test_weights_of_a_file_are_shown_without_training(
+    views: dict[str, SweepResults], shown: ShownMember, tmp_path: Path
 ) -> None:
-    without = building.with_members(Context(), OWN, {}, QUIET)
-    assert without.trained == NO_RECORD
-    fast = building.with_members(Context(fast=True), OWN, views, QUIET)
-    assert "--fast" in fast.trained
-    with pytest.raises(AssertionError, match="nothing is to be trained"):
-        building.with_members(Context(), OWN, views, QUIET)
+    arrays = {name: np.asarray(leaf) for name, leaf in named(shown.last.params).items()}
+    np.savez(tmp_path / "mine.npz", **arrays)
+    found = from_file(tmp_path / "mine.npz", views, None)
+    logits = np.asarray(jax.jit(lambda x: with_state(shown.arm, shown.last)(x)[0])(shown.test.images))
+    assert found.shown.test_accuracy == pytest.approx((logits.argmax(-1) == shown.test.labels).mean(), abs=0.001)
+    made = pair(found, OWN)
+    assert made.told.startswith(f"Weights of mine.npz, in {trained.TITLE}: test accuracy")
+    assert made.members[0].state == "weights of mine.npz"
+    kernel = made.members[0].weights["conv1"].kernel
+    assert kernel == pytest.approx(arrays["conv1/kernel"], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda arrays: arrays.pop("conv2/bias"), "there is no conv2/bias in it"),
+        (lambda arrays: arrays.update({"conv9/bias": np.zeros(2)}), "this net has no conv9/bias"),
+        (lambda arrays: arrays.update({"conv2/bias": np.zeros(3)}), "conv2/bias has the shape"),
+    ],
+)
+def test_weights_of_another_net_are_refused(change: Any, told: str, shown: ShownMember, tmp_path: Path) -> None:
+    arrays = {name: np.asarray(leaf) for name, leaf in named(shown.last.params).items()}
+    change(arrays)
+    np.savez(tmp_path / "mine.npz", **arrays)
+    with pytest.raises(UsageError, match=told):
+        filled(tmp_path / "mine.npz", shown.last.params)
+
+
+def test_a_file_that_holds_no_arrays_is_refused(shown: ShownMember, tmp_path: Path) -> None:
+    path = tmp_path / "mine.npz"
+    path.write_text("no archive")
+    with pytest.raises(UsageError, match="must be a file that NumPy's savez wrote"):
+        filled(path, shown.last.params)
+    with pytest.raises(UsageError, match="must be a file that NumPy's savez wrote"):
+        filled(tmp_path / "none.npz", shown.last.params)
 
 
 def test_both_views_print_what_is_said_of_the_member(made: Pair) -> None:

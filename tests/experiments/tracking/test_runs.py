@@ -218,6 +218,13 @@ def test_the_door_ends_a_sweep_with_its_summary_and_says_everything_promised(
         assert json.loads(file.read_text())["data"] == [list(row.values()) for row in table]
     for name in promised.pictures:
         assert list(planted.settings.runs.rglob(seen.summary[f"{name}.path"])), name
+    (file,) = planted.settings.runs.rglob(seen.summary["report.path"])
+    page = file.read_text()
+    for name, verdict in ended(planted).verdicts.items():
+        assert f'<article id="claim-{name}"' in page
+        assert verdict.printed in page
+    (shown,) = (one for one in seen.artifacts if one["type"] == "report")
+    assert [one["path"] for one in shown["manifest"]["contents"]] == ["report.html"]
     (kept,) = (one for one in seen.artifacts if one["type"] == "records")
     assert promised.artifact is not None
     assert {one["path"] for one in kept["manifest"]["contents"]} == set(promised.artifact.files)

@@ -1,0 +1,1 @@
+"""Users' own Flax modules as nets: their source, how they are made and called, their graph, their match."""

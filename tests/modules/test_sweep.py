@@ -1,0 +1,127 @@
+"""Nets as strangers write them, trained in a sweep from a folder outside the checkout, to the usual end of a run."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[2]
+STRANGERS = Path(__file__).parent / "strangers"
+SWEEP = """\
+# @package _global_
+sweep:
+  bank: OWN
+  question: Does a wider net do better?
+  held: everything else
+  factor: model.args.width
+  reference: "4"
+  levels: {{smoke: "4,6", quick: "4,6", full: "4,6"}}
+defaults:
+  - override /model: module
+model: {{make: "{make}", width_argument: width}}
+hydra:
+  mode: MULTIRUN
+  sweeper:
+    params:
+      data: digits12
+      model.args.width: ${{sweep.levels.${{scale.name}}}}
+      match: none,params
+"""
+DOOR = "import experiments.paths, pathlib, sys; experiments.paths.CONF = pathlib.Path({conf!r}); \
+from experiments import run; from experiments.cli import signals; signals.door(run.main)"
+"""The command on a copy of conf/ that has one more sweep."""
+FEW = ("scale=smoke", "scale.members=2", "scale.max_train_images=64", "scale.max_epochs=1", "train.rates=1")
+
+
+def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Call the command from the folder of the nets, which is outside the checkout."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "XLA_"))}
+    environment |= {"CNNLAB_RESULTS": str(folder / "results"), "CNNLAB_CACHE": str(folder / "cache")}
+    environment |= {"PYTHONPATH": str(ROOT), "WANDB_MODE": "offline", "NETRC": str(folder / "netrc")}
+    code = DOOR.format(conf=str(folder / "conf"))
+    # one backend, so that no test waits for a compiler
+    command = [sys.executable, "-c", code, *words, "convolutions=xla", "workers=1"]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A user's folder: the nets, and a copy of conf/ beside them."""
+    shutil.copytree(STRANGERS, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    return tmp_path
+
+
+def record(folder: Path, words: str) -> dict[str, Any]:
+    """The record of the one arm whose folder is named so."""
+    (path,) = (folder / "results" / "runs").glob(f"{words}-*/record.json")
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+def require_statistics(found: dict[str, Any], layer: str) -> None:
+    stats = found["histories"][0]["stats"]
+    for name in (f"grad_norm/{layer}/kernel", f"update_to_weight/{layer}/kernel", f"activation_grad_norm/{layer}"):
+        assert all(value > 0 for value in stats[name])
+
+
+@pytest.mark.slow
+def test_a_strangers_net_goes_through_a_whole_sweep(elsewhere: Path) -> None:
+    (elsewhere / "conf" / "sweep" / "own_width.yaml").write_text(SWEEP.format(make="linen_cnn:CNN"))
+    ended = run(elsewhere, "+sweep=own_width", *FEW, "tracker=offline")
+    assert (ended.returncode, ended.stderr) == (0, ""), ended.stderr
+    printed = " ".join(ended.stdout.split())
+    assert "width 6 became 4: 3,234 parameters, +0.0% of the reference's 3,234" in printed
+    folder = elsewhere / "results" / "sweeps" / "own_width" / "smoke"
+    arms, effects = pd.read_csv(folder / "arms.csv"), pd.read_csv(folder / "effects.csv")
+    assert list(arms["check"])[-3:] == ["positive", "sensitivity", "a_a"]
+    assert set(effects["level"].astype(str)) == {"6"}
+    assert effects["ratio"].notna().all()
+    assert effects["params_ratio"].max() > 1.5
+    found = record(elsewhere, "digits12-CNN-width6")
+    require_statistics(found, "Conv_1")
+    assert found["geometry"]["receptive_field"] == [8, 8]
+    assert (folder / "own_width.png").is_file()
+    mirrored = [path.name for path in (elsewhere / "results" / "runs" / "wandb").glob("offline-run-*")]
+    assert len(mirrored) == 6  # five arms and the sweep
+
+
+@pytest.mark.slow
+def test_a_package_outside_the_checkout_trains_and_a_changed_source_is_named(elsewhere: Path) -> None:
+    words = ("model=module", "model.make=mynets.resnet:make", "model.args.width=4", *FEW, "tracker=off")
+    ended = run(elsewhere, *words)
+    assert (ended.returncode, ended.stderr) == (0, ""), ended.stderr
+    # `same` at stride 2 beside a 1x1 shortcut looks at other pixels than it
+    assert "no receptive field: misaligned at add_2" in ended.stdout
+    found = record(elsewhere, "digits12-make-width4")
+    require_statistics(found, "blocks.1.conv2")
+    assert found["geometry"]["receptive_field"] is None
+    assert found["geometry"]["macs"] > 1000
+    path = elsewhere / "mynets" / "blocks.py"
+    path.write_text(path.read_text().replace("momentum=0.9", "momentum=0.8"))
+    again = run(elsewhere, *words)
+    assert "mynets.resnet:make has changed (mynets.blocks) since 1 records were made" in " ".join(again.stdout.split())
+    assert "trained 1 arms, found 0 done" in again.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("model.make=nowhere:make", "there is no module nowhere"),
+        ("model.args.widht=4", "linen_cnn:CNN takes width, rate, classes"),
+        ("model.args.classes=7", "must be logits, [batch, classes], here [4, 10]"),
+    ],
+)
+def test_a_mistake_is_one_line_and_nothing_is_written(elsewhere: Path, word: str, said: str) -> None:
+    ended = run(elsewhere, "model=module", "model.make=linen_cnn:CNN", word, *FEW, "tracker=off")
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+    assert not (elsewhere / "results").exists()
