@@ -104,17 +104,24 @@ class SpatialGate(nnx.Module):
 
 
 class Pyramid(nnx.Module):
-    """FPN: lateral 1x1 convolutions, nearest up-sampling by `repeat`, a smoothing convolution."""
+    """FPN: lateral 1x1 convolutions, nearest up-sampling by `repeat`, a smoothing convolution.
 
-    def __init__(self, rngs: nnx.Rngs) -> None:
-        self.a, self.b = conv(3, WIDE, strides=2), conv(WIDE, WIDE, strides=2)
+    With odd kernels, as in FPN, a pixel of the top is repeated over two that do not lie round its centre: the paths
+    are half a pixel apart, at every size. With even ones it lies between the two that it is repeated over.
+    """
+
+    def __init__(self, rngs: nnx.Rngs, kernel: int = 3, paths: tuple[str, ...] = ("lateral", "up")) -> None:
+        self.a, self.b = conv(3, WIDE, kernel, strides=2), conv(WIDE, WIDE, kernel, strides=2)
         self.lateral, self.top, self.smooth = conv(WIDE, WIDE, 1), conv(WIDE, WIDE, 1), conv(WIDE, WIDE)
+        self.paths = paths
 
     def __call__(self, x: Any) -> Any:
         a = nnx.relu(self.a(x))
         top = self.top(nnx.relu(self.b(a)))
         up = jnp.repeat(jnp.repeat(top, 2, axis=1), 2, axis=2)[:, : a.shape[1], : a.shape[2]]
-        return self.smooth(self.lateral(a) + up)
+        maps = {"lateral": self.lateral(a), "up": up}
+        first, *rest = (maps[path] for path in self.paths)
+        return self.smooth(sum(rest, start=first))
 
 
 class Atrous(nn.Module):
@@ -277,6 +284,8 @@ class SqueezeExcite(nn.Module):
                 s = y.max((1, 2), keepdims=True)
             case "avg_pool":
                 s = nn.avg_pool(y, (h, w), strides=(h, w))
+            case "max of lower rows":
+                s = y[:, 4:].max((1, 2), keepdims=True)
             case "max_pool":
                 s = nn.max_pool(y, (h, w))
             case "axis by axis":

@@ -46,7 +46,7 @@ WINDOWS: dict[str, tuple[Make, tuple[int, int], tuple[Any, Any, Any]]] = {
     "MobileNetV2": (drawn(nets.MobileNetV2), (21, 24), (11, 4, 5)),
     "ConvNeXt": (drawn(nets.ConvNeXt), (33, 32), (28, 4, 12)),
     "SpatialGate": (drawn(nets.SpatialGate), (15, 16), (9, 1, 4)),
-    "Pyramid": (drawn(nets.Pyramid), (22, 24), (15, 2, 7)),
+    "Pyramid": (drawn(functools.partial(nets.Pyramid, kernel=2)), (22, 24), (8, 2, 3)),
     "Atrous": (nets.Atrous, (31, 24), (15, 2, 7)),
     "Shuffle": (drawn(nets.Shuffle), (9, 10), (7, 1, 3)),
     "GroupNormed": (nets.GroupNormed, (9, 10), (5, 1, 3)),
@@ -84,14 +84,25 @@ def output(found: Traced) -> tuple[Any, Any, Any]:
     return field.rf[0], field.stride[0], field.padding[0]
 
 
-def by_autodiff(make: Make, size: tuple[int, int], unit: tuple[int, int]) -> Any:
-    """First and last pixel on which a unit of the output depends: JAX's gradient of the module, positive weights."""
+SPOT = 50
+"""What a bright pixel has more than others, in a batch with one for each pixel."""
+
+
+def by_autodiff(make: Make, size: tuple[int, int], unit: tuple[int, int], spots: bool = False) -> Any:
+    """First and last pixel on which a unit of the output depends: JAX's gradient of the module, positive weights.
+
+    The gradient of a maximum arrives only at the pixels that win it. With `spots` it is taken at one more image for
+    each pixel, where that one is bright, and what any image shows counts.
+    """
     draw = np.random.default_rng(1)
-    taken = forward(make, images(1, size, 3))
+    image = draw.uniform(0.5, 1.5, (1, *size, 3))
+    if spots:
+        bright = SPOT * np.eye(size[0] * size[1]).reshape(-1, *size, 1)
+        image = np.concatenate([image, image + bright])
+    taken = forward(make, images(len(image), size, 3))
     weights = [jnp.asarray(draw.uniform(0.02, 0.1, leaf.shape), leaf.dtype) for leaf in taken.arrays]
-    image = jnp.asarray(draw.uniform(0.5, 1.5, (1, *size, 3)), jnp.float32)
-    slope = jax.grad(lambda x: taken.run(weights, x)[0, unit[0], unit[1]].sum())
-    slopes = jax.jit(slope, compiler_options=opinion.QUICK)(image)[0].any(-1)
+    slope = jax.grad(lambda x: taken.run(weights, x)[:, unit[0], unit[1]].sum())
+    slopes = jax.jit(slope, compiler_options=opinion.QUICK)(jnp.asarray(image, jnp.float32)).any((0, -1))
     rows, columns = (np.flatnonzero(np.asarray(slopes.any(axis))) for axis in (1, 0))
     return (int(rows[0]), int(rows[-1])), (int(columns[0]), int(columns[-1]))
 
@@ -129,15 +140,44 @@ def test_a_unit_behind_a_gate_sees_the_whole_image(name: str) -> None:
         side for side, whole in zip(size, axes, strict=True) if whole
     ]
     assert all(row.agree for row in opinion.opinions(found, [found.network.output]))
-    assert by_autodiff(make, size, middle(found)) == seen(found, middle(found))
+    assert by_autodiff(make, size, middle(found), spots=True) == seen(found, middle(found))
 
 
 @pytest.mark.slow
-def test_maps_that_an_odd_size_shifts_are_misaligned() -> None:
-    """SAME pads the strided convolutions of 21 pixels by another amount than the crop of the larger map takes away."""
-    found = traced(drawn(nets.Pyramid), (21, 24), 3)
-    with pytest.raises(AlignmentError):
-        fields(found.network, (21, 24))
+def test_bright_pixels_show_no_more_than_a_maximum_reads() -> None:
+    """The gate reads rows 4 to 8 of a map whose units see two rows to each side: the image from row 2 on."""
+    make, size = functools.partial(nets.SqueezeExcite, "max of lower rows"), (9, 12)
+    found = traced(make, size, 3)
+    assert seen(found, (4, 6)) == ((2, 8), (0, 11))
+    assert all(row.agree for row in opinion.opinions(found, [found.network.output]))
+    assert by_autodiff(make, size, (4, 6), spots=True) == ((2, 8), (0, 11))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("side", "centres"), [(21, (0, -1)), (22, (1, 0)), (23, (0, 1)), (24, (1, 2))])
+def test_a_pyramid_of_odd_kernels_is_misaligned_at_every_size(side: int, centres: tuple[int, int]) -> None:
+    """A 3-pixel convolution of stride 2 is centred on a pixel; what is repeated twice is centred between two.
+
+    By hand: SAME pads (1, 1) on odd sides and (0, 1) on even ones, so `a` has its centres at 2u or 2u + 1 of the image
+    and `b` at 2v or 2v + 1 of `a`; repeated, unit 2v has the centre of v, and 2v + 1 too: on average one pixel less.
+    """
+    size = (side, side)
+    found = traced(drawn(nets.Pyramid), size, 3)
+    with pytest.raises(AlignmentError) as problem:
+        fields(found.network, size)
+    assert problem.value.merge == "add_1"
+    assert problem.value.strides == (2, 2)
+    assert problem.value.centres == centres
+    paths = [drawn(functools.partial(nets.Pyramid, paths=(path,))) for path in ("lateral", "up")]
+    assert tuple(centre(make, size) for make in paths) == centres
+    assert all(row.agree for row in opinion.opinions(found, [found.network.output]))
+    assert by_autodiff(drawn(nets.Pyramid), size, middle(found)) == seen(found, middle(found))
+
+
+def centre(make: Make, size: tuple[int, int]) -> float:
+    """Where unit 0 would have its centre along the height, by the gradient of units 4 and 5, whose stride is 2."""
+    ends = [by_autodiff(make, size, (unit, unit))[0] for unit in (4, 5)]
+    return float(np.mean([sum(end) / 2 - 2 * unit for end, unit in zip(ends, (4, 5), strict=True)]))
 
 
 @pytest.mark.parametrize(
