@@ -71,12 +71,12 @@ def main() -> int:
         there = fullest_views(wanted, overrides, settings.results)
         return specification_curve.page(wanted, there, folder, console, asked.json)
     chosen = choose_claims(names or ["all"], asked.family, asked.kind)
+    if names and len(chosen) == 1 and not asked.json:
+        require_writable(settings.results, "results")  # for the figure
     views = best_views(fed_by(entry.id for entry in chosen), overrides, settings.results)
     found = judge(chosen, views, settings)
     chosen = tuple(entry for entry in chosen if asked.verdict in (None, found[entry.id].word))
     one = bool(names) and len(chosen) == 1 and not asked.json
-    if one:
-        require_writable(settings.results, "results")  # for the figure
     drawn = claim_page.draw_figures(chosen, settings.results) if asked.figures or one else {}
     if asked.json:
         print(json_text([claim_page.verdict_data(entry, found[entry.id]) for entry in chosen], sort_keys=True))

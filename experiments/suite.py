@@ -104,7 +104,6 @@ def planned(only: Sequence[str], overrides: Sequence[str], console: Console) -> 
     """Compose what was chosen, with whatever decides what CONTROL is."""
     chosen, with_control = choose(only)
     every = choose(())[0] if with_control else chosen
-    console.print(f"composing {len(every)} sweeps", style="dim")
     return make(compose(each(every, "composing", "sweeps", console), overrides, require_folders), chosen, with_control)
 
 

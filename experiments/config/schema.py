@@ -86,7 +86,13 @@ class TrackerConfig:
 
 @dataclass(kw_only=True)
 class ModuleConfig:
-    """A net by the function that makes it; see conf/model/module.yaml."""
+    """A net by the function that makes it; see conf/model/module.yaml.
+
+    Attributes:
+        make: package.module:function of the function that makes the net.
+        args: its arguments, model.args.NAME=VALUE.
+        width_argument: the argument that match= changes.
+    """
 
     make: str = "???"
     args: dict[str, Any] = field(default_factory=dict)

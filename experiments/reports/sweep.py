@@ -22,7 +22,7 @@ from experiments.analysis.evidence import sweep_checks
 from experiments.analysis.results import ArmResults, SweepResults, label, view
 from experiments.analysis.verdicts import contrast_effects, judge_claims, pairwise_effects
 from experiments.claims.base import Computed
-from experiments.claims.registry import claims, claims_fed_by, register
+from experiments.claims.registry import claims, claims_fed_by, entries
 from experiments.config.grid import Grid
 from experiments.paths import sweep_folder
 from experiments.reports import added
@@ -146,6 +146,8 @@ def finish(plan: Grid, summary: Summary, console: Console, *, verbose: bool = Fa
     report = build_report(plan)
     done = f"trained {summary.trained} arms, found {summary.skipped} done, {len(summary.failures)} failed"
     console.print(f"\n{done}")
+    for line in remarks(report.results):
+        console.print(line)
     if plan.settings.sweep is None:
         print_arms(report, console)
         return None
@@ -161,6 +163,13 @@ def finish(plan: Grid, summary: Summary, console: Console, *, verbose: bool = Fa
     return report
 
 
+def remarks(now: SweepResults) -> Iterator[str]:
+    """What a reader should know of the records: what an added statistic lacks, and a mixture of convolutions."""
+    yield from added.lines(now)
+    if line := mixture(Store(now.settings.runs), [cell.point.arm.key for cell in (*now.cells, *now.checks)]):
+        yield line
+
+
 def print_found(report: SweepReport, console: Console) -> None:
     """Print what a sweep found, on a screen: its verdicts, checks that failed, and where it feeds no claim its effects.
 
@@ -171,7 +180,7 @@ def print_found(report: SweepReport, console: Console) -> None:
         console.print(f"Scale smoke only shows that everything runs: {members} members an arm decide nothing.")
         return
     if report.verdicts:
-        claim_page.overview([(register()[name], verdict) for name, verdict in report.verdicts.items()], console)
+        claim_page.overview([(entries()[name], verdict) for name, verdict in report.verdicts.items()], console)
     else:
         print_effects(report, console)
     checks = report.checks
@@ -205,10 +214,6 @@ def print_arms(report: SweepReport, console: Console) -> None:
         for cell in now.cells
         if cell.point.matching
     ):
-        console.print(line)
-    for line in added.lines(now):
-        console.print(line)
-    if line := mixture(Store(now.settings.runs), [cell.point.arm.key for cell in (*now.cells, *now.checks)]):
         console.print(line)
 
 

@@ -29,7 +29,7 @@ ARMS = 6
 Sweep = Callable[..., Ended]
 
 
-def counts(plan: Grid, summary: Summary, console: Console) -> None:
+def counts(plan: Grid, summary: Summary, console: Console, *, verbose: bool) -> None:
     """The end of a run without its verdicts, which take a while."""
     console.print(f"trained {summary.trained} arms, found {summary.skipped} done")
 

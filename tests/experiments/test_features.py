@@ -115,7 +115,7 @@ def test_a_refused_picture_is_a_grey_tile_with_its_reason() -> None:
         (["--layer", "conv9"], "choose of conv1, act1"),
         (["--seeds", "2000,2001"], "at least 3 different seeds"),
         (["--seeds", "2000,2001,x"], "at least 3 different seeds"),
-        (["--starts", "1"], "--starts 1"),
+        (["--starts", "1"], "--starts=1"),
         (["--parametrisation", "paint"], "paint"),
         (["model.widht=3"], "model.width"),
         (["model.kernel=3,5"], "list of values"),

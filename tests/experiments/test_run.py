@@ -222,7 +222,7 @@ def test_points_made_without_level_and_data_are_noticed(
     """Two settings of one task, and their twin: the same command with the fault."""
     monkeypatch.setattr(run, "grid", compose)
     monkeypatch.setattr(images, "of_arm", lambda *_: {})
-    monkeypatch.setattr(run.sweep_report, "finish", lambda *_: None)
+    monkeypatch.setattr(run.sweep_report, "finish", lambda *_, verbose: None)
     assert door(run.main, *TWO_SETTINGS, "tracker=offline").code == 0
     wrong = told(shown_arms(tmp_path / "results", inspect), compose_once(list(TWO_SETTINGS)))
     if compose is compose_once:
@@ -261,7 +261,7 @@ def test_without_a_compiler_our_own_are_refused_before_anything_is_written(
 def test_left_open_they_are_xlas_there_and_a_line_says_so(
     bare: None, door: Door, untrained: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(run.sweep_report, "finish", lambda *_: None)
+    monkeypatch.setattr(run.sweep_report, "finish", lambda *_, verbose: None)
     done = door(run.main, *TINY, "tracker=off", "convolutions=auto")
     assert (done.code, done.err, len(untrained)) == (0, "", ARMS)
     assert "no C++ compiler is installed (planted): convolutions are XLA's" in done.out

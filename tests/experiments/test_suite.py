@@ -242,9 +242,9 @@ def opened(
     monkeypatch.setattr(suite_plan, "grid", composed_once)
     monkeypatch.setattr(suite_plan, "banks", banks)
     fed = {"mp-after-two-convs", "mp-after-features"}
-    entries = {name: entry for name, entry in suite_report.register().items() if name in fed}
+    entries = {name: entry for name, entry in suite_report.entries().items() if name in fed}
     feeds = {"pool_position": tuple(entries)}
-    monkeypatch.setattr(suite_report, "register", lambda: entries)
+    monkeypatch.setattr(suite_report, "entries", lambda: entries)
     monkeypatch.setattr(sweep_report, "related", lambda sweep: ())
     monkeypatch.setattr(sweep_report, "draw_effects", lambda report: None)
     monkeypatch.setattr(sweep_report.sweep_figures, "draw", lambda *_: "")

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnlab.gradients import Snapshot, measure, measuring, statistics
+from cnnlab.gradients import Snapshot, measure, measuring
+from cnnlab.gradients.measuring import statistics
 from cnnlab.gradients.statistics.saturated_fraction import LIMITS
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import ACTIVATIONS

@@ -79,14 +79,14 @@ def test_values_have_six_digits_and_those_that_are_not_finite_no_path(
 ) -> None:
     data, state = members.dataset(learner.task, source), program(learner).init(0)
     made = {"third": 1 / 3, "none": float("nan"), "endless": float("inf")}
-    monkeypatch.setattr(probing, "measure", lambda member: made)
+    monkeypatch.setattr(probing, "measure", lambda *_: made)
     assert probing.probed(learner, state, data.pool, data.test) == {"third": 0.333333}
 
 
 def looked_at(learner: Arm, source: Source, monkeypatch: pytest.MonkeyPatch) -> tuple[TrainedMember, State]:
     """The member that probes are shown, and the state it was made from."""
     shown: list[TrainedMember] = []
-    monkeypatch.setattr(probing, "measure", lambda member: shown.append(member) or {})
+    monkeypatch.setattr(probing, "measure", lambda member, _: shown.append(member) or {})
     data, state = members.dataset(learner.task, source), program(learner).init(3)
     probing.probed(learner, state, data.pool, data.test)
     return shown[0], state

@@ -330,7 +330,7 @@ def probe_metrics() -> dict[str, tuple[Trained, Contrast]]:
 def test_a_probe_that_a_claim_reads_exists_in_its_arms(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     trained, contrast = probe_metrics()[what]
     path = trained.metric.removeprefix(PROBE)
-    monkeypatch.setattr(probing, "measure", lambda member: measuring.measure(member, [path.split("/")[0]]))
+    monkeypatch.setattr(probing, "measure", lambda member, _: measuring.measure(member, [path.split("/")[0]]))
     task = trained.tasks[0] if trained.tasks else "parts"
     for arm in {
         point.arm for point in plan(trained.sweep).points if point.data == task and point.level in contrast.levels

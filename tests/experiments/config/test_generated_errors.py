@@ -223,7 +223,7 @@ def one_line(answer: Said) -> bool:
 def nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Folders that must stay away; a command line that is taken for a right one raises."""
 
-    def accepted(*_: object) -> int:
+    def accepted(*_: object, verbose: bool) -> int:
         raise AssertionError("taken for a right command line")
 
     monkeypatch.setattr(run, "run", accepted)

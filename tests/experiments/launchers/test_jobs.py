@@ -260,8 +260,8 @@ def test_a_launcher_is_chosen_by_its_file(words: tuple[str, ...], expected: obje
     [
         (("hydra/launcher=slrum",), ("hydra/launcher=slrum", "cores", "ray", "slurm")),
         (("hydra/launcher=slurm", "hydra.launcher.minuts=3"), ("hydra.launcher.minuts", "hydra.launcher.minutes")),
-        (("hydra/launcher=slurm", "hydra.launcher.cores=0"), ("hydra.launcher.cores=0", "1 or more")),
-        (("hydra/launcher=ray", "hydra.launcher.gpus=-1"), ("hydra.launcher.gpus=-1", "0 or more")),
+        (("hydra/launcher=slurm", "hydra.launcher.cores=0"), ("hydra.launcher.cores=0", "between 1 and 1024")),
+        (("hydra/launcher=ray", "hydra.launcher.gpus=-1"), ("hydra.launcher.gpus=-1", "between 0 and 64")),
         (("hydra/launcher=ray", "hydra.launcher.cores=two"), ("hydra.launcher.cores=two", "whole number")),
         (("hydra/launcher=ray", "+hydra.launcher.core=2"), ("hydra.launcher.core", "hydra.launcher.cores")),
     ],

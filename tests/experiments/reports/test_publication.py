@@ -118,7 +118,7 @@ def one_claim(patch: pytest.MonkeyPatch, root: Path) -> None:
     """Publish into a folder of the test's own, judge one claim alone, and compose every command line once."""
     patch.setenv("CNNLAB_PUBLISHED", str(root))
     entries, feeds = {CLAIM: register()[CLAIM]}, {SWEEP: (CLAIM,)}
-    patch.setattr(suite_report, "register", lambda: entries)
+    patch.setattr(suite_report, "entries", lambda: entries)
     for place in (suite_report, sweep_report):
         patch.setattr(place, "claims_fed_by", lambda sweep: feeds[sweep] if sweep in feeds else ())
     patch.setattr(sweep_report, "related", lambda sweep: ())
@@ -287,7 +287,7 @@ def again(plant: Plant, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path
     root = tmp_path / "mine"
     one_claim(monkeypatch, tmp_path / "published")
     entries, feeds = {ASKED: register()[ASKED]}, {PLACE: (ASKED,)}
-    monkeypatch.setattr(suite_report, "register", lambda: entries)
+    monkeypatch.setattr(suite_report, "entries", lambda: entries)
     for place in (suite_report, sweep_report):
         monkeypatch.setattr(place, "claims_fed_by", lambda sweep: feeds[sweep] if sweep in feeds else ())
     monkeypatch.setattr(sweep_report, "draw_effects", lambda report: None)
