@@ -81,6 +81,8 @@ def entry(cache: Path, name: str, part: str) -> Path:
 
 def read(place: Path, key: str) -> Verdict | None:
     """An entry; None unless it is there, this user's own, whole, and of this key."""
+    if not place.is_file():
+        return None
     try:
         private_folder(place.parent)
         content = json.loads(read_regular(place, MOST_BYTES, own=True))
