@@ -62,11 +62,11 @@ def check_feasible(plan: Grid) -> str:
     if plan.launcher is not None:
         plan.launcher.require()
     points = (*plan.points, *plan.checks)
+    require_folders(plan.settings)
     line = require_machine(plan.settings, points) if plan.launcher is None else ""
     for task in dict.fromkeys(point.arm.task for point in points):
         check(task, plan.settings.source)
     added.check()
-    require_folders(plan.settings)
     store, force = Store(plan.settings.runs), plan.settings.force
     todo = points if force else [point for point in points if not usable(store, point)]
     own_modules.check(todo)

@@ -172,7 +172,7 @@ FOLDERS: dict[str, tuple[Spoil, str, str]] = {
     "side 0": (nothing, "data.side=0", "data.side=0 is not valid: must be at least 1 pixel"),
     "side too large": (nothing, "data.side=30", "data.side=30 is not valid: "),
     "channels": (nothing, "data.channels=2", "data.channels=2 is not valid: must be 1 (grey) or 3 (RGB)"),
-    "share": (nothing, "data.test_share=1.5", "must lie between 0 and 1"),
+    "share": (nothing, "data.test_share=1.5", "must be above 0 and below 1"),
     "too many drawn": (nothing, "data.train_images=99", "data.train_images=99 is not valid: 12 pictures are there"),
     "other classes": (nothing, "data.classes=4", "has classes=3"),
     "CSV: no file": (nothing, CSV, "there is no such file"),

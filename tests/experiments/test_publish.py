@@ -54,7 +54,7 @@ def test_the_page_is_written_last_from_the_published_verdicts(
     assert asked_for == [building.Asked(results=root)]
     page = (root / "report.html").read_text()
     assert "a planted reason" in page
-    assert "1 claims about convolutional networks: 1 refuted." in page
+    assert "1 claim about convolutional networks: 1 refuted." in page
 
 
 def test_nothing_is_written_where_nothing_was_published(

@@ -120,7 +120,8 @@ def test_a_package_outside_the_checkout_trains_and_a_changed_source_is_named(els
     ],
 )
 def test_a_mistake_is_one_line_and_nothing_is_written(elsewhere: Path, word: str, said: str) -> None:
-    ended = run(elsewhere, "model=module", "model.make=linen_cnn:CNN", word, *FEW, "tracker=off")
+    make = () if word.startswith("model.make=") else ("model.make=linen_cnn:CNN",)
+    ended = run(elsewhere, "model=module", *make, word, *FEW, "tracker=off")
     assert ended.returncode == 2
     assert said in ended.stderr
     assert len(ended.stderr.splitlines()) == 1

@@ -199,8 +199,8 @@ def _cell(value: str | int | float | None) -> str:
 
 
 def make(context: Context) -> Content | None:
-    """The board; None without verdicts."""
-    if context.verdicts is None:
+    """The board; None without verdicts, as where a sweep feeds no claim."""
+    if not context.verdicts:
         return None
     rows = board(context.verdicts, context.statements, context.trials)
     words = Counter(row["word"] for row in rows)
@@ -214,7 +214,7 @@ def make(context: Context) -> Content | None:
         "width": WIDTH,
         "high": HIGH,
     }
-    finding = f"{len(rows)} claims about convolutional networks: {_listed(told)}."
+    finding = f"{len(rows)} claim{'s' * (len(rows) > 1)} about convolutional networks: {_listed(told)}."
     if context.not_judged:
         why = ", since their evidence is computed and --fast was given" if context.fast else ""
         finding += f" {context.not_judged} more are left out{why}."
