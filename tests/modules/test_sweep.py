@@ -74,7 +74,7 @@ def require_statistics(found: dict[str, Any], layer: str) -> None:
 @pytest.mark.slow
 def test_a_strangers_net_goes_through_a_whole_sweep(elsewhere: Path) -> None:
     (elsewhere / "conf" / "sweep" / "own_width.yaml").write_text(SWEEP.format(make="linen_cnn:CNN"))
-    ended = run(elsewhere, "+sweep=own_width", *FEW, "tracker=offline")
+    ended = run(elsewhere, "+sweep=own_width", *FEW, "tracker=offline", "--verbose")
     assert (ended.returncode, ended.stderr) == (0, ""), ended.stderr
     printed = " ".join(ended.stdout.split())
     assert "width 6 became 4: 3,234 parameters, +0.0% of the reference's 3,234" in printed
