@@ -424,7 +424,8 @@ def test_what_is_written_is_well_typed_and_runs_from_the_sweep_to_its_verdict(
     places = {"CNNLAB_RESULTS": str(tmp_path / "results"), "CNNLAB_CACHE": str(tmp_path / "cache")}
     ended = ran("experiments.run", "+sweep=thing_of_mine", *words, **places)
     assert ended.returncode == 0, ended.stderr
-    assert "thing-of-mine" in ended.stdout
+    found = tmp_path / "results" / "sweeps" / "thing_of_mine" / "smoke" / "verdicts.json"
+    assert "thing-of-mine" in json.loads(found.read_text())
     store = Store(tmp_path / "results" / "runs")
     records = [json.loads(path.read_text()) for path in store.root.glob("*/record.json")]
     watched = [record for record in records if record["config"]["recipe"]["watched"]]
