@@ -214,7 +214,7 @@ def test_the_tutorial_runs(tmp_path: Path) -> None:
         "five-beats-three",
         "inconclusive",
         "widht is not",
-        "formula and gradient agree",
+        "trace and the module's own gradient agree",
     ):
         assert said in every, said
     assert (tmp_path / "results" / "sweeps" / "kernel_size" / "smoke" / "kernel_size.png").is_file()
