@@ -10,9 +10,8 @@ from jax import Array
 from cnnlab.modules.making import KEYS, STREAMS
 from cnnlab.modules.source import KEY
 from cnnlab.spec.invalid import InvalidError, require
+from cnnlab.tracing.calling import MODES
 
-TRAINING, EVALUATION = ("train", "training", "is_training"), ("deterministic", "use_running_average")
-"""Flags that are true in training, and in evaluation."""
 RANDOM = (*STREAMS, *KEYS, "dropout_rng")
 """Arguments that are given random numbers in training: `rngs` gets `nnx.Rngs`, the others a key of JAX."""
 
@@ -22,7 +21,7 @@ class Convention:
     """Which arguments beside the images a module's `__call__` is given.
 
     Attributes:
-        flags: of `TRAINING` and `EVALUATION`. random: of `RANDOM`. needed: those of them that have no default.
+        flags: of `MODES`. random: of `RANDOM`. needed: those of them that have no default.
     """
 
     flags: tuple[str, ...]
@@ -32,7 +31,7 @@ class Convention:
     def given(self, key: Array, *, training: bool) -> dict[str, Any]:
         """The arguments; random numbers in evaluation only where the module cannot be called without."""
         random = self.random if training else self.needed
-        return {name: (name in TRAINING) == training for name in self.flags} | {
+        return {name: MODES[name] != training for name in self.flags} | {
             name: nnx.Rngs(key) if name in STREAMS else key for name in random
         }
 
@@ -47,13 +46,13 @@ def convention(make: str, kind: type[Any]) -> Convention:
     images = others[0].kind is not inspect.Parameter.KEYWORD_ONLY if others else False
     require(images, KEY, make, f"{name}.__call__ must take the images first, then what it is given by name")
     rest = named[1:] if others[0].kind is not inspect.Parameter.VAR_POSITIONAL else named
-    known = (*TRAINING, *EVALUATION, *RANDOM)
+    known = (*MODES, *RANDOM)
     unknown = [p.name for p in rest if p.default is p.empty and p.name not in known]
     if unknown:
         valid = f"{name}.__call__ needs {', '.join(unknown)}: beside the images it is given {', '.join(known)}"
         raise InvalidError(KEY, make, valid)
     return Convention(
-        flags=tuple(p.name for p in rest if p.name in (*TRAINING, *EVALUATION)),
+        flags=tuple(p.name for p in rest if p.name in MODES),
         random=tuple(p.name for p in rest if p.name in RANDOM),
         needed=tuple(p.name for p in rest if p.name in RANDOM and p.default is p.empty),
     )
