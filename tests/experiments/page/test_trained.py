@@ -52,7 +52,8 @@ OWN = (Image(title="own", pixels=np.linspace(0, 1, 144).reshape(12, 12, 1)),)
 def views(tmp_path_factory: pytest.TempPathFactory, composed: Compose, plant: Plant) -> dict[str, SweepResults]:
     """The sweep with small nets: a record of its reference alone."""
     root = tmp_path_factory.mktemp("results")
-    plan = composed("pool_position", "smoke", "model.width=2", "scale.max_train_images=64", "scale.max_epochs=1")
+    few = ("model.width=2", "scale.max_train_images=64", "scale.max_epochs=1", "scale.members=3")
+    plan = composed("pool_position", "smoke", *few)
     bare = view(relocated(plan, root))
     cell = bare.reference(bare.tasks()[0])
     assert cell is not None
