@@ -104,6 +104,24 @@ def read_regular(path: Path, most_bytes: int, *, own: bool = False) -> bytes:
         return file.read(most_bytes)
 
 
+def read_json(path: Path, most_bytes: int) -> Any:
+    """The content of a JSON file. Errors as `open_regular`, and FileError where it is no JSON."""
+    try:
+        return json.loads(read_regular(path, most_bytes))
+    except FileError:
+        raise
+    except (ValueError, RecursionError):
+        raise FileError("is not JSON (cut off, or edited)") from None
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder, ~ being its owner's home; a name that can be none is none."""
+    try:
+        return path.expanduser().is_dir()
+    except (OSError, ValueError, RuntimeError):  # too long, with a null character, of no user
+        return False
+
+
 def private_folder(path: Path) -> Path:
     """A folder of files that are run as code: this user's own, writable by nobody else, no link. Made if need be.
 

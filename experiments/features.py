@@ -73,7 +73,7 @@ def main(draw: Draw | None = None) -> int:
         starts=within("--starts", asked.starts, 2, MOST_STARTS),
         seeds=seeds(asked.seeds, chosen),
     )
-    require_writable(chosen.settings.results, "results")
+    require_writable(chosen.settings.results, "results", f"features/{chosen.arm.key}")
     check(chosen.arm.task, chosen.settings.source)
     keep(chosen.arm.task, chosen.settings.source)
     console = terminal(sys.stderr) if asked.json else terminal()

@@ -5,6 +5,7 @@ import sys
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+from cnnlab.files import is_folder
 from cnnlab.records import require_writable
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
@@ -68,14 +69,6 @@ def main() -> int:
         print(format_error(problem), file=sys.stderr)
         return ExitCode.FAILED
     return ExitCode.DONE
-
-
-def is_folder(path: Path) -> bool:
-    """Whether there is such a folder; a name that can be none is none."""
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
 
 
 def command_line() -> argparse.ArgumentParser:
