@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Iterable
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError, format_error
 from experiments.geometry.network import size_of
 from experiments.page.building import NAME, Asked, write_page
-from experiments.page.view import choose_views, views
+from experiments.page.view import View, choose_views, views
 from experiments.paths import published
 
 DESCRIPTION = """\
@@ -43,7 +44,7 @@ exit code: 0; 2 for a mistake, told in one line."""
 def main() -> int:
     """The door. Returns the exit code."""
     words = command_line().parse_args()
-    choose_views(words.only)
+    chosen = choose_views(words.only)
     results = published() if words.results is None else Path(words.results)
     if words.results is not None and not is_folder(results):
         raise UsageError(f"--results {results} is not valid: must be a folder")
@@ -63,12 +64,30 @@ def main() -> int:
         weights=None if words.weights is None else Path(words.weights),
         fast=words.fast,
     )
+    require_used(asked, chosen.values())
     try:
         write_page(path, asked, terminal())
     except BrokenProcessPool as problem:
         print(format_error(problem), file=sys.stderr)
         return ExitCode.FAILED
     return ExitCode.DONE
+
+
+def require_used(asked: Asked, chosen: Iterable[View]) -> None:
+    """Raise UsageError for an option that would change nothing on the page."""
+    chosen = tuple(chosen)
+    members, nets = any(view.reads_members for view in chosen), any(view.reads_networks for view in chosen)
+    for option, given, used, by in (
+        ("--image", asked.images, members, "a view of trained and untrained nets"),
+        ("--seed", asked.seed is not None, members, "a view of trained nets"),
+        ("--weights", asked.weights, members, "a view of trained nets"),
+        ("--net", asked.nets, nets, "a view of nets"),
+        ("--module", asked.modules, nets, "a view of nets"),
+        ("--size", asked.size, asked.modules or any(net.endswith(".json") for net in asked.nets), "--module or a file"),
+        ("--channels", asked.channels is not None, asked.modules, "--module"),
+    ):
+        if given and not used:
+            raise UsageError(f"{option} is not valid here: only {by} reads it")
 
 
 def command_line() -> argparse.ArgumentParser:

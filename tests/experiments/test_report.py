@@ -185,6 +185,12 @@ def test_a_graph_file_without_a_size_is_refused(
         (["--weights", "/no/such.npz", "--only", "shift"], "--weights /no/such.npz is not valid here: no trained"),
         (["--size", "none"], "size=none is not valid"),
         (["--what"], "unrecognized arguments"),
+        (["--size", "32", "--only", "field"], "--size is not valid here: only --module or a file reads it"),
+        (["--channels", "1", "--net", "vgg16", "--only", "field"], "--channels is not valid here"),
+        (["--net", "vgg16", "--only", "stepper"], "--net is not valid here: only a view of nets reads it"),
+        (["--image", "/no/such.png", "--only", "cost"], "--image is not valid here"),
+        (["--weights", "/no/such.npz", "--only", "cost"], "--weights is not valid here"),
+        (["--seed", "2000", "--only", "cost"], "--seed is not valid here"),
     ],
 )
 def test_a_mistake_is_one_line(

@@ -130,9 +130,9 @@ def test_one_that_begins_larger_than_the_first_is_held_to_the_first(
 
 
 class Leak:
-    """Work that has 16 MiB stay with the worker that reads it, and ends its arm there."""
+    """Work that has 8 MiB stay with the worker that reads it, and ends its arm there."""
 
-    CODE = "__import__('builtins').__dict__.setdefault('leaked', []).append(bytearray(b'x') * 2**24)"
+    CODE = "__import__('builtins').__dict__.setdefault('leaked', []).append(bytearray(b'x') * 2**23)"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return eval, (self.CODE,)
