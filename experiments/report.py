@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from cnnlab.files import is_folder
+from cnnlab.files import is_folder, is_special
 from cnnlab.records import require_writable
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
@@ -51,6 +51,8 @@ def main() -> int:
     path = results / NAME if words.out is None else Path(words.out)
     if is_folder(path):
         raise UsageError(f"--out {path} is not valid: it is a folder")
+    if is_special(path):  # it would be replaced, not written to
+        raise UsageError(f"--out {path} is not valid: it is a device or a pipe")
     require_writable(path.parent, "--out" if words.out is not None else "--results")
     asked = Asked(
         results=results,
