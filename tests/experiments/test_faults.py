@@ -52,6 +52,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_workers_that_are_renewed_after_every_arm_change_nothing_killed_or_not(
     lab: Lab, whole: Whole, tmp_path: Path
 ) -> None:
