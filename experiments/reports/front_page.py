@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.files import write_bytes
+from cnnlab.inference.sentences import without_tail
 from cnnlab.inference.wording import times
 from cnnlab.report import canvas
 from cnnlab.spec.verdict import ERROR_RATIOS, WORDS, Number
@@ -101,8 +102,7 @@ def findings(found: Iterable[Mapping[str, Any]]) -> str:
 def finding(one: Mapping[str, Any]) -> str:
     """What was found, with the interval and n: of training on every task, else the nearest true statement."""
     if effects := deciding_effects(one):
-        name = effects[0]["setting"]["contrast"]
-        return f"{name}: the second makes {sizes(effects)}."
+        return f"{errors(effects)}."
     true = one["nearest_true"] or one["sentence"] or one["reason"]
     number = deciding_number(one)
     beside = f"{number.name} {printed(number)}, " if number is not None and number.low is not None else "exact, "
@@ -113,7 +113,7 @@ def finding(one: Mapping[str, Any]) -> str:
 def errors(effects: Sequence[Mapping[str, Any]]) -> str:
     """How many times as many errors the worse side makes, and which sides are meant."""
     at = effects[0]["setting"]
-    return f"{at['worse']} instead of {at['better']}: {sizes(effects)}"
+    return f"{without_tail(at['worse'], at['better'])} instead of {at['better']}: {sizes(effects)}"
 
 
 def sizes(effects: Sequence[Mapping[str, Any]]) -> str:

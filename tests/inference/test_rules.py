@@ -469,7 +469,7 @@ def test_what_is_missing_and_what_was_found_are_both_named() -> None:
 
 def test_senses_name_where_a_claim_holds_and_where_it_fails() -> None:
     verdict = joined(Senses, ("holds", "fails"))
-    assert verdict.condition == "it holds holds, not fails"
+    assert verdict.condition == "it holds holds, but not fails"
     assert (verdict.nearest_true, verdict.counterexample) == ("all but 2", "2 is even")
 
 
@@ -500,7 +500,7 @@ def test_a_quantity_lies_within_bounds_outside_or_across(shown: Shown, low: floa
 @pytest.mark.parametrize(("low", "high"), [(0.01, 0.05), (-math.inf, 0.05), (0.05, math.inf), (0.03, math.inf)])
 def test_bounds_have_their_sentence(shown: Shown, low: float, high: float) -> None:
     said = verdict_of(Within(low=low, high=high), TrainedEvidence(effects=(shown("digits12", "pos"),))).sentence
-    assert said.endswith("gradient decay 0.03 on digits.")
+    assert said.endswith("gradient decay is 0.03 on digits.")
 
 
 def test_one_task_outside_the_bounds_refutes_and_few_members_decide_nothing(shown: Shown) -> None:

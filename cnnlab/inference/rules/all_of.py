@@ -77,7 +77,7 @@ class Senses:
         holds = [name for name, verdict in verdicts.items() if verdict.word in ("supported", "qualified")]
         fails = [name for name, verdict in verdicts.items() if verdict.word == "refuted"]
         if holds and fails:
-            condition = f"it holds {_both(holds)}, not {_both(fails)}"
+            condition = f"it holds {joined(holds)}, but not {joined(fails, 'or')}"
             whole = _whole(verdicts, "qualified", (*fails, *holds))
             return replace(whole, condition=condition, sentence=f"{sentence(condition)} {whole.sentence}")
         if words & set(OPEN) and len(words) > 1:
@@ -102,10 +102,6 @@ def _conclude(parts: Parts, evidence: Mapping[str, Any], decisions: Decisions) -
     directional = sum(rule.p_values(evidence[name]) is not None for name, rule in parts)
     share = replace(decisions, less=decisions.less / max(1, directional))
     return {name: rule.conclude(evidence[name], share) for name, rule in parts}
-
-
-def _both(names: Iterable[str]) -> str:
-    return " and ".join(names)
 
 
 def _halfway(verdicts: Mapping[str, Verdict], waiting: list[str]) -> Verdict:

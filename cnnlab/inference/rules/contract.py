@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from cnnlab.inference.checks import Check
 from cnnlab.inference.effects import Sample, one_sided_p, pair
-from cnnlab.inference.sentences import sentence
+from cnnlab.inference.sentences import plain_cap, sentence
 from cnnlab.spec.verdict import Effect, Verdict
 
 EvidenceT = TypeVar("EvidenceT", contravariant=True)
@@ -152,5 +152,5 @@ def untested(missing: tuple[str, ...]) -> Verdict:
 def held_back(caps: tuple[str, ...], effects: tuple[Effect, ...] = ()) -> Verdict:
     """Give the verdict of evidence that may not be read: the first cap is the reason, the rest are counted."""
     more = f" (and {len(caps) - 1} more)" if len(caps) > 1 else ""
-    plain = sentence(f"not judged: {caps[0].split(': ')[0]}")
+    plain = sentence(f"not judged: {plain_cap(caps[0])}")
     return Verdict(word="inconclusive", reason=caps[0] + more, sentence=plain, effects=effects, capped=caps)
