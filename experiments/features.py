@@ -101,7 +101,13 @@ def command_line() -> argparse.ArgumentParser:
     made = parser("features", DESCRIPTION, EXAMPLES)
     made.add_argument("words", nargs="*", metavar="key=value", help="the arm, as for experiments.run; results=FOLDER")
     made.add_argument("--layer", default="", help="whose channels are drawn (default: the last map before the head)")
-    made.add_argument("--parametrisation", choices=NAMES, default=DEFAULT, help=f"default: {DEFAULT}")
+    made.add_argument(
+        "--parametrisation",
+        choices=NAMES,
+        default=DEFAULT,
+        metavar="NAME",
+        help=f"{', '.join(NAMES)} (default: {DEFAULT})",
+    )
     made.add_argument("--steps", type=int, default=192, help="Adam steps (default: 192)")
     made.add_argument("--starts", type=int, default=2, help="random beginnings of every picture (default: 2)")
     made.add_argument("--seeds", help="members, such as 2000,2001,2002: the first is drawn, the others read")
