@@ -102,7 +102,7 @@ def findings(found: Iterable[Mapping[str, Any]]) -> str:
 def finding(one: Mapping[str, Any]) -> str:
     """What was found, with the interval and n: of training on every task, else the nearest true statement."""
     if effects := deciding_effects(one):
-        return f"{errors(effects)}."
+        return f"with {effects[0]['setting']['worse']}, {sizes(effects)}."
     true = one["nearest_true"] or one["sentence"] or one["reason"]
     number = deciding_number(one)
     beside = f"{number.name} {printed(number)}, " if number is not None and number.low is not None else "exact, "
