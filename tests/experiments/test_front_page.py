@@ -185,6 +185,20 @@ def blocks() -> list[str]:
     return [text for language, text in FENCE.findall(TUTORIAL) if language == "bash"]
 
 
+def rooms(package: Path) -> set[str]:
+    """Every module and every folder of a package, as the drawing of imports names them."""
+    files = {path.stem for path in package.glob("*.py")} - {"__init__"}
+    return files | {path.parent.name for path in package.glob("*/__init__.py")}
+
+
+def test_the_drawing_of_imports_has_every_room() -> None:
+    drawn = set(re.findall(r"<title>\.(\w+)</title>", (ROOT / "docs" / "imports.svg").read_text()))
+    assert drawn == rooms(ROOT / "experiments")
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    assert [name for name in drawn if not re.search(rf"\b{name}\b", page)] == []
+    assert rooms(ROOT / "cnnlab") != drawn
+
+
 def test_the_notebook_is_the_tutorial() -> None:
     cells = json.loads((DOCS / "tutorial.ipynb").read_text())["cells"]
     assert [cell["source"] for cell in cells if cell["cell_type"] == "code"][1:] == [
