@@ -120,7 +120,7 @@ def sizes(effects: Sequence[Mapping[str, Any]]) -> str:
     """How many times as many errors the worse side makes on every task, and n."""
     first, *others = (f"on {plain_task(effect)}" for effect in effects)
     found = ", ".join(
-        [f"{ratio(effects[0])} times the errors {first}"]
+        [f"{ratio(effects[0])} times as many errors {first}"]
         + [f"{ratio(effect)} {where}" for effect, where in zip(effects[1:], others, strict=True)]
     )
     members = sorted({len(effect["seeds"]) for effect in effects})
@@ -131,14 +131,14 @@ def sizes(effects: Sequence[Mapping[str, Any]]) -> str:
 def deciding_effects(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The effects on errors behind the reason, one a task; none if the claim rests on something else.
 
-    The reason of a claim with several contrasts begins with the name of the one that decides.
+    A verdict's first effect is of the contrast, and at the match, that decide; parts may share it.
     """
-    there = one["evidence"].get("effects", [])
-    there = [effect for effect in there if effect["setting"]["metric"] in ERROR_RATIOS and effect["setting"]["worse"]]
-    names = list(dict.fromkeys(effect["setting"]["contrast"] for effect in there))
-    named = [name for name in names if len(names) == 1 or one["reason"].startswith(f"{name}: ")]
-    at = (named[0], "none") if named else None
-    return [effect for effect in there if (effect["setting"]["contrast"], effect["setting"]["match"]) == at]
+    there = [effect["setting"] | {"effect": effect} for effect in one["evidence"].get("effects", [])]
+    if not there or there[0]["metric"] not in ERROR_RATIOS or not there[0]["worse"]:
+        return []
+    alike = ("contrast", "match", "metric")
+    same = [at for at in there if all(at[key] == there[0][key] for key in alike)]
+    return list({at["task"]: at["effect"] for at in same}.values())
 
 
 def deciding_number(one: Mapping[str, Any]) -> Number | None:
@@ -147,10 +147,10 @@ def deciding_number(one: Mapping[str, Any]) -> Number | None:
 
 
 def ratio(effect: Mapping[str, Any]) -> str:
-    """`x1.55 [1.44, 1.67]`: the worse side's errors, as a multiple of the better side's."""
+    """`1.55 [1.44, 1.67]`: the worse side's errors, as a multiple of the better side's."""
     low, high = (effect["interval95"][end] for end in ("low", "high"))
     known = all(end is not None and math.isfinite(end) for end in (low, high))
-    return f"x{times(effect['estimate'])}{f' [{times(low)}, {times(high)}]' if known else ''}"
+    return f"{times(effect['estimate'])}{f' [{times(low)}, {times(high)}]' if known else ''}"
 
 
 def plain_task(effect: Mapping[str, Any]) -> str:

@@ -373,6 +373,21 @@ def test_a_chain_falls_with_one_link_that_is_reversed_on_two_tasks(
         assert verdict.sentence.startswith("Link 1: the other way round on ")
 
 
+def test_a_verdict_is_shown_by_an_effect_of_what_decides(shown: Shown) -> None:
+    """Of the part that refutes, not of the first; and at the rule's match, not of the first that is given."""
+    verdict = chain(shown, ("pos", "pos", "open"), ("neg", "neg", "open"))
+    assert verdict.effects[0].call == "neg"
+    assert [effect.call for effect in verdict.effects] == ["neg", "neg", "open", "pos", "pos", "open"]
+    effects = tuple(
+        shown(task, call, match=at)
+        for task in ("digits12", "textures12", "fashion12")
+        for at, call in (("none", "pos"), ("macs", "null"))
+    )
+    for rule in (Directional(match="macs"), Equivalence(rho=0.05, match="macs")):
+        found = verdict_of(rule, TrainedEvidence(effects=effects)).effects
+        assert [effect.setting.match for effect in found] == ["macs"] * 3 + ["none"] * 3
+
+
 def test_parts_that_decide_join_their_sentences(shown: Shown) -> None:
     both = chain(shown, ("pos", "pos", "open"), ("pos", "pos", "pos")).sentence
     assert both.startswith("Link 0: holds on digits and textures")

@@ -117,14 +117,18 @@ def _halfway(verdicts: Mapping[str, Verdict], waiting: list[str]) -> Verdict:
 
 
 def _whole(verdicts: Mapping[str, Verdict], word: Word, deciding: Iterable[str]) -> Verdict:
-    """Join the parts' verdicts; number, counterexample and condition are those of the first part that decides."""
+    """Join the parts' verdicts; number, counterexample and condition are those of the first part that decides.
+
+    The effects of the parts that decide come first: a verdict is shown by its first effect.
+    """
     names = tuple(deciding)
     first = verdicts[names[0]]
+    ordered = (*names, *(name for name in verdicts if name not in names))
     return Verdict(
         word=word,
         reason="; ".join(f"{name}: {verdicts[name].reason}" for name in names),
         sentence=of_parts({name: said for name in names if (said := verdicts[name].sentence)}),
-        effects=tuple(effect for verdict in verdicts.values() for effect in verdict.effects),
+        effects=tuple(effect for name in ordered for effect in verdicts[name].effects),
         evidence={name: {"word": verdict.word, **verdict.evidence} for name, verdict in verdicts.items()},
         nearest_true=next((found for name in names if (found := verdicts[name].nearest_true)), None),
         condition=first.condition,

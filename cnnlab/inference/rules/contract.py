@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from cnnlab.inference.checks import Check
 from cnnlab.inference.effects import Sample, one_sided_p, pair
 from cnnlab.inference.sentences import plain_cap, sentence
-from cnnlab.spec.verdict import Effect, Verdict
+from cnnlab.spec.verdict import Effect, Match, Verdict
 
 EvidenceT = TypeVar("EvidenceT", contravariant=True)
 
@@ -141,6 +141,11 @@ def trained_caps(evidence: TrainedEvidence, counted: tuple[Effect, ...]) -> tupl
     missing = (f"arms missing: {', '.join(evidence.missing)}",) if evidence.missing else ()
     failed = tuple(check.line for check in evidence.checks if check.holds_back and check.task in tasks)
     return missing + failed + evidence.caps
+
+
+def deciding_first(effects: tuple[Effect, ...], match: Match) -> tuple[Effect, ...]:
+    """Effects of a rule at one match: a verdict is shown by its first effect, so those that it reads come first."""
+    return tuple(sorted(effects, key=lambda effect: effect.setting.match != match))
 
 
 def untested(missing: tuple[str, ...]) -> Verdict:

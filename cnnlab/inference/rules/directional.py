@@ -13,6 +13,7 @@ from cnnlab.inference.rules.contract import (
     ModeratorContrast,
     PValues,
     TrainedEvidence,
+    deciding_first,
     held_back,
     trained_caps,
     untested,
@@ -102,7 +103,7 @@ class Directional:
             sentence=sentence(found.plain),
             condition=found.condition,
             mechanism=found.mechanism,
-            effects=evidence.effects,
+            effects=deciding_first(evidence.effects, self.match),
             evidence=self._numbers(evidence, counted, decisions),
         )
 
