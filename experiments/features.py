@@ -115,7 +115,13 @@ def command_line() -> argparse.ArgumentParser:
     made = parser("features", DESCRIPTION, EXAMPLES)
     made.add_argument("words", nargs="*", metavar="key=value", help="the arm, as for experiments.run; results=FOLDER")
     made.add_argument("--layer", default="", help="whose channels are drawn (default: the last map before the head)")
-    made.add_argument("--parametrisation", choices=NAMES, default=DEFAULT, help=f"default: {DEFAULT}")
+    made.add_argument(
+        "--parametrisation",
+        choices=NAMES,
+        default=DEFAULT,
+        metavar="NAME",
+        help=f"{', '.join(NAMES)} (default: {DEFAULT})",
+    )
     made.add_argument(
         "--compare", action="store_true", help="class pictures alone, in every parametrisation, moved and still"
     )
