@@ -79,7 +79,7 @@ def main(draw: Draw | None = None, compare: Compare | None = None) -> int:
         seeds=seeds(asked.seeds, chosen),
         still=asked.still,
     )
-    require_writable(chosen.settings.results, "results")
+    require_writable(chosen.settings.results, "results", f"features/{chosen.arm.key}")
     check(chosen.arm.task, chosen.settings.source)
     keep(chosen.arm.task, chosen.settings.source)
     console = terminal(sys.stderr) if asked.json else terminal()

@@ -59,7 +59,7 @@ def main() -> int:
     settings = grid(["tracker=off", *overrides]).settings
     folder, console = settings.results / "claims", terminal()
     if names[:1] in (["noise"], ["literature"], ["curve"]) or asked.figures:
-        require_writable(settings.results, "results")
+        require_writable(settings.results, "results", "claims")
     if names[:1] == ["noise"]:
         runs = noise_floor.fullest([one / "runs" for one in trusted_folders(settings.results)])
         return noise_floor.page(runs, folder, console, asked.json)
@@ -72,7 +72,7 @@ def main() -> int:
         return specification_curve.page(wanted, there, folder, console, asked.json)
     chosen = choose_claims(names or ["all"], asked.family, asked.kind)
     if names and len(chosen) == 1 and not asked.json:
-        require_writable(settings.results, "results")  # for the figure
+        require_writable(settings.results, "results", "claims")  # for the figure
     views = best_views(fed_by(entry.id for entry in chosen), overrides, settings.results)
     found = judge(chosen, views, settings)
     chosen = tuple(entry for entry in chosen if asked.verdict in (None, found[entry.id].word))

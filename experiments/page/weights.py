@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.data import Split, draw
+from cnnlab.data.own.npz import BROKEN, unpacked
+from cnnlab.files import FileError, read_regular
 from cnnlab.spec.arm import Arm, plain
 from cnnlab.training import members
 from cnnlab.training.checkpoints import Kept, kept
@@ -21,6 +23,8 @@ from experiments.cli.errors import UsageError
 from experiments.page.trained import NO_RECORD, SWEEP, Again, Views, reference
 
 AT_ONCE = 256
+MOST_BYTES = 1 << 28
+"""Of a file of weights, and of the arrays in it."""
 
 
 def from_file(path: Path, views: Views, seed: int | None) -> Again:
@@ -96,11 +100,17 @@ def filled(path: Path, params: Tree) -> Tree:
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a file. Raises UsageError where there are none, or any that are not finite numbers."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, AttributeError, EOFError):  # no file, no archive, or pickled objects in it
-        raise UsageError(f"--weights {path} is not valid: must be a file that NumPy's savez wrote") from None
+        found = unpacked(read_regular(path.resolve(), MOST_BYTES), MOST_BYTES)
+    except (*BROKEN, FileError) as problem:
+        told = f"must be a file that NumPy's savez wrote ({problem})"
+        raise UsageError(f"--weights {path} is not valid: {told}") from None
+    for name, values in found.items():
+        with np.errstate(over="ignore"):
+            if values.dtype.kind not in "fiu" or not np.isfinite(values.astype(np.float32)).all():
+                raise UsageError(f"--weights {path} is not valid: {name} must hold finite numbers of 32 bits")
+    return found
 
 
 def named(params: Tree) -> dict[str, NDArray[Any]]:

@@ -12,6 +12,7 @@ from cnnlab.inference.sentences import without_tail
 from cnnlab.inference.wording import times
 from cnnlab.report import canvas
 from cnnlab.spec.verdict import ERROR_RATIOS, WORDS, Number
+from experiments.cli.errors import UsageError
 from experiments.paths import ROOT
 from experiments.reports import front_figure
 from experiments.reports.claim import printed
@@ -47,8 +48,12 @@ member, net and step: [the offline page](../results/published/report.html), to b
 
 
 def verdicts(evidence: Path) -> list[dict[str, Any]]:
-    """The published verdicts, in the order of the notes."""
-    found: list[dict[str, Any]] = json.loads((evidence / "claims" / "verdicts.json").read_text())
+    """The published verdicts, in the order of the notes. Raises UsageError where there are none that can be read."""
+    path = evidence / "claims" / "verdicts.json"
+    try:
+        found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise UsageError(f"{path} cannot be read ({problem}): write it anew by experiments.publish") from None
     return found
 
 
@@ -65,12 +70,12 @@ def write(checkout: Path = ROOT) -> list[Path]:
 
 
 def block(text: str, name: str) -> str:
-    """What stands between `<!-- name -->` and `<!-- end: name -->`. Raises ValueError where they are not there."""
+    """What stands between `<!-- name -->` and `<!-- end: name -->`. Raises UsageError where they are not there."""
     return text[slice(*_span(text, name))]
 
 
 def with_block(text: str, name: str, content: str) -> str:
-    """The text with other content between the markers. Raises ValueError where they are not there."""
+    """The text with other content between the markers. Raises UsageError where they are not there."""
     start, stop = _span(text, name)
     return f"{text[:start]}{content}{text[stop:]}"
 
@@ -78,7 +83,7 @@ def with_block(text: str, name: str, content: str) -> str:
 def _span(text: str, name: str) -> tuple[int, int]:
     match = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- end: {name} -->", text, re.DOTALL)
     if match is None:
-        raise ValueError(f"no <!-- {name} --> ... <!-- end: {name} -->")
+        raise UsageError(f"README.md has no <!-- {name} --> ... <!-- end: {name} -->, between which it is written")
     return match.span(1)
 
 

@@ -1,6 +1,7 @@
 """The trained member on the page is that of the record, in both states, and looks at its task's images."""
 
 import dataclasses
+import os
 import shutil
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -46,7 +47,7 @@ from experiments.page.trained import (
 from experiments.page.untrained import SHOWN
 from experiments.page.view import Context
 from experiments.page.views import network, shift, stepper
-from experiments.page.weights import filled, from_file, named
+from experiments.page.weights import MOST_BYTES, filled, from_file, named
 
 from ..conftest import Compose, Plant
 
@@ -275,6 +276,11 @@ def test_weights_of_a_file_are_shown_without_training(
         (lambda arrays: arrays.pop("conv2/bias"), "there is no conv2/bias in it"),
         (lambda arrays: arrays.update({"conv9/bias": np.zeros(2)}), "this net has no conv9/bias"),
         (lambda arrays: arrays.update({"conv2/bias": np.zeros(3)}), "conv2/bias has the shape"),
+        (lambda arrays: arrays.update({"conv2/bias": np.full(16, np.nan)}), "conv2/bias must hold finite numbers"),
+        (lambda arrays: arrays.update({"conv2/bias": np.full(16, 1e300)}), "conv2/bias must hold finite numbers"),
+        (lambda arrays: arrays.update({"conv2/bias": np.full(16, 1j)}), "conv2/bias must hold finite numbers"),
+        (lambda arrays: arrays.update({"conv2/bias": np.full(16, "x")}), "conv2/bias must hold finite numbers"),
+        (lambda arrays: arrays.update({"conv2/bias": np.array([{}])}), "holds Python objects"),
     ],
 )
 def test_weights_of_another_net_are_refused(change: Any, told: str, shown: ShownMember, tmp_path: Path) -> None:
@@ -292,6 +298,18 @@ def test_a_file_that_holds_no_arrays_is_refused(shown: ShownMember, tmp_path: Pa
         filled(path, shown.last.params)
     with pytest.raises(UsageError, match="must be a file that NumPy's savez wrote"):
         filled(tmp_path / "none.npz", shown.last.params)
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("one.npy", "pipe"):
+        with pytest.raises(UsageError, match="must be a file that NumPy's savez wrote"):
+            filled(tmp_path / name, shown.last.params)
+
+
+def test_weights_that_unpack_without_end_are_refused(shown: ShownMember, tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "bomb.npz", **{"conv1/bias": np.zeros(MOST_BYTES // 4)})
+    assert (tmp_path / "bomb.npz").stat().st_size < MOST_BYTES // 100
+    with pytest.raises(UsageError, match=r"its arrays are \d+ bytes, more than"):
+        filled(tmp_path / "bomb.npz", shown.last.params)
 
 
 def checkpoint(folder: Path, arm: Arm, states: dict[int, State]) -> Path:
