@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from cnnlab.rooms import extra_folder
 from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.own_module import OwnModule
 
@@ -37,7 +38,7 @@ def load(net: OwnModule) -> Callable[..., Any]:
 
 @functools.cache
 def factory(make: str) -> Callable[..., Any]:
-    """Import `package.module:function`; the current folder is looked in, too. Raises InvalidError."""
+    """Import `package.module:function`, as of the current folder or of `CNNLAB_EXTRA`. Raises InvalidError."""
     name, _, attribute = make.partition(":")
     _look_here()
     sources(make)  # before the import: of a file that changes meanwhile the older text is told
@@ -104,10 +105,17 @@ def _first_line(problem: BaseException) -> str:
 
 
 def _look_here() -> None:
-    """Let modules be found in the current folder, as `python -m` does; processes that are started inherit it."""
-    here = str(Path.cwd())
-    if here not in sys.path and "" not in sys.path:
+    """Let modules be found where the user has them; processes that are started inherit it."""
+    here, *others = map(str, _places())
+    if here not in sys.path and "" not in sys.path:  # as `python -m` does
         sys.path.insert(0, here)
+    sys.path += [place for place in others if place not in sys.path]
+
+
+def _places() -> tuple[Path, ...]:
+    """The current folder, and the one that `CNNLAB_EXTRA` names. Raises ExtraError if there is none."""
+    named = extra_folder()
+    return (Path.cwd(), *([] if named is None else [named]))
 
 
 def _root(make: str, top: str) -> tuple[Path, bool]:
@@ -115,7 +123,8 @@ def _root(make: str, top: str) -> tuple[Path, bool]:
     with one_line(KEY, make, f"{top} cannot be found"):
         spec = importlib.util.find_spec(top)
     if spec is None:
-        raise InvalidError(KEY, make, f"there is no module {top} in {Path.cwd()}, nor among installed packages")
+        places = " or ".join(map(str, _places()))
+        raise InvalidError(KEY, make, f"there is no module {top} in {places}, nor among installed packages")
     inside = list(spec.submodule_search_locations or ())
     place = inside[0] if inside else spec.origin or ""
     root = Path(place).absolute().parent
