@@ -10,13 +10,13 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
-from cnnlab.modules.calling import Convention, convention
 from cnnlab.modules.making import ImageSizes, prepared, some_key
 from cnnlab.modules.recording import dotted, recording
 from cnnlab.modules.signature import is_linen
 from cnnlab.modules.source import KEY, one_line
 from cnnlab.spec.invalid import require
 from cnnlab.spec.own_module import OwnModule
+from cnnlab.tracing.calling import Convention, convention
 from cnnlab.zoo.trainable import Layers, Parameters, Trainable, Tree
 
 OUTPUT = "(logits)"
@@ -215,8 +215,8 @@ def _builder(
         look(some_key())
     module = seen[-1]
     if not is_linen(module):
-        return make, convention(net.make, module), None, None
-    how = convention(net.make, type(module))
+        return make, convention(module, KEY, net.make), None, None
+    how = convention(type(module), KEY, net.make)
     images, given = _batch(sizes), how.given(some_key(), training=False)
     with one_line(KEY, net.make, f"its module cannot be initialised on {_shown(sizes)} images"):
         made = jax.eval_shape(lambda key: module.init(key, images, **given), some_key())
