@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import sys
 import sysconfig
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from cnnlab.spec.own_module import OwnModule
 KEY = "model.make"
 SUITE = ("cnnlab", "experiments")
 """Packages whose code no arm holds: the protocol says when it changes numbers."""
+_SUITE_FOLDERS = tuple(Path(__file__).parents[2].absolute() / name for name in SUITE)
 
 
 def load(net: OwnModule) -> Callable[..., Any]:
@@ -90,14 +92,37 @@ def sources(make: str) -> tuple[tuple[str, str], ...]:
 
 @contextlib.contextmanager
 def one_line(key: str, value: object, what: str) -> Iterator[None]:
-    """Turn whatever the user's code raises, or its exit, into one line; what it prints goes to standard error."""
+    """Turn whatever the user's code raises, or its exit, into one line; what it prints goes to standard error.
+
+    Args:
+        key, value: what the line names. what: fails; behind it stands what was raised, and where in the user's file.
+    """
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
     except (InvalidError, KeyboardInterrupt):
         raise
     except (Exception, SystemExit) as problem:
-        raise InvalidError(key, value, f"{what}: {type(problem).__name__}: {_first_line(problem)}") from problem
+        raise InvalidError(key, value, f"{what}: {said(problem, str(value))}") from problem
+
+
+def said(problem: BaseException, make: str) -> str:
+    """What the user's code raised, in one line: its kind, the first line of its text, and where in the user's file."""
+    if isinstance(problem, InvalidError):  # says it already
+        return problem.valid
+    files = [frame for frame in traceback.extract_tb(problem.__traceback__) if _users(frame.filename, make)]
+    where = f" ({Path(files[-1].filename).name}:{files[-1].lineno})" if files else ""
+    return f"{type(problem).__name__}: {_first_line(problem)}{where}"
+
+
+def _users(file: str, make: str) -> bool:
+    """Whether a file is the user's: of the package that is named, or of no installed one, and not the suite's."""
+    top = make.partition(":")[0].partition(".")[0]
+    path = Path(file).absolute()
+    installed = next((folder for folder in _installed() if path.is_relative_to(folder)), None)
+    if installed is not None:
+        return path.relative_to(installed).parts[0].removesuffix(".py") == top
+    return path.is_file() and not any(path.is_relative_to(folder) for folder in _SUITE_FOLDERS)
 
 
 def _first_line(problem: BaseException) -> str:
