@@ -22,10 +22,12 @@ from experiments.timing.timings import device_name, folder, slug
 from experiments.training.provenance import git_state, versions
 
 LOW, HIGH = 10, 90  # percentiles of the rounds beside the median
-ENGINE_RATIO = "engine_ratio"  # the engine's rate over a contender's, in the same round
+ENGINE_RATIO, LOOP_TIME = "engine_ratio", "loop_time"  # in the same round: the engine's rate over a contender's, and
+MODULE, LOOP = "engine_module", "nnx_loop"  # the loop's over the engine's on the loop's module
 COLUMNS = (
     ("images x models / s", RATE, "{:,.0f}", 1),
     ("engine / this", ENGINE_RATIO, "{:.2f}", 1),
+    ("time / loop's", LOOP_TIME, "{:.2f}", 1),
     ("statistics", "statistics_cost", "{:+.0%}", 1),
     ("compile s", "compile_seconds", "{:.1f}", 1),
     ("peak MB", "peak_memory_bytes", "{:,.0f}", 1e6),
@@ -80,12 +82,13 @@ def _add_best_setups(values: Rounds) -> None:
 
 def _add_ratios(values: Rounds) -> None:
     """The engine over each contender in every round that both raced in, and what statistics cost by that."""
-    for (workload, name, metric), rates in list(values.items()):
-        if metric == RATE and name != ENGINE and (workload, ENGINE, RATE) in values:
-            engine = values[workload, ENGINE, RATE]
-            if ratios := {number: engine[number] / rates[number] for number in rates if number in engine}:
-                values[workload, name, ENGINE_RATIO] = ratios
-                if name == WATCHED:
+    for (workload, name, _), rates in [item for item in values.items() if item[0][2] == RATE]:
+        for base, ratio in ((ENGINE, ENGINE_RATIO), (LOOP, LOOP_TIME)):
+            apart = name == MODULE if base == LOOP else name != ENGINE
+            there = values[workload, base, RATE] if apart and (workload, base, RATE) in values else {}
+            if ratios := {number: there[number] / rates[number] for number in rates if number in there}:
+                values[workload, name, ratio] = ratios
+                if (name, base) == (WATCHED, ENGINE):
                     values[workload, name, "statistics_cost"] = {number: each - 1 for number, each in ratios.items()}
 
 
@@ -151,7 +154,7 @@ def _text(summaries: Summaries, key: Key, template: Any, unit: Any) -> str:
         return ""
     one = summaries[key]
     middle, low, high = (template.format(value / unit) for value in one[:3])
-    return f"{middle} [{low}-{high}] n={one.n}" if key[2] in (RATE, ENGINE_RATIO) else middle
+    return f"{middle} [{low}-{high}] n={one.n}" if key[2] in (RATE, ENGINE_RATIO, LOOP_TIME) else middle
 
 
 def draw(summaries: Summaries, device: str, path: Path) -> Path:

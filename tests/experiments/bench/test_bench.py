@@ -37,6 +37,7 @@ from experiments.bench.contenders.nnx_loop import NnxLoop
 from experiments.bench.measuring import Benchmark
 from experiments.bench.report import Summaries
 from experiments.bench.workloads import LEARNING_RATE, MOMENTUM, WORKLOADS, Workload, variants
+from experiments.timing import compiling
 
 pytestmark = pytest.mark.usefixtures("natively")
 ROOT = Path(__file__).parents[3]
@@ -118,7 +119,17 @@ def test_the_engine_agrees_with_the_plain_reference_side_by_side(reference: Loss
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # of PyTorch's own modules
 @pytest.mark.parametrize(
-    "name", ["nnx_loop", "naive_scan", "engine_watched", "engine_xla", "torch_eager", "torch_compile", "torch_func"]
+    "name",
+    [
+        "nnx_loop",
+        "naive_scan",
+        "engine_watched",
+        "engine_module",
+        "engine_xla",
+        "torch_eager",
+        "torch_compile",
+        "torch_func",
+    ],
 )
 def test_every_contender_agrees_with_the_plain_reference(name: str, reference: Losses) -> None:
     if name.startswith("torch"):
@@ -145,7 +156,7 @@ def another_beginning(trainer: Any) -> None:
     """The fault: other initial weights."""
     from flax import nnx
 
-    nnx.update(trainer.model, nnx.state(nnx_loop.CNN(TINY, 7)))
+    nnx.update(trainer.model, nnx.state(nnx_loop.begun(TINY, 7)))
 
 
 def batches_in_another_order(trainer: Any) -> None:
@@ -467,11 +478,11 @@ def test_a_loss_that_is_not_finite_fails_the_turn() -> None:
 
 
 def test_time_of_compiling_counts_once_where_tracing_nests() -> None:
-    counter = contender.CompileCounter()
+    counter = compiling.CompileCounter()
     for begin, end in ((0.0, 4.0), (1.0, 2.0), (3.0, 5.0), (7.0, 8.0)):
-        counter.span(contender.STAGES[0], begin, end)
+        counter.span(compiling.STAGES[0], begin, end)
     counter.span("/jax/another/event", 0, 100)
-    counter.span(contender.COMPILED, 7.5, 8.5, fun_name="jit(step)")
+    counter.span(compiling.COMPILED, 7.5, 8.5, fun_name="jit(step)")
     assert counter.seconds == pytest.approx(6.5)
     assert counter.programs == ["jit(step)"]
 
@@ -618,9 +629,9 @@ def test_a_sweep_reports_time_compiling_and_accuracy(monkeypatch: pytest.MonkeyP
 @pytest.mark.slow
 def test_members_of_a_sweep_are_trained_to_the_end_with_their_own_compile_time() -> None:
     session, variant = ContenderSession("engine", TINY, (0,), CPU), dataclasses.replace(TINY, epochs=2)
-    session.compile_seconds = before = contender.watch().seconds
+    session.compile_seconds = before = compiling.watch().seconds
     (first, accuracies), (second, again) = (session.sweep(variant, (0, 1), 1) for _ in range(2))
-    assert first + second == pytest.approx(contender.watch().seconds - before)
+    assert first + second == pytest.approx(compiling.watch().seconds - before)
     steps, test = 2 * (TINY.images // TINY.batch), workloads.dataset(TINY).test
     for seed, accuracy in enumerate(accuracies):
         trainer = Engine(variant, (seed,), CPU)
