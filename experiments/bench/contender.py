@@ -18,8 +18,7 @@ from experiments.timing.compiling import watch
 
 Batches = NDArray[np.int32]  # indices of training images, (members, steps, batch)
 Values = NDArray[np.float32]
-# of a JAX process that shares the GPU's memory with the other contenders
-GPU_ENVIRONMENT = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "XLA_FLAGS": "", "JAX_PLATFORMS": "cuda"}
+GPU_ENVIRONMENT = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "XLA_FLAGS": "", "JAX_PLATFORMS": "cuda"}  # it is shared
 
 
 @dataclass(frozen=True, kw_only=True)

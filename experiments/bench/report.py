@@ -16,14 +16,13 @@ from rich.table import Table
 from cnnlab.files import write_json
 from cnnlab.report.canvas import BLACK, BLUE, GREEN, ORANGE, canvas, save
 from experiments.bench.contender import Machine, contender
-from experiments.bench.measuring import ENGINE, LIMIT, RATE, WATCHED, Benchmark, Key
+from experiments.bench.measuring import ENGINE, LIMIT, LOOP, MODULE, RATE, WATCHED, Benchmark, Key
 from experiments.bench.workloads import WORKLOADS
 from experiments.timing.timings import device_name, folder, slug
 from experiments.training.provenance import git_state, versions
 
 LOW, HIGH = 10, 90  # percentiles of the rounds beside the median
-ENGINE_RATIO, LOOP_TIME = "engine_ratio", "loop_time"  # in the same round: the engine's rate over a contender's, and
-MODULE, LOOP = "engine_module", "nnx_loop"  # the loop's over the engine's on the loop's module
+ENGINE_RATIO, LOOP_TIME = "engine_ratio", "loop_time"  # engine / contender, loop / engine on its module, in one round
 COLUMNS = (
     ("images x models / s", RATE, "{:,.0f}", 1),
     ("engine / this", ENGINE_RATIO, "{:.2f}", 1),
@@ -81,15 +80,15 @@ def _add_best_setups(values: Rounds) -> None:
 
 
 def _add_ratios(values: Rounds) -> None:
-    """The engine over each contender in every round that both raced in, and what statistics cost by that."""
-    for (workload, name, _), rates in [item for item in values.items() if item[0][2] == RATE]:
-        for base, ratio in ((ENGINE, ENGINE_RATIO), (LOOP, LOOP_TIME)):
-            apart = name == MODULE if base == LOOP else name != ENGINE
-            there = values[workload, base, RATE] if apart and (workload, base, RATE) in values else {}
-            if ratios := {number: there[number] / rates[number] for number in rates if number in there}:
-                values[workload, name, ratio] = ratios
-                if (name, base) == (WATCHED, ENGINE):
-                    values[workload, name, "statistics_cost"] = {number: each - 1 for number, each in ratios.items()}
+    """The engine over each contender, the loop over its module, in rounds that both raced in; what statistics cost."""
+    rated = [key[:2] for key in values if key[2] == RATE]
+    pairs = [(*key, ENGINE, ENGINE_RATIO) for key in rated if key[1] != ENGINE]
+    for workload, name, base, metric in [*pairs, *((*key, LOOP, LOOP_TIME) for key in rated if key[1] == MODULE)]:
+        rates, there = values[workload, name, RATE], values.get((workload, base, RATE), {})
+        if ratios := {number: there[number] / rates[number] for number in rates if number in there}:
+            values[workload, name, metric] = ratios
+            if name == WATCHED:
+                values[workload, name, "statistics_cost"] = {number: each - 1 for number, each in ratios.items()}
 
 
 def document(benchmark: Benchmark, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import functools
 from dataclasses import dataclass, field
+from typing import Any
 
 import jax
 
@@ -23,6 +24,10 @@ class CompileCounter:
         for begin, end in sorted(self.spans):
             total, until = total + max(0.0, end - max(begin, until)), max(until, end)
         return total
+
+    def of(self, compiled: Any) -> int:
+        """Programs that were compiled, or fetched from the cache, for a function that `jax.jit` made."""
+        return self.programs.count(f"jit({compiled.__name__})")
 
     def span(self, event: str, start_time: float, end_time: float, **details: object) -> None:
         """Listen to an event of JAX's monitoring that took its time."""

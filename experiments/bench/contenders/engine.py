@@ -35,10 +35,8 @@ class Engine(Contender):
                 native.use(native.build(Path(config.jax_compilation_cache_dir or tempfile.mkdtemp())))
         precision = self.gpu_precision if machine.kind == "gpu" else "highest"
         recipe = dataclasses.replace(workload.arm.recipe, precision=precision)
-        self.arm, self.lone = (
-            dataclasses.replace(workload.arm, recipe=recipe, net=self.net()),
-            strategy != "side_by_side",
-        )
+        self.arm = dataclasses.replace(workload.arm, recipe=recipe, net=self.net())
+        self.lone = strategy != "side_by_side"
         self.compiled = engine.compiled(self.arm, strategy)
         self.step: Any = self.compiled.many or self.compiled.step
         join: Callable[[Sequence[Any]], Any] = engine.only if self.lone else engine.stack

@@ -18,9 +18,7 @@ from experiments.bench.workloads import CLASSES, LEARNING_RATE, MOMENTUM, Worklo
 class CNN(nnx.Module):
     """The workload's net as a user writes it."""
 
-    def __init__(
-        self, widths: Any, kernel: int, pools: Any, flat: bool, side: int, in_channels: int, rngs: nnx.Rngs
-    ) -> None:
+    def __init__(self, widths: Any, kernel: int, pools: Any, flat: bool, side: int, in_channels: int, rngs: Any):
         self.pools, self.flat, window = tuple(pools), flat, (kernel, kernel)
         layers, side = itertools.pairwise((in_channels, *widths)), side // 2 ** len(self.pools)
         self.convs = nnx.List([nnx.Conv(read, made, window, rngs=rngs) for read, made in layers])

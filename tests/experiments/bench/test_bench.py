@@ -26,7 +26,7 @@ from rich.console import Console
 from cnnlab.data import epoch_orders
 from cnnlab.spec.network import Conv
 from cnnlab.training.workers import ONE_THREAD
-from experiments.bench import child, contender, gates, main, measuring, report, workloads
+from experiments.bench import contender, gates, main, measuring, report, workloads
 from experiments.bench.child import ContenderError, ContenderProcesses, ContenderSession, TurnTiming, rate
 from experiments.bench.contender import Machine, Setup, names
 from experiments.bench.contenders import engine, matrix_product, nnx_loop
@@ -37,7 +37,7 @@ from experiments.bench.contenders.nnx_loop import NnxLoop
 from experiments.bench.measuring import Benchmark
 from experiments.bench.report import Summaries
 from experiments.bench.workloads import LEARNING_RATE, MOMENTUM, WORKLOADS, Workload, variants
-from experiments.timing import compiling
+from experiments.timing import compiling, stopwatch
 
 pytestmark = pytest.mark.usefixtures("natively")
 ROOT = Path(__file__).parents[3]
@@ -309,11 +309,11 @@ def test_no_gradient_at_the_image_is_computed_and_one_that_is_is_found(texts: di
 def test_a_step_is_compiled_once_and_once_more_for_another_batch_size() -> None:
     trainer = Engine(TINY, (0,), CPU)
     run(trainer, (0,), 3)
-    once = child.steps_compiled(trainer)
+    once = trainer.compiling.of(trainer.step)
     run(Engine(TINY, (1,), CPU), (1,), 3)
-    assert child.steps_compiled(trainer) == once
+    assert trainer.compiling.of(trainer.step) == once
     trainer.run(workloads.batch_indices(dataclasses.replace(TINY, batch=8), 0, 1)[None])
-    assert child.steps_compiled(trainer) == once + 1
+    assert trainer.compiling.of(trainer.step) == once + 1
 
 
 WEIGHT_GRADIENT = '  %a.1 = (f32[3,3,4,8], u8[0]) custom-call(%x, %g), custom_call_target="__cudnn$convBackwardFilter"'
@@ -489,7 +489,7 @@ def test_time_of_compiling_counts_once_where_tracing_nests() -> None:
 
 def test_the_limit_is_the_faster_library_and_counts_its_operations(monkeypatch: pytest.MonkeyPatch) -> None:
     quick, slow = (lambda: None), (lambda: time.sleep(0.01))
-    assert matrix_product.fastest([quick, slow]) is matrix_product.fastest([slow, quick]) is quick
+    assert stopwatch.fastest([quick, slow]) is stopwatch.fastest([slow, quick]) is quick
     monkeypatch.setitem(matrix_product.SIDES, "cpu", 8)
     session = ContenderSession("matrix_product", TINY, (0,), CPU)
     session.prepare()
