@@ -42,7 +42,7 @@ def load(net: OwnModule) -> Callable[..., Any]:
 def factory(make: str) -> Callable[..., Any]:
     """Import `package.module:function`, as of the current folder or of `CNNLAB_EXTRA`. Raises InvalidError."""
     name, _, attribute = make.partition(":")
-    _look_here()
+    look_here()
     sources(make)  # before the import: of a file that changes meanwhile the older text is told
     with one_line(KEY, make, f"{name} cannot be imported"):
         found: Any = importlib.import_module(name)
@@ -67,7 +67,7 @@ def sources(make: str) -> tuple[tuple[str, str], ...]:
     Raises:
         InvalidError: the function's own file cannot be found or read.
     """
-    _look_here()
+    look_here()
     OwnModule(make=make)  # a place that can be one
     name = make.partition(":")[0]
     root, installed = _root(make, name.partition(".")[0])
@@ -130,7 +130,7 @@ def _first_line(problem: BaseException) -> str:
     return next((line.strip() for line in str(problem).splitlines() if line.strip()), "")
 
 
-def _look_here() -> None:
+def look_here() -> None:
     """Let modules be found where the user has them; processes that are started inherit it."""
     here, *others = map(str, _places())
     if here not in sys.path and "" not in sys.path:  # as `python -m` does

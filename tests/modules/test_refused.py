@@ -117,6 +117,33 @@ def test_a_place_that_is_none(make: str, said: str) -> None:
         own(make)
 
 
+def test_a_mistake_is_told_with_its_place_in_the_users_file(written: Written) -> None:
+    text = net(before="y = self.out(x)\n        raise KeyError('mask')")
+    place = text.splitlines().index("        raise KeyError('mask')") + 5  # behind the four lines of `written`
+    said = rf"in training on 8x8x1 images: KeyError: 'mask' \(written_.*\.py:{place}\)$"
+    with pytest.raises(InvalidError, match=said):
+        structure(written(text, "Net"), SIZES)
+
+
+def test_both_reasons_are_told_where_a_net_can_be_made_neither_with_numbers_nor_without(written: Written) -> None:
+    """The first attempt knows no numbers, the second does; neither's reason may be lost."""
+    more = "rate = float(jnp.ones(())); raise ValueError('a rate of 1')"
+    with pytest.raises(InvalidError) as told:
+        structure(written(net(more), "Net"), SIZES)
+    assert "making the module fails: ValueError: a rate of 1 (written_" in told.value.valid
+    assert "; without numbers: ConcretizationTypeError: " in told.value.valid
+    assert "\n" not in str(told.value)
+
+
+def test_outputs_of_layers_that_cannot_be_had_are_told_with_their_reason(written: Written) -> None:
+    inner = "x = jax.lax.scan(lambda y, _: (y + self.inner(y), None), x, length=2)[0]"
+    found = structure(written(net("self.inner = nnx.Linear(64, 64, rngs=rngs)", before=inner), "Net"), SIZES)
+    assert found.sites == ()
+    assert "UnexpectedTracerError" in found.unseen
+    plain = structure(written(net(), "Net"), SIZES)
+    assert (plain.sites, plain.unseen) == (("out",), "")
+
+
 def test_a_file_that_cannot_be_imported(written: Written) -> None:
     with pytest.raises(InvalidError, match="cannot be imported: ZeroDivisionError: division by zero"):
         structure(written("1 / 0\ndef make(rngs): ..."), SIZES)
