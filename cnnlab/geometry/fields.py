@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from cnnlab.geometry.axis import Layer, pixel
+from cnnlab.geometry.axis import Layer, Slide, pixel
 from cnnlab.geometry.layers import along
 from cnnlab.geometry.reach import MOST_WINDOWS, Reach, Window, hull, merged, through
 from cnnlab.geometry.sizes import Map, maps
@@ -74,12 +74,19 @@ class Sight:
         seen: of the image, by all outputs together; unlike windows it leaves out what stands for padded zeros. None if
             that is nothing, or the image's size is unknown.
         whole: as in `Field.axes`. Then both reaches are the windows of all outputs one by one, without advance.
+        folded: whether padding before it holds the map's own pixels, mirrored or wrapped: then a window outside the
+            image is not empty, and `seen` is at most what is said.
     """
 
     longest: Reach
     shortest: Reach
     seen: Window | None = None
     whole: bool = False
+    folded: bool = False
+
+    def of(self, unit: int) -> Window | None:
+        """What one output sees of the image."""
+        return self.seen if self.folded else _common(self.longest.window(unit), self.seen)
 
 
 Sights = tuple[Sight | None, Sight | None]
@@ -165,9 +172,11 @@ def _along_axis(node: Node, axis: int, source: Map, sights: Sequence[Sight | Non
         shortest = min((sight.shortest for sight in read), key=lambda reach: reach.extent)
     else:
         longest, shortest = through(longest, layer, node.name), through(shortest, layer, node.name)
-    if length is not None:
+    mirrors = isinstance(layer, Slide) and layer.beyond != "zeros" and max(layer.low, layer.high) > 0
+    folded = mirrors or any(sight.folded for sight in read)
+    if length is not None and not folded:
         seen = _common(_together(longest, layer.length(length), seen), seen)
-    return Sight(longest=longest, shortest=shortest, seen=seen)
+    return Sight(longest=longest, shortest=shortest, seen=seen, folded=folded)
 
 
 def _together(reach: Reach, count: int, seen: Window | None) -> Window | None:
@@ -204,7 +213,7 @@ def _one_by_one(layer: Layer, sights: Sequence[Sight], length: int, name: str) -
         return [every]
     count = layer.length(length)
     require(max(count, length) <= MOST_WINDOWS, f"network.{name}", count, f"at most {MOST_WINDOWS} different windows")
-    inputs = [hull([_common(sight.longest.window(unit), sight.seen) for sight in sights]) for unit in range(length)]
+    inputs = [hull([sight.of(unit) for sight in sights]) for unit in range(length)]
     reads = ([pixel(layer, place, length) for place in layer.reads(unit)] for unit in range(count))
     return [hull([inputs[place] for place in places if place is not None]) for places in reads]
 

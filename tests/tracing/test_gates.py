@@ -52,6 +52,11 @@ def of_windows_that_leave_pixels_out(m: Gated, x: jax.Array) -> jax.Array:
     return x * gate(x)
 
 
+def of_a_map_rolled_round(m: Gated, x: jax.Array) -> jax.Array:
+    x = jnp.roll(x, (3, -2), (1, 2))
+    return m.last(m.first(x) * gate(x))
+
+
 def of_all(m: Gated, x: jax.Array) -> jax.Array:
     x = m.first(x)
     return m.last(x * gate(x))
@@ -62,6 +67,7 @@ CASES: dict[str, tuple[Forward, tuple[int, int]]] = {
     "a crop, onto the map": (from_a_crop_onto_the_map, (9, 11)),
     "a crop, one convolution more": (from_a_crop_and_one_convolution_more, (9, 11)),
     "windows that leave pixels out": (of_windows_that_leave_pixels_out, (12, 9)),
+    "a rolled map": (of_a_map_rolled_round, (12, 12)),
     "all": (of_all, (12, 12)),
 }
 
