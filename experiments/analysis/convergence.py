@@ -6,10 +6,14 @@ that does not outlast this holds "within N steps" only.
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from cnnlab.inference.rules.all_of import AllOf, Senses
-from cnnlab.inference.rules.contract import Longer
+from cnnlab.inference.rules.contract import Longer, Rule
 from cnnlab.inference.rules.directional import Directional
+from cnnlab.inference.rules.equivalence import Equivalence
+from cnnlab.inference.rules.instances import Always, Exists
+from cnnlab.inference.rules.within import Within
 from cnnlab.records import Store
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.curve import usual_rate
@@ -31,15 +35,17 @@ Found = Sequence[tuple[ContrastSite, Effect]]
 
 def longer_points(view: SweepResults) -> tuple[Point, ...]:
     """The arms that still have to train three times as long, each once; none at scale smoke, which decides nothing."""
+    if view.settings.scale == "smoke":
+        return ()
     wanted: dict[str, Point] = {}
     for name in claims_fed_by(view.settings.sweep_name):
-        for trained, rule in _directional(claims()[name]):
+        for trained, match in _trained(claims()[name]):
             if trained.sweep != view.settings.sweep_name:
                 continue
             for contrast in trained.contrasts:
-                sites = [place for place in places(view, trained, contrast)[0] if place.match == rule.match]
+                sites = [place for place in places(view, trained, contrast)[0] if place.match == match]
                 found = [(place, measured_effect(view, trained, contrast, place)) for place in sites]
-                for place in decisive(view, found):
+                for place in decisive(found):
                     wanted |= {point.arm.key: point for point in map(longer_point, place.cells)}
     store = Store(view.settings.runs)
     return tuple(point for key, point in wanted.items() if not store.has(key))
@@ -51,7 +57,7 @@ def looked_at_again(
     """The decisive effects at a match after three times the training, and a line for each that lacks a record."""
     again: list[Longer] = []
     wanting: list[str] = []
-    for place in decisive(view, [(place, effect) for place, effect in found if place.match == match]):
+    for place in decisive([(place, effect) for place, effect in found if place.match == match]):
         longer = place.of(lambda cell: longer_cell(view, cell))
         if any(cell.record is None for cell in longer.cells):
             wanting.append(f"{place.label}: {TIMES} times the training of {', '.join(contrast.levels)}")
@@ -61,12 +67,12 @@ def looked_at_again(
     return tuple(again), tuple(wanting)
 
 
-def decisive(view: SweepResults, found: Found) -> Iterator[ContrastSite]:
+def decisive(found: Found) -> Iterator[ContrastSite]:
     """The sites whose call is Pos or Neg and that are to be looked at again."""
     for place, effect in found:
         arms = [cell.point.arm for cell in place.cells]
         brief = all(arm.task.name == TASK and arm.recipe.epochs < LONG for arm in arms)
-        if view.settings.scale != "smoke" and brief and effect.setting.ratio and effect.call in ("pos", "neg"):
+        if brief and effect.setting.ratio and effect.call in ("pos", "neg"):
             yield place
 
 
@@ -92,10 +98,14 @@ def steps(arm: Arm) -> int:
     return arm.recipe.epochs * -(-arm.task.train_images // arm.recipe.batch_size)
 
 
-def _directional(claim: Claim) -> Iterable[tuple[Trained, Directional]]:
-    """The parts of a claim's evidence that a directional rule reads, with that rule."""
+def primary(rule: Rule[Any]) -> Match:
+    """The match whose effects a rule reads."""
+    return rule.match if isinstance(rule, (Directional, Equivalence, Within)) else "none"
+
+
+def _trained(claim: Claim) -> Iterable[tuple[Trained, Match]]:
+    """The parts of a claim's evidence that are judged by contrast, with the match that their rule reads."""
     rules = dict(claim.rule.parts) if isinstance(claim.rule, (AllOf, Senses)) else {"": claim.rule}
     for part, source in claim.sources.items():
-        rule = rules[part]
-        if isinstance(source, Trained) and isinstance(rule, Directional):
-            yield source, rule
+        if isinstance(source, Trained) and not isinstance(rules[part], (Exists, Always)):
+            yield source, primary(rules[part])

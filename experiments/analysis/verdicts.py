@@ -9,15 +9,13 @@ from cnnlab.inference.family import Case, Family, judge
 from cnnlab.inference.rules.all_of import AllOf, Senses
 from cnnlab.inference.rules.contract import Rule
 from cnnlab.inference.rules.cost import Cost, Everywhere
-from cnnlab.inference.rules.directional import Directional
-from cnnlab.inference.rules.equivalence import Equivalence
 from cnnlab.inference.rules.given import Given
 from cnnlab.inference.rules.instances import Always, Exists
-from cnnlab.inference.rules.within import Within
 from cnnlab.inference.sentences import sentence
-from cnnlab.spec.verdict import Effect, Match, Verdict, Word
+from cnnlab.spec.verdict import Effect, Verdict, Word
 from experiments.analysis import kept
 from experiments.analysis.contrasts import ArmPair, ContrastSite, measured_effect, places, plain_effect, setting
+from experiments.analysis.convergence import primary
 from experiments.analysis.evidence import evidence, instances, newer, scope
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.claims.base import Claim, Computed, Source, Timed, Trained, Untestable
@@ -129,11 +127,6 @@ def _trained(name: str, trained: Trained, rule: Rule[Any], views: Mapping[str, S
     if len(cells) == 1:
         return Case(rule=rule, evidence=cells[trained.contrasts[0].name])
     return Case(rule=AllOf(parts=tuple((cell, rule) for cell in cells)), evidence=cells)
-
-
-def primary(rule: Rule[Any]) -> Match:
-    """The match whose effects a rule reads."""
-    return rule.match if isinstance(rule, (Directional, Equivalence, Within)) else "none"
 
 
 def _given(word: Word, reason: str) -> Case:

@@ -141,7 +141,7 @@ def table(summaries: Summaries) -> Table:
     for workload in dict.fromkeys(key[0] for key in summaries):
         one = WORKLOADS[workload]
         made.add_section()
-        made.add_row(f"[bold]{workload}[/bold]: {one.description}, {one.train_flop / 1e6:.1f} MFLOP an image")
+        made.add_row(f"{workload}: {one.description}, {one.train_flop / 1e6:.1f} MFLOP an image", style="bold")
         for label in labels(workload, summaries):
             texts = [_text(summaries, (workload, label, metric), *how) for _, metric, *how in shown]
             made.add_row(describe(label), *texts)

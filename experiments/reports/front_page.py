@@ -101,8 +101,7 @@ def findings(found: Iterable[Mapping[str, Any]]) -> str:
 def finding(one: Mapping[str, Any]) -> str:
     """What was found, with the interval and n: of training on every task, else the nearest true statement."""
     if effects := deciding_effects(one):
-        name = effects[0]["setting"]["contrast"]
-        return f"{name}: the second makes {sizes(effects)}."
+        return f"{errors(effects)}."
     true = one["nearest_true"] or one["sentence"] or one["reason"]
     number = deciding_number(one)
     beside = f"{number.name} {printed(number)}, " if number is not None and number.low is not None else "exact, "
@@ -120,7 +119,7 @@ def sizes(effects: Sequence[Mapping[str, Any]]) -> str:
     """How many times as many errors the worse side makes on every task, and n."""
     first, *others = (f"on {plain_task(effect)}" for effect in effects)
     found = ", ".join(
-        [f"{ratio(effects[0])} times the errors {first}"]
+        [f"{ratio(effects[0])} times as many errors {first}"]
         + [f"{ratio(effect)} {where}" for effect, where in zip(effects[1:], others, strict=True)]
     )
     members = sorted({len(effect["seeds"]) for effect in effects})
@@ -147,10 +146,10 @@ def deciding_number(one: Mapping[str, Any]) -> Number | None:
 
 
 def ratio(effect: Mapping[str, Any]) -> str:
-    """`x1.55 [1.44, 1.67]`: the worse side's errors, as a multiple of the better side's."""
+    """`1.55 [1.44, 1.67]`: the worse side's errors, as a multiple of the better side's."""
     low, high = (effect["interval95"][end] for end in ("low", "high"))
     known = all(end is not None and math.isfinite(end) for end in (low, high))
-    return f"x{times(effect['estimate'])}{f' [{times(low)}, {times(high)}]' if known else ''}"
+    return f"{times(effect['estimate'])}{f' [{times(low)}, {times(high)}]' if known else ''}"
 
 
 def plain_task(effect: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from experiments.analysis import contrasts, convergence, verdicts
 from experiments.analysis import evidence as desk
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.claims.base import Contrast, Trained
-from experiments.claims.registry import claims, register
+from experiments.claims.registry import claims, claims_fed_by, register
 from experiments.config.grid import Grid, grid
 from experiments.config.resolve import Point
 
@@ -26,17 +26,18 @@ Accuracy = Callable[[Point], float]
 
 
 @cache
-def plan() -> Grid:
-    return grid(["+sweep=pool_position", "model.pools=[0,4],[1,4],[2,4],[3,4],[2,6]", f"results={NOWHERE / 'results'}"])
+def plan(sweep: str = "pool_position") -> Grid:
+    few = ("model.pools=[0,4],[1,4],[2,4],[3,4],[2,6]",) if sweep == "pool_position" else ()
+    return grid([f"+sweep={sweep}", *few, f"results={NOWHERE / 'results'}"])
 
 
-def planted(accuracy: Accuracy, noise: float = 0.003) -> SweepResults:
+def planted(accuracy: Accuracy, noise: float = 0.003, sweep: str = "pool_position") -> SweepResults:
     """The view of a sweep whose arms have the accuracy that is planted."""
 
     def cell(point: Point) -> ArmResults:
         return ArmResults(point=point, record=planted_record(point, accuracy(point), noise))
 
-    found = plan()
+    found = plan(sweep)
     return SweepResults(
         settings=found.settings, cells=tuple(map(cell, found.points)), checks=tuple(map(cell, found.checks))
     )
@@ -123,6 +124,12 @@ def test_longer_arms_are_asked_for_where_a_contrast_decides_on_digits_and_nowher
     assert convergence.longer_points(planted(alike, noise=0.002)) == ()
     smoke = dataclasses.replace(planted(late_wins).settings, scale="smoke")
     assert convergence.longer_points(dataclasses.replace(planted(late_wins), settings=smoke)) == ()
+
+
+def test_arms_that_an_equivalence_reads_are_asked_for_as_well() -> None:
+    assert "st-ok-simple-problem" in claims_fed_by("difficulty")
+    found = planted(lambda point: usual(point) + (0.05 if point.level == "max" else 0.0), sweep="difficulty")
+    assert {point.level for point in convergence.longer_points(found)} == {"max", "stride"}
 
 
 def edit(view: SweepResults, change: Callable[[ArmResults], ArmResults]) -> SweepResults:

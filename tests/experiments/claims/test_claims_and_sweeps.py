@@ -22,10 +22,11 @@ from cnnlab.training import probing
 from cnnlab.training.program import program
 from experiments.analysis import convergence
 from experiments.analysis.contrasts import places
+from experiments.analysis.convergence import primary
 from experiments.analysis.evidence import evidence
 from experiments.analysis.metrics import PROBE, names
 from experiments.analysis.results import ArmResults, SweepResults
-from experiments.analysis.verdicts import judge_claims, pairwise_effects, primary, registered_family
+from experiments.analysis.verdicts import judge_claims, pairwise_effects, registered_family
 from experiments.claims.base import Claim, Contrast, Moderator, Trained, Untestable, Variant
 from experiments.claims.registry import claims, register
 from experiments.config.grid import Grid, grid
