@@ -43,6 +43,8 @@ def graph(net: Net, side: int, channels: int, classes: int) -> Graph:
     if not isinstance(net, OwnModule):
         lowered = network(net, side, channels, classes)
         return Graph(network=lowered, measured=measured(lowered, (side, side)))
+    if net.pooled_image:  # the same module, which is shown something else
+        return graph(dataclasses.replace(net, pooled_image=False), side, channels, classes)
     return _traced(net, side, channels, classes)
 
 

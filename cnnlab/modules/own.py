@@ -155,6 +155,8 @@ def structure(net: OwnModule, sizes: ImageSizes) -> Structure:
         InvalidError: it cannot be made, called in training and in evaluation, or carried from step to step; its output
             is not [batch, classes].
     """
+    if net.pooled_image:  # the same module, which is shown something else
+        return replace(structure(replace(net, pooled_image=False), sizes), pooled=True)
     build, how, collections, linen = _builder(net, sizes)
     graphs: list[Any] = []
 
@@ -185,7 +187,6 @@ def structure(net: OwnModule, sizes: ImageSizes) -> Structure:
         collections=collections,
         layers=layers,
         linen=linen,
-        pooled=net.pooled_image,
     )
     _require_carried(net, found)
     sites, unseen = _sites(net, found, sizes)

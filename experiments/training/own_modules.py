@@ -1,5 +1,6 @@
 """What is said and checked of users' own modules before anything trains."""
 
+import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -17,16 +18,20 @@ if TYPE_CHECKING:
 
 def check(points: Iterable[Point]) -> None:
     """Call every module with numbers once. Raises InvalidError: see `cnnlab.modules.check`."""
-    own = [point.arm for point in points if isinstance(point.arm.net, OwnModule)]
-    if not own:
+    # what one of the checks shows pooled is the same code
+    asked = dict.fromkeys(
+        (dataclasses.replace(net, pooled_image=False), point.arm.task)
+        for point in points
+        if isinstance(net := point.arm.net, OwnModule)
+    )
+    if not asked:
         return
     jax_environment.check()
     from cnnlab.modules.check import check as check_module
     from cnnlab.modules.making import ImageSizes
 
-    for arm in own:
-        assert isinstance(arm.net, OwnModule), "chosen above"
-        check_module(arm.net, ImageSizes(side=arm.task.side, channels=arm.task.channels, classes=arm.task.classes))
+    for net, task in asked:
+        check_module(net, ImageSizes(side=task.side, channels=task.channels, classes=task.classes))
 
 
 def remarks(points: Sequence[Point], store: Store) -> Iterator[str]:

@@ -67,7 +67,9 @@ def test_a_block_is_replaced_between_its_markers_and_nowhere_else() -> None:
 def test_findings_of_training_give_every_task_with_its_interval_and_n() -> None:
     one = next(one for one in front_page.verdicts(EVIDENCE) if one["id"] == "mp-after-two-convs")
     effect = front_page.deciding_effects(one)[0]
-    assert front_page.finding(one).startswith(f"{effect['setting']['worse']} instead of {effect['setting']['better']}: ")
+    assert front_page.finding(one).startswith(
+        f"{effect['setting']['worse']} instead of {effect['setting']['better']}: "
+    )
     assert front_page.ratio(effect) in front_page.finding(one)
     assert f"(n = {len(effect['seeds'])})" in front_page.finding(one)
     assert len(front_page.deciding_effects(one)) == 3  # tasks, without the other match
