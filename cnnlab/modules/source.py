@@ -120,9 +120,10 @@ def _users(file: str, make: str) -> bool:
     """Whether a file is the user's: of the package that is named, or of no installed one, and not the suite's."""
     top = make.partition(":")[0].partition(".")[0]
     path = Path(file).absolute()
-    installed = next((folder for folder in _installed() if path.is_relative_to(folder)), None)
-    if installed is not None:
-        return path.relative_to(installed).parts[0].removesuffix(".py") == top
+    around = [folder for folder in path.parents if folder.name in ("site-packages", "dist-packages")]
+    for folder in (*around, *_installed()):  # packages may lie in another environment's folder
+        if path.is_relative_to(folder):
+            return path.relative_to(folder).parts[0].removesuffix(".py") == top
     return path.is_file() and not any(path.is_relative_to(folder) for folder in _SUITE_FOLDERS)
 
 
