@@ -1,10 +1,17 @@
 """What cannot be trained is told in one line before anything trains; what looks odd and can be trained is."""
 
+from collections.abc import Collection
+from typing import Any
+
+import jax
+import jax.numpy as jnp
 import pytest
 
+from cnnlab.modules import own as module_of_own
 from cnnlab.modules.check import check
 from cnnlab.modules.making import ImageSizes
-from cnnlab.modules.own import structure
+from cnnlab.modules.own import structure, trainable
+from cnnlab.modules.recording import recording
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.own_module import OwnModule
 
@@ -135,13 +142,39 @@ def test_both_reasons_are_told_where_a_net_can_be_made_neither_with_numbers_nor_
     assert "\n" not in str(told.value)
 
 
-def test_outputs_of_layers_that_cannot_be_had_are_told_with_their_reason(written: Written) -> None:
-    inner = "x = jax.lax.scan(lambda y, _: (y + self.inner(y), None), x, length=2)[0]"
-    found = structure(written(net("self.inner = nnx.Linear(64, 64, rngs=rngs)", before=inner), "Net"), SIZES)
-    assert found.sites == ()
-    assert "UnexpectedTracerError" in found.unseen
+def test_outputs_of_layers_that_cannot_be_had_are_told_with_their_reason(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(model: Any, names: Collection[str], nudges: Any) -> Any:
+        if names:
+            raise RuntimeError("planted")
+        return recording(model, names, nudges)
+
     plain = structure(written(net(), "Net"), SIZES)
     assert (plain.sites, plain.unseen) == (("out",), "")
+    monkeypatch.setattr(module_of_own, "recording", refused)
+    found = structure(written(net(), "Net"), SIZES)
+    assert found.sites == ()
+    assert found.unseen.startswith("RuntimeError: planted")
+
+
+TRANSFORMED = {
+    "scan": "x = jax.lax.scan(lambda y, _: (y + self.inner(y), None), x, length=2)[0]",
+    "checkpoint": "x = jax.checkpoint(lambda y: y + self.inner(y))(x)",
+    "vmap": "x = jax.vmap(self.inner)(x)",
+    "jit": "x = jax.jit(self.inner)(x)",
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMED)
+def test_what_a_layer_gives_inside_a_transform_does_not_leave_it(written: Written, name: str) -> None:
+    """It would be a tracer that has leaked, which JAX refuses in the first step and not before."""
+    text = net("self.inner = nnx.Linear(64, 64, rngs=rngs)", before=TRANSFORMED[name])
+    made = trainable(written(text, "Net"), SIZES)
+    assert made.sites == ("out",)
+    params, statistics = made.init(jax.random.key(0))
+    _, layers, _ = jax.jit(made.train)(params, {}, statistics, jnp.ones((4, 8, 8, 1)))
+    assert {name: value.shape for name, value in layers.items()} == {"out": (4, 10)}
 
 
 def test_a_file_that_cannot_be_imported(written: Written) -> None:
