@@ -143,8 +143,8 @@ def _sights(node: Node, found: Mapping[str, Map], sights: Mapping[str, Sights], 
     """Find what a node sees along both axes of an image of this size."""
     if isinstance(node, Input):
         all_of_it = (None, None) if size is None else ((0, size[0] - 1), (0, size[1] - 1))
-        height, width = (Sight(longest=Reach(), shortest=Reach(), seen=seen) for seen in all_of_it)
-        return height, width
+        begin = [Sight(longest=Reach(), shortest=Reach(), seen=seen) for seen in all_of_it]
+        return begin[0], begin[1]
     height, width = (
         _along_axis(node, axis, found[node.inputs[0]], [sights[name][axis] for name in node.inputs]) for axis in (0, 1)
     )

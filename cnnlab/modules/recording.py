@@ -15,7 +15,7 @@ from jax.extend import core
 
 def _transform() -> Any:
     """The transform of JAX that is tracing; equal to itself alone."""
-    return core.get_opaque_trace_state(convention="nnx")
+    return core.get_opaque_trace_state(convention="nnx")  # type: ignore[no-untyped-call]
 
 
 @dataclass
