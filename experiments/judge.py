@@ -98,9 +98,12 @@ def command_line() -> argparse.ArgumentParser:
     made.add_argument(
         "words", nargs="*", metavar="claim", help="ids or families, or all (default); key=value as for experiments.run"
     )
-    made.add_argument("--family", choices=sorted(families()), help="only this family")
-    made.add_argument("--kind", choices=KINDS, help="only claims with a part of this kind")
-    made.add_argument("--verdict", choices=WORDS, help="only claims with this verdict")
+    for option, choices, only in (
+        ("family", sorted(families()), "only this family"),
+        ("kind", KINDS, "only claims with a part of this kind"),
+        ("verdict", WORDS, "only claims with this verdict"),
+    ):
+        made.add_argument(f"--{option}", choices=choices, metavar=option.upper(), help=f"{only}: {', '.join(choices)}")
     made.add_argument("--json", action="store_true", help="print a list of verdicts for machines")
     made.add_argument("--figures", action="store_true", help="draw every figure into results/claims/")
     return made

@@ -13,7 +13,7 @@ from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError
 from experiments.config.grid import Grid, grid, merged
 from experiments.reports import added, replication
-from experiments.training.session import Session, require_folders, require_machine
+from experiments.training.session import Session, require_folders, require_machine, require_trainable
 
 FIRST_SEED = "scale.first_seed=3000"
 FOLDER = "replication"
@@ -39,6 +39,7 @@ def main() -> int:
     added.check()
     points = (*plan.points, *plan.checks)
     line = require_machine(plan.settings, points)
+    require_trainable(plan.settings, points)
     console.print(f"{plan.settings.sweep_name} at scale {plan.settings.scale}, as in {first.settings.results}")
     console.print(f"{len({point.arm.key for point in points})} arms again, seeds from {points[0].seeds[0]} on")
     if line:

@@ -123,8 +123,9 @@ def command_line() -> argparse.ArgumentParser:
     made.add_argument("--seed", type=int, metavar="N", help="the member that is shown (default: the record's first)")
     made.add_argument(
         "--weights",
-        metavar="FILE",
-        help="weights of the shown net, as NumPy's savez writes them: an array for each layer/kernel and layer/bias",
+        metavar="PATH",
+        help="weights of the shown net: a file of NumPy's savez, an array for each layer/kernel and layer/bias, "
+        "or the folder of a checkpoint that experiments.run left",
     )
     return made
 

@@ -19,9 +19,9 @@ from experiments.paths import CONF
 from experiments.reports import added, dataset_card
 from experiments.reports import sweep as sweep_report
 from experiments.tracking.mirror import Mirror, show_records
-from experiments.training import convolutions, own_modules
+from experiments.training import own_modules
 from experiments.training.remote import JobEnds, RemoteTrainer
-from experiments.training.session import Session, require_folders, require_machine, usable
+from experiments.training.session import Session, require_folders, require_machine, require_trainable
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -67,11 +67,7 @@ def check_feasible(plan: Grid) -> str:
     for task in dict.fromkeys(point.arm.task for point in points):
         check(task, plan.settings.source)
     added.check()
-    store, force = Store(plan.settings.runs), plan.settings.force
-    todo = points if force else [point for point in points if not usable(store, point)]
-    own_modules.check(todo)
-    if todo:
-        convolutions.check(plan.settings, None if plan.launcher is None else plan.launcher.gpus)
+    require_trainable(plan.settings, points, None if plan.launcher is None else plan.launcher.gpus)
     return line
 
 

@@ -23,10 +23,17 @@ from experiments.reports import added
 from experiments.reports import suite as suite_report
 from experiments.reports.sweep import build_report, write_report
 from experiments.tracking.mirror import Mirror
-from experiments.training import convolutions, suite_train
+from experiments.training import suite_train
 from experiments.training.estimate import CLAIM, ENDING, SWEEP, Pace, machine_pace, spoken
 from experiments.training.provenance import mixture
-from experiments.training.session import Session, expected_runs, require_folders, require_machine, usable
+from experiments.training.session import (
+    Session,
+    expected_runs,
+    require_folders,
+    require_machine,
+    require_trainable,
+    usable,
+)
 from experiments.training.suite_plan import CONTROL, Plan, choose, compose, make, parse_choice, stages
 from experiments.training.summary import Summary
 
@@ -85,8 +92,7 @@ def main() -> int:
                 console.print(f"on disk: {disk_use(folder) / 2**20:,.1f} MiB in {folder}", soft_wrap=True)
             return ExitCode.DONE
         added.check()
-        if ready.todo:
-            convolutions.check(plan.settings)
+        require_trainable(plan.settings, ready.todo)
         return run(ready, session, mirror, console, began)
 
 

@@ -1,11 +1,13 @@
 """Receptive field, effective stride and padding of every node, and whether merging paths are aligned."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from cnnlab.geometry.axis import Layer, Slide, pixel
 from cnnlab.geometry.layers import along
-from cnnlab.geometry.reach import MOST_WINDOWS, Reach, merged, through
+from cnnlab.geometry.reach import MOST_WINDOWS, Reach, Window, hull, merged, through
 from cnnlab.geometry.sizes import Map, maps
 from cnnlab.spec.invalid import require
 from cnnlab.spec.network import Conv, Input, Network, Node, Pair
@@ -45,11 +47,11 @@ class Field:
     Attributes:
         rf: of the longest path. None if it is the whole image and its size is unknown.
         shortest: receptive field of the shortest path.
-        stride: pixels between neighbouring outputs; 0 along an axis where each sees the whole image, None if that is
-            both.
+        stride: pixels between neighbouring outputs; 0 along an axis of `axes`, None if that is both.
         padding: effective padding at the top and left; None along an axis where it depends on an unknown size.
-        axes: along which axes each output sees the whole image: behind a global pool, a flatten, a dense layer, or
-            one pixel that saw it and was brought back to a map.
+        axes: along which axes each output sees all that the net reads of the image: behind a global pool, a flatten,
+            a dense layer, or one pixel that was brought back to a map. That is the whole image, unless a crop or a
+            window that does not fit once more leaves pixels out; padding is no part of it.
     """
 
     rf: Pair | None
@@ -60,20 +62,35 @@ class Field:
 
     @property
     def whole(self) -> bool:
-        """Whether each output sees the whole image along both axes."""
+        """Whether `axes` are both."""
         return all(self.axes)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sight:
-    """Receptive field of one node along one axis: over all paths, and over the shortest path alone."""
+    """Receptive field of one node along one axis: over all paths, and over the shortest path alone.
+
+    Attributes:
+        seen: of the image, by all outputs together; unlike windows it leaves out what stands for padded zeros. None if
+            that is nothing, or the image's size is unknown.
+        whole: as in `Field.axes`. Then both reaches are the windows of all outputs one by one, without advance.
+        folded: whether padding before it holds the map's own pixels, mirrored or wrapped: then a window outside the
+            image is not empty, and `seen` is at most what is said.
+    """
 
     longest: Reach
     shortest: Reach
+    seen: Window | None = None
+    whole: bool = False
+    folded: bool = False
+
+    def of(self, unit: int) -> Window | None:
+        """What one output sees of the image."""
+        return self.seen if self.folded else _common(self.longest.window(unit), self.seen)
 
 
 Sights = tuple[Sight | None, Sight | None]
-"""Of one node, (height, width); None along an axis where it sees the whole image."""
+"""Of one node, (height, width); None along an axis where it sees the whole image, of whatever size."""
 
 
 def fields(network: Network, size: Pair | None) -> dict[str, Field]:
@@ -125,20 +142,13 @@ def exact(value: Fraction) -> Exact:
 def _sights(node: Node, found: Mapping[str, Map], sights: Mapping[str, Sights], size: Pair | None) -> Sights:
     """Find what a node sees along both axes of an image of this size."""
     if isinstance(node, Input):
-        return Sight(longest=Reach(), shortest=Reach()), Sight(longest=Reach(), shortest=Reach())
-    made: list[Sight | None] = []
-    for axis in (0, 1):
-        seen = _along_axis(node, axis, found[node.inputs[0]], [sights[name][axis] for name in node.inputs])
-        made.append(None if seen is None or _stays_on_all(seen.longest, None if size is None else size[axis]) else seen)
-    return made[0], made[1]
-
-
-def _stays_on_all(reach: Reach, length: int | None) -> bool:
-    """Whether all outputs see one and the same window, and that holds all `length` pixels of the image."""
-    window = reach.windows[0]
-    return (
-        reach.advance == 0 and length is not None and window is not None and window[0] <= 0 and window[1] >= length - 1
+        all_of_it = (None, None) if size is None else ((0, size[0] - 1), (0, size[1] - 1))
+        begin = [Sight(longest=Reach(), shortest=Reach(), seen=seen) for seen in all_of_it]
+        return begin[0], begin[1]
+    height, width = (
+        _along_axis(node, axis, found[node.inputs[0]], [sights[name][axis] for name in node.inputs]) for axis in (0, 1)
     )
+    return height, width
 
 
 def _along_axis(node: Node, axis: int, source: Map, sights: Sequence[Sight | None]) -> Sight | None:
@@ -146,15 +156,66 @@ def _along_axis(node: Node, axis: int, source: Map, sights: Sequence[Sight | Non
     length = None if source.size is None else source.size[axis]
     layer = along(node, axis, length, source.channels)
     read = [sight for sight in sights if sight is not None]
-    if layer is None or len(read) < len(sights):
+    if len(read) < len(sights):
         return None
+    seen = hull([sight.seen for sight in read])
+    if length is not None and (layer is None or layer.advance == 0):
+        return _whole([seen])
+    if layer is None:
+        return None
+    if length is not None and any(sight.whole for sight in read):
+        return _whole(_one_by_one(layer, read, length, node.name))
+    longest, shortest = read[0].longest, read[0].shortest
     if len(read) > 1:
         _check_alignment(node.name, axis, [sight.longest for sight in read])
+        longest = merged([sight.longest for sight in read], node.name)
         shortest = min((sight.shortest for sight in read), key=lambda reach: reach.extent)
-        return Sight(longest=merged([sight.longest for sight in read], node.name), shortest=shortest)
-    return Sight(
-        longest=through(read[0].longest, layer, node.name), shortest=through(read[0].shortest, layer, node.name)
-    )
+    else:
+        longest, shortest = through(longest, layer, node.name), through(shortest, layer, node.name)
+    mirrors = isinstance(layer, Slide) and layer.beyond != "zeros" and max(layer.low, layer.high) > 0
+    folded = mirrors or any(sight.folded for sight in read)
+    if length is not None and not folded:
+        seen = _common(_together(longest, layer.length(length), seen), seen)
+    return Sight(longest=longest, shortest=shortest, seen=seen, folded=folded)
+
+
+def _together(reach: Reach, count: int, seen: Window | None) -> Window | None:
+    """What so many outputs see together, or at least `seen` where that is all there is."""
+    turns = len(reach.windows)  # windows move on, so those of the first and of the last period suffice
+    ends = hull([reach.window(unit) for unit in (0, count - 1)])
+    if turns == 1 or (seen is not None and _common(ends, seen) == seen):
+        return ends
+    units = itertools.chain(range(min(turns, count)), range(max(count - turns, 0), count))
+    return hull([reach.window(unit) for unit in units])
+
+
+def _whole(windows: Sequence[Window | None]) -> Sight:
+    """What outputs see of which each sees all there is: their windows one by one, or one that is the same for all."""
+    reach = Reach(windows=tuple(windows[:1] if len(set(windows)) == 1 else windows), advance=0)
+    return Sight(longest=reach, shortest=reach, seen=hull(windows), whole=True)
+
+
+def _common(one: Window | None, other: Window | None) -> Window | None:
+    """What two windows share; None if that is nothing."""
+    if one is None or other is None:
+        return None
+    low, high = max(one[0], other[0]), min(one[1], other[1])
+    return (low, high) if low <= high else None
+
+
+def _one_by_one(layer: Layer, sights: Sequence[Sight], length: int, name: str) -> Sequence[Window | None]:
+    """The window of each output of a layer on a map of `length`, or one that is the same for all.
+
+    Raises InvalidError, naming the node, if there are too many.
+    """
+    every = hull([sight.seen for sight in sights])
+    if any(sight.longest.windows == (every,) for sight in sights if sight.whole):
+        return [every]
+    count = layer.length(length)
+    require(max(count, length) <= MOST_WINDOWS, f"network.{name}", count, f"at most {MOST_WINDOWS} different windows")
+    inputs = [hull([sight.of(unit) for sight in sights]) for unit in range(length)]
+    reads = ([pixel(layer, place, length) for place in layer.reads(unit)] for unit in range(count))
+    return [hull([inputs[place] for place in places if place is not None]) for places in reads]
 
 
 def _check_alignment(merge: str, axis: int, reaches: Sequence[Reach]) -> None:
@@ -167,16 +228,14 @@ def _check_alignment(merge: str, axis: int, reaches: Sequence[Reach]) -> None:
 
 def _field(sights: Sights, size: Pair | None) -> Field:
     """Turn what a node sees into its `Field`."""
-    height, width = sights
-    if height is None and width is None:
-        return Field(rf=size, shortest=size, stride=None, padding=(0, 0), axes=(True, True))
     sides = [_Side.of(sight, None if size is None else size[axis]) for axis, sight in enumerate(sights)]
+    axes = sights[0] is None or sights[0].whole, sights[1] is None or sights[1].whole
     return Field(
         rf=_both(sides[0].extent, sides[1].extent),
         shortest=_both(sides[0].shortest, sides[1].shortest),
-        stride=(sides[0].stride, sides[1].stride),
+        stride=None if all(axes) else (sides[0].stride, sides[1].stride),
         padding=(sides[0].padding, sides[1].padding),
-        axes=(height is None, width is None),
+        axes=axes,
     )
 
 

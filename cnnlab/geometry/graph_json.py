@@ -105,8 +105,9 @@ def report(network: Network, size: Pair | None) -> dict[str, Json]:
 
     {"output": NAME, "input_size": [h, w] | null, "nodes": {NAME: {"rf": [h, w], "effective_stride": [h, w],
     "effective_padding": [h, w], "output_size": [h, w] | null, "params": int, "macs": int | null}},
-    "totals": {"params": int, "macs": int | null}}. After a node that reads the whole map "rf" is the image (null if
-    its size is unknown), the padding 0 and the stride null: every output sees the same, along that axis or both.
+    "totals": {"params": int, "macs": int | null}}. After a node that reads the whole map "rf" is all that the net
+    reads of the image (null if its size is unknown), the padding what it leaves out at the top and left, negative, and
+    the stride null: every output sees the same, along that axis or both.
     Padding that depends on an unknown size is null along that axis, and so are the parameters of a dense layer that
     reads a map of unknown size.
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import inspect
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +43,8 @@ def graph(net: Net, side: int, channels: int, classes: int) -> Graph:
     if not isinstance(net, OwnModule):
         lowered = network(net, side, channels, classes)
         return Graph(network=lowered, measured=measured(lowered, (side, side)))
+    if net.pooled_image:  # the same module, which is shown something else
+        return graph(dataclasses.replace(net, pooled_image=False), side, channels, classes)
     return _traced(net, side, channels, classes)
 
 
@@ -83,26 +84,8 @@ def trace_evaluation(found: Any, side: int, channels: int) -> Network:
     from cnnlab.modules.making import some_key
     from cnnlab.tracing import trace
 
-    given = found.convention.given(some_key(), training=False)
     if found.collections is not None:
-        return trace(_with_arguments(found.linen, given), (side, side), channels)
+        return trace(found.linen, (side, side), channels)
     make = found.build
     module = nnx.eval_shape(lambda: make(some_key())) if found.abstract else make(some_key())
-    return trace(_with_arguments(module, given), (side, side), channels)
-
-
-def _with_arguments(module: Any, given: dict[str, Any]) -> Any:
-    """The module as one that is called with images alone; its layers keep their names."""
-    if not given:
-        return module
-    kind = type(module)
-    call = kind.__call__
-
-    def evaluate(self: Any, images: Any) -> Any:
-        return call(self, images, **given)
-
-    metaclass: Any = type(kind)
-    bound = metaclass(kind.__name__, (kind,), {"__call__": evaluate, "__module__": kind.__module__})
-    made = module.clone() if hasattr(module, "clone") and inspect.signature(module.clone).parameters else module
-    object.__setattr__(made, "__class__", bound)
-    return made
+    return trace(module, (side, side), channels)

@@ -12,9 +12,8 @@ from cnnlab.modules.signature import is_linen, parameters
 from cnnlab.modules.source import KEY, load, one_line
 from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.own_module import OwnModule
+from cnnlab.tracing.calling import KEYS, STREAMS
 
-STREAMS, KEYS = ("rngs",), ("rng", "key")
-"""Arguments that are given random numbers: `nnx.Rngs`, or a key of JAX."""
 SIZES: Mapping[str, str] = {
     **dict.fromkeys(("classes", "num_classes", "n_classes"), "classes"),
     **dict.fromkeys(("in_channels", "image_channels"), "channels"),

@@ -10,13 +10,13 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
-from cnnlab.modules.calling import Convention, convention
 from cnnlab.modules.making import ImageSizes, prepared, some_key
 from cnnlab.modules.recording import dotted, recording
 from cnnlab.modules.signature import is_linen
-from cnnlab.modules.source import KEY, one_line
-from cnnlab.spec.invalid import require
+from cnnlab.modules.source import KEY, one_line, said
+from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.own_module import OwnModule
+from cnnlab.tracing.calling import Convention, convention
 from cnnlab.zoo.trainable import Layers, Parameters, Trainable, Tree
 
 OUTPUT = "(logits)"
@@ -42,6 +42,7 @@ class Structure:
         abstract: whether it can be made inside `jax.jit`, where numbers are not known.
         collections: what training may change of a Linen module; None of an NNX one.
         layers: dotted paths of the layers with weights. sites: those whose outputs can be had, in the order of calls.
+        unseen: why there are no sites, in one line; empty where there are.
     """
 
     build: Callable[[Array], Any]
@@ -56,6 +57,7 @@ class Structure:
     linen: Any = None
     pooled: bool = False
     sites: tuple[str, ...] = ()
+    unseen: str = ""
 
     @property
     def draws(self) -> bool:
@@ -153,6 +155,8 @@ def structure(net: OwnModule, sizes: ImageSizes) -> Structure:
         InvalidError: it cannot be made, called in training and in evaluation, or carried from step to step; its output
             is not [batch, classes].
     """
+    if net.pooled_image:  # the same module, which is shown something else
+        return replace(structure(replace(net, pooled_image=False), sizes), pooled=True)
     build, how, collections, linen = _builder(net, sizes)
     graphs: list[Any] = []
 
@@ -167,9 +171,9 @@ def structure(net: OwnModule, sizes: ImageSizes) -> Structure:
     abstract = True
     try:
         states = jax.eval_shape(parts, some_key())
-    except Exception:  # also code that looks at numbers, such as float(rate): it is made in earnest
+    except Exception as problem:  # also code that looks at numbers, such as float(rate): it is made in earnest
         abstract = False
-        states = parts(some_key())
+        states = _in_earnest(net, parts, problem)
     params, streams, variables = (jax.tree.map(_shape, state) for state in states)
     layers = frozenset(by_layer(pure(params)))
     found = Structure(
@@ -183,13 +187,31 @@ def structure(net: OwnModule, sizes: ImageSizes) -> Structure:
         collections=collections,
         layers=layers,
         linen=linen,
-        pooled=net.pooled_image,
     )
     _require_carried(net, found)
-    sites = _sites(found, sizes)
-    found = replace(found, sites=sites)
+    sites, unseen = _sites(net, found, sizes)
+    found = replace(found, sites=sites, unseen=unseen)
     _try(net, found, sizes)
     return found
+
+
+def _in_earnest(net: OwnModule, make: Callable[[Array], Any], problem: Exception) -> Any:
+    """What could not be made without numbers, made with them. Raises InvalidError, saying why neither can be."""
+    try:
+        with one_line(KEY, net.make, "its module cannot be taken apart"):
+            return make(some_key())
+    except InvalidError as again:
+        first, second = (_raised(net, one) for one in (problem, again))
+        if first == second:
+            raise
+        raise InvalidError(again.key, again.value, f"{again.valid}; without numbers: {first}") from again
+
+
+def _raised(net: OwnModule, problem: BaseException) -> str:
+    """What the user's code raised at first, in one line."""
+    while isinstance(problem, InvalidError) and problem.__cause__ is not None:
+        problem = problem.__cause__
+    return said(problem, net.make)
 
 
 def weights(found: Structure) -> int:
@@ -211,12 +233,12 @@ def _builder(
 
     try:
         jax.eval_shape(look, some_key())
-    except Exception:  # made in earnest, it may succeed, or say why not
-        look(some_key())
+    except Exception as problem:  # made in earnest, it may succeed, or say why not
+        _in_earnest(net, look, problem)
     module = seen[-1]
     if not is_linen(module):
-        return make, convention(net.make, module), None, None
-    how = convention(net.make, type(module))
+        return make, convention(module, KEY, net.make), None, None
+    how = convention(type(module), KEY, net.make)
     images, given = _batch(sizes), how.given(some_key(), training=False)
     with one_line(KEY, net.make, f"its module cannot be initialised on {_shown(sizes)} images"):
         made = jax.eval_shape(lambda key: module.init(key, images, **given), some_key())
@@ -245,8 +267,12 @@ def _require_carried(net: OwnModule, found: Structure) -> None:
     require(not keys, KEY, net.make, must)
 
 
-def _sites(found: Structure, sizes: ImageSizes) -> tuple[str, ...]:
-    """The layers whose output can be had, in the order of calls: those called once, and by no transform of Flax."""
+def _sites(net: OwnModule, found: Structure, sizes: ImageSizes) -> tuple[tuple[str, ...], str]:
+    """The layers whose output can be had, in the order of calls: those called once, and by no transform of Flax.
+
+    Returns:
+        the layers, and why there are none.
+    """
     watching = replace(found, sites=tuple(sorted(found.layers)))
     order: list[str] = []
 
@@ -260,9 +286,9 @@ def _sites(found: Structure, sizes: ImageSizes) -> tuple[str, ...]:
 
     try:
         shapes = jax.eval_shape(look, pure(found.params), pure(found.variables))
-    except Exception:  # a tracer of an inner transform, or a mistake, which is told when it is called without recording
-        return ()
-    return tuple(name for name in order if jnp.issubdtype(shapes[name].dtype, jnp.floating))
+    except Exception as problem:  # of an inner transform, or a mistake, which is told where nothing is recorded
+        return (), said(problem, net.make)
+    return tuple(name for name in order if jnp.issubdtype(shapes[name].dtype, jnp.floating)), ""
 
 
 def _try(net: OwnModule, found: Structure, sizes: ImageSizes) -> None:

@@ -10,6 +10,12 @@ from unittest import mock
 import jax
 from flax import nnx
 from jax import Array
+from jax.extend import core
+
+
+def _transform() -> Any:
+    """The transform of JAX that is tracing; equal to itself alone."""
+    return core.get_opaque_trace_state(convention="nnx")  # type: ignore[no-untyped-call]
 
 
 @dataclass
@@ -19,6 +25,8 @@ class Recorder:
     Attributes:
         names: of the layers to record. nudges: arrays to add to their outputs, by name.
         outputs: by name, in the order of the calls. calls: how often each was called.
+        around: the transform of JAX that the pass is traced by. What a layer gives inside another one (`scan`, `vmap`,
+            `checkpoint`, `jit`) may not leave that, and is left out.
     """
 
     names: Collection[str]
@@ -26,10 +34,11 @@ class Recorder:
     outputs: dict[str, Array] = field(default_factory=dict)
     calls: collections.Counter[str] = field(default_factory=collections.Counter)
     inside: set[str] = field(default_factory=set)
+    around: Any = field(default_factory=_transform)
 
     def call(self, name: str, function: Callable[[], Any]) -> Any:
         """Call a layer; a class that calls its parent's `__call__` is one layer."""
-        if name not in self.names or name in self.inside:
+        if name not in self.names or name in self.inside or self.around != _transform():
             return function()
         self.inside.add(name)
         try:
@@ -49,8 +58,7 @@ class Recorder:
 def recording(model: nnx.Module, names: Collection[str], nudges: Mapping[str, Array]) -> Iterator[Recorder]:
     """Record the outputs of layers, by dotted path, while the model is called inside the `with` block.
 
-    Their classes' `__call__` is replaced for as long. Layers that are called inside a transform of their own (`scan`,
-    `remat`, `jit`) give tracers that may not leave it: JAX then raises.
+    Their classes' `__call__` is replaced for as long.
     """
     recorder = Recorder(names, nudges)
     if not names:

@@ -8,16 +8,19 @@ import importlib
 import importlib.util
 import sys
 import sysconfig
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from cnnlab.rooms import extra_folder
 from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.own_module import OwnModule
 
 KEY = "model.make"
 SUITE = ("cnnlab", "experiments")
-"""Packages whose code no arm holds: the protocol says when it changes numbers."""
+"""Packages whose code no arm holds, but for a function's own file: the protocol says when it changes numbers."""
+_SUITE_FOLDERS = tuple(Path(__file__).parents[2].absolute() / name for name in SUITE)
 
 
 def load(net: OwnModule) -> Callable[..., Any]:
@@ -37,9 +40,9 @@ def load(net: OwnModule) -> Callable[..., Any]:
 
 @functools.cache
 def factory(make: str) -> Callable[..., Any]:
-    """Import `package.module:function`; the current folder is looked in, too. Raises InvalidError."""
+    """Import `package.module:function`, as of the current folder or of `CNNLAB_EXTRA`. Raises InvalidError."""
     name, _, attribute = make.partition(":")
-    _look_here()
+    look_here()
     sources(make)  # before the import: of a file that changes meanwhile the older text is told
     with one_line(KEY, make, f"{name} cannot be imported"):
         found: Any = importlib.import_module(name)
@@ -64,7 +67,7 @@ def sources(make: str) -> tuple[tuple[str, str], ...]:
     Raises:
         InvalidError: the function's own file cannot be found or read.
     """
-    _look_here()
+    look_here()
     OwnModule(make=make)  # a place that can be one
     name = make.partition(":")[0]
     root, installed = _root(make, name.partition(".")[0])
@@ -74,7 +77,8 @@ def sources(make: str) -> tuple[tuple[str, str], ...]:
         module = waiting.pop()
         top = module.partition(".")[0]
         path = _file(root, module)
-        if module in found or top in SUITE or path is None or (installed and top != name.partition(".")[0]):
+        foreign = (top in SUITE and module != name) or (installed and top != name.partition(".")[0])
+        if module in found or path is None or foreign:
             continue
         try:
             content = path.read_bytes()
@@ -89,25 +93,56 @@ def sources(make: str) -> tuple[tuple[str, str], ...]:
 
 @contextlib.contextmanager
 def one_line(key: str, value: object, what: str) -> Iterator[None]:
-    """Turn whatever the user's code raises, or its exit, into one line; what it prints goes to standard error."""
+    """Turn whatever the user's code raises, or its exit, into one line; what it prints goes to standard error.
+
+    Args:
+        key, value: what the line names. what: fails; behind it stands what was raised, and where in the user's file.
+    """
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
     except (InvalidError, KeyboardInterrupt):
         raise
     except (Exception, SystemExit) as problem:
-        raise InvalidError(key, value, f"{what}: {type(problem).__name__}: {_first_line(problem)}") from problem
+        raise InvalidError(key, value, f"{what}: {said(problem, str(value))}") from problem
+
+
+def said(problem: BaseException, make: str) -> str:
+    """What the user's code raised, in one line: its kind, the first line of its text, and where in the user's file."""
+    if isinstance(problem, InvalidError):  # says it already
+        return problem.valid
+    files = [frame for frame in traceback.extract_tb(problem.__traceback__) if _users(frame.filename, make)]
+    where = f" ({Path(files[-1].filename).name}:{files[-1].lineno})" if files else ""
+    return f"{type(problem).__name__}: {_first_line(problem)}{where}"
+
+
+def _users(file: str, make: str) -> bool:
+    """Whether a file is the user's: of the package that is named, or of no installed one, and not the suite's."""
+    top = make.partition(":")[0].partition(".")[0]
+    path = Path(file).absolute()
+    around = [folder for folder in path.parents if folder.name in ("site-packages", "dist-packages")]
+    for folder in (*around, *_installed()):  # packages may lie in another environment's folder
+        if path.is_relative_to(folder):
+            return path.relative_to(folder).parts[0].removesuffix(".py") == top
+    return path.is_file() and not any(path.is_relative_to(folder) for folder in _SUITE_FOLDERS)
 
 
 def _first_line(problem: BaseException) -> str:
     return next((line.strip() for line in str(problem).splitlines() if line.strip()), "")
 
 
-def _look_here() -> None:
-    """Let modules be found in the current folder, as `python -m` does; processes that are started inherit it."""
-    here = str(Path.cwd())
-    if here not in sys.path and "" not in sys.path:
+def look_here() -> None:
+    """Let modules be found where the user has them; processes that are started inherit it."""
+    here, *others = map(str, _places())
+    if here not in sys.path and "" not in sys.path:  # as `python -m` does
         sys.path.insert(0, here)
+    sys.path += [place for place in others if place not in sys.path]
+
+
+def _places() -> tuple[Path, ...]:
+    """The current folder, and the one that `CNNLAB_EXTRA` names. Raises ExtraError if there is none."""
+    named = extra_folder()
+    return (Path.cwd(), *([] if named is None else [named]))
 
 
 def _root(make: str, top: str) -> tuple[Path, bool]:
@@ -115,7 +150,8 @@ def _root(make: str, top: str) -> tuple[Path, bool]:
     with one_line(KEY, make, f"{top} cannot be found"):
         spec = importlib.util.find_spec(top)
     if spec is None:
-        raise InvalidError(KEY, make, f"there is no module {top} in {Path.cwd()}, nor among installed packages")
+        places = " or ".join(map(str, _places()))
+        raise InvalidError(KEY, make, f"there is no module {top} in {places}, nor among installed packages")
     inside = list(spec.submodule_search_locations or ())
     place = inside[0] if inside else spec.origin or ""
     root = Path(place).absolute().parent

@@ -20,6 +20,7 @@ MOVES = frozenset(
         "broadcast_to",
         "concatenate",
         "copy",
+        "dynamic_slice",
         "gather",
         "pad",
         "reshape",
@@ -33,7 +34,10 @@ MOVES = frozenset(
         "unstack",
     }
 )
-"""Steps that move numbers about: a fixed zero stays one, wherever it comes to stand."""
+"""Steps that move numbers about: linear as they are, and a fixed zero stays one, wherever it comes to stand."""
+
+INDEXED = frozenset({"dynamic_slice", "gather"})
+"""Those of them that are given places behind the array."""
 
 KEEPS = frozenset({"abs", "convert_element_type", "neg", "reduce_precision", "sign", "sqrt", "square", "tanh"})
 """Functions of one array that are 0 at 0."""
@@ -90,15 +94,16 @@ def _zeros(eqn: Any, inputs: Sequence[Value], place: int) -> Callable[[], NDArra
     if name in KEEPS or name == "div":
         return (lambda: arrays[0].live) if arrays[0] in masks else None
     if name in MOVES:
-        indices = 1 if name == "gather" else None
-        return lambda: _moved(eqn, arrays, indices)[place]
+        known = name not in INDEXED or all(isinstance(value, Known) for value in arrays[1:])
+        return (lambda: _moved(eqn, arrays)[place]) if known else None
     return None
 
 
-def _moved(eqn: Any, arrays: Sequence[Known | Held], indices: int | None) -> Sequence[NDArray[Any]]:
-    """Where the results of a step that moves numbers are no fixed zeros."""
+def _moved(eqn: Any, arrays: Sequence[Known | Held]) -> Sequence[NDArray[Any]]:
+    """Where the results of a step that moves numbers are no fixed zeros; places are known."""
+    indexed = eqn.primitive.name in INDEXED
     ones = [
-        value.value if place == indices and isinstance(value, Known) else value.live.astype(np.float32)
+        value.value if indexed and place and isinstance(value, Known) else value.live.astype(np.float32)
         for place, value in enumerate(arrays)
     ]
     return [np.asarray(found) != 0 for found in _run(eqn, ones)]

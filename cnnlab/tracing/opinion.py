@@ -21,7 +21,7 @@ from cnnlab.geometry.reach import Window
 from cnnlab.geometry.windows import pixels, window
 from cnnlab.spec.invalid import InvalidError, require_choice
 from cnnlab.spec.network import Pair
-from cnnlab.tracing.constants import RANDOM
+from cnnlab.tracing.constants import INDEXED, MOVES, RANDOM
 from cnnlab.tracing.pointwise import EVERY
 from cnnlab.tracing.tracing import Traced
 from cnnlab.tracing.values import BATCH, SPATIAL
@@ -260,39 +260,17 @@ def linear(eqn: Any, constants: list[Any]) -> Callable[[dict[int, Any]], Any]:
         return lambda seen: lax.reduce_window(seen[0], np.float32(0), lax.add, **window)
     if name.startswith("reduce_"):
         return lambda seen: seen[0].sum(tuple(eqn.params["axes"]))
-    if name in MOVED:
+    if name in MOVES:
         return _moved(eqn, constants)
     raise InvalidError("module", name, "this step cannot be run backwards")
 
 
-MOVED = frozenset(
-    {
-        "broadcast_in_dim",
-        "broadcast_to",
-        "concatenate",
-        "dynamic_slice",
-        "gather",
-        "pad",
-        "reshape",
-        "rev",
-        "slice",
-        "split",
-        "squeeze",
-        "stack",
-        "tile",
-        "transpose",
-        "unstack",
-    }
-)
-"""Steps that move numbers about, which are linear as they are."""
-
-
 def _moved(eqn: Any, constants: Sequence[Any]) -> Callable[[dict[int, Any]], Any]:
-    moves = eqn.primitive.name in ("gather", "dynamic_slice")  # behind the array stand indices
+    indexed = eqn.primitive.name in INDEXED
 
     def run(seen: dict[int, Any]) -> Any:
         read = [
-            seen[at] if at in seen else value if moves else jnp.zeros_like(value, jnp.float32)
+            seen[at] if at in seen else value if indexed else jnp.zeros_like(value, jnp.float32)
             for at, value in enumerate(constants)
         ]
         params = {**eqn.params, "fill_value": None} if eqn.primitive.name == "gather" else eqn.params

@@ -71,7 +71,7 @@ class ContenderSession:
     def gates(self) -> dict[str, bool]:
         """Whether the compiled step passes each gate, after the steps that were taken so far."""
         trainer: Any = self.trainer
-        programs = steps_compiled(trainer)  # before another one is compiled to be read
+        programs = trainer.compiling.of(trainer.step)  # before another one is compiled to be read
         return gates.inspect(trainer.hlo(), programs, self.machine.kind, self.workload)
 
     def sweep(self, variant: Workload, seeds: Sequence[int], together: int) -> tuple[float, list[float]]:
@@ -87,11 +87,6 @@ class ContenderSession:
         # JAX trainers count for the whole process; PyTorch's in sweeps compile nothing
         before, self.compile_seconds = self.compile_seconds, self.trainer.compile_seconds
         return self.compile_seconds - before, accuracies
-
-
-def steps_compiled(trainer: Any) -> int:
-    """Programs that were compiled, or fetched from the cache, for the steps that a JAX trainer took."""
-    return int(trainer.compiling.programs.count(f"jit({trainer.step.__name__})"))
 
 
 _session: list[ContenderSession] = []  # the one of this process

@@ -1,6 +1,5 @@
 """What a contender is: where it can run, how it is spread over processes, and how some members are trained by it."""
 
-import functools
 import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
@@ -15,13 +14,11 @@ from cnnlab.training.members import SIDE_BY_SIDE
 from cnnlab.training.workers import ONE_THREAD, cores
 from experiments.bench import contenders
 from experiments.bench.workloads import Workload
+from experiments.timing.compiling import watch
 
 Batches = NDArray[np.int32]  # indices of training images, (members, steps, batch)
 Values = NDArray[np.float32]
-# of a JAX process that shares the GPU's memory with the other contenders
-GPU_ENVIRONMENT = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "XLA_FLAGS": "", "JAX_PLATFORMS": "cuda"}
-COMPILED = "/jax/core/compile/backend_compile_duration"  # also where it then comes from the persistent cache
-STAGES = ("/jax/core/compile/jaxpr_trace_duration", "/jax/core/compile/jaxpr_to_mlir_module_duration", COMPILED)
+GPU_ENVIRONMENT = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "XLA_FLAGS": "", "JAX_PLATFORMS": "cuda"}  # it is shared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,37 +37,6 @@ class Setup:
     threads: int = 1
     together: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass
-class CompileCounter:
-    """What JAX compiled since `watch` was called first: programs by name, and when."""
-
-    spans: list[tuple[float, float]] = field(default_factory=list)
-    programs: list[str] = field(default_factory=list)
-
-    @property
-    def seconds(self) -> float:
-        """Seconds in which anything was traced, lowered or compiled; what nests counts once."""
-        total = until = 0.0
-        for begin, end in sorted(self.spans):
-            total, until = total + max(0.0, end - max(begin, until)), max(until, end)
-        return total
-
-    def span(self, event: str, start_time: float, end_time: float, **details: object) -> None:
-        """Listen to an event of JAX's monitoring that took its time."""
-        if event in STAGES:
-            self.spans.append((start_time, end_time))
-        if event == COMPILED:
-            self.programs.append(str(details["fun_name"]))
-
-
-@functools.cache
-def watch() -> CompileCounter:
-    """The process's counter; the first call begins to listen."""
-    counter = CompileCounter()
-    jax.monitoring.register_event_time_span_listener(counter.span)
-    return counter
 
 
 class Contender:

@@ -16,7 +16,7 @@ from experiments.bench.contender import Machine, Setup, contender
 from experiments.bench.workloads import SEEDS, Workload, variants
 
 RATE = "samples_models_per_second"
-ENGINE, WATCHED, LIMIT = "engine", "engine_watched", "matrix_product"
+ENGINE, WATCHED, MODULE, LOOP, LIMIT = "engine", "engine_watched", "engine_module", "nnx_loop", "matrix_product"
 PARTS = ("speed", "sweep")
 SWEEP_ROUNDS = 3  # at most: each takes minutes
 PAUSE_SECONDS = 0.05  # between turns: threads that wait for more work spin for a moment

@@ -16,16 +16,17 @@ from rich.table import Table
 from cnnlab.files import write_json
 from cnnlab.report.canvas import BLACK, BLUE, GREEN, ORANGE, canvas, save
 from experiments.bench.contender import Machine, contender
-from experiments.bench.measuring import ENGINE, LIMIT, RATE, WATCHED, Benchmark, Key
+from experiments.bench.measuring import ENGINE, LIMIT, LOOP, MODULE, RATE, WATCHED, Benchmark, Key
 from experiments.bench.workloads import WORKLOADS
 from experiments.timing.timings import device_name, folder, slug
 from experiments.training.provenance import git_state, versions
 
 LOW, HIGH = 10, 90  # percentiles of the rounds beside the median
-ENGINE_RATIO = "engine_ratio"  # the engine's rate over a contender's, in the same round
+ENGINE_RATIO, LOOP_TIME = "engine_ratio", "loop_time"  # engine / contender, loop / engine on its module, in one round
 COLUMNS = (
     ("images x models / s", RATE, "{:,.0f}", 1),
     ("engine / this", ENGINE_RATIO, "{:.2f}", 1),
+    ("time / loop's", LOOP_TIME, "{:.2f}", 1),
     ("statistics", "statistics_cost", "{:+.0%}", 1),
     ("compile s", "compile_seconds", "{:.1f}", 1),
     ("peak MB", "peak_memory_bytes", "{:,.0f}", 1e6),
@@ -79,14 +80,15 @@ def _add_best_setups(values: Rounds) -> None:
 
 
 def _add_ratios(values: Rounds) -> None:
-    """The engine over each contender in every round that both raced in, and what statistics cost by that."""
-    for (workload, name, metric), rates in list(values.items()):
-        if metric == RATE and name != ENGINE and (workload, ENGINE, RATE) in values:
-            engine = values[workload, ENGINE, RATE]
-            if ratios := {number: engine[number] / rates[number] for number in rates if number in engine}:
-                values[workload, name, ENGINE_RATIO] = ratios
-                if name == WATCHED:
-                    values[workload, name, "statistics_cost"] = {number: each - 1 for number, each in ratios.items()}
+    """The engine over each contender, the loop over its module, in rounds that both raced in; what statistics cost."""
+    rated = [key[:2] for key in values if key[2] == RATE]
+    pairs = [(*key, ENGINE, ENGINE_RATIO) for key in rated if key[1] != ENGINE]
+    for workload, name, base, metric in [*pairs, *((*key, LOOP, LOOP_TIME) for key in rated if key[1] == MODULE)]:
+        rates, there = values[workload, name, RATE], values.get((workload, base, RATE), {})
+        if ratios := {number: there[number] / rates[number] for number in rates if number in there}:
+            values[workload, name, metric] = ratios
+            if name == WATCHED:
+                values[workload, name, "statistics_cost"] = {number: each - 1 for number, each in ratios.items()}
 
 
 def document(benchmark: Benchmark, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,7 +153,7 @@ def _text(summaries: Summaries, key: Key, template: Any, unit: Any) -> str:
         return ""
     one = summaries[key]
     middle, low, high = (template.format(value / unit) for value in one[:3])
-    return f"{middle} [{low}-{high}] n={one.n}" if key[2] in (RATE, ENGINE_RATIO) else middle
+    return f"{middle} [{low}-{high}] n={one.n}" if key[2] in (RATE, ENGINE_RATIO, LOOP_TIME) else middle
 
 
 def draw(summaries: Summaries, device: str, path: Path) -> Path:

@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import functools
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,8 @@ from experiments.config.schema import CHECKS
 from experiments.launchers import Launcher
 
 LONGEST_KEY = 100
+ESCAPED = re.compile(r"\\([\\()\[\]{}:=, \t])")
+"""What Hydra puts a backslash before where it splits a grid into jobs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,9 +234,9 @@ def _jobs(base: DictConfig, overrides: list[Override]) -> tuple[tuple[str, ...],
 
 
 def _value(job: tuple[str, ...], key: str) -> str:
-    """What a job sets a key to; empty if it does not."""
+    """What a job sets a key to, as a user types it; empty if it does not."""
     values = [override.partition("=")[2] for override in job if override.partition("=")[0] == key]
-    return values[-1] if values else ""
+    return ESCAPED.sub(r"\1", values[-1]) if values else ""
 
 
 def _composed(job: tuple[str, ...]) -> DictConfig:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from cnnlab.geometry.cost import cost
 from cnnlab.geometry.graph_json import LARGEST, load
 from cnnlab.geometry.sizes import shown
+from cnnlab.modules.source import look_here
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.net import Classic, Net
 from cnnlab.spec.network import Network, Pair
@@ -107,7 +108,7 @@ def from_model(words: Sequence[str], size: Pair | None, channels: int | None) ->
 
 
 def from_module(place: str, size: Pair | None, channels: int | None) -> MeasuredNetwork:
-    """Trace a user's own module: `package.module:make`, importable from the current folder too.
+    """Trace a user's own module: `package.module:make`, importable from the current folder and `CNNLAB_EXTRA` too.
 
     `make` is called without arguments, or with `rngs` if it asks for them. What the user's code prints goes to stderr.
 
@@ -169,8 +170,7 @@ def _factory(place: str) -> Callable[[], Any]:
     name, _, attribute = place.partition(":")
     if not name or not attribute:
         raise UsageError(f"--module {place} is not valid: must be package.module:make")
-    if "" not in sys.path:
-        sys.path.insert(0, "")
+    look_here()
     with _one_line(f"--module {place}: {name} cannot be imported"):
         found: Any = importlib.import_module(name)
     for part in attribute.split("."):

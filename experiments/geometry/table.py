@@ -176,8 +176,8 @@ def _reasons(network: Network, size: Pair | None) -> Iterator[str]:
         merge = next((n.name for n in network.nodes if isinstance(n, MERGES) and any(seen[n.name].axes)), None)
         gate = "" if merge is None else f" (from {printable(merge)} on units of a map do, too, by a gate or a branch)"
         yield (
-            f"{WHOLE}: every unit sees the whole image, so that none has a stride or padding of its own; from "
-            f"{printable(first)} on{gate}."
+            f"{WHOLE}: every unit sees {_all_of_it(network, size, first)}, so that none has a stride or padding of its "
+            f"own; from {printable(first)} on{gate}."
         )
     norms = [node.name for node in network.nodes if getattr(node, "kind", "") in OVER_MAPS]
     if norms:
@@ -186,6 +186,14 @@ def _reasons(network: Network, size: Pair | None) -> Iterator[str]:
     if tied:
         names = ", ".join(map(printable, tied))
         yield f"params count once: weights that are another layer's, fixed or computed have {names}"
+
+
+def _all_of_it(network: Network, size: Pair | None, name: str) -> str:
+    """What every unit of a layer sees that reads its whole map."""
+    field = fields(network, size)[name]
+    sides = zip(field.axes, field.rf or (), size or (), strict=False)
+    less = any(whole and seen < there for whole, seen, there in sides)
+    return f"all that is read of the image, {_pair(field.rf)}" if less else "the whole image"
 
 
 def _second_opinion(xla: object) -> str:

@@ -1,27 +1,37 @@
 """What is said and checked of users' own modules before anything trains."""
 
+import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from cnnlab import jax_environment
 from cnnlab.modules.graph import graph
 from cnnlab.records import RecordError, Store
 from cnnlab.spec.own_module import OwnModule
+from cnnlab.spec.task import Task
 from experiments.config.resolve import Point
+
+if TYPE_CHECKING:
+    from cnnlab.modules.own import Structure
 
 
 def check(points: Iterable[Point]) -> None:
     """Call every module with numbers once. Raises InvalidError: see `cnnlab.modules.check`."""
-    own = [point.arm for point in points if isinstance(point.arm.net, OwnModule)]
-    if not own:
+    # what one of the checks shows pooled is the same code
+    asked = dict.fromkeys(
+        (dataclasses.replace(net, pooled_image=False), point.arm.task)
+        for point in points
+        if isinstance(net := point.arm.net, OwnModule)
+    )
+    if not asked:
         return
     jax_environment.check()
     from cnnlab.modules.check import check as check_module
     from cnnlab.modules.making import ImageSizes
 
-    for arm in own:
-        assert isinstance(arm.net, OwnModule), "chosen above"
-        check_module(arm.net, ImageSizes(side=arm.task.side, channels=arm.task.channels, classes=arm.task.classes))
+    for net, task in asked:
+        check_module(net, ImageSizes(side=task.side, channels=task.channels, classes=task.classes))
 
 
 def remarks(points: Sequence[Point], store: Store) -> Iterator[str]:
@@ -31,6 +41,8 @@ def remarks(points: Sequence[Point], store: Store) -> Iterator[str]:
         refused = graph(net, task.side, task.channels, task.classes).refused
         if refused:
             yield f"geometry of {net.label}: {refused}"
+        if unseen := _structure(net, task).unseen:
+            yield f"gradients at the outputs of {net.label}'s layers are left out: {unseen}"
     for make in dict.fromkeys(net.make for net in own):
         now = next(net.sources for net in own if net.make == make)
         others = [sources for sources in _recorded(make, store) if sources != now]
@@ -40,6 +52,13 @@ def remarks(points: Sequence[Point], store: Store) -> Iterator[str]:
                 f"{make} has changed ({', '.join(sorted(changed))}) since {len(others)} records were made: "
                 "with another source it is another arm; those records stay"
             )
+
+
+def _structure(net: OwnModule, task: Task) -> "Structure":
+    from cnnlab.modules.making import ImageSizes  # here, since it brings JAX
+    from cnnlab.modules.own import structure
+
+    return structure(net, ImageSizes(side=task.side, channels=task.channels, classes=task.classes))
 
 
 def _recorded(make: str, store: Store) -> Iterator[tuple[tuple[str, str], ...]]:

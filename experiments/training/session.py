@@ -20,7 +20,7 @@ from experiments.cli.console import progress_bar, terminal
 from experiments.cli.signals import undisturbed
 from experiments.config.resolve import Point, Settings
 from experiments.paths import sweep_folder
-from experiments.training import convolutions, memory
+from experiments.training import convolutions, memory, own_modules
 from experiments.training.estimate import machine_pace, require_time, spoken
 from experiments.training.provenance import other_version, provenance
 from experiments.training.summary import Summary
@@ -67,6 +67,23 @@ def require_machine(settings: Settings, points: Iterable[Point]) -> str:
         f"{arms} to train: some {spoken(pace.seconds(todo))} on {workers} worker{'s' * (workers > 1)}, "
         f"at least {memory.spoken(wanted)} of this machine's {memory.spoken(there)} of memory"
     )
+
+
+def require_trainable(settings: Settings, points: Iterable[Point], gpus: int | None = None) -> None:
+    """Try, before any worker starts, what would fail in every one: users' own modules, and our own convolutions.
+
+    Args:
+        points: of which those without a record will be trained. gpus: as `convolutions.check`.
+
+    Raises:
+        InvalidError: a module cannot be trained, or convolutions that are asked for by name cannot be had.
+        RecordError: as `usable`.
+    """
+    store = Store(settings.runs)
+    todo = [point for point in points if settings.force or not usable(store, point)]
+    if todo:
+        own_modules.check(todo)
+        convolutions.check(settings, gpus)
 
 
 def usable(store: Store, point: Point) -> bool:

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from cnnlab.records import Store
+from cnnlab.spec.invalid import InvalidError
 from experiments import replicate
 from experiments.config.resolve import Point
+from experiments.training import own_modules
 
 from .conftest import Compose, Door, Plant
 
@@ -80,6 +82,16 @@ def test_what_cannot_be_replicated_is_said_in_a_line(words: list[str], says: str
     assert done.code == 2
     assert says in done.err
     assert done.err.count("\n") == 1
+
+
+def test_modules_are_tried_before_anything_trains(both: Path, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(points: tuple[Point, ...]) -> None:
+        assert {point.seeds[0] for point in points} == {4000}
+        raise InvalidError("model.make", "nets:Net", "planted")
+
+    monkeypatch.setattr(own_modules, "check", refused)
+    done = door(replicate.main, SWEEP, "scale.first_seed=4000")
+    assert (done.code, done.err) == (2, "error: model.make=nets:Net is not valid: planted\n")
 
 
 def test_the_members_of_the_sweep_itself_are_no_replication(both: Path, door: Door) -> None:

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from cnnlab.records import Store
 from cnnlab.spec.arm import Arm
+from cnnlab.spec.invalid import InvalidError
 from experiments import suite
 from experiments.analysis.convergence import longer_point
 from experiments.analysis.results import SweepResults
@@ -29,7 +30,7 @@ from experiments.paths import CONF
 from experiments.reports import suite as suite_report
 from experiments.reports import sweep as sweep_report
 from experiments.reports.sweep import SweepReport
-from experiments.training import convolutions, estimate, provenance, session, suite_plan, suite_train
+from experiments.training import convolutions, estimate, own_modules, provenance, session, suite_plan, suite_train
 from experiments.training.estimate import Pace
 from experiments.training.suite_plan import CONTROL, Plan, Stage
 
@@ -316,6 +317,21 @@ def test_our_own_convolutions_that_cannot_be_had_are_one_line_and_nothing_is_wri
     assert (done.code, opened.trained) == (ExitCode.USAGE, [])
     assert done.err == "error: convolutions=native is not valid: planted; choose xla\n"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_modules_are_tried_before_anything_is_written(
+    opened: Suite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own_modules, "check", no_such_module)
+    done = opened(*ASKED)
+    assert (done.code, opened.trained) == (ExitCode.USAGE, [])
+    assert done.err == "error: model.make=nets:Net is not valid: planted\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def no_such_module(points: Sequence[Point]) -> None:
+    assert points
+    raise InvalidError("model.make", "nets:Net", "planted")
 
 
 def test_a_suite_over_records_of_both_kinds_goes_on(opened: Suite) -> None:

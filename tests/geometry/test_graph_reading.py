@@ -7,6 +7,7 @@ from fractions import Fraction
 import pytest
 
 from cnnlab.geometry.graph_json import load, read, report
+from cnnlab.geometry.windows import pixels
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.network import Conv, DepthToSpace, Elementwise, Norm, Pad, Pool, Resize, TransposedConv
 
@@ -92,7 +93,9 @@ def test_the_report_is_plain_json_of_the_documented_shape():
         "macs": 360 * 64,
     }
     assert found["nodes"]["half"]["effective_stride"] == [4, 1]
-    assert found["nodes"]["out"]["rf"] == [15, 16]
+    assert found["nodes"]["out"]["rf"] == [14, 14]  # crop and pool leave the last pixels out
+    assert pixels(graph.network, (15, 16), "out", (0, 0)) == ((0, 13), (0, 13))
+    assert found["nodes"]["out"]["effective_padding"] == [0, 0]
     assert found["nodes"]["out"]["effective_stride"] is None
     assert found["totals"]["params"] == 360 + 8 + (2 * 2 * 8 * 4 + 4) + (8 * 10 + 10)
     assert found["totals"]["macs"] == sum(row["macs"] for row in found["nodes"].values())

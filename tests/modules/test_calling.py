@@ -3,8 +3,7 @@
 import jax
 import pytest
 
-from cnnlab.modules.calling import convention
-from cnnlab.tracing.calling import MODES
+from cnnlab.tracing.calling import MODES, convention
 
 
 @pytest.mark.parametrize("name", MODES)
@@ -13,7 +12,7 @@ def test_a_switch_that_tracing_sets_is_turned_round_in_training(name: str) -> No
     spoken: dict[str, object] = {}
     exec(f"def call(self, images, {name}): ...", spoken)
     kind = type("Net", (), {"__call__": spoken["call"]})
-    asked = convention("nets:Net", kind)
+    asked = convention(kind)
     key = jax.random.key(0)
     assert asked.given(key, training=False) == {name: MODES[name]}
     assert asked.given(key, training=True) == {name: not MODES[name]}

@@ -1,10 +1,17 @@
 """What cannot be trained is told in one line before anything trains; what looks odd and can be trained is."""
 
+from collections.abc import Collection
+from typing import Any
+
+import jax
+import jax.numpy as jnp
 import pytest
 
+from cnnlab.modules import own as module_of_own
 from cnnlab.modules.check import check
 from cnnlab.modules.making import ImageSizes
-from cnnlab.modules.own import structure
+from cnnlab.modules.own import structure, trainable
+from cnnlab.modules.recording import recording
 from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.own_module import OwnModule
 
@@ -115,6 +122,59 @@ def test_what_looks_odd_and_can_be_trained_is_taken(written: Written, name: str)
 def test_a_place_that_is_none(make: str, said: str) -> None:
     with pytest.raises(InvalidError, match=said):
         own(make)
+
+
+def test_a_mistake_is_told_with_its_place_in_the_users_file(written: Written) -> None:
+    text = net(before="y = self.out(x)\n        raise KeyError('mask')")
+    place = text.splitlines().index("        raise KeyError('mask')") + 5  # behind the four lines of `written`
+    said = rf"in training on 8x8x1 images: KeyError: 'mask' \(written_.*\.py:{place}\)$"
+    with pytest.raises(InvalidError, match=said):
+        structure(written(text, "Net"), SIZES)
+
+
+def test_both_reasons_are_told_where_a_net_can_be_made_neither_with_numbers_nor_without(written: Written) -> None:
+    """The first attempt knows no numbers, the second does; neither's reason may be lost."""
+    more = "rate = float(jnp.ones(())); raise ValueError('a rate of 1')"
+    with pytest.raises(InvalidError) as told:
+        structure(written(net(more), "Net"), SIZES)
+    assert "making the module fails: ValueError: a rate of 1 (written_" in told.value.valid
+    assert "; without numbers: ConcretizationTypeError: " in told.value.valid
+    assert "\n" not in str(told.value)
+
+
+def test_outputs_of_layers_that_cannot_be_had_are_told_with_their_reason(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(model: Any, names: Collection[str], nudges: Any) -> Any:
+        if names:
+            raise RuntimeError("planted")
+        return recording(model, names, nudges)
+
+    plain = structure(written(net(), "Net"), SIZES)
+    assert (plain.sites, plain.unseen) == (("out",), "")
+    monkeypatch.setattr(module_of_own, "recording", refused)
+    found = structure(written(net(), "Net"), SIZES)
+    assert found.sites == ()
+    assert found.unseen.startswith("RuntimeError: planted")
+
+
+TRANSFORMED = {
+    "scan": "x = jax.lax.scan(lambda y, _: (y + self.inner(y), None), x, length=2)[0]",
+    "checkpoint": "x = jax.checkpoint(lambda y: y + self.inner(y))(x)",
+    "vmap": "x = jax.vmap(self.inner)(x)",
+    "jit": "x = jax.jit(self.inner)(x)",
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMED)
+def test_what_a_layer_gives_inside_a_transform_does_not_leave_it(written: Written, name: str) -> None:
+    """It would be a tracer that has leaked, which JAX refuses in the first step and not before."""
+    text = net("self.inner = nnx.Linear(64, 64, rngs=rngs)", before=TRANSFORMED[name])
+    made = trainable(written(text, "Net"), SIZES)
+    assert made.sites == ("out",)
+    params, statistics = made.init(jax.random.key(0))
+    _, layers, _ = jax.jit(made.train)(params, {}, statistics, jnp.ones((4, 8, 8, 1)))
+    assert {name: value.shape for name, value in layers.items()} == {"out": (4, 10)}
 
 
 def test_a_file_that_cannot_be_imported(written: Written) -> None:

@@ -65,6 +65,16 @@ def test_a_source_that_is_no_part_of_the_key_is_noticed() -> None:
         load(other)
 
 
+def test_a_file_in_the_folder_of_additions_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "added_net.py").write_text("def make(rngs): ...\n")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with pytest.raises(InvalidError, match="there is no module added_net in "):
+        sources("added_net:make")
+    monkeypatch.setenv("CNNLAB_EXTRA", str(tmp_path))
+    assert [name for name, _ in sources("added_net:make")] == ["added_net"]
+    assert factory("added_net:make").__name__ == "make"
+
+
 def test_labels_are_names_of_folders() -> None:
     net = OwnModule(make="a.b:Net.make", args=arguments({"width": 8, "stages": [1, 2], "mode": "x/../y", "rate": 0.5}))
     assert net.label == "Net.make-modex_.._y-rate0.5-stages1x2-width8"

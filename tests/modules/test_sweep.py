@@ -13,25 +13,43 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 STRANGERS = Path(__file__).parent / "strangers"
-SWEEP = """\
+NETS = ("mynets.resnet:make", "linen_cnn:CNN", "se_net:build")
+"""A ResNet with batch norm, a Linen net with dropout, and one with a squeeze-and-excitation gate."""
+SWEEP = f"""\
 # @package _global_
 sweep:
   bank: OWN
-  question: Does a wider net do better?
-  held: everything else
-  factor: model.args.width
-  reference: "4"
-  levels: {{smoke: "4,6", quick: "4,6", full: "4,6"}}
+  question: Which of three nets reads digits best?
+  held: data, optimiser, data order
+  factor: model.make
+  reference: "{NETS[0]}"
+  levels: {{smoke: "{",".join(NETS)}", quick: "{",".join(NETS)}", full: "{",".join(NETS)}"}}
 defaults:
   - override /model: module
-model: {{make: "{make}", width_argument: width}}
+model: {{args: {{width: 4}}, width_argument: width}}
 hydra:
   mode: MULTIRUN
   sweeper:
     params:
       data: digits12
-      model.args.width: ${{sweep.levels.${{scale.name}}}}
-      match: none,params
+      model.make: ${{sweep.levels.${{scale.name}}}}
+      match: none
+"""
+CLAIM = f"""\
+from cnnlab.inference.rules.directional import Directional
+from experiments.claims.base import Claim, Contrast, Trained
+
+CLAIM = Claim(
+    says="A net with a gate makes fewer errors than one with dropout.",
+    notes='"gates help"',
+    kind="empirical",
+    evidence=Trained(
+        sweep="three_nets",
+        contrasts=(Contrast(name="gate against dropout", better=("{NETS[2]}",), worse=("{NETS[1]}",)),),
+        tasks=("digits12",),
+    ),
+    rule=Directional(match="none"),
+)
 """
 DOOR = "import experiments.paths, pathlib, sys; experiments.paths.CONF = pathlib.Path({conf!r}); \
 from experiments import run; from experiments.cli import signals; signals.door(run.main)"
@@ -71,25 +89,62 @@ def require_statistics(found: dict[str, Any], layer: str) -> None:
         assert all(value > 0 for value in stats[name])
 
 
+def door(folder: Path, extra: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Call a command from the checkout, with all that is the user's in another folder."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "XLA_"))}
+    environment |= {"CNNLAB_RESULTS": str(folder / "results"), "CNNLAB_CACHE": str(folder / "cache")}
+    environment |= {"CNNLAB_EXTRA": str(extra), "WANDB_MODE": "offline", "NETRC": str(folder / "netrc")}
+    command = [sys.executable, "-m", *words]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
 @pytest.mark.slow
-def test_a_strangers_net_goes_through_a_whole_sweep(elsewhere: Path) -> None:
-    (elsewhere / "conf" / "sweep" / "own_width.yaml").write_text(SWEEP.format(make="linen_cnn:CNN"))
-    ended = run(elsewhere, "+sweep=own_width", *FEW, "tracker=offline", "--verbose")
+@pytest.mark.timeout(900)
+def test_three_strangers_nets_are_a_sweep_with_a_claim_of_its_own(tmp_path: Path) -> None:
+    """All of it lies in the folder that CNNLAB_EXTRA names; nothing is written into the checkout."""
+    extra, results = tmp_path / "extra", tmp_path / "results"
+    shutil.copytree(STRANGERS, extra)
+    for path, text in {"conf/sweep/three_nets.yaml": SWEEP, "claims/mine/gates_help.py": CLAIM}.items():
+        (extra / path).parent.mkdir(parents=True)
+        (extra / path).write_text(text)
+    words = (*FEW, "convolutions=xla", "workers=1")
+
+    # a net that fails with numbers: one line that says where, before anything is written
+    broken, text = extra / "mynets/resnet.py", (extra / "mynets/resnet.py").read_text()
+    broken.write_text(text.replace("self.head(x.mean(axis=(1, 2)))", "self.head(x.mean(axis=(1, 2))) / 0"))
+    ended = door(tmp_path, extra, "experiments.suite", "only=three_nets", *words, "tracker=off")
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1), ended.stderr
+    assert "model.make=mynets.resnet:make is not valid: its output in training is not finite" in ended.stderr
+    assert not list(results.glob("**/*"))
+    broken.write_text(text)
+
+    ended = door(tmp_path, extra, "experiments.run", "+sweep=three_nets", *words, "tracker=offline")
     assert (ended.returncode, ended.stderr) == (0, ""), ended.stderr
-    printed = " ".join(ended.stdout.split())
-    assert "width 6 became 4: 3,234 parameters, +0.0% of the reference's 3,234" in printed
-    folder = elsewhere / "results" / "sweeps" / "own_width" / "smoke"
+    assert "trained 6 arms, found 0 done, 0 failed" in ended.stdout
+    layers = {"make": "blocks.1.conv2", "CNN": "Conv_1", "build": "conv2"}
+    for name, layer in layers.items():
+        paths = (results / "runs").glob(f"digits12-{name}-width4-*/record.json")
+        records = [json.loads(path.read_text()) for path in paths]
+        (watched,) = [found for found in records if found["config"]["recipe"]["watched"]]  # checks are not
+        require_statistics(watched, layer)
+    folder = results / "sweeps" / "three_nets" / "smoke"
     arms, effects = pd.read_csv(folder / "arms.csv"), pd.read_csv(folder / "effects.csv")
+    assert list(arms["level"])[:3] == list(NETS)
     assert list(arms["check"])[-3:] == ["positive", "sensitivity", "a_a"]
-    assert set(effects["level"].astype(str)) == {"6"}
+    assert set(effects["level"]) == set(NETS[1:])
     assert effects["ratio"].notna().all()
-    assert effects["params_ratio"].max() > 1.5
-    found = record(elsewhere, "digits12-CNN-width6")
-    require_statistics(found, "Conv_1")
-    assert found["geometry"]["receptive_field"] == [8, 8]
-    assert (folder / "own_width.png").is_file()
-    mirrored = [path.name for path in (elsewhere / "results" / "runs" / "wandb").glob("offline-run-*")]
-    assert len(mirrored) == 6  # five arms and the sweep
+    assert record(tmp_path, "digits12-CNN-width4")["geometry"]["receptive_field"] == [8, 8]
+    assert (folder / "three_nets.png").is_file()
+    verdicts = json.loads((folder / "verdicts.json").read_text())
+    assert {name: one["word"] for name, one in verdicts.items()} == {"gates-help": "inconclusive"}
+    mirrored = {path.name.split("-", 3)[3] for path in (results / "runs" / "wandb").glob("offline-run-*")}
+    assert {name.rpartition("-")[0] for name in mirrored} >= {f"digits12-{name}-width4" for name in layers}
+    assert len(mirrored) == 7  # six arms and the sweep
+
+    judged = door(tmp_path, extra, "experiments.judge", "gates-help", "--json", *FEW)
+    (verdict,) = json.loads(judged.stdout)
+    assert (verdict["verdict"], verdict["register"]) == ("inconclusive", "CNNLAB_EXTRA")
+    assert "scale smoke" in verdict["reason"]
 
 
 @pytest.mark.slow

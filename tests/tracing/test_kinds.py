@@ -19,6 +19,8 @@ from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.network import Conv, Network
 from cnnlab.tracing import constants, pointwise, trace, walk
 from cnnlab.tracing.forward import forward, images
+from cnnlab.tracing.opinion import opinions
+from cnnlab.tracing.tracing import traced
 
 
 class Small(nnx.Module):
@@ -185,9 +187,9 @@ def test_one_pixel_that_is_resized_is_repeated(how: str) -> None:
 
 
 def test_a_crop_before_a_pool_that_is_repeated_is_no_whole_image() -> None:
-    """A window that stands still and misses pixels is no path's to merge with: told, not guessed."""
+    """Every unit sees the same pixel, and not the image."""
     net = trace(small(lambda m, x: jnp.tile(x[:, 2:3, 2:3], (1, 4, 4, 1)) * 2), (5, 5), 3)
-    assert last(net) == ((1, 1), (0, 0), (-2, -2))
+    assert last(net) == ((1, 1), None, (-2, -2))
 
 
 @pytest.mark.parametrize("how", ["stack", "unstack", "tile", "split"])
@@ -242,3 +244,39 @@ def test_every_step_of_the_installed_jax_is_followed_or_refused_on_purpose() -> 
 def test_a_step_that_is_forgotten_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(walk.HANDLERS, "stack")
     assert unknown() == ["stack"]
+
+
+# ---- one list of steps that move numbers about, and its two readers
+
+
+MOVED: dict[str, Callable[[Any], Any]] = {
+    "copy": jnp.copy,
+    "dynamic_slice": lambda x: jax.lax.dynamic_slice(x, [0] * x.ndim, x.shape),
+}
+
+
+class Moved(nnx.Module):
+    """Kernel and map are moved before the one is laid over the other; the kernel's last row is a fixed zero."""
+
+    def __init__(self, move: Callable[[Any], Any]) -> None:
+        self.move = nnx.static(move)
+        self.kernel = nnx.Param(jnp.ones((3, 3, 3, 4)))
+
+    def __call__(self, x: Any) -> Any:
+        mask = np.ones((3, 3, 1, 1), np.float32)
+        mask[2:] = 0
+        kernel = self.move(self.kernel[...] * mask)
+        x = self.move(x)
+        return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+@pytest.mark.parametrize("name", MOVED)
+def test_what_moves_numbers_is_known_to_the_trace_and_to_the_second_opinion(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = traced(Moved(MOVED[name]), (8, 8), 3)
+    assert fields(found.network, (8, 8))[found.network.output].rf == (2, 3)
+    assert all(opinion.agree for opinion in opinions(found))
+    monkeypatch.setattr(constants, "MOVES", constants.MOVES - {name})
+    missed = traced(Moved(MOVED[name]), (8, 8), 3).network
+    assert fields(missed, (8, 8))[missed.output].rf == (3, 3)

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from cnnlab.spec.net import Net
 from cnnlab.training import members as engine
 from cnnlab.training.program import State
 from cnnlab.zoo import native
@@ -34,15 +35,24 @@ class Engine(Contender):
                 native.use(native.build(Path(config.jax_compilation_cache_dir or tempfile.mkdtemp())))
         precision = self.gpu_precision if machine.kind == "gpu" else "highest"
         recipe = dataclasses.replace(workload.arm.recipe, precision=precision)
-        self.arm, self.lone = dataclasses.replace(workload.arm, recipe=recipe), strategy != "side_by_side"
+        self.arm = dataclasses.replace(workload.arm, recipe=recipe, net=self.net())
+        self.lone = strategy != "side_by_side"
         self.compiled = engine.compiled(self.arm, strategy)
         self.step: Any = self.compiled.many or self.compiled.step
         join: Callable[[Sequence[Any]], Any] = engine.only if self.lone else engine.stack
-        self.state = join([with_weights(self.compiled.init(one), initial_weights(workload, one)) for one in members])
+        self.state = join([self.begun(one) for one in members])
         train = dataset(workload).pool
         self.data = [jax.device_put(join([part for _ in members])) for part in (train.images, train.labels)]
         self.epoch = workload.images // workload.batch
         self.rates = np.full((self.epoch, *(() if self.lone else (len(members),))), LEARNING_RATE, np.float32)
+
+    def net(self) -> Net:
+        """What is trained."""
+        return self.workload.net
+
+    def begun(self, member: int) -> State:
+        """A member's state before its first step."""
+        return with_weights(self.compiled.init(member), initial_weights(self.workload, member))
 
     def run(self, batches: Batches) -> Values:
         """See `Contender`; what a step gives is fetched at an epoch's end, as `members` fetches it."""

@@ -1,6 +1,5 @@
 """The limit: how many images a second could be trained on if matrix products of the best size were all there is."""
 
-import timeit
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from experiments.bench.contender import Batches, Contender, Machine, Values
 from experiments.bench.workloads import Workload
+from experiments.timing.stopwatch import fastest
 
 SIDES = {"cpu": 2048, "gpu": 8192}  # of the square float32 matrices
 
@@ -35,8 +35,3 @@ class MatrixProduct(Contender):
     def images_trained(self, batches: Batches) -> float:
         """As many as take the operations of one product."""
         return 2.0 * self.side**3 / self.workload.train_flop
-
-
-def fastest(products: Sequence[Callable[[], Any]]) -> Callable[[], Any]:
-    """The one that takes the least time, each at its best of three calls after the first."""
-    return min(products, key=lambda product: min(timeit.repeat(product, number=1, repeat=4)[1:]))

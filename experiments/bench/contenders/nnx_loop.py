@@ -16,18 +16,13 @@ from experiments.bench.workloads import CLASSES, LEARNING_RATE, MOMENTUM, Worklo
 
 
 class CNN(nnx.Module):
-    """The workload's net as a user writes it, with the initial weights of a member."""
+    """The workload's net as a user writes it."""
 
-    def __init__(self, workload: Workload, member: int) -> None:
-        net, rngs = workload.net, nnx.Rngs(member)
-        self.pools, self.flat = net.pools, net.head == "flatten"
-        channels = (workload.channels, *net.widths)
-        window, side = (net.kernel, net.kernel), workload.side // 2 ** len(self.pools)
-        self.convs = nnx.List([nnx.Conv(read, made, window, rngs=rngs) for read, made in itertools.pairwise(channels)])
-        self.logits = nnx.Linear(channels[-1] * (side * side if self.flat else 1), CLASSES, rngs=rngs)
-        for name, drawn in initial_weights(workload, member).items():
-            layer: Any = self.logits if name == "logits" else self.convs[int(name.removeprefix("conv")) - 1]
-            layer.kernel[...], layer.bias[...] = jnp.asarray(drawn["kernel"]), jnp.asarray(drawn["bias"])
+    def __init__(self, widths: Any, kernel: int, pools: Any, flat: bool, side: int, in_channels: int, rngs: Any):
+        self.pools, self.flat, window = tuple(pools), flat, (kernel, kernel)
+        layers, side = itertools.pairwise((in_channels, *widths)), side // 2 ** len(self.pools)
+        self.convs = nnx.List([nnx.Conv(read, made, window, rngs=rngs) for read, made in layers])
+        self.logits = nnx.Linear(widths[-1] * (side * side if flat else 1), CLASSES, rngs=rngs)
 
     def __call__(self, x: Array) -> Any:
         """Logits of images, (batch, height, width, channels)."""
@@ -36,6 +31,21 @@ class CNN(nnx.Module):
             if place in self.pools:
                 x = nnx.max_pool(x, (2, 2), strides=(2, 2))  # type: ignore[no-untyped-call]
         return self.logits(x.reshape(len(x), -1) if self.flat else x.mean((1, 2)))
+
+
+def settings(workload: Workload) -> dict[str, Any]:
+    """Arguments of the net, but for the sizes of images."""
+    net = workload.net
+    return {"widths": net.widths, "kernel": net.kernel, "pools": net.pools, "flat": net.head == "flatten"}
+
+
+def begun(workload: Workload, member: int) -> CNN:
+    """The net with the initial weights of a member."""
+    model = CNN(**settings(workload), side=workload.side, in_channels=workload.channels, rngs=nnx.Rngs(member))
+    for name, drawn in initial_weights(workload, member).items():
+        layer: Any = model.logits if name == "logits" else model.convs[int(name.removeprefix("conv")) - 1]
+        layer.kernel[...], layer.bias[...] = jnp.asarray(drawn["kernel"]), jnp.asarray(drawn["bias"])
+    return model
 
 
 def loss_of(model: CNN, images: Array, labels: Array) -> Any:
@@ -59,7 +69,7 @@ class NnxLoop(Contender):
     def __init__(self, workload: Workload, members: Sequence[int], machine: Machine) -> None:
         super().__init__(workload, members, machine)
         self.train = dataset(workload).pool
-        self.model = CNN(workload, *members)
+        self.model = begun(workload, *members)
         self.optimizer = nnx.Optimizer(self.model, optax.sgd(LEARNING_RATE, MOMENTUM), wrt=nnx.Param)
 
     def run(self, batches: Batches) -> Values:

@@ -37,8 +37,7 @@ class TorchEager(Contender):
         return self.torch.from_numpy(array.copy()).to(self.device)
 
     def batch(self, indices: Any) -> tuple[Any, Any]:
-        """Images, (..., batch, channels, height, width), and labels."""
-        # images lie channels last, so this is a view of the layout that channels-last kernels want
+        """Images, (..., batch, channels, height, width), a view in the layout of channels-last kernels, and labels."""
         return self.images[indices].movedim(-1, -3), self.labels[indices]
 
     def gradient(self, indices: Any) -> Any:

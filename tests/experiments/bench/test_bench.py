@@ -26,7 +26,7 @@ from rich.console import Console
 from cnnlab.data import epoch_orders
 from cnnlab.spec.network import Conv
 from cnnlab.training.workers import ONE_THREAD
-from experiments.bench import child, contender, gates, main, measuring, report, workloads
+from experiments.bench import contender, gates, main, measuring, report, workloads
 from experiments.bench.child import ContenderError, ContenderProcesses, ContenderSession, TurnTiming, rate
 from experiments.bench.contender import Machine, Setup, names
 from experiments.bench.contenders import engine, matrix_product, nnx_loop
@@ -37,6 +37,7 @@ from experiments.bench.contenders.nnx_loop import NnxLoop
 from experiments.bench.measuring import Benchmark
 from experiments.bench.report import Summaries
 from experiments.bench.workloads import LEARNING_RATE, MOMENTUM, WORKLOADS, Workload, variants
+from experiments.timing import compiling, stopwatch
 
 pytestmark = pytest.mark.usefixtures("natively")
 ROOT = Path(__file__).parents[3]
@@ -118,7 +119,17 @@ def test_the_engine_agrees_with_the_plain_reference_side_by_side(reference: Loss
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # of PyTorch's own modules
 @pytest.mark.parametrize(
-    "name", ["nnx_loop", "naive_scan", "engine_watched", "engine_xla", "torch_eager", "torch_compile", "torch_func"]
+    "name",
+    [
+        "nnx_loop",
+        "naive_scan",
+        "engine_watched",
+        "engine_module",
+        "engine_xla",
+        "torch_eager",
+        "torch_compile",
+        "torch_func",
+    ],
 )
 def test_every_contender_agrees_with_the_plain_reference(name: str, reference: Losses) -> None:
     if name.startswith("torch"):
@@ -145,7 +156,7 @@ def another_beginning(trainer: Any) -> None:
     """The fault: other initial weights."""
     from flax import nnx
 
-    nnx.update(trainer.model, nnx.state(nnx_loop.CNN(TINY, 7)))
+    nnx.update(trainer.model, nnx.state(nnx_loop.begun(TINY, 7)))
 
 
 def batches_in_another_order(trainer: Any) -> None:
@@ -298,11 +309,11 @@ def test_no_gradient_at_the_image_is_computed_and_one_that_is_is_found(texts: di
 def test_a_step_is_compiled_once_and_once_more_for_another_batch_size() -> None:
     trainer = Engine(TINY, (0,), CPU)
     run(trainer, (0,), 3)
-    once = child.steps_compiled(trainer)
+    once = trainer.compiling.of(trainer.step)
     run(Engine(TINY, (1,), CPU), (1,), 3)
-    assert child.steps_compiled(trainer) == once
+    assert trainer.compiling.of(trainer.step) == once
     trainer.run(workloads.batch_indices(dataclasses.replace(TINY, batch=8), 0, 1)[None])
-    assert child.steps_compiled(trainer) == once + 1
+    assert trainer.compiling.of(trainer.step) == once + 1
 
 
 WEIGHT_GRADIENT = '  %a.1 = (f32[3,3,4,8], u8[0]) custom-call(%x, %g), custom_call_target="__cudnn$convBackwardFilter"'
@@ -467,18 +478,18 @@ def test_a_loss_that_is_not_finite_fails_the_turn() -> None:
 
 
 def test_time_of_compiling_counts_once_where_tracing_nests() -> None:
-    counter = contender.CompileCounter()
+    counter = compiling.CompileCounter()
     for begin, end in ((0.0, 4.0), (1.0, 2.0), (3.0, 5.0), (7.0, 8.0)):
-        counter.span(contender.STAGES[0], begin, end)
+        counter.span(compiling.STAGES[0], begin, end)
     counter.span("/jax/another/event", 0, 100)
-    counter.span(contender.COMPILED, 7.5, 8.5, fun_name="jit(step)")
+    counter.span(compiling.COMPILED, 7.5, 8.5, fun_name="jit(step)")
     assert counter.seconds == pytest.approx(6.5)
     assert counter.programs == ["jit(step)"]
 
 
 def test_the_limit_is_the_faster_library_and_counts_its_operations(monkeypatch: pytest.MonkeyPatch) -> None:
     quick, slow = (lambda: None), (lambda: time.sleep(0.01))
-    assert matrix_product.fastest([quick, slow]) is matrix_product.fastest([slow, quick]) is quick
+    assert stopwatch.fastest([quick, slow]) is stopwatch.fastest([slow, quick]) is quick
     monkeypatch.setitem(matrix_product.SIDES, "cpu", 8)
     session = ContenderSession("matrix_product", TINY, (0,), CPU)
     session.prepare()
@@ -618,9 +629,9 @@ def test_a_sweep_reports_time_compiling_and_accuracy(monkeypatch: pytest.MonkeyP
 @pytest.mark.slow
 def test_members_of_a_sweep_are_trained_to_the_end_with_their_own_compile_time() -> None:
     session, variant = ContenderSession("engine", TINY, (0,), CPU), dataclasses.replace(TINY, epochs=2)
-    session.compile_seconds = before = contender.watch().seconds
+    session.compile_seconds = before = compiling.watch().seconds
     (first, accuracies), (second, again) = (session.sweep(variant, (0, 1), 1) for _ in range(2))
-    assert first + second == pytest.approx(contender.watch().seconds - before)
+    assert first + second == pytest.approx(compiling.watch().seconds - before)
     steps, test = 2 * (TINY.images // TINY.batch), workloads.dataset(TINY).test
     for seed, accuracy in enumerate(accuracies):
         trainer = Engine(variant, (seed,), CPU)
@@ -790,6 +801,16 @@ def test_a_slow_contender_races_in_the_first_round_alone(monkeypatch: pytest.Mon
     results = benchmark(names=list(scripts), rounds=3, turns=1)
     assert len(list(results.measure())) == 3
     assert [len(results.values["W1", name, measuring.RATE]) for name in scripts] == [3, 1]
+
+
+def test_the_engine_on_a_users_module_is_held_against_the_loop_of_the_same_round() -> None:
+    rates = {"engine": (8.0, 8.0), "engine_module": (4.0, 10.0), "nnx_loop": (2.0, 5.5)}
+    found = report.summarize({("W1", name, measuring.RATE): dict(enumerate(own)) for name, own in rates.items()})
+    assert {key[1] for key in found if key[2] == report.LOOP_TIME} == {"engine_module"}
+    assert found["W1", "engine_module", report.LOOP_TIME].rounds == {0: 0.5, 1: 0.55}
+    out = Console(file=io.StringIO(), width=200)
+    out.print(report.table(found))
+    assert "0.53 [0.51-0.54] n=2" in out.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_the_table_names_every_contender_and_its_ratio() -> None:

@@ -84,6 +84,12 @@ def test_a_swept_key_is_replaced_from_the_command_line() -> None:
     assert {point.arm.task.name for point in found.points} == {"vernier"}
 
 
+def test_a_level_is_what_a_user_types_and_not_what_hydra_makes_of_it() -> None:
+    job = (r"model.make=nets\:Net", "model.pools=[2,4]", r"model.args.mode=a\ b\,c")
+    levels = [grids._value(job, key) for key in ("model.make", "model.pools", "model.args.mode", "model.depth")]
+    assert levels == ["nets:Net", "[2,4]", "a b,c", ""]
+
+
 def test_the_scales_are_all_there() -> None:
     assert GROUPS["scale"] == ["full", "quick", "smoke"]
 
