@@ -19,8 +19,10 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """A file to write to, which replaces `path` at the end, flushed to disk, or leaves it as it was after an error.
 
     Killed at any instant, a process leaves the old file or the new one. Several processes may write at once. Whatever
-    the umask, nobody but its owner may write to it.
+    the umask, nobody but its owner may write to it. A device or a pipe is left as it is, and FileExistsError raised.
     """
+    if is_special(path):
+        raise FileExistsError(errno.EEXIST, "is a device or a pipe", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
     try:
@@ -102,6 +104,32 @@ def read_regular(path: Path, most_bytes: int, *, own: bool = False) -> bytes:
     """The content of a file. Arguments and errors as `open_regular`."""
     with open_regular(path, most_bytes, own=own) as file:
         return file.read(most_bytes)
+
+
+def read_json(path: Path, most_bytes: int) -> Any:
+    """The content of a JSON file. Errors as `open_regular`, and FileError where it is no JSON."""
+    try:
+        return json.loads(read_regular(path, most_bytes))
+    except FileError:
+        raise
+    except (ValueError, RecursionError):
+        raise FileError("is not JSON (cut off, or edited)") from None
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder, ~ being its owner's home; a name that can be none is none."""
+    try:
+        return path.expanduser().is_dir()
+    except (OSError, ValueError, RuntimeError):  # too long, with a null character, of no user
+        return False
+
+
+def is_special(path: Path) -> bool:
+    """Whether there is something that is neither file nor folder, such as a device; a name that can be none is none."""
+    try:
+        return path.exists() and not path.is_file() and not path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def private_folder(path: Path) -> Path:

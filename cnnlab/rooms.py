@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from cnnlab.files import is_folder
 from cnnlab.spec.invalid import InvalidError
 
 VARIABLE = "CNNLAB_EXTRA"
@@ -46,10 +47,9 @@ def extra_folder() -> Path | None:
     named = os.environ.get(VARIABLE)
     if not named:
         return None
-    folder = Path(named).expanduser().absolute()
-    if not folder.is_dir():
+    if not is_folder(Path(named)):
         raise ExtraError(f"{VARIABLE}={named}", "there is no such folder")
-    return folder
+    return Path(named).expanduser().absolute()
 
 
 def extras(folder: str, announced_as: str = "") -> tuple[Extra, ...]:

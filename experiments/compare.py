@@ -5,7 +5,7 @@ import functools
 import shlex
 from pathlib import Path
 
-from cnnlab.files import json_text
+from cnnlab.files import is_folder, json_text
 from experiments.analysis import lookup
 from experiments.analysis.selection import trusted_folders
 from experiments.cli import signals
@@ -82,8 +82,7 @@ def words(run: str) -> list[str]:
 
 def results_folder(run: str) -> Path | None:
     """The results folder that a RUN names: one with runs/ in it; None where it names none."""
-    folder = Path(run).expanduser()
-    return folder if (folder / "runs").is_dir() else None
+    return Path(run).expanduser() if is_folder(Path(run) / "runs") else None
 
 
 if __name__ == "__main__":

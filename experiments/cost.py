@@ -48,7 +48,7 @@ def main(stopwatch: Stopwatch | None = None) -> int:
     require_keys(overrides, ("results",))
     results = grid(["tracker=off", *overrides]).settings.results
     on = platform(asked.device)
-    require_writable(results, "results")
+    require_writable(results, "results", timings.FOLDER)
     console = terminal()
     able = [name for name in chosen if timeable(claims()[name], on)]
     for name in chosen:

@@ -45,7 +45,7 @@ def main() -> int:
     plan = grid(list(asked.words))
     if asked.runs and plan.settings.sweep is None:
         raise UsageError("--runs shows the runs of one sweep: name it, +sweep=NAME")
-    require_writable(plan.settings.results, "results")
+    require_writable(plan.settings.results, "results", "dashboard")
     if asked.runs:
         console.print(show_again(plan))
     if plan.settings.tracker != "online":

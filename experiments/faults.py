@@ -20,6 +20,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from cnnlab.files import is_folder
 from cnnlab.records import Store
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
@@ -405,7 +406,7 @@ def _counts(text: str) -> tuple[int, ...]:
 
 def _folder(text: str) -> Path:
     path = Path(text)
-    if not path.is_dir():
+    if not is_folder(path):
         raise argparse.ArgumentTypeError(f"{text} is no folder")
     return path
 

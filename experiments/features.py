@@ -8,6 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 from cnnlab.data import Source, check, keep
 from cnnlab.files import json_text
@@ -27,8 +28,9 @@ from experiments.config.grid import grid
 from experiments.config.resolve import Settings
 from experiments.config.schema import SCALES, XLA
 from experiments.reports import features as page
+from experiments.reports import parametrisations
 from experiments.training import convolutions
-from experiments.training.feature_pictures import Asked, Features, chosen_layer, feature_pictures
+from experiments.training.feature_pictures import Asked, Features, chosen_layer, compared, feature_pictures
 from experiments.training.provenance import convolutions as made_with
 
 SWEEP = "+sweep=pool_position"
@@ -45,8 +47,11 @@ examples:
   python -m experiments.features                                      the reference of pool_position
   python -m experiments.features model.activation=sigmoid             another arm, as for experiments.run
   python -m experiments.features --layer act2 --parametrisation fourier
+  python -m experiments.features --compare                            what the parametrisation does to a picture
   python -m experiments.features --seeds 2003,2004,2005 --starts 4    another member, other readers"""
 Draw = Callable[[Arm, Record | None, Asked, Source, Path | None], Features]
+Made = TypeVar("Made")
+Compare = Callable[[Arm, Record | None, Asked, Source, Path | None], tuple[Features, ...]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +66,7 @@ class Chosen:
 
 
 @command
-def main(draw: Draw | None = None) -> int:
+def main(draw: Draw | None = None, compare: Compare | None = None) -> int:
     """The door. Returns the exit code."""
     asked = command_line().parse_intermixed_args()
     chosen = choose(asked.words)
@@ -72,8 +77,9 @@ def main(draw: Draw | None = None) -> int:
         steps=within("--steps", asked.steps, 1, MOST_STEPS),
         starts=within("--starts", asked.starts, 2, MOST_STARTS),
         seeds=seeds(asked.seeds, chosen),
+        still=asked.still,
     )
-    require_writable(chosen.settings.results, "results")
+    require_writable(chosen.settings.results, "results", f"features/{chosen.arm.key}")
     check(chosen.arm.task, chosen.settings.source)
     keep(chosen.arm.task, chosen.settings.source)
     console = terminal(sys.stderr) if asked.json else terminal()
@@ -81,14 +87,22 @@ def main(draw: Draw | None = None) -> int:
     if chosen.runs is not None and made_with(Store(chosen.runs).provenance(chosen.arm.key)) != XLA:
         library = convolutions.library(chosen.settings, chosen.settings.cache / "native", console)
     console.print(f"record: {chosen.runs}" if chosen.runs else "no record of this arm: the recipe's learning rate")
+    given = chosen.arm, chosen.record, wanted, chosen.settings.source, library
+    folder = chosen.settings.results / "features" / chosen.arm.key
     try:
-        found = (draw or apart)(chosen.arm, chosen.record, wanted, chosen.settings.source, library)
+        if asked.compare:
+            every = compare(*given) if compare is not None else apart(compared, *given)
+            paths, data = parametrisations.write(every, folder), parametrisations.data(every)
+        else:
+            found = draw(*given) if draw is not None else apart(feature_pictures, *given)
+            paths, data = page.write(found, folder), page.data(found)
     except BrokenProcessPool as problem:
         print(format_error(problem), file=sys.stderr)
         return ExitCode.FAILED
-    paths = page.write(found, chosen.settings.results / "features" / found.arm)
     if asked.json:
-        print(json_text(page.data(found), sort_keys=True))
+        print(json_text(data, sort_keys=True))
+    elif asked.compare:
+        parametrisations.show(every, console)
     else:
         page.show(found, console)
     for path in paths:
@@ -101,7 +115,19 @@ def command_line() -> argparse.ArgumentParser:
     made = parser("features", DESCRIPTION, EXAMPLES)
     made.add_argument("words", nargs="*", metavar="key=value", help="the arm, as for experiments.run; results=FOLDER")
     made.add_argument("--layer", default="", help="whose channels are drawn (default: the last map before the head)")
-    made.add_argument("--parametrisation", choices=NAMES, default=DEFAULT, help=f"default: {DEFAULT}")
+    made.add_argument(
+        "--parametrisation",
+        choices=NAMES,
+        default=DEFAULT,
+        metavar="NAME",
+        help=f"{', '.join(NAMES)} (default: {DEFAULT})",
+    )
+    made.add_argument(
+        "--compare", action="store_true", help="class pictures alone, in every parametrisation, moved and still"
+    )
+    made.add_argument(
+        "--still", action="store_true", help="do not move pictures between steps (default: jitter, scale, turn)"
+    )
     made.add_argument("--steps", type=int, default=192, help="Adam steps (default: 192)")
     made.add_argument("--starts", type=int, default=2, help="random beginnings of every picture (default: 2)")
     made.add_argument("--seeds", help="members, such as 2000,2001,2002: the first is drawn, the others read")
@@ -186,10 +212,12 @@ def within(option: str, value: int, least: int, most: int) -> int:
     return value
 
 
-def apart(arm: Arm, record: Record | None, asked: Asked, source: Source, library: Path | None) -> Features:
+def apart(
+    work: Callable[..., Made], arm: Arm, record: Record | None, asked: Asked, source: Source, library: Path | None
+) -> Made:
     """Draw in a process of its own, on one thread of the CPU as a worker trains: else roundings differ."""
     with environment(ONE_THREAD), ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        return process.submit(feature_pictures, arm, record, asked, source, library).result()
+        return process.submit(work, arm, record, asked, source, library).result()
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def main() -> int:
     settings = grid(["tracker=off", *overrides]).settings
     folder, console = settings.results / "claims", terminal()
     if names[:1] in (["noise"], ["literature"], ["curve"]) or asked.figures:
-        require_writable(settings.results, "results")
+        require_writable(settings.results, "results", "claims")
     if names[:1] == ["noise"]:
         runs = noise_floor.fullest([one / "runs" for one in trusted_folders(settings.results)])
         return noise_floor.page(runs, folder, console, asked.json)
@@ -72,7 +72,7 @@ def main() -> int:
         return specification_curve.page(wanted, there, folder, console, asked.json)
     chosen = choose_claims(names or ["all"], asked.family, asked.kind)
     if names and len(chosen) == 1 and not asked.json:
-        require_writable(settings.results, "results")  # for the figure
+        require_writable(settings.results, "results", "claims")  # for the figure
     views = best_views(fed_by(entry.id for entry in chosen), overrides, settings.results)
     found = judge(chosen, views, settings)
     chosen = tuple(entry for entry in chosen if asked.verdict in (None, found[entry.id].word))
@@ -98,9 +98,12 @@ def command_line() -> argparse.ArgumentParser:
     made.add_argument(
         "words", nargs="*", metavar="claim", help="ids or families, or all (default); key=value as for experiments.run"
     )
-    made.add_argument("--family", choices=sorted(families()), help="only this family")
-    made.add_argument("--kind", choices=KINDS, help="only claims with a part of this kind")
-    made.add_argument("--verdict", choices=WORDS, help="only claims with this verdict")
+    for option, choices, only in (
+        ("family", sorted(families()), "only this family"),
+        ("kind", KINDS, "only claims with a part of this kind"),
+        ("verdict", WORDS, "only claims with this verdict"),
+    ):
+        made.add_argument(f"--{option}", choices=choices, metavar=option.upper(), help=f"{only}: {', '.join(choices)}")
     made.add_argument("--json", action="store_true", help="print a list of verdicts for machines")
     made.add_argument("--figures", action="store_true", help="draw every figure into results/claims/")
     return made

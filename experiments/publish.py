@@ -9,7 +9,7 @@ from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError
-from experiments.paths import ROOT, published
+from experiments.paths import INSTALLED, ROOT, published
 from experiments.reports import front_page, publication
 from experiments.training.suite_plan import parse_choice
 
@@ -22,6 +22,8 @@ curves, the comparison with the literature, and last the page (see experiments.r
 the same verdicts in a fresh clone. Trains nothing but the one net that the page shows. Without only=, every sweep that
 is complete at the scale is published. An arm that is published already stays, so that other sweeps keep their numbers;
 force=true replaces it. README's findings, its figure and docs/results.md are written last, from the verdicts."""
+PUBLISHED = ROOT / "results" / "published"
+"""What README and docs/ speak of."""
 EXAMPLES = """\
 examples:
   python -m experiments.publish                               all that is complete at scale quick
@@ -41,6 +43,10 @@ def main() -> int:
     if given.docs:
         if given.words:
             raise UsageError("--docs takes no key=value: it writes of all that is published")
+        if INSTALLED:
+            raise UsageError("--docs writes README.md and docs/ of a checkout, and this is an installed package")
+        if published() != PUBLISHED:
+            raise UsageError(f"CNNLAB_PUBLISHED={published()} is not valid with --docs: it writes of {PUBLISHED} alone")
         return write_docs(console)
     only, overrides = parse_choice(given.words)
     require_writable(published(), "CNNLAB_PUBLISHED")
@@ -49,7 +55,7 @@ def main() -> int:
     from experiments.page.evidence import Judged
 
     write_page(published() / NAME, Asked(results=published()), console, Judged(verdicts=verdicts, views=views))
-    return write_docs(console) if published() == ROOT / "results" / "published" else ExitCode.DONE
+    return write_docs(console) if published() == PUBLISHED else ExitCode.DONE
 
 
 def write_docs(console: Console) -> int:

@@ -2,9 +2,11 @@
 
 import argparse
 import sys
+from collections.abc import Iterable
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
+from cnnlab.files import is_folder, is_special
 from cnnlab.records import require_writable
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
@@ -12,7 +14,7 @@ from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError, format_error
 from experiments.geometry.network import size_of
 from experiments.page.building import NAME, Asked, write_page
-from experiments.page.view import choose_views, views
+from experiments.page.view import View, choose_views, views
 from experiments.paths import published
 
 DESCRIPTION = """\
@@ -42,13 +44,15 @@ exit code: 0; 2 for a mistake, told in one line."""
 def main() -> int:
     """The door. Returns the exit code."""
     words = command_line().parse_args()
-    choose_views(words.only)
+    chosen = choose_views(words.only)
     results = published() if words.results is None else Path(words.results)
     if words.results is not None and not is_folder(results):
         raise UsageError(f"--results {results} is not valid: must be a folder")
     path = results / NAME if words.out is None else Path(words.out)
     if is_folder(path):
         raise UsageError(f"--out {path} is not valid: it is a folder")
+    if is_special(path):  # it would be replaced, not written to
+        raise UsageError(f"--out {path} is not valid: it is a device or a pipe")
     require_writable(path.parent, "--out" if words.out is not None else "--results")
     asked = Asked(
         results=results,
@@ -62,6 +66,7 @@ def main() -> int:
         weights=None if words.weights is None else Path(words.weights),
         fast=words.fast,
     )
+    require_used(asked, chosen.values())
     try:
         write_page(path, asked, terminal())
     except BrokenProcessPool as problem:
@@ -70,12 +75,21 @@ def main() -> int:
     return ExitCode.DONE
 
 
-def is_folder(path: Path) -> bool:
-    """Whether there is such a folder; a name that can be none is none."""
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
+def require_used(asked: Asked, chosen: Iterable[View]) -> None:
+    """Raise UsageError for an option that would change nothing on the page."""
+    chosen = tuple(chosen)
+    members, nets = any(view.reads_members for view in chosen), any(view.reads_networks for view in chosen)
+    for option, given, used, by in (
+        ("--image", asked.images, members, "a view of trained and untrained nets"),
+        ("--seed", asked.seed is not None, members, "a view of trained nets"),
+        ("--weights", asked.weights, members, "a view of trained nets"),
+        ("--net", asked.nets, nets, "a view of nets"),
+        ("--module", asked.modules, nets, "a view of nets"),
+        ("--size", asked.size, asked.modules or any(net.endswith(".json") for net in asked.nets), "--module or a file"),
+        ("--channels", asked.channels is not None, asked.modules, "--module"),
+    ):
+        if given and not used:
+            raise UsageError(f"{option} is not valid here: only {by} reads it")
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -109,8 +123,9 @@ def command_line() -> argparse.ArgumentParser:
     made.add_argument("--seed", type=int, metavar="N", help="the member that is shown (default: the record's first)")
     made.add_argument(
         "--weights",
-        metavar="FILE",
-        help="weights of the shown net, as NumPy's savez writes them: an array for each layer/kernel and layer/bias",
+        metavar="PATH",
+        help="weights of the shown net: a file of NumPy's savez, an array for each layer/kernel and layer/bias, "
+        "or the folder of a checkpoint that experiments.run left",
     )
     return made
 

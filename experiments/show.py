@@ -39,7 +39,7 @@ def main() -> int:
     if asked.json:
         print(json_text(gradients.data(found)))
         return ExitCode.DONE
-    require_writable(settings.results, "results")
+    require_writable(settings.results, "results", "gradients")
     console = terminal()
     gradients.show(found, console)
     for what, path in gradients.write(found, settings.results / "gradients").items():

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cnnlab.files import FileError, open_regular
+from cnnlab.files import FileError, is_folder, open_regular
 from cnnlab.spec.invalid import InvalidError, require
 
 IDX = {
@@ -96,6 +96,7 @@ def found(stock: Any, raw_dir: Path) -> dict[str, Path]:
     Raises:
         InvalidError: a file is missing or has not the published content.
     """
+    require(is_folder(raw_dir), "data.raw_dir", raw_dir, "must be a folder")
     folder = raw_dir / stock.name if (raw_dir / stock.name).is_dir() else raw_dir
     names = [file.name for file in published(stock)]
     for name in names:

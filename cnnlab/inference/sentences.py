@@ -8,6 +8,18 @@ from cnnlab.inference.wording import amount
 from cnnlab.spec.verdict import Effect, Match, Setting
 
 NO_DIFFERENCE = "no difference that matters"
+MINUS = " minus "
+PLACES = ("before", "behind", "between", "after", "in", "at")
+"""Words with which a place begins that both sides of a contrast may share."""
+CAPS = (
+    (
+        r"the best learning rate ends the (\d+) that were tried in .+",
+        r"the best of the \1 learning rates that were tried is the first or the last, so another may be better",
+    ),
+    (r"(.+) has no value for (\d+) of (\d+) members of .+", r"\2 of \3 nets of an arm lack a value of: \1"),
+    (r"(rule changed after data) .+", r"\1"),
+)
+"""Caps of verdicts as patterns, and what they say to a teacher."""
 MATCHES: dict[Match, str] = {
     "none": "for the nets as they are",
     "macs": "at equal computation",
@@ -32,10 +44,10 @@ def of_parts(said: Mapping[str, str]) -> str:
     return " ".join(follows(name, one) for name, one in said.items())
 
 
-def joined(names: Iterable[str]) -> str:
+def joined(names: Iterable[str], word: str = "and") -> str:
     """Names as a list in words: "a", "a and b", "a, b and c"."""
     *most, last = dict.fromkeys(names)
-    return f"{', '.join(most)} and {last}" if most else last
+    return f"{', '.join(most)} {word} {last}" if most else last
 
 
 def tasks(effects: Iterable[Effect], among: Iterable[Effect] = ()) -> str:
@@ -57,14 +69,17 @@ def gap(effects: Sequence[Effect]) -> str:
     """How far apart two sides are, in words; effects of one contrast and one sign, which the words give back.
 
     An error ratio: "1.4 times as many errors with one convolution as with two". Any other metric: "gradient decay
-    higher by 0.31 with ReLU than with tanh".
+    higher by 0.31 with ReLU than with tanh"; one that is a difference itself: "accuracy before minus behind is -0.04".
     """
     at = effects[0].setting
+    if MINUS in at.quantity:
+        values = sorted((effect.estimate for effect in effects), key=abs)
+        return f"{at.quantity} is {' to '.join(dict.fromkeys(amount(one, at) for one in (values[0], values[-1])))}"
     more, less = (at.worse, at.better) if (effects[0].estimate > 0) == at.ratio else (at.better, at.worse)
     named = bool(more and less)
     if at.ratio:
         size = _range([math.exp(abs(effect.estimate)) for effect in effects], _times)
-        who = f"with {more} as with {less}" if named else _side("worse", "better", effects[0])
+        who = f"with {without_tail(more, less)} as with {less}" if named else _side("worse", "better", effects[0])
         return f"{_contrast(at, named)}{size} times as many errors {who}"
     size = _range([abs(effect.estimate) for effect in effects], lambda value: amount(value, at, signed=False))
     who = f"with {more} than with {less}" if named else _side("better", "worse", effects[0])
@@ -74,8 +89,31 @@ def gap(effects: Sequence[Effect]) -> str:
 def between(at: Setting) -> str:
     """The two sides, as what lies between them: " between a and b"; the contrast's name where they have no words."""
     if at.better and at.worse:
-        return f" between {at.better} and {at.worse}"
+        if "," in at.better + at.worse:
+            return f", be it {at.better}, or {at.worse}"
+        return f" between {without_tail(at.better, at.worse)} and {at.worse}"
     return f" for {at.contrast}" if at.contrast else ""
+
+
+def without_tail(first: str, second: str) -> str:
+    """The first of two sides without the place that both end with, if any.
+
+    Of "one convolution before the pool", beside "two convolutions before the pool": "one convolution".
+    """
+    ours, theirs = first.split(), second.split()
+    for start in range(1, len(ours)):
+        shared = theirs[start - len(ours) :] == ours[start:] and len(theirs) > len(ours) - start
+        if shared and ours[start] in PLACES and ours[start - 1] != "just":
+            return " ".join(ours[:start])
+    return first
+
+
+def plain_cap(cap: str) -> str:
+    """Why evidence may not be read, without the names of arms and records, which its reason keeps."""
+    for pattern, plain in CAPS:
+        if found := re.fullmatch(pattern, cap):
+            return found.expand(plain)
+    return cap.split(": ")[0]
 
 
 def by_task(effects: Sequence[Effect]) -> str:

@@ -47,7 +47,8 @@ def decode(content: bytes, path: Path) -> Record:
 def require_consistent(record: Record) -> None:
     """Hold a record against itself and its arm. Raises ValueError, saying what does not fit."""
     members = len(record.members)
-    if not members or len(set(record.members)) != members:
+    seeds = all(0 <= seed < 2**31 for seed in record.members)
+    if not members or len(set(record.members)) != members or not seeds:
         raise ValueError(f"record.members must be distinct seeds, at least one, not {list(record.members)}")
     if not record.arm.endswith(f"-{digest(record.config)[:HASH_DIGITS]}"):
         raise ValueError(f"record.config is not that of the arm {record.arm}: another hash")

@@ -66,6 +66,11 @@ class Store:
             content = read_regular(path, MOST_BYTES)
         except FileError as problem:
             raise RecordError(path, str(problem)) from None
+        except FileNotFoundError:
+            whole = path.with_name(RECORD)
+            if os.path.lexists(whole):  # a folder, a pipe, a link to nothing
+                raise RecordError(whole, "is no regular file") from None
+            raise
         return unpack(content, path, MOST_BYTES) if path.name == COMPACT else content
 
     def read(self, arm: str) -> Record:
@@ -206,9 +211,17 @@ class Store:
             _rename_first(aside, place)
 
 
-def require_writable(folder: Path, key: str) -> None:
-    """Raise InvalidError, naming the key that a folder was configured by, if nothing can be written there."""
-    path = folder.absolute()
+def require_writable(folder: Path, key: str, *inner: str) -> None:
+    """Raise InvalidError, naming the key that a folder was configured by, if nothing can be written there.
+
+    Args:
+        inner: folders in it that will be written to, each by its path from there.
+    """
+    for path in (folder.absolute(), *(folder.absolute() / name for name in inner)):
+        _require_writable(path, key, folder)
+
+
+def _require_writable(path: Path, key: str, folder: Path) -> None:
     try:
         there = next(parent for parent in (path, *path.parents) if parent.exists())
     except OSError as problem:  # a name that is too long

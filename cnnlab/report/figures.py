@@ -1,5 +1,6 @@
 """Figures for a reader who has not seen the code."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 COLOURS = {"none": "#0072b2", "macs": "#d55e00", "params": "#009e73"}
 """Okabe and Ito's palette, told apart by colour-blind readers; markers differ too."""
 MARKERS = {"none": "o", "macs": "D", "params": "s"}
-CROWDED = 48
-"""Letters that fit side by side below a panel."""
+LETTERS = 110
+"""That fit side by side below all panels together."""
 NAMES = {"none": "same width", "macs": "same compute (multiply-accumulates)", "params": "same parameters"}
 
 
@@ -194,7 +195,9 @@ def _ratios(axes: "Axes", panel: TaskPanel) -> None:
 
 def _finish(axes: "Axes", levels: Sequence[str]) -> None:
     shown = [level.strip("[]").replace(",", ", ") for level in levels]
-    crowded = sum(map(len, shown)) > CROWDED
+    grid = axes.get_gridspec()
+    room = LETTERS / (1 if grid is None else grid.ncols) / len(shown)
+    crowded = any((len(one) + len(other)) / 2 + 1 > room for one, other in itertools.pairwise(shown))
     axes.set_xticks(range(len(levels)), shown, rotation=35 if crowded else 0, ha="right" if crowded else "center")
     axes.grid(axis="y", color="0.92")
     axes.set_axisbelow(True)

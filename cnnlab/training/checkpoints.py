@@ -148,6 +148,56 @@ class Keeper:
         return Progress(epochs=facts["epochs"], state=state, journals=facts["journals"], looks=looks)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What a checkpoint says of one member.
+
+    Attributes:
+        arm: as `cnnlab.spec.arm.plain` gives it. epochs: finished ones, of the arm's.
+    """
+
+    arm: Mapping[str, Any]
+    seed: int
+    learning_rate: float
+    epochs: int
+    state: State
+
+
+def kept(folder: Path, fresh: State, seed: int | None) -> Kept:
+    """Read one member of a checkpoint of any training, code and machine, to look at it.
+
+    Args:
+        fresh: a state of the same net and optimiser, for its structure. seed: None for the first member.
+
+    Raises ValueError: there is no checkpoint, it is torn, of another net, or has no such member.
+    """
+    if not any(part.name.isdecimal() for part in folder.iterdir()):
+        raise ValueError("must be a checkpoint, with a folder for its epoch")
+    try:
+        arrays, facts = _read(folder, read_only=True)
+        whole = facts.pop(SHA256) == digest(arrays, facts)
+        identity, epochs = facts["identity"], int(facts["epochs"])
+        seeds, rates = [int(one) for one in identity["seeds"]], [float(one) for one in identity["rates"]]
+    except Exception as problem:  # whatever orbax raises where something else lies there
+        raise ValueError("must be a checkpoint that experiments.run wrote") from problem
+    if not whole:
+        raise ValueError("is torn or edited")
+    if seed is not None and seed not in seeds:
+        raise ValueError(f"has the members {', '.join(map(str, dict.fromkeys(seeds)))}, not {seed}")
+    place = 0 if seed is None else seeds.index(seed)
+    expected, structure = jax.tree.flatten(fresh)
+    leaves = [arrays[name] if (name := f"state/{at}") in arrays else None for at in range(len(expected))]
+    own = []
+    for leaf, wanted in zip(leaves, expected, strict=True):
+        # members that are trained side by side have a leading axis
+        one = leaf[place] if leaf is not None and leaf.shape[1:] == wanted.shape and leaf.ndim > wanted.ndim else leaf
+        if one is None or one.shape != wanted.shape:
+            raise ValueError("is of another net")
+        own.append(one)
+    state: State = jax.tree.unflatten(structure, own)
+    return Kept(arm=identity["arm"], seed=seeds[place], learning_rate=rates[place], epochs=epochs, state=state)
+
+
 def keeper(runs: Sequence[MemberRun], strategy: str) -> Keeper:
     """The keeper of runs of one arm that are trained together."""
     kept = runs[0].checkpoints
@@ -190,12 +240,15 @@ def _below(arrays: Arrays, prefix: str) -> Arrays:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
-def _manager(folder: Path) -> Any:
+def _manager(folder: Path, read_only: bool = False) -> Any:
     """Orbax's manager of one folder, which keeps the newest checkpoint alone."""
     import orbax.checkpoint as ocp  # over a second, for trainings that last long
 
     logging.getLogger("absl").setLevel(logging.ERROR)
-    options = ocp.CheckpointManagerOptions(max_to_keep=1, enable_async_checkpointing=False)
+    if read_only:
+        options = ocp.CheckpointManagerOptions(read_only=True)
+    else:
+        options = ocp.CheckpointManagerOptions(max_to_keep=1, enable_async_checkpointing=False)
     return ocp.CheckpointManager(folder.absolute(), options=options)
 
 
@@ -208,10 +261,10 @@ def _write(folder: Path, epochs: int, arrays: Arrays, facts: Facts) -> None:
         manager.save(epochs, args=parts)
 
 
-def _read(folder: Path) -> tuple[Arrays, Facts]:
+def _read(folder: Path, read_only: bool = False) -> tuple[Arrays, Facts]:
     import orbax.checkpoint as ocp
 
-    with _manager(folder) as manager:
+    with _manager(folder, read_only) as manager:
         parts = ocp.args.Composite(arrays=ocp.args.StandardRestore(), facts=ocp.args.JsonRestore())
         found = manager.restore(manager.latest_step(), args=parts)
     return found["arrays"], found["facts"]

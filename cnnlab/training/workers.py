@@ -7,6 +7,7 @@ the number of workers nor on who does what. All cores are used by having as many
 import collections
 import contextlib
 import importlib.metadata
+import math
 import multiprocessing
 import os
 import signal
@@ -45,9 +46,10 @@ ONE_THREAD = {
 }
 
 
-SETTLED, STEADY, GROWTH = 5, 10, 1.15
-"""A worker is ended, and another started in its place, once it takes so many times the memory that it took after its
-first `SETTLED` arms, and has served `STEADY` more: JAX keeps some of every program that it has run."""
+SETTLED, STEADY, GROWTH = 5, 5, 1.1
+"""A worker is ended, and another started in its place, once it takes so many times the memory that a worker of this
+pool took after its first `SETTLED` arms, and has served `STEADY` more: JAX keeps some of every program that it has
+run, some 10 MiB an arm of digits8, and 50 of a few. A start takes some 3 s of a core."""
 PAUSE = 0.3
 """Seconds after which an idle worker asks again, while arms are left of which none may be begun just now."""
 
@@ -148,7 +150,7 @@ class _Worker:
     """A worker process, its pipe and what it is doing: (job, places in the job's batch).
 
     Attributes:
-        arms: that it has served. settled: bytes that it took after its first.
+        arms: that it has served.
     """
 
     number: int
@@ -156,7 +158,6 @@ class _Worker:
     pipe: connection.Connection
     busy: tuple[_Job, list[int]] | None = None
     arms: int = 0
-    settled: int = 0
 
 
 class WorkerPool:
@@ -168,6 +169,7 @@ class WorkerPool:
     def __init__(self, plan: WorkerPlan) -> None:
         self.plan = plan
         self._workers: list[_Worker] = []
+        self._settled = math.inf  # bytes: the least that a worker took after its first `SETTLED` arms
         self._context = multiprocessing.get_context("spawn")
 
     def __enter__(self) -> "WorkerPool":
@@ -283,8 +285,8 @@ class WorkerPool:
         """An idle worker that is about to serve an arm that is new to it; a fresh one where it has grown too much."""
         taken = memory(worker.process.pid)
         if worker.arms == SETTLED:
-            worker.settled = taken
-        if worker.arms >= SETTLED + STEADY and taken > GROWTH * worker.settled:
+            self._settled = min(self._settled, taken or math.inf)  # none: it is gone
+        if worker.arms >= SETTLED + STEADY and taken > GROWTH * self._settled:
             _end(worker)
             worker = self._workers[worker.number] = self._start(worker.number)
         worker.arms += 1

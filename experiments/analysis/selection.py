@@ -2,11 +2,13 @@
 
 import dataclasses
 import functools
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from cnnlab.files import FileError, read_json
 from cnnlab.records import Store, manifest
+from cnnlab.records.manifest import ManifestError
+from cnnlab.records.store import MOST_BYTES
 from experiments.analysis.results import SweepResults, view
 from experiments.claims.registry import claims
 from experiments.config.grid import Grid, first_point, grid, merged
@@ -113,7 +115,16 @@ def composing_words(folder: Path, sweep: str, scale: str, overrides: Sequence[st
     if folder.resolve() != published().resolve():
         return line if (folder / "runs").is_dir() else None
     made = sweep_folder(sweep, scale, folder) / MADE
-    return merged(json.loads(made.read_text())["overrides"], line) if made.is_file() else None
+    try:
+        content = read_json(made, MOST_BYTES)
+    except FileNotFoundError:
+        return None
+    except FileError as problem:
+        raise ManifestError(made, str(problem)) from None
+    words = content["overrides"] if isinstance(content, dict) and "overrides" in content else None
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise ManifestError(made, "must be an object with overrides: a list of words")
+    return merged(words, line)
 
 
 def relocated(plan: Grid, folder: Path) -> Grid:

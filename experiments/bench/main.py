@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from cnnlab.files import json_text
+from cnnlab.records import require_writable
 from cnnlab.spec.invalid import require, require_choice
 from cnnlab.training.workers import accelerator
 from experiments.bench import report
@@ -16,6 +17,7 @@ from experiments.bench.workloads import WORKLOADS
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
+from experiments.timing.timings import folder
 
 QUICK = ("engine", "torch_eager", "nnx_loop", "naive_scan")
 QUICK_WORKLOADS = ("W1", "W2")  # a step of the scan lasts half a minute on W3
@@ -51,6 +53,7 @@ def main() -> int:
     require(1 <= rounds <= MOST_ROUNDS, "--rounds", rounds, f"must be 1 to {MOST_ROUNDS}")
     on, log = accelerator(), terminal(sys.stderr)
     require(options.device != "gpu" or on == "gpu", "--device", options.device, "JAX finds no GPU here; choose cpu")
+    require_writable(folder(), "results", "bench")
     machine = Machine(kind=options.device or on)
     reasons = {name: contender(name).missing(machine) for name in dict.fromkeys([*wanted, LIMIT])}
     skipped = {name: reason for name, reason in reasons.items() if reason}

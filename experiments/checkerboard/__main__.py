@@ -90,7 +90,7 @@ def main() -> int:
     require(0 <= asked.steps <= MOST_STEPS, "--steps", asked.steps, f"must be 0 to {MOST_STEPS}")
     require_keys(asked.words, ("results",))
     results = grid(["tracker=off", *asked.words]).settings.results
-    require_writable(results, "results")
+    require_writable(results, "results", "checkerboard")
     folder = results / "checkerboard"
     pictures = digit_mosaics() if asked.fashion is None else fashion(Path(asked.fashion))
     counted = [painted(size, nets=NETS) for size in KERNELS]

@@ -18,7 +18,7 @@ from typing import Any
 
 from cnnlab.inference.rules.all_of import AllOf, Senses
 from cnnlab.inference.rules.contract import Rule
-from cnnlab.rooms import Extra, ExtraError, extras, load_file, python_files
+from cnnlab.rooms import VARIABLE, Extra, ExtraError, extra_folder, extras, load_file, python_files
 from cnnlab.spec.arm import digest, plain
 from experiments.claims.base import KINDS, Claim, Trained
 from experiments.cli.errors import UsageError
@@ -205,6 +205,7 @@ def choose_claims(names: Sequence[str], family: str | None = None, kind: str | N
             close = difflib.get_close_matches(name, (*families(), *every), n=3)
             meant = f"did you mean {' or '.join(close)}? " if close else ""
             valid = f"choose all, one of {', '.join(families())}, or a claim's id"
+            valid += "" if extra_folder() else f" (your own claims: set {VARIABLE} to their folder)"
             raise UsageError(f"{name} is no claim and no family: {meant}{valid}")
     return tuple(
         entry

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, ParamSpec
 from cnnlab import jax_environment, rooms
 from experiments.cli import signals, version
 from experiments.cli.errors import USER_ERRORS, UsageError, format_error
+from experiments.cli.help_text import HelpFormatter
 from experiments.cli.words import check_once
 
 P = ParamSpec("P")
@@ -62,7 +63,7 @@ def parser(name: str, description: str, examples: str = "") -> Parser:
         prog=f"{begins()}{name}",
         description=description.replace(BEGINS, begins()),
         epilog=examples.replace(BEGINS, begins()),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     made.add_argument(version.FLAG, action="version", version=version.line(), help="print the version and end")

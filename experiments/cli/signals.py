@@ -24,6 +24,8 @@ LATEST = 1.5
 """Seconds after which the process ends, whatever is still being written."""
 GO_ON = "stopped; finished arms are kept. The same command goes on from here."
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE)
+SHAPE = (errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.ELOOP, errno.ENAMETOOLONG)
+"""What a path is not as it should be, such as a file in place of a folder."""
 STOPPED = "stopped; the same command begins again."
 STDOUT, STDERR = 1, 2
 SHOW_CURSOR = "\x1b[?25h"
@@ -40,6 +42,8 @@ _ended: list[int] = []
 
 def disk_error(problem: OSError) -> str:
     """One line for a file that cannot be read or written, with how to go on. Raises any other OSError again."""
+    if problem.errno in SHAPE and problem.filename:
+        return f"{problem.filename}: {problem.strerror}; stopped, finished arms are kept: see what lies there"
     if problem.errno not in DISK:
         raise problem
     return f"{problem.filename or 'the results'}: {problem.strerror}; {GO_ON}"

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from cnnlab.rooms import VARIABLE, extra_folder
 from experiments import launchers
 from experiments.cli.errors import UsageError
 from experiments.config import schema
@@ -32,7 +33,10 @@ def explain(problem: Exception) -> UsageError:
     if match := re.search(r"Could not find '([\w/]+)/([^'/]*)'", text):
         choices = [line.strip() for line in text.splitlines() if line.startswith("\t")]
         valid = [name for name in choices if not name.endswith("_schema") and "path=" not in name]
-        return UsageError(f"{match[1]}={match[2]} is not valid: choose one of {', '.join(valid)}")
+        close = difflib.get_close_matches(match[2], valid, n=3)
+        meant = f"did you mean {' or '.join(close)}? " if close else ""
+        own = "" if extra_folder() else f" (your own: set {VARIABLE} to their folder)"
+        return UsageError(f"{match[1]}={match[2]} is not valid: {meant}choose one of {', '.join(valid)}{own}")
     if match := re.search(r"Could not override '([\w./@]+)'", text):
         if match[1] == "sweep":
             return UsageError("sweep=... is not valid: a sweep is added, +sweep=NAME")

@@ -13,6 +13,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from cnnlab.spec.ranges import TYPES, Between, Declared, declared
+from experiments.cli.help_text import rewrapped
 from experiments.config import schema
 from experiments.config.errors import SECTIONS
 
@@ -28,7 +29,8 @@ def help_text(cfg: DictConfig, conf: Path) -> str:
         conf: the folder of the files.
     """
     template = string.Template(str(cfg.hydra.help.template))
-    return template.substitute(CHOICES="\n".join(_choices(conf)), KEYS="\n".join(_keys(cfg)))
+    parts = {"CHOICES": "\n".join(_choices(conf)), "KEYS": "\n".join(_keys(cfg))}
+    return string.Template(rewrapped(template.template, _width())).substitute(parts)
 
 
 def _width() -> int:

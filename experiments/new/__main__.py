@@ -1,6 +1,7 @@
 """Write the file of an own claim, sweep, statistic, metric or task: `python -m experiments.new claim my-claim`."""
 
 import argparse
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,18 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from cnnlab.files import write_bytes
+from cnnlab.records import require_writable
 from cnnlab.rooms import VARIABLE, extra_folder
+from experiments.claims.registry import register
 from experiments.cli import signals
 from experiments.cli.command import BEGINS, ExitCode, begins, command, parser
 from experiments.cli.errors import UsageError
 from experiments.paths import INSTALLED, ROOT
 
 TEMPLATES = Path(__file__).parent / "templates"
+CLAIM, OWN = "claim", "own"
+LONGEST = 60
+"""Characters of a name, which becomes a file's."""
 NAME = r"[a-z][a-z0-9]*([_-][a-z0-9]+)*"
 DESCRIPTION = """\
 Writes one file (of a task two) that runs as it stands, and marks with "Fill in" what a person has to put in its place.
@@ -49,11 +55,17 @@ class Draft:
 def main() -> int:
     """The door. Returns the exit code."""
     asked = command_line().parse_args()
-    for what, word in (("NAME", asked.name), ("--family", asked.family)):
-        if not re.fullmatch(NAME, word):
+    if asked.family is not None and asked.kind != CLAIM:
+        raise UsageError(f"--family is not valid here: a {asked.kind} is of no family, only a {CLAIM} is")
+    family = OWN if asked.family is None else asked.family
+    for what, word in (("NAME", asked.name), ("--family", family)):
+        if not re.fullmatch(NAME, word) or len(word) > LONGEST:
             raise UsageError(f"{what} {word} is not valid: lower-case words and numbers, joined by _ or -")
-    drafts = draft(asked.kind, asked.name, asked.family)
+    if asked.kind == CLAIM and asked.name.replace("_", "-") in register():
+        raise UsageError(f"{asked.name} is one of the {len(register())} claims of the suite: choose another name")
+    drafts = draft(asked.kind, asked.name, family)
     home, places = home_of(drafts)
+    require_writable(home, VARIABLE, *sorted({str(place.parent.relative_to(home)) for place in places}))
     for place, one in zip(places, drafts, strict=True):
         place.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(place, one.text.encode())
@@ -69,7 +81,7 @@ def command_line() -> argparse.ArgumentParser:
     made = parser("new", DESCRIPTION, EXAMPLES)
     made.add_argument("kind", choices=kinds(), help="what to write")
     made.add_argument("name", metavar="NAME", help="its name, which is the file's")
-    made.add_argument("--family", default="own", help="of a claim: the folder it stands in (default: own)")
+    made.add_argument("--family", help=f"of a claim: the folder it stands in (default: {OWN})")
     return made
 
 
@@ -99,7 +111,7 @@ def home_of(drafts: tuple[Draft, ...]) -> tuple[Path, list[Path]]:
     own = [] if INSTALLED else [ROOT / one.checkout for one in drafts]
     added = [] if extra is None else [extra / one.extra for one in drafts]
     for place in (*own, *added):
-        if place.exists():
+        if os.path.lexists(place):
             raise UsageError(f"{place} is there already: choose another name")
     return (ROOT, own) if extra is None else (extra, added)
 

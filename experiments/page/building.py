@@ -98,12 +98,14 @@ def context(asked: Asked, chosen: Mapping[str, View], console: Console, found: J
         elif found is None and any(view.reads_records for view in chosen.values()):
             views = best_views(fed_by(entries()), (), asked.results)
         elif found is None and reads_members and (asked.weights is not None or not asked.fast):
-            views = best_views([trained.SWEEP], (), asked.results)
-        again = None
+            views = best_views([trained.SWEEP, trained.STRIDED_SWEEP], (), asked.results)
+        again = strided = None
         if reads_members and not asked.fast and asked.weights is None:
             job = trained.job(views, console, asked.seed, draw="features" in chosen)
             with environment(ONE_THREAD):  # the process starts here
                 again = None if job is None else trainer.submit(trained.train, job)
+                other = trained.strided_job(views, console)
+                strided = None if other is None else trainer.submit(trained.train, other)
         bare = tuple(_bare(net) for net in made.networks)
         apart = {
             name: pool.submit(view.apart, bare)
@@ -112,7 +114,8 @@ def context(asked: Asked, chosen: Mapping[str, View], console: Console, found: J
         }
         if reads_members:
             given = None if asked.weights is None else from_file(asked.weights, views, asked.seed)
-            made = with_members(made, own, given if again is None else again.result())
+            first = given if again is None else again.result()
+            made = with_members(made, own, first, None if strided is None else strided.result())
         found = begun.result() if begun is not None else found
         made = dataclasses.replace(made, apart={name: one.result() for name, one in apart.items()})
     if found is not None and BOARD in chosen:
@@ -153,15 +156,20 @@ def with_verdicts(made: Context, found: Judged) -> Context:
     )
 
 
-def with_members(made: Context, own: tuple[Image, ...], again: trained.Again | None) -> Context:
+def with_members(
+    made: Context, own: tuple[Image, ...], again: trained.Again | None, strided: trained.Again | None = None
+) -> Context:
     """The context with untrained nets, and before them a trained one in both states, where there is one.
 
     Args:
-        own: the reader's images. again: a trained member with its pictures.
+        own: the reader's images. again: a trained member with its pictures. strided: another, which strides.
     """
     pair = None if again is None else trained.pair(again, own)
     told = pair.told if pair is not None else trained.LEFT_OUT if made.fast else trained.NO_RECORD
     both, features = ((), ()) if pair is None else (pair.members, pair.features)
+    if strided is not None:
+        other = trained.pair(strided, own, both=False)
+        both, told = (*both, *other.members), f"{told} {other.told}" if pair is not None else other.told
     every = (*both, *members((*own, *digit_images())))
     return dataclasses.replace(made, members=every, trained=told, features=features)
 

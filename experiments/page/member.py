@@ -80,12 +80,15 @@ class Survey:
     Attributes:
         images: how many. gallery: those that are some channel's strongest, [n, height, width, channels].
         tops: by layer, each channel's strongest images, the strongest first. depth: by layer, in the net's order.
+        effective: see `experiments.page.saliency.effective_field`, of the last map; over `effective_images`.
     """
 
     images: int
     gallery: Floats
     tops: Mapping[str, tuple[tuple[Top, ...], ...]]
     depth: tuple[Depth, ...]
+    effective: Floats | None = None
+    effective_images: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ import numpy as np
 
 from cnnlab.geometry.axis import Slide
 from cnnlab.geometry.layers import along
+from cnnlab.probes.final.effective_receptive_field import radius
 from cnnlab.spec.network import Activation, Conv, Network, Node, Pool
 from experiments.page.layer_words import kind
 from experiments.page.member import Floats, Member, Survey
@@ -21,14 +22,17 @@ def steps(network: Network) -> list[Node]:
 def step(network: Network, node: Conv | Pool, shape: tuple[int, ...]) -> dict[str, Json]:
     """A layer as the script reads it; `shape` is (height, width, channels) of the map that it reads.
 
-    `low` is the padding at the top and left; `then` the activation behind it, if any.
+    `low` is the padding at the top and left; `unread` rows and columns that no window reads, `dropped` the same in
+    words; `then` the activation behind it, if any.
     """
     windows = [along(node, axis, shape[axis], shape[2]) for axis in (0, 1)]
     slides = [window for window in windows if isinstance(window, Slide)]
     assert len(slides) == 2, "convolutions and pools slide"
+    unread = [_unread(slide, length) for slide, length in zip(slides, shape[:2], strict=True)]
     behind = [other for other in network.nodes if other.inputs == (node.name,) and isinstance(other, Activation)]
     return {
         "name": node.name,
+        "title": f"{node.name} ({kind(node)})",
         "kind": "conv" if isinstance(node, Conv) else node.kind,
         "source": node.inputs[0],
         "kernel": [slide.taps for slide in slides],
@@ -36,10 +40,25 @@ def step(network: Network, node: Conv | Pool, shape: tuple[int, ...]) -> dict[st
         "low": [slide.low for slide in slides],
         "high": [slide.high for slide in slides],
         "dilation": [slide.dilation for slide in slides],
+        "unread": unread,
+        "dropped": _dropped(*map(len, unread)),
         "groups": node.groups if isinstance(node, Conv) else 1,
         "then": behind[0].name if behind else None,
         "does": behind[0].kind if behind else None,
     }
+
+
+def _unread(slide: Slide, length: int) -> list[int]:
+    """Places of a line that no window reads."""
+    read = {place for unit in range(slide.length(length)) for place in slide.reads(unit)}
+    return [place for place in range(length) if place not in read]
+
+
+def _dropped(rows: int, columns: int) -> str:
+    if not rows and not columns:
+        return ""
+    told = [f"{count} {word}{'' if count == 1 else 's'}" for count, word in ((rows, "row"), (columns, "column"))]
+    return f"Struck out: {' and '.join(told)} that no window reads."
 
 
 def member_data(member: Member) -> dict[str, Json]:
@@ -93,12 +112,19 @@ def survey(of: Survey) -> dict[str, Json]:
     """The gallery, and by layer and channel the strongest images: place in the gallery, value, window."""
     return {
         "images": of.images,
+        "effective": None if of.effective is None else effective(of.effective, of.effective_images),
         "gallery": [packed(one) for one in of.gallery],
         "tops": {
             name: [[[top.image, float(f"{top.value:.4g}"), *top.window] for top in channel] for channel in channels]
             for name, channels in of.tops.items()
         },
     }
+
+
+def effective(shares: Floats, images: int) -> dict[str, Json]:
+    """Shares of the gradient by pixel, in parts of the largest, and how far it reaches, in pixels."""
+    told = f"over {images} test images; its radius is {radius(shares):.1f} px" if shares.any() else "has no gradient"
+    return {"parts": [[round(float(one), 4) for one in row] for row in shares / (shares.max() or 1)], "told": told}
 
 
 def softmax(logits: Floats) -> Floats:

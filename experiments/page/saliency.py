@@ -1,4 +1,7 @@
-"""Which pixels an answer hangs on: its slope, and integrated gradients (Sundararajan, Taly and Yan 2017)."""
+"""Which pixels an answer hangs on: its slope, and integrated gradients (Sundararajan, Taly and Yan 2017).
+
+And which pixels a unit hangs on: the effective receptive field (Luo et al. 2016).
+"""
 
 from collections.abc import Callable
 
@@ -33,3 +36,23 @@ def saliency(logits: Logits, images: Floats, empty: float) -> tuple[Floats, Floa
     along = sum(np.asarray(slope(empty + way * (shown - empty), classes), np.float64) for way in ways)
     integrated: Floats = along / STEPS * (images - empty)
     return np.asarray(slope(shown, classes), np.float64), integrated
+
+
+def effective_field(layer: Callable[[Array], Array], images: Floats) -> Floats:
+    """Share of each pixel in the squared gradient of a map's middle unit, mean over images, [height, width].
+
+    As `cnnlab.probes.final.effective_receptive_field`: channels are summed with random signs. Zeros where the unit has
+    no gradient.
+
+    Args:
+        layer: images -> (n, rows, columns, channels).
+    """
+    shown = jnp.asarray(images, jnp.float32)
+    _, rows, columns, channels = jax.eval_shape(layer, shown).shape
+    signs = 2 * np.random.default_rng(0).integers(0, 2, size=(len(images), channels)) - 1
+
+    def summed(given: Array) -> Array:
+        return (layer(given)[:, (rows - 1) // 2, (columns - 1) // 2] * signs).sum()
+
+    energy: Floats = np.square(np.asarray(jax.jit(jax.grad(summed))(shown), np.float64)).mean((0, 3))
+    return energy / energy.sum() if energy.any() else energy

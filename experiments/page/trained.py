@@ -25,6 +25,7 @@ from cnnlab.training.shown import ShownMember
 from cnnlab.zoo.module import Net
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.cli.errors import UsageError
+from experiments.config.resolve import Settings
 from experiments.config.schema import XLA
 from experiments.page.member import Floats, Image, Member
 from experiments.page.untrained import SHOWN, look
@@ -34,6 +35,8 @@ from experiments.training.provenance import convolutions as made_with
 
 SWEEP, TASK = "pool_position", "digits12"
 TITLE = "the judged reference net: six 3x3, max-pools after 2 and 4"
+STRIDED_SWEEP, STRIDED_LEVEL = "stride_vs_pool", "stride"
+STRIDED_TITLE = "the judged strided net: six 3x3, strides in place of the pools"
 LEFT_OUT = "No trained net is shown: --fast leaves it out."
 IMAGES = "Its images are those of its test set, with their noise."
 NO_RECORD = f"No trained net is shown: there is no record of the reference of {SWEEP} on {TASK}."
@@ -55,9 +58,10 @@ class Again:
 
     Attributes:
         shown: the member. features: pictures by layer, classes with the last one. file: where its weights come from;
-            empty where it was trained.
+            empty where it was trained. title: of its net.
     """
 
+    title: str = TITLE
     shown: ShownMember
     features: tuple[Features, ...] = ()
     file: str = ""
@@ -82,8 +86,10 @@ class Job:
 
     Attributes:
         seeds: the member that is shown, then those that read its pictures. layers: whose pictures are drawn.
+        title: of the net.
     """
 
+    title: str = TITLE
     arm: Arm
     record: Record
     seeds: tuple[int, ...]
@@ -98,6 +104,22 @@ def reference(views: Views) -> ArmResults | None:
     tasks = () if view is None else [task for task in view.tasks() if view.named(task) == TASK]
     cell = None if view is None or not tasks else view.reference(tasks[0])
     return None if cell is None or cell.record is None else cell
+
+
+def strided(views: Views) -> ArmResults | None:
+    """The arm that strides where the reference pools; None without a record of it."""
+    view = views[STRIDED_SWEEP] if STRIDED_SWEEP in views else None
+    tasks = () if view is None else [task for task in view.tasks() if view.named(task) == TASK]
+    cell = None if view is None or not tasks else view.cell(tasks[0], STRIDED_LEVEL, "none")
+    return None if cell is None or cell.record is None else cell
+
+
+def strided_job(views: Views, console: Console) -> Job | None:
+    """What to train of the strided arm: the record's first member; None where there is no record of it."""
+    cell = strided(views)
+    if cell is None or cell.record is None:
+        return None
+    return _job(cell, cell.record, views[STRIDED_SWEEP].settings, console, cell.record.members[:1], STRIDED_TITLE)
 
 
 def job(views: Views, console: Console, seed: int | None = None, draw: bool = True) -> Job | None:
@@ -119,15 +141,28 @@ def job(views: Views, console: Console, seed: int | None = None, draw: bool = Tr
         raise UsageError(f"--seed {seed} is not valid here: the record has the members {there[0]} to {there[-1]}")
     first = there[0] if seed is None else seed
     others = [one for one in there if one != first][:READERS] if draw else []
-    arm, places = cell.point.arm, views[SWEEP].settings
+    layers = drawn_layers(cell.point.arm) if draw else ()
+    return _job(cell, cell.record, views[SWEEP].settings, console, (first, *others), TITLE, layers)
+
+
+def _job(
+    cell: ArmResults,
+    record: Record,
+    places: Settings,
+    console: Console,
+    seeds: Sequence[int],
+    title: str,
+    layers: tuple[str, ...] = (),
+) -> Job:
     library = None
-    if made_with(Store(places.runs).provenance(cell.record.arm)) != XLA:
+    if made_with(Store(places.runs).provenance(record.arm)) != XLA:
         library = convolutions.library(places, places.cache / "native", console)
     return Job(
-        arm=arm,
-        record=cell.record,
-        seeds=(first, *others),
-        layers=drawn_layers(arm) if draw else (),
+        title=title,
+        arm=cell.point.arm,
+        record=record,
+        seeds=tuple(seeds),
+        layers=layers,
         source=places.source,
         library=library,
     )
@@ -147,11 +182,11 @@ def train(asked: Job) -> Again:
     features = walls(asked.arm, wanted, shown, asked.layers) if asked.layers else ()
     # what draws training images anew cannot leave this process
     first = dataclasses.replace(shown[0], train=Split(shown[0].train.images, shown[0].train.labels))
-    return Again(shown=first, features=features)
+    return Again(title=asked.title, shown=first, features=features)
 
 
-def pair(found: Again, own: Sequence[Image]) -> Pair:
-    """Both states of a member, looking at the same images: the reader's, and some of the task's test set.
+def pair(found: Again, own: Sequence[Image], both: bool = True) -> Pair:
+    """A member in both states, or trained alone, looking at the same images: the reader's, and some of its test set.
 
     Args:
         own: the reader's images, on the canvas of the digits, from 0 to 1; the net reads them as its task scales them.
@@ -165,11 +200,12 @@ def pair(found: Again, own: Sequence[Image]) -> Pair:
     after = f"weights of {found.file}" if found.file else f"trained, seed {shown.seed}"
     states = (after, shown.last), (f"before training, seed {shown.seed}", shown.first)
     members = tuple(
-        look(TITLE, words, with_state(shown.arm, state), seen, stacked, empty, samples) for words, state in states
+        look(found.title, words, with_state(shown.arm, state), seen, stacked, empty, samples)
+        for words, state in (states if both else states[:1])
     )
-    told = f"Trained again from its record: {TITLE}; {shown.sentence()}. {IMAGES}"
+    told = f"Trained again from its record: {found.title}; {shown.sentence()}. {IMAGES}"
     if found.file:
-        told = f"Weights of {found.file}, in {TITLE}: test accuracy {shown.test_accuracy:.4f}. {IMAGES}"
+        told = f"Weights of {found.file}, in {found.title}: test accuracy {shown.test_accuracy:.4f}. {IMAGES}"
     return Pair(members=members, told=told, features=found.features)
 
 

@@ -1,5 +1,6 @@
 """Members with their initial weights: nets that need no training to be looked at."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import jax
@@ -12,7 +13,7 @@ from cnnlab.zoo.lowering import network
 from cnnlab.zoo.module import Net
 from experiments.page.member import Floats, Image, Learned, Member
 from experiments.page.member_data import softmax
-from experiments.page.saliency import saliency
+from experiments.page.saliency import effective_field, saliency
 from experiments.page.survey import survey
 
 NETS = {
@@ -28,6 +29,8 @@ NETS = {
 SHOWN = (0, 1, 2, 5, 8)
 """Classes of the digits that are shown, the first of each in the test set."""
 SEED = 0
+EFFECTIVE = 256
+"""Test images over which the effective receptive field is a mean."""
 
 
 def digit_images() -> tuple[Image, ...]:
@@ -76,6 +79,12 @@ def look(
     }
     found = outputs(stacked)
     gradient, integrated = saliency(lambda x: module(x)[0], stacked, empty)
+    surveyed = None
+    if samples is not None:
+        tested = samples[1].images[:EFFECTIVE]
+        seen = effective_field(lambda x: run(x)[module.network.features], np.asarray(tested, np.float64))
+        surveyed = survey(module.network, outputs, *samples)
+        surveyed = dataclasses.replace(surveyed, effective=seen, effective_images=len(tested))
     return Member(
         title=title,
         state=state,
@@ -86,7 +95,7 @@ def look(
         shifted=every_shift(lambda shown: softmax(outputs(shown)[output]), stacked),
         gradient=gradient,
         integrated=integrated,
-        survey=None if samples is None else survey(module.network, outputs, *samples),
+        survey=surveyed,
     )
 
 

@@ -50,6 +50,11 @@ class Context:
     apart: Mapping[str, Any] = field(default_factory=dict)
     fast: bool = False
 
+    @property
+    def net_names(self) -> list[str]:
+        """The members, as a menu names them."""
+        return [f"{member.title} ({member.state})" for member in self.members]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Content:

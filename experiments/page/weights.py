@@ -1,6 +1,7 @@
-"""A member whose weights come from a reader's file, in place of one that is trained again from its record."""
+"""A member whose weights come from a reader's file or checkpoint, in place of one that is trained again."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +11,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnnlab.data import Split, draw
+from cnnlab.data.own.npz import BROKEN, unpacked
+from cnnlab.files import FileError, read_regular
+from cnnlab.spec.arm import Arm, plain
 from cnnlab.training import members
-from cnnlab.training.program import program
+from cnnlab.training.checkpoints import Kept, kept
+from cnnlab.training.program import State, program
 from cnnlab.training.shown import ShownMember
 from cnnlab.zoo.trainable import Tree
 from experiments.cli.errors import UsageError
 from experiments.page.trained import NO_RECORD, SWEEP, Again, Views, reference
 
 AT_ONCE = 256
+MOST_BYTES = 1 << 28
+"""Of a file of weights, and of the arrays in it."""
 
 
 def from_file(path: Path, views: Views, seed: int | None) -> Again:
     """The reference net with the weights of a file; before its training it has those of a seed.
 
     Args:
-        path: as NumPy's `savez` writes it, an array for each `layer/kernel` and `layer/bias`.
-        seed: of the initial weights and of the training draw; None for the record's first member.
+        path: as NumPy's `savez` writes it, an array for each `layer/kernel` and `layer/bias`; or the folder of a
+            checkpoint that `experiments.run` left of this arm.
+        seed: of the initial weights and of the training draw; None for the checkpoint's or record's first member.
 
     Raises:
         UsageError: the file cannot be read, or is not of this net; or there is no record that says which net it is.
@@ -34,9 +42,15 @@ def from_file(path: Path, views: Views, seed: int | None) -> Again:
     if cell is None or cell.record is None:
         raise UsageError(f"--weights {path} is not valid here: {NO_RECORD[0].lower()}{NO_RECORD[1:]}")
     arm, first = cell.point.arm, cell.record.members[0] if seed is None else seed
-    made = program(arm)
+    made, rate, file = program(arm), arm.recipe.learning_rate, path.name
     begun = jax.device_get(made.init(first))
-    ended = dataclasses.replace(begun, params=filled(path, begun.params))
+    if path.is_dir():
+        found = _checkpoint(path, arm, begun, seed)
+        first, rate, ended = found.seed, found.learning_rate, found.state
+        begun = jax.device_get(made.init(first))
+        file += f", seed {first}, epoch {found.epochs} of {arm.recipe.epochs}"
+    else:
+        ended = dataclasses.replace(begun, params=filled(path, begun.params))
     data = members.dataset(arm.task, views[SWEEP].settings.source)
     train, logits = draw(data, arm.task, first)[0], jax.jit(made.logits)
     count, answers = len(data.test.labels), []
@@ -46,7 +60,7 @@ def from_file(path: Path, views: Views, seed: int | None) -> Again:
     shown = ShownMember(
         arm=arm,
         seed=first,
-        learning_rate=arm.recipe.learning_rate,
+        learning_rate=rate,
         first=begun,
         last=ended,
         test_accuracy=float((np.concatenate(answers)[:count] == data.test.labels).mean()),
@@ -55,7 +69,18 @@ def from_file(path: Path, views: Views, seed: int | None) -> Again:
         train=Split(train.images, train.labels),
         test=data.test,
     )
-    return Again(shown=shown, file=path.name)
+    return Again(shown=shown, file=file)
+
+
+def _checkpoint(path: Path, arm: Arm, fresh: State, seed: int | None) -> Kept:
+    """A member of a checkpoint. Raises UsageError where it is none, or of another arm."""
+    try:
+        found = kept(path, fresh, seed)
+    except (OSError, ValueError) as problem:
+        raise UsageError(f"--weights {path} is not valid: {problem}") from None
+    if found.arm != json.loads(json.dumps(plain(arm))):
+        raise UsageError(f"--weights {path} is not valid: it is a checkpoint of another arm than {arm.key}")
+    return found
 
 
 def filled(path: Path, params: Tree) -> Tree:
@@ -75,11 +100,17 @@ def filled(path: Path, params: Tree) -> Tree:
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a file. Raises UsageError where there are none, or any that are not finite numbers."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, AttributeError, EOFError):  # no file, no archive, or pickled objects in it
-        raise UsageError(f"--weights {path} is not valid: must be a file that NumPy's savez wrote") from None
+        found = unpacked(read_regular(path.resolve(), MOST_BYTES), MOST_BYTES)
+    except (*BROKEN, FileError) as problem:
+        told = f"must be a file that NumPy's savez wrote ({problem})"
+        raise UsageError(f"--weights {path} is not valid: {told}") from None
+    for name, values in found.items():
+        with np.errstate(over="ignore"):
+            if values.dtype.kind not in "fiu" or not np.isfinite(values.astype(np.float32)).all():
+                raise UsageError(f"--weights {path} is not valid: {name} must hold finite numbers of 32 bits")
+    return found
 
 
 def named(params: Tree) -> dict[str, NDArray[Any]]:

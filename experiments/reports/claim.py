@@ -105,7 +105,7 @@ def claim(entry: Entry, verdict: Verdict, figure: Path | None, console: Console)
     number, n = deciding(verdict), count(verdict)
     said = verdict.sentence or verdict.reason
     console.print(Text.assemble("\n", ("verdict", "bold"), "  ", _coloured(verdict), f": {said}"))
-    if verdict.sentence:
+    if verdict.reason not in said:
         _line(console, "statistics", verdict.reason)
     if number is not None:
         _line(console, number.name, printed(number) + ("" if n is None else f" (n = {n})"))

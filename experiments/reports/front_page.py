@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.files import write_bytes
+from cnnlab.inference.sentences import without_tail
 from cnnlab.inference.wording import times
 from cnnlab.report import canvas
 from cnnlab.spec.verdict import ERROR_RATIOS, WORDS, Number
+from experiments.cli.errors import UsageError
 from experiments.paths import ROOT
 from experiments.reports import front_figure
 from experiments.reports.claim import printed
@@ -46,8 +48,12 @@ member, net and step: [the offline page](../results/published/report.html), to b
 
 
 def verdicts(evidence: Path) -> list[dict[str, Any]]:
-    """The published verdicts, in the order of the notes."""
-    found: list[dict[str, Any]] = json.loads((evidence / "claims" / "verdicts.json").read_text())
+    """The published verdicts, in the order of the notes. Raises UsageError where there are none that can be read."""
+    path = evidence / "claims" / "verdicts.json"
+    try:
+        found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise UsageError(f"{path} cannot be read ({problem}): write it anew by experiments.publish") from None
     return found
 
 
@@ -64,12 +70,12 @@ def write(checkout: Path = ROOT) -> list[Path]:
 
 
 def block(text: str, name: str) -> str:
-    """What stands between `<!-- name -->` and `<!-- end: name -->`. Raises ValueError where they are not there."""
+    """What stands between `<!-- name -->` and `<!-- end: name -->`. Raises UsageError where they are not there."""
     return text[slice(*_span(text, name))]
 
 
 def with_block(text: str, name: str, content: str) -> str:
-    """The text with other content between the markers. Raises ValueError where they are not there."""
+    """The text with other content between the markers. Raises UsageError where they are not there."""
     start, stop = _span(text, name)
     return f"{text[:start]}{content}{text[stop:]}"
 
@@ -77,7 +83,7 @@ def with_block(text: str, name: str, content: str) -> str:
 def _span(text: str, name: str) -> tuple[int, int]:
     match = re.search(rf"<!-- {name} -->\n(.*?)\n<!-- end: {name} -->", text, re.DOTALL)
     if match is None:
-        raise ValueError(f"no <!-- {name} --> ... <!-- end: {name} -->")
+        raise UsageError(f"README.md has no <!-- {name} --> ... <!-- end: {name} -->, between which it is written")
     return match.span(1)
 
 
@@ -101,7 +107,7 @@ def findings(found: Iterable[Mapping[str, Any]]) -> str:
 def finding(one: Mapping[str, Any]) -> str:
     """What was found, with the interval and n: of training on every task, else the nearest true statement."""
     if effects := deciding_effects(one):
-        return f"{errors(effects)}."
+        return f"with {effects[0]['setting']['worse']}, {sizes(effects)}."
     true = one["nearest_true"] or one["sentence"] or one["reason"]
     number = deciding_number(one)
     beside = f"{number.name} {printed(number)}, " if number is not None and number.low is not None else "exact, "
@@ -112,7 +118,7 @@ def finding(one: Mapping[str, Any]) -> str:
 def errors(effects: Sequence[Mapping[str, Any]]) -> str:
     """How many times as many errors the worse side makes, and which sides are meant."""
     at = effects[0]["setting"]
-    return f"{at['worse']} instead of {at['better']}: {sizes(effects)}"
+    return f"{without_tail(at['worse'], at['better'])} instead of {at['better']}: {sizes(effects)}"
 
 
 def sizes(effects: Sequence[Mapping[str, Any]]) -> str:
@@ -130,14 +136,14 @@ def sizes(effects: Sequence[Mapping[str, Any]]) -> str:
 def deciding_effects(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The effects on errors behind the reason, one a task; none if the claim rests on something else.
 
-    The reason of a claim with several contrasts begins with the name of the one that decides.
+    A verdict's first effect is of the contrast, and at the match, that decide; parts may share it.
     """
-    there = one["evidence"].get("effects", [])
-    there = [effect for effect in there if effect["setting"]["metric"] in ERROR_RATIOS and effect["setting"]["worse"]]
-    names = list(dict.fromkeys(effect["setting"]["contrast"] for effect in there))
-    named = [name for name in names if len(names) == 1 or one["reason"].startswith(f"{name}: ")]
-    at = (named[0], "none") if named else None
-    return [effect for effect in there if (effect["setting"]["contrast"], effect["setting"]["match"]) == at]
+    there = [effect["setting"] | {"effect": effect} for effect in one["evidence"].get("effects", [])]
+    if not there or there[0]["metric"] not in ERROR_RATIOS or not there[0]["worse"]:
+        return []
+    alike = ("contrast", "match", "metric")
+    same = [at for at in there if all(at[key] == there[0][key] for key in alike)]
+    return list({at["task"]: at["effect"] for at in same}.values())
 
 
 def deciding_number(one: Mapping[str, Any]) -> Number | None:

@@ -31,6 +31,10 @@ NONE = (
     "no A/A check in {runs}: `python -m experiments.run +sweep=pool_position` makes some (scale=smoke too few members)"
 )
 ORIGINAL = b'"init_stream":0,'
+TICKS = (1, 2, 0.5, 1.5, 0.67, 4, 0.25, 1.25, 0.8, 3, 10, 0.1, 1.1, 0.9)
+"""Where an axis of ratios may have ticks, those first that are wanted most."""
+ROOM = 0.045
+"""Share of the axis that a tick's label takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,41 +275,41 @@ def figure(found: Sequence[Copies]) -> "Figure":
     from matplotlib.ticker import NullLocator
 
     drawn, axes = canvas.canvas(
-        "How far two copies of the same net lie apart", width=10, height=3.2 + 0.7 * len(found), columns=2
+        "How far two copies of the same net lie apart", width=10, height=6.5 + 0.6 * len(found), rows=2
     )
-    left, right = axes[0]
+    above, below = axes[0][0], axes[1][0]
     effects = [1 + 0.05 * 2 ** (step / 2) for step in range(10)]
     for place, one in enumerate(found):
-        colour = canvas.SERIES[place % len(canvas.SERIES)]
-        marker = canvas.MARKERS[place % len(canvas.MARKERS)]
-        left.barh(place, one.margin - 1 / one.margin, 0.9, left=1 / one.margin, color="0.9", zorder=0)
+        colour, marker = canvas.style(place)
+        above.barh(place, one.margin - 1 / one.margin, 0.9, left=1 / one.margin, color="0.9", zorder=0)
         shown = sorted(math.exp(ratio) for ratio in one.ratios)
         heights = [place + 0.1 * ((rank % 3) - 1) for rank in range(len(shown))]
-        left.plot(shown, heights, marker, color=colour, markersize=6, markeredgecolor="white", linestyle="none")
+        above.plot(shown, heights, marker, color=colour, markersize=6, markeredgecolor="white", linestyle="none")
         alone, family = ([seeds(one, effect, claims) for effect in effects] for claims in _families())
-        right.plot(effects, family, color=colour, marker=marker, markersize=4, label=one.task)
-        right.plot(effects, alone, color=colour, linestyle=":", linewidth=1.2)
-    left.axvline(1, color="0.4", linewidth=0.8)
-    left.set_xscale("log")
-    _ratio_ticks(left)
-    left.set_yticks(range(len(found)), [f"{one.task}\n{one.net}" for one in found], fontsize=8)
-    left.set_ylim(len(found) - 0.5, -0.5)
-    left.set_xlabel("errors of the original, as a multiple of the copy's; one mark a seed")
-    left.set_title("grey: what does not matter", fontsize=9.5, loc="left", color="0.3")
-    right.set_xscale("log")
-    right.set_yscale("log")
-    _ratio_ticks(right)
-    right.set_xlabel("true ratio of errors of two designs")
+        below.plot(effects, family, color=colour, marker=marker, markersize=5)
+        below.plot(effects, alone, color=colour, linestyle=":", linewidth=1.2)
+    above.axvline(1, color="0.4", linewidth=0.8)
+    above.set_xscale("log")
+    _ratio_ticks(above)
+    above.set_yticks(range(len(found)), [f"{one.task}\n{one.net}" for one in found], fontsize=8)
+    above.set_ylim(len(found) - 0.5, -0.5)
+    above.set_xlabel("errors of the original, as a multiple of the copy's; one mark a seed")
+    above.set_title(
+        "grey: what does not matter; colours and marks also of the lines below", fontsize=9.5, loc="left", color="0.3"
+    )
+    below.set_xscale("log")
+    below.set_yscale("log")
+    _ratio_ticks(below)
+    below.set_xlabel("true ratio of errors of two designs")
     counts = [3, 10, 30, 100, 300, 1000, 3000]
-    right.set_yticks(counts, [f"{count:,}" for count in counts])
-    right.yaxis.set_minor_locator(NullLocator())
-    right.set_ylabel("pairs of runs needed (power .8)")
+    below.set_yticks(counts, [f"{count:,}" for count in counts])
+    below.yaxis.set_minor_locator(NullLocator())
+    below.set_ylabel("pairs of runs needed (power .8)")
     for margin in {one.margin for one in found}:
-        right.axvline(margin, color="0.6", linewidth=0.8, linestyle="--")
+        below.axvline(margin, color="0.6", linewidth=0.8, linestyle="--")
     registered = _families()[1]
-    note = f"solid: as one of {registered} claims; dotted: as the only claim\ndashed: ratios that just matter"
-    right.set_title(note, fontsize=9.5, loc="left", color="0.3")
-    drawn.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8.5)
+    note = f"solid: as one of {registered} claims; dotted: as the only claim; dashed: ratios that just matter"
+    below.set_title(note, fontsize=9.5, loc="left", color="0.3")
     return drawn
 
 
@@ -314,8 +318,12 @@ def _ratio_ticks(axes: "Axes") -> None:
     from matplotlib.ticker import NullLocator
 
     low, high = axes.get_xlim()
-    ticks = [tick for tick in (0.25, 0.5, 0.67, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 4) if low <= tick <= high]
-    axes.set_xticks(ticks, [f"x{tick:g}" for tick in ticks])
+    room = ROOM * math.log(high / low)
+    ticks = list[float]()
+    for tick in TICKS:
+        if low <= tick <= high and all(abs(math.log(tick / other)) >= room for other in ticks):
+            ticks.append(tick)
+    axes.set_xticks(sorted(ticks), [f"x{tick:g}" for tick in sorted(ticks)])
     axes.xaxis.set_minor_locator(NullLocator())
 
 

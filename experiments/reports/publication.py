@@ -10,9 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cnnlab.files import write_json
+from cnnlab.files import FileError, read_json, write_json
 from cnnlab.records import RecordError, Store, manifest, thinned
-from cnnlab.records.store import DIGEST
+from cnnlab.records.store import DIGEST, MOST_BYTES
 from cnnlab.spec.record import PROTOCOL, Record
 from cnnlab.spec.verdict import Verdict
 from experiments.analysis import metrics
@@ -266,7 +266,14 @@ def differing(choice: Choice, found: Mapping[str, Verdict]) -> list[str]:
     lines = []
     for sweep in choice.sweeps:
         left = sweep_folder(sweep, choice.scale, choice.results) / "verdicts.json"
-        for claim, was in json.loads(left.read_text()).items() if left.is_file() else ():
-            if claim in found and (was["word"], was["reason"]) != (found[claim].word, found[claim].reason):
-                lines.append(f"{claim}: {found[claim].word}, where {left} has {was['word']}: {found[claim].reason}")
+        try:
+            then = {claim: (was["word"], was["reason"]) for claim, was in read_json(left, MOST_BYTES).items()}
+        except FileNotFoundError:
+            continue
+        except (FileError, OSError, AttributeError, KeyError, TypeError) as problem:  # all is published by now
+            lines.append(f"{left} cannot be compared with what is published: {problem}")
+            continue
+        for claim, (word, reason) in then.items():
+            if claim in found and (word, reason) != (found[claim].word, found[claim].reason):
+                lines.append(f"{claim}: {found[claim].word}, where {left} has {word}: {found[claim].reason}")
     return list(dict.fromkeys(lines))

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 CURVES = "Test accuracy in % at every learning rate (mean over members; *: where most members are read)"
 RESTS = "What the claims rest on: errors of the second side, as a multiple of the first side's; points of the first"
+WORDS = "an arm: one net, trained in one way on one task; its members: the same with other seeds"
 NICE = {"model.pools": "across: max-pools stand after convolutions number (0 is the image)"}
 
 
@@ -132,7 +133,7 @@ def headline(plan: Grid, arms: int) -> str:
     if sweep is None:
         return f"One arm: {plan.points[0].arm.key}" if arms == 1 else f"{arms} arms, records in {plan.settings.runs}"
     size = f"{arms} arms, scale {plan.settings.scale}"
-    return f"{sweep.question}\nheld equal: {sweep.held}\n{size}, records in {plan.settings.runs}"
+    return f"{sweep.question}\nheld equal: {sweep.held}\n{size}, records in {plan.settings.runs}\n{WORDS}"
 
 
 def finish(plan: Grid, summary: Summary, console: Console, *, verbose: bool = False) -> SweepReport | None:

@@ -41,7 +41,7 @@ def main() -> int:
     require(FEWEST <= asked_for <= MOST, "replications", asked_for, f"must lie between {FEWEST} and {MOST}")
     require_keys(asked.words, ("results",))
     results = grid(["tracker=off", *asked.words]).settings.results
-    require_writable(results, "results")
+    require_writable(results, "results", "simulation")
     shown = each(rows(), "simulating", "rows", terminal(sys.stderr), lambda row: row.what)
     found = [find(row, asked.replications) for row in shown]
     write(found, results / "simulation")

@@ -2,13 +2,13 @@
 
 import contextlib
 import functools
-import json
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cnnlab.modules.graph import graph
+from cnnlab.records import Store
 from cnnlab.records.store import PROVENANCE
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.invalid import InvalidError
@@ -125,11 +125,13 @@ def machine_pace(runs: Path, points: Iterable[Point], workers: int, backend: str
 def _passes(runs: Path, backend: str) -> dict[tuple[str, int], dict[str, tuple[float, int]]]:
     """Records of this machine by training pass: (seconds since it began, workers) by arm."""
     found: dict[tuple[str, int], dict[str, tuple[float, int]]] = {}
-    for path in runs.glob(f"*/{PROVENANCE}"):
+    store = Store(runs)
+    for name in (path.parent.name for path in runs.glob(f"*/{PROVENANCE}")):
         with contextlib.suppress(ValueError, KeyError):  # a guess at the time is not worth stopping for
-            facts: Mapping[str, object] = json.loads(path.read_text())
+            facts = store.provenance(name)
             if (facts["host"], facts["backend"]) == (socket.gethostname(), backend):
-                name = path.parent.name
                 began = str(facts["started"]), int(str(facts["pid"]))
-                found.setdefault(began, {})[name] = float(str(facts["seconds"])), int(str(facts["workers"]))
+                seconds, workers = float(str(facts["seconds"])), int(str(facts["workers"]))
+                if 0 < seconds < MOST_SECONDS and workers > 0:
+                    found.setdefault(began, {})[name] = seconds, workers
     return found

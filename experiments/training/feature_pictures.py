@@ -1,5 +1,7 @@
 """The feature pictures of one arm: members trained again, pictures of classes and of a layer's channels, and gates."""
 
+import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -39,6 +41,7 @@ class Asked:
         layer: whose channels; empty for the net's last spatial map. parametrisation: see `probes.ascent.parametrise`.
         steps: of Adam. starts: random beginnings a unit, at least 2.
         seeds: of the record's members: the first is shown, the others read its class pictures.
+        still: whether pictures are not moved between steps.
     """
 
     layer: str = ""
@@ -46,6 +49,7 @@ class Asked:
     steps: int = ascend.STEPS
     starts: int = 2
     seeds: tuple[int, ...]
+    still: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +146,22 @@ def drawn(arm: Arm, asked: Asked, shown: Sequence[ShownMember], say: Say = lambd
     return studio.features(layer, pictures)
 
 
+def compared(
+    arm: Arm, record: Record | None, asked: Asked, source: Source, library: Any = None, say: Say = lambda line: None
+) -> tuple[Features, ...]:
+    """The class pictures alone, in every parametrisation, moved and still; arguments as `feature_pictures`."""
+    say(f"training {len(asked.seeds)} members of {arm.key} again")
+    shown = trained_again(arm, record, asked.seeds, source, library)
+    layer = chosen_layer(arm, asked.layer)
+    found: list[Features] = []
+    for name, still in itertools.product(parametrise.NAMES, (False, True)):
+        studio = _Studio(arm, dataclasses.replace(asked, parametrisation=name, still=still), shown)
+        say(f"drawing class pictures, {name}{', still' if still else ''}")
+        parts = [studio.draw([("class", layer)], state)[0] for state in (TRAINED, UNTRAINED)]
+        found.append(studio.features(layer, [one for part in parts for one in part]))
+    return tuple(found)
+
+
 def walls(arm: Arm, asked: Asked, shown: Sequence[ShownMember], layers: Sequence[str]) -> tuple[Features, ...]:
     """As `drawn`, for several layers: all pictures of a state in one ascent, which is compiled once.
 
@@ -183,7 +203,7 @@ class _Studio:
         self.path_layer = before(self.graph, downs[0]).name if downs else self.graph.features
         self.real = sample(shown[0].train, REAL).images
         self.parametrisation = parametrise.parametrisation(asked.parametrisation, self.real)
-        self.moves = move.sized(self.real)
+        self.moves = move.Moves() if asked.still else move.sized(self.real)
         self.layers = program(arm).layers
         self.look = jax.jit(self.layers)
         self.states = {TRAINED: shown[0].last, UNTRAINED: shown[0].first}

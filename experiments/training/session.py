@@ -5,6 +5,7 @@ import dataclasses
 import datetime
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -18,6 +19,7 @@ from experiments.claims.registry import claim_digests
 from experiments.cli.console import progress_bar, terminal
 from experiments.cli.signals import undisturbed
 from experiments.config.resolve import Point, Settings
+from experiments.paths import sweep_folder
 from experiments.training import convolutions, memory, own_modules
 from experiments.training.estimate import machine_pace, require_time, spoken
 from experiments.training.provenance import other_version, provenance
@@ -31,7 +33,8 @@ OnRecord = Callable[[Point, Record, Settings], None]
 
 def require_folders(settings: Settings) -> None:
     """Raise InvalidError if results or the cache cannot be written."""
-    require_writable(settings.results, "results")
+    tables = [] if settings.sweep is None else [str(sweep_folder(settings.sweep_name, settings.scale, Path()))]
+    require_writable(settings.results, "results", "runs", *tables)
     require_writable(settings.cache, "cache")
 
 

@@ -365,7 +365,32 @@ def test_a_file_of_the_suite_is_never_written_over(extra: Extra, door: Door, kin
     assert "is there already: choose another name" in ended.err
 
 
-@pytest.mark.parametrize("name", ["../x", "X", "a b", "", "1st"])
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("claim", "sig-vanishes"), "is one of the 57 claims"),
+        (("claim", "sig_vanishes", "--family", "mine"), "is one of the 57 claims"),
+        (("task", "bars", "--family", "mine"), "a task is of no family"),
+        (("task", "taken"), "cannot be written to: choose another folder"),
+        (("sweep", "link"), "is there already"),
+    ],
+)
+def test_what_cannot_be_written_whole_is_one_line_and_nothing_is_written(
+    extra: Extra, door: Door, tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    """A file where the second of two folders should be; a link to nothing where the file should be."""
+    extra("conf/sweep/other.yaml", "")
+    (tmp_path / "extra" / "conf" / "data").write_text("")
+    (tmp_path / "extra" / "conf" / "sweep" / "link.yaml").symlink_to(tmp_path / "nothing")
+    before = sorted(tmp_path.rglob("*"))
+    ended = door(new.main, *words)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.count("\n") == 1
+    assert told in ended.err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["../x", "X", "a b", "", "1st", "a" * 300])
 def test_a_name_that_is_no_file_is_one_line(extra: Extra, door: Door, name: str) -> None:
     ended = door(new.main, "statistic", name)
     assert (ended.code, ended.out) == (2, "")

@@ -37,6 +37,36 @@ def test_it_ends_as_if_nothing_had_been(lab: Lab, whole: Whole, fault: faults.Fa
     assert faults.hit(fault, lab, whole, name, random.Random(name)).wrong == []
 
 
+RENEWING = """
+import sys
+from cnnlab.training import workers
+from experiments import run
+from experiments.cli import signals
+
+workers.SETTLED, workers.STEADY, workers.GROWTH = 0, 1, 0.0
+if __name__ == "__main__":
+    start = workers.WorkerPool._start
+    workers.WorkerPool._start = lambda pool, number: (print("a worker starts", flush=True), start(pool, number))[1]
+    signals.door(run.main)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_workers_that_are_renewed_after_every_arm_change_nothing_killed_or_not(
+    lab: Lab, whole: Whole, tmp_path: Path
+) -> None:
+    """Killed while workers are being renewed; the programs that they have compiled are found again."""
+    script = tmp_path / "renewing.py"
+    script.write_text(RENEWING)
+    renewing = dataclasses.replace(lab, door=(sys.executable, str(script)))
+    compiled = {path.name for path in (lab.folder / "cache" / "compiled").iterdir()}
+    found = faults.hit(faults.kill, renewing, whole, "parent", random.Random("renewed"))
+    assert found.wrong == []
+    assert max(path.read_text().count("a worker starts") for path in lab.folder.glob("*.log")) > 4
+    assert {path.name for path in (lab.folder / "cache" / "compiled").iterdir()} <= compiled
+
+
 @pytest.mark.slow
 def test_two_copies_share_the_work(lab: Lab, whole: Whole) -> None:
     assert faults.copies(lab, whole, 2).wrong == []

@@ -1,9 +1,11 @@
 """The door of feature pictures: which arm and members are meant, what is written, and what a mistake costs."""
 
 import csv
+import itertools
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 from PIL import Image
 
 from cnnlab.data import Source
-from cnnlab.probes.ascent import gate, move
+from cnnlab.probes.ascent import gate, move, parametrise
 from cnnlab.records import Store
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.record import Record
@@ -20,6 +22,7 @@ from experiments import features
 from experiments.config.grid import grid
 from experiments.paths import ROOT
 from experiments.reports import features as page
+from experiments.reports import parametrisations as page_of_all
 from experiments.training.feature_pictures import TRAINED, UNTRAINED, Asked, Drawn, Features, feature_pictures
 
 SMALL = ["model.depth=2", "model.width=4", "model.pools=[1]", "data=digits8", "train.epochs=2", "scale=smoke"]
@@ -65,6 +68,20 @@ def planted(arm: Arm, record: Record | None, asked: Asked, source: Source, libra
     )
 
 
+@pytest.mark.parametrize("still", [False, True])
+def test_pictures_are_moved_unless_they_are_to_stay_still(
+    still: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Asked] = []
+
+    def draw(arm: Arm, record: Record | None, wanted: Asked, *places: Any) -> Features:
+        asked.append(wanted)
+        return planted(arm, record, wanted, *places)
+
+    assert door(monkeypatch, *SMALL, f"results={tmp_path}", *["--still"] * still, draw=draw) == 0
+    assert [one.still for one in asked] == [still]
+
+
 def door(monkeypatch: pytest.MonkeyPatch, *words: str, draw: Any = planted) -> int:
     monkeypatch.setattr(sys, "argv", ["features", *words])
     return features.main(draw)
@@ -94,6 +111,42 @@ def test_everything_is_printed_written_and_drawn(
     assert door(monkeypatch, *SMALL, f"results={tmp_path}", "--steps", "3", "--json") == 0
     assert json.loads(capsys.readouterr().out) == written
     assert (folder / "features.png").read_bytes() == first
+
+
+def every(arm: Arm, record: Record | None, asked: Asked, source: Source, library: Path | None) -> tuple[Features, ...]:
+    """Planted pictures in every parametrisation; those of pixels are read by nobody."""
+    made = []
+    for name, still in itertools.product(parametrise.NAMES, (False, True)):
+        found = planted(arm, record, replace(asked, parametrisation=name, still=still), source, library)
+        if name == parametrise.PIXELS:
+            found = replace(found, drawn=tuple(replace(one, facts=replace(one.facts, read=0.0)) for one in found.drawn))
+        made.append(found)
+    return tuple(made)
+
+
+def test_parametrisations_are_compared_in_one_table_and_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["features", *SMALL, f"results={tmp_path}", "--compare"])
+    assert features.main(compare=every) == 0
+    said = capsys.readouterr().out
+    (folder,) = (tmp_path / "features").iterdir()
+    rows = list(csv.DictReader((folder / "compared.csv").read_text().splitlines()))
+    assert [row["parametrisation"] for row in rows] == [name for name in parametrise.NAMES for _ in range(4)]
+    assert [row["moves"] for row in rows] == ["moved", "moved", "still", "still"] * 3
+    assert [float(row["read"]) for row in rows] == [0] * 4 + [0.75] * 8
+    assert all(name in said for name in parametrise.NAMES)
+    data = json.loads((folder / "compared.json").read_text())
+    assert [one["parametrisation"] for one in data["parametrisations"][::2]] == list(parametrise.NAMES)
+    arm = grid(["tracker=off", *SMALL]).points[0].arm
+    axes = page_of_all.figure(every(arm, None, Asked(seeds=(1, 2, 3)), Source(cache_dir=Path()), None)).axes
+    assert [axis.get_ylabel() for axis in axes[:: len(axes) // 12]][2:5] == [
+        "pixels, still, trained\n0 % read",
+        "pixels, still, untrained\n0 % read",
+        "fourier, moved, trained\n75 % read",
+    ]
+    with Image.open(folder / "compared.png") as drawn:
+        assert min(drawn.size) > 300
 
 
 def test_a_refused_picture_is_a_grey_tile_with_its_reason() -> None:

@@ -67,9 +67,7 @@ def test_a_block_is_replaced_between_its_markers_and_nowhere_else() -> None:
 def test_findings_of_training_give_every_task_with_its_interval_and_n() -> None:
     one = next(one for one in front_page.verdicts(EVIDENCE) if one["id"] == "mp-after-two-convs")
     effect = front_page.deciding_effects(one)[0]
-    assert front_page.finding(one).startswith(
-        f"{effect['setting']['worse']} instead of {effect['setting']['better']}: "
-    )
+    assert front_page.finding(one).startswith(f"with {effect['setting']['worse']}, {front_page.ratio(effect)} ")
     assert front_page.ratio(effect) in front_page.finding(one)
     assert f"(n = {len(effect['seeds'])})" in front_page.finding(one)
     assert len(front_page.deciding_effects(one)) == 3  # tasks, without the other match
@@ -185,6 +183,20 @@ def test_commands_that_pages_name_exist(page: Path) -> None:
 def blocks() -> list[str]:
     """The commands of the tutorial, a text a block."""
     return [text for language, text in FENCE.findall(TUTORIAL) if language == "bash"]
+
+
+def rooms(package: Path) -> set[str]:
+    """Every module and every folder of a package, as the drawing of imports names them."""
+    files = {path.stem for path in package.glob("*.py")} - {"__init__"}
+    return files | {path.parent.name for path in package.glob("*/__init__.py")}
+
+
+def test_the_drawing_of_imports_has_every_room() -> None:
+    drawn = set(re.findall(r"<title>\.(\w+)</title>", (ROOT / "docs" / "imports.svg").read_text()))
+    assert drawn == rooms(ROOT / "experiments")
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    assert [name for name in drawn if not re.search(rf"\b{name}\b", page)] == []
+    assert rooms(ROOT / "cnnlab") != drawn
 
 
 def test_the_notebook_is_the_tutorial() -> None:

@@ -1,6 +1,7 @@
 """The command writes one page, and tells a mistake in one line."""
 
 import json
+import os
 import re
 import sys
 from concurrent.futures.process import BrokenProcessPool
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnnlab.files import write_bytes
 from experiments.cli.errors import UsageError
 from experiments.page import building
 from experiments.page.member import reader_image
@@ -185,6 +187,12 @@ def test_a_graph_file_without_a_size_is_refused(
         (["--weights", "/no/such.npz", "--only", "shift"], "--weights /no/such.npz is not valid here: no trained"),
         (["--size", "none"], "size=none is not valid"),
         (["--what"], "unrecognized arguments"),
+        (["--size", "32", "--only", "field"], "--size is not valid here: only --module or a file reads it"),
+        (["--channels", "1", "--net", "vgg16", "--only", "field"], "--channels is not valid here"),
+        (["--net", "vgg16", "--only", "stepper"], "--net is not valid here: only a view of nets reads it"),
+        (["--image", "/no/such.png", "--only", "cost"], "--image is not valid here"),
+        (["--weights", "/no/such.npz", "--only", "cost"], "--weights is not valid here"),
+        (["--seed", "2000", "--only", "cost"], "--seed is not valid here"),
     ],
 )
 def test_a_mistake_is_one_line(
@@ -204,6 +212,19 @@ def test_a_folder_is_no_page(
 ) -> None:
     assert run(monkeypatch, "--only", "sampling", "--out", str(tmp_path)) == 2
     assert "it is a folder" in capsys.readouterr().err
+
+
+def test_a_pipe_or_a_device_is_no_page_and_stays(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As root, a rename would put the page in place of /dev/full."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert run(monkeypatch, "--only", "sampling", "--fast", "--out", str(pipe)) == 2
+    assert "it is a device or a pipe" in capsys.readouterr().err
+    with pytest.raises(FileExistsError, match="is a device or a pipe"):
+        write_bytes(pipe, b"")
+    assert pipe.is_fifo()
 
 
 def test_a_process_that_dies_is_one_line_and_no_page(

@@ -120,6 +120,21 @@ def test_a_wrong_arm_is_one_line(
     assert not (tmp_path / "results" / "gradients").exists()
 
 
+@pytest.mark.parametrize("spoiled", ["record", "gradients"])
+def test_a_folder_where_a_file_should_be_and_a_file_where_a_folder_should_be_are_one_line(
+    spoiled: str, arms: dict[str, Point], door: Door, tmp_path: Path
+) -> None:
+    if spoiled == "record":
+        path = Store(tmp_path / "results" / "runs").record(arms["wide"].arm.key)
+        path.unlink()
+        path.mkdir()
+    else:
+        (tmp_path / "results" / "gradients").write_text("")
+    done = door(show.main, "gradients", arms["wide"].arm.key)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert ("is no regular file" if spoiled == "record" else "cannot be written to") in done.err
+
+
 # compare.
 
 
@@ -183,6 +198,8 @@ def test_other_seeds_of_one_arm_are_compared_unpaired(arms: dict[str, Point], pl
         (("model.width=24", " "), "a RUN is empty"),
         (("model.width=24", "RESULTS"), "a results folder and an arm"),
         (("RESULTS", "EMPTY"), "none in common"),
+        (("~nobody-of-that-name/results", "RESULTS"), "a results folder and an arm"),
+        (("x" * 5000, "model.width=8"), "is in no arm's name"),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(

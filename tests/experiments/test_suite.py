@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -172,10 +173,18 @@ def test_other_machines_and_passes_that_trained_other_arms_say_nothing(whole: Pl
     leave(tmp_path / "other", whole.points[:5], pace=3.0, host="elsewhere")
     leave(tmp_path / "gpu", whole.points[:5], pace=3.0, backend="gpu")
     leave(tmp_path / "more", whole.points[:5], pace=3.0)
-    broken = tmp_path / "broken" / "arm"
-    broken.mkdir(parents=True)
-    (broken / "provenance.json").write_text("{")
-    for folder in ("other", "gpu", "broken", "none"):
+    for place, content in enumerate(("{", "[]", "[" * 100_000, None)):
+        broken = tmp_path / "broken" / f"arm{place}"
+        broken.mkdir(parents=True)
+        if content is None:
+            os.mkfifo(broken / "provenance.json")
+        else:
+            (broken / "provenance.json").write_text(content)
+    for place, seconds in enumerate((float("nan"), float("inf"), 1e300, -1.0)):
+        leave(tmp_path / f"odd{place}", whole.points[:1], pace=3.0)
+        (path,) = (tmp_path / f"odd{place}").glob("*/provenance.json")
+        path.write_text(json.dumps({**json.loads(path.read_text()), "seconds": seconds}))
+    for folder in ("other", "gpu", "broken", "none", "odd0", "odd1", "odd2", "odd3"):
         assert estimate.machine_pace(tmp_path / folder, whole.points, workers=2, backend="cpu") == Pace(workers=2)
     assert estimate.machine_pace(tmp_path / "more", whole.points[:4], workers=2, backend="cpu") == Pace(workers=2)
 

@@ -494,7 +494,52 @@ def test_tasks_that_would_read_the_same_keep_their_names(shown: Shown) -> None:
     assert "on digits8 and digits12:" in verdict_of(TrainedEvidence(effects=effects)).sentence
 
 
+def test_a_quantity_that_is_a_difference_is_not_called_higher(shown: Shown) -> None:
+    words = {
+        "better": "before",
+        "worse": "behind",
+        "metric": "probe:x/drop",
+        "measures": "accuracy before minus behind",
+    }
+    effects = tuple(shown(task, "neg", **words) for task in TASKS[:2])
+    said = verdict_of(TrainedEvidence(effects=effects)).sentence
+    assert said == "The other way round on digits and textures: accuracy before minus behind is -0.03."
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "said"),
+    [
+        ("two convolutions before the pool", "one convolution before the pool", "one convolution as with two convo"),
+        ("two layers before the head", "a pool just before the head", "a pool just before the head as with two layers"),
+        ("three between the pool and the head", "a pool and the head", "a pool and the head as with three between"),
+        ("before the pool", "before the pool", "before the pool as with before the pool"),
+    ],
+)
+def test_a_place_that_both_sides_end_with_is_said_once(shown: Shown, better: str, worse: str, said: str) -> None:
+    effects = tuple(worded(shown, task, "pos", 1.4, better=better, worse=worse) for task in TASKS[:2])
+    assert f"as many errors with {said}" in verdict_of(TrainedEvidence(effects=effects)).sentence
+
+
+def test_sides_with_a_comma_do_not_run_into_one_another(shown: Shown) -> None:
+    sides = {"better": "the first pool late, the last early", "worse": "the last pool last"}
+    effects = tuple(worded(shown, task, "null", 1.0, **sides) for task in TASKS)
+    said = verdict_of(TrainedEvidence(effects=effects)).sentence
+    assert said.endswith(" fashion, be it the first pool late, the last early, or the last pool last.")
+
+
+CAPS = {
+    "rule changed after data (record x)": "rule changed after data",
+    "the best learning rate ends the 8 that were tried in phase-d2w16-max0-relu-d58e3f751c": (
+        "the best of the 8 learning rates that were tried is the first or the last, so another may be better"
+    ),
+    "gradient decay has no value for 1 of 8 members of digits12-d6w16-max2-relu-7aa0f8d280": (
+        "1 of 8 nets of an arm lack a value of: gradient decay"
+    ),
+}
+
+
 def test_what_may_not_be_read_says_so_plainly(shown: Shown) -> None:
-    evidence = TrainedEvidence(effects=on(shown, "pos").effects, caps=("rule changed after data (record x)",))
-    assert verdict_of(evidence).sentence == "Not judged: rule changed after data (record x)."
+    for cap, said in CAPS.items():
+        verdict = verdict_of(TrainedEvidence(effects=on(shown, "pos").effects, caps=(cap,)))
+        assert (verdict.reason, verdict.sentence) == (cap, f"Not judged: {said}.")
     assert verdict_of(TrainedEvidence()).sentence == "Not tested yet."

@@ -373,6 +373,21 @@ def test_a_chain_falls_with_one_link_that_is_reversed_on_two_tasks(
         assert verdict.sentence.startswith("Link 1: the other way round on ")
 
 
+def test_a_verdict_is_shown_by_an_effect_of_what_decides(shown: Shown) -> None:
+    """Of the part that refutes, not of the first; and at the rule's match, not of the first that is given."""
+    verdict = chain(shown, ("pos", "pos", "open"), ("neg", "neg", "open"))
+    assert verdict.effects[0].call == "neg"
+    assert [effect.call for effect in verdict.effects] == ["neg", "neg", "open", "pos", "pos", "open"]
+    effects = tuple(
+        shown(task, call, match=at)
+        for task in ("digits12", "textures12", "fashion12")
+        for at, call in (("none", "pos"), ("macs", "null"))
+    )
+    for rule in (Directional(match="macs"), Equivalence(rho=0.05, match="macs")):
+        found = verdict_of(rule, TrainedEvidence(effects=effects)).effects
+        assert [effect.setting.match for effect in found] == ["macs"] * 3 + ["none"] * 3
+
+
 def test_parts_that_decide_join_their_sentences(shown: Shown) -> None:
     both = chain(shown, ("pos", "pos", "open"), ("pos", "pos", "pos")).sentence
     assert both.startswith("Link 0: holds on digits and textures")
@@ -469,7 +484,7 @@ def test_what_is_missing_and_what_was_found_are_both_named() -> None:
 
 def test_senses_name_where_a_claim_holds_and_where_it_fails() -> None:
     verdict = joined(Senses, ("holds", "fails"))
-    assert verdict.condition == "it holds holds, not fails"
+    assert verdict.condition == "it holds holds, but not fails"
     assert (verdict.nearest_true, verdict.counterexample) == ("all but 2", "2 is even")
 
 
@@ -500,7 +515,7 @@ def test_a_quantity_lies_within_bounds_outside_or_across(shown: Shown, low: floa
 @pytest.mark.parametrize(("low", "high"), [(0.01, 0.05), (-math.inf, 0.05), (0.05, math.inf), (0.03, math.inf)])
 def test_bounds_have_their_sentence(shown: Shown, low: float, high: float) -> None:
     said = verdict_of(Within(low=low, high=high), TrainedEvidence(effects=(shown("digits12", "pos"),))).sentence
-    assert said.endswith("gradient decay 0.03 on digits.")
+    assert said.endswith("gradient decay is 0.03 on digits.")
 
 
 def test_one_task_outside_the_bounds_refutes_and_few_members_decide_nothing(shown: Shown) -> None:

@@ -291,6 +291,8 @@ INCONSISTENT = {
     "histories has 1 entries for 2 members": dataclasses.replace(RECORD, histories=({},)),
     "must be distinct seeds": dataclasses.replace(RECORD, members=(0, 0)),
     "at least one, not \\[\\]": dataclasses.replace(RECORD, members=()),
+    "at least one, not \\[-1, 0\\]": dataclasses.replace(RECORD, members=(-1, 0)),
+    "at least one, not \\[0, 4294967296\\]": dataclasses.replace(RECORD, members=(0, 2**32)),
     "another hash": dataclasses.replace(RECORD, config={**CONFIG, "net": {"depth": 3}}),
     "at least one parameter": dataclasses.replace(RECORD, geometry=dataclasses.replace(RECORD.geometry, params=0)),
 }

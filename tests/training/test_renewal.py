@@ -115,6 +115,52 @@ def test_none_is_renewed_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert started == 60 // (workers.SETTLED + workers.STEADY)
 
 
+def test_one_that_begins_larger_than_the_first_is_held_to_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else every worker might be larger than the one before: nets often grow along a sweep."""
+    taken: list[int] = []
+
+    def memory(worker: int, arms: int) -> int:
+        taken.append((400 + 30 * (worker > 1) + 9 * arms) * MEGABYTE)
+        return taken[-1]
+
+    trained(60, tmp_path, memory, monkeypatch)
+    assert max(taken) < 1.2 * (400 + 9 * workers.SETTLED) * MEGABYTE
+
+
+class Leak:
+    """Work that has 8 MiB stay with the worker that reads it, and ends its arm there."""
+
+    CODE = "__import__('builtins').__dict__.setdefault('leaked', []).append(bytearray(b'x') * 2**23)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return eval, (self.CODE,)
+
+
+def leaking() -> Generator[list[Any], list[Any], Any]:
+    yield [Leak()]
+
+
+def sizes(folder: Path, arms: int) -> list[float]:
+    """Of the worker, a real process, after every arm: over its size after `SETTLED` arms."""
+    jobs: Any = ((f"arm {number}", leaking()) for number in range(arms))
+    with WorkerPool(plan(folder)) as pool:
+        found = [workers.memory(pool._workers[0].process.pid) for _ in pool.run(jobs)]
+    return [size / found[workers.SETTLED - 1] for size in found]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_real_worker_that_leaks_stays_within_a_fifth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the memory is given back. The twin: none is renewed."""
+    ratios = sizes(tmp_path, 20)
+    assert max(ratios) < 1.2
+    assert min(ratios[workers.SETTLED + workers.STEADY :]) < 1.0
+    monkeypatch.setattr(workers, "GROWTH", 2.0**20)
+    assert max(sizes(tmp_path, 20)) > 1.2
+
+
 def plan(folder: Path) -> WorkerPlan:
     return WorkerPlan(workers=1, backend="cpu", source=Source(cache_dir=folder), compile_cache=folder / "compiled")
 
@@ -126,7 +172,7 @@ def test_renewed_processes_leave_no_descriptor_here(tmp_path: Path, monkeypatch:
         before, pids = len(list(Path("/proc/self/fd").iterdir())), set[int | None]()
         for _ in range(5):
             worker = pool._worker(0)
-            worker.arms, worker.settled = workers.SETTLED + workers.STEADY, 1
+            worker.arms, pool._settled = workers.SETTLED + workers.STEADY, 1
             pids.add(pool._for_another_arm(worker).process.pid)
         assert len(pids) == 5
         assert len(list(Path("/proc/self/fd").iterdir())) == before

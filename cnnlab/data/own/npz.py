@@ -9,6 +9,7 @@ import io
 import math
 import zipfile
 import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,8 @@ NEEDED, TEST = ("images", "labels"), ("test_images", "test_labels")
 NAMES = f"it must hold the arrays {' and '.join(NEEDED)}; {' and '.join(TEST)} may be added"
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 LEVELS = 255
+BROKEN = (zipfile.BadZipFile, zlib.error, ValueError, EOFError, RuntimeError, NotImplementedError, OSError)
+"""What reading a damaged archive raises."""
 Array = npt.NDArray[Any]
 
 
@@ -50,7 +53,7 @@ def read(listing: Listing, asked: Asked, progress: Progress) -> Found:
     same = hashlib.sha256(content).hexdigest() == listing.sha256
     require(same, "data.path", asked.path, "has changed while it was read: run again")
     try:
-        arrays = _arrays(content)
+        arrays = unpacked(content, MOST_BYTES, _require_names)
         images, kind = _pixels(arrays, NEEDED[0])
         labels, count, test = _labels(arrays, *NEEDED), len(images), None
         if TEST[0] in arrays:
@@ -60,7 +63,7 @@ def read(listing: Listing, asked: Asked, progress: Progress) -> Found:
             images, labels = np.concatenate([images, more]), np.concatenate([labels, _labels(arrays, *TEST)])
             test = np.arange(len(images)) >= count
         classes = _classes(labels)
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, RuntimeError, NotImplementedError, OSError) as error:
+    except BROKEN as error:
         raise InvalidError("data.path", asked.path, " ".join(str(error).split())) from error
     side, channels = images.shape[2:]
     for key, has in (("side", side), ("channels", channels)):
@@ -88,28 +91,41 @@ def _content(asked: Asked) -> bytes:
         raise InvalidError("data.path", asked.path, f"cannot be read ({error})") from error
 
 
-def _arrays(content: bytes) -> dict[str, Array]:
+def _require_names(names: Sequence[str]) -> None:
+    """Raise ValueError unless the arrays are those that are needed."""
+    wanted = (*NEEDED, *TEST) if set(TEST) & set(names) else NEEDED
+    if sorted(names) != sorted(wanted):
+        raise ValueError(f"{NAMES}; it has {', '.join(sorted(names)) or 'none'}"[:400])
+
+
+def unpacked(
+    content: bytes, most_bytes: int, check: Callable[[Sequence[str]], None] = lambda names: None
+) -> dict[str, Array]:
     """The arrays of an archive; nothing is unpickled, and no more memory is asked for than its directory tells.
 
+    Args:
+        most_bytes: of all arrays together.
+        check: told the names of the arrays before any is read.
+
     Raises:
-        ValueError: an array is missing, unknown, of Python objects, or too large.
-        BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError: the archive cannot be read.
+        BROKEN: the archive cannot be read, or an array is of Python objects, empty or too large.
     """
     if not zipfile.is_zipfile(io.BytesIO(content)):
         raise ValueError("must be a .npz file, as numpy.savez makes it")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
-        wanted = (*NEEDED, *TEST) if set(TEST) & set(entries) else NEEDED
-        if sorted(entries) != sorted(wanted) or len(archive.infolist()) != len(entries):
-            raise ValueError(f"{NAMES}; it has {', '.join(sorted(entries)) or 'none'}"[:400])
+        names = [entry.filename.removesuffix(".npy") for entry in archive.infolist()]
+        check(names)
+        entries = dict(zip(names, archive.infolist(), strict=True))
+        if len(entries) < len(names):
+            raise ValueError("it has two arrays of one name")
         size = sum(entry.file_size for entry in entries.values())
-        if size > MOST_BYTES:
-            raise ValueError(f"its arrays are {size} bytes, more than {MOST_BYTES}")
+        if size > most_bytes:
+            raise ValueError(f"its arrays are {size} bytes, more than {most_bytes}")
         return {name: _array(archive, entry, name) for name, entry in entries.items()}
 
 
 def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> Array:
-    """One array. Raises as `_arrays`."""
+    """One array. Raises as `unpacked`."""
     with archive.open(entry) as member:
         version = np.lib.format.read_magic(member)
         if version not in HEADERS:

@@ -77,7 +77,7 @@ class Senses:
         holds = [name for name, verdict in verdicts.items() if verdict.word in ("supported", "qualified")]
         fails = [name for name, verdict in verdicts.items() if verdict.word == "refuted"]
         if holds and fails:
-            condition = f"it holds {_both(holds)}, not {_both(fails)}"
+            condition = f"it holds {joined(holds)}, but not {joined(fails, 'or')}"
             whole = _whole(verdicts, "qualified", (*fails, *holds))
             return replace(whole, condition=condition, sentence=f"{sentence(condition)} {whole.sentence}")
         if words & set(OPEN) and len(words) > 1:
@@ -104,10 +104,6 @@ def _conclude(parts: Parts, evidence: Mapping[str, Any], decisions: Decisions) -
     return {name: rule.conclude(evidence[name], share) for name, rule in parts}
 
 
-def _both(names: Iterable[str]) -> str:
-    return " and ".join(names)
-
-
 def _halfway(verdicts: Mapping[str, Verdict], waiting: list[str]) -> Verdict:
     """Say what is missing, and what the other parts have found so far."""
     missing = "; ".join(f"{name}: {verdicts[name].reason}" for name in waiting)
@@ -121,14 +117,18 @@ def _halfway(verdicts: Mapping[str, Verdict], waiting: list[str]) -> Verdict:
 
 
 def _whole(verdicts: Mapping[str, Verdict], word: Word, deciding: Iterable[str]) -> Verdict:
-    """Join the parts' verdicts; number, counterexample and condition are those of the first part that decides."""
+    """Join the parts' verdicts; number, counterexample and condition are those of the first part that decides.
+
+    The effects of the parts that decide come first: a verdict is shown by its first effect.
+    """
     names = tuple(deciding)
     first = verdicts[names[0]]
+    ordered = (*names, *(name for name in verdicts if name not in names))
     return Verdict(
         word=word,
         reason="; ".join(f"{name}: {verdicts[name].reason}" for name in names),
         sentence=of_parts({name: said for name in names if (said := verdicts[name].sentence)}),
-        effects=tuple(effect for verdict in verdicts.values() for effect in verdict.effects),
+        effects=tuple(effect for name in ordered for effect in verdicts[name].effects),
         evidence={name: {"word": verdict.word, **verdict.evidence} for name, verdict in verdicts.items()},
         nearest_true=next((found for name in names if (found := verdicts[name].nearest_true)), None),
         condition=first.condition,

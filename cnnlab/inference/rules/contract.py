@@ -9,8 +9,8 @@ from typing import Protocol, TypeVar
 
 from cnnlab.inference.checks import Check
 from cnnlab.inference.effects import Sample, one_sided_p, pair
-from cnnlab.inference.sentences import sentence
-from cnnlab.spec.verdict import Effect, Verdict
+from cnnlab.inference.sentences import plain_cap, sentence
+from cnnlab.spec.verdict import Effect, Match, Verdict
 
 EvidenceT = TypeVar("EvidenceT", contravariant=True)
 
@@ -143,6 +143,11 @@ def trained_caps(evidence: TrainedEvidence, counted: tuple[Effect, ...]) -> tupl
     return missing + failed + evidence.caps
 
 
+def deciding_first(effects: tuple[Effect, ...], match: Match) -> tuple[Effect, ...]:
+    """Effects of a rule at one match: a verdict is shown by its first effect, so those that it reads come first."""
+    return tuple(sorted(effects, key=lambda effect: effect.setting.match != match))
+
+
 def untested(missing: tuple[str, ...]) -> Verdict:
     """Give the verdict of no evidence at all."""
     reason = f"no record: {', '.join(missing)}" if missing else "no record"
@@ -152,5 +157,5 @@ def untested(missing: tuple[str, ...]) -> Verdict:
 def held_back(caps: tuple[str, ...], effects: tuple[Effect, ...] = ()) -> Verdict:
     """Give the verdict of evidence that may not be read: the first cap is the reason, the rest are counted."""
     more = f" (and {len(caps) - 1} more)" if len(caps) > 1 else ""
-    plain = sentence(f"not judged: {caps[0].split(': ')[0]}")
+    plain = sentence(f"not judged: {plain_cap(caps[0])}")
     return Verdict(word="inconclusive", reason=caps[0] + more, sentence=plain, effects=effects, capped=caps)

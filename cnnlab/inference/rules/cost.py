@@ -137,7 +137,7 @@ class Everywhere:
         return Verdict(
             word=word,
             reason="; ".join(part for part in parts if part),
-            sentence=self._plain(found, word, holding, lowest),
+            sentence=self._plain(found, word, holding, next(iter(evidence.values())).names),
             number=lowest.number,
             n=lowest.n,
             tables=(timing_table(evidence),),
@@ -152,15 +152,16 @@ class Everywhere:
             },
         )
 
-    def _plain(self, found: Mapping[str, Verdict], word: Word, holding: int, lowest: Verdict) -> str:
+    def _plain(self, found: Mapping[str, Verdict], word: Word, holding: int, names: tuple[str, ...]) -> str:
         """What was found, for a teacher: of one cell its own sentence, of many how many hold and by how much."""
+        lowest = min(found.values(), key=lambda verdict: verdict.number.value if verdict.number else 0.0)
         if len(found) == 1 or lowest.number is None:
             return lowest.sentence
         where = "all" if word == "supported" else f"{holding} of"
         least = next(cell for cell, one in found.items() if one is lowest)
         return sentence(
-            f"it takes longer in {where} {len(found)} pairs that were timed, "
-            f"{lowest.number.value:.2g} times as long in the closest ({least})"
+            f"{names[0]} takes longer than {names[1]} in {where} {len(found)} pairs that were timed, "
+            f"{lowest.number.value:.2g} times as long where they are closest ({least})"
         )
 
 

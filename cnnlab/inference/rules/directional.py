@@ -13,6 +13,7 @@ from cnnlab.inference.rules.contract import (
     ModeratorContrast,
     PValues,
     TrainedEvidence,
+    deciding_first,
     held_back,
     trained_caps,
     untested,
@@ -102,7 +103,7 @@ class Directional:
             sentence=sentence(found.plain),
             condition=found.condition,
             mechanism=found.mechanism,
-            effects=evidence.effects,
+            effects=deciding_first(evidence.effects, self.match),
             evidence=self._numbers(evidence, counted, decisions),
         )
 
@@ -137,11 +138,10 @@ class Directional:
         holding = _distinct(holds for holds, _, _ in pairs)
         failing = _distinct(fails for _, fails, _ in pairs)
         condition = f"on {_labels(holding)}, not on {_labels(failing)}"
-        where = f"on {tasks(holding, counted)}, not on {tasks(failing, counted)}"
-        said = f"holds {where}: {by_task(counted)}"
+        said = f"holds on {tasks(holding, counted)}, not on {tasks(failing, counted)}: {by_task(counted)}"
         if first:  # Neg against Null: it holds nowhere
             condition = f"reversed {condition}"
-            said = f"does not hold; reversed {where}: {by_task(counted)}"
+            said = f"does not hold, and on {tasks(holding, counted)} it is the other way round: {by_task(counted)}"
         largest = max(p for _, _, p in pairs)
         return _Found(
             word="qualified",
@@ -210,7 +210,7 @@ class Directional:
         if _on_two(pos or neg):
             p = self.p_values(evidence)
             fails = f"p {p.greater if pos else p.less:.2g} fails Holm over {decisions.registered} claims"
-            plain += "; too weak a sign among so many claims"
+            plain += "; for one claim of many this is too weak a sign"
             return _Found(word="inconclusive", reason=f"{fails}: {listed(pos or neg)}; {finds}", plain=plain)
         return _Found(word="inconclusive", reason=f"{listed(counted)}; {finds}", plain=plain)
 

@@ -4,7 +4,15 @@ from dataclasses import dataclass
 
 from cnnlab.inference.effects import smallest_detectable
 from cnnlab.inference.equivalence import is_different, is_equivalent
-from cnnlab.inference.rules.contract import Decisions, PValues, TrainedEvidence, held_back, trained_caps, untested
+from cnnlab.inference.rules.contract import (
+    Decisions,
+    PValues,
+    TrainedEvidence,
+    deciding_first,
+    held_back,
+    trained_caps,
+    untested,
+)
 from cnnlab.inference.sentences import NO_DIFFERENCE, between, by_task, gap, rest, sentence, tasks
 from cnnlab.inference.wording import amount, listed, smallest, times
 from cnnlab.spec.verdict import Effect, Match, Verdict
@@ -45,7 +53,7 @@ class Equivalence:
         caps = trained_caps(evidence, counted)
         if caps:
             return held_back(caps, evidence.effects)
-        return self._judge(counted, evidence.effects)
+        return self._judge(counted, deciding_first(evidence.effects, self.match))
 
     def _judge(self, counted: tuple[Effect, ...], effects: tuple[Effect, ...]) -> Verdict:
         enough = tuple(e for e in counted if not e.reason.startswith(("too few", "both at chance")))

@@ -90,7 +90,7 @@ def _plain(evidence: Enumerated, condition: str | None) -> str:
     if not evidence.counterexamples:
         return f"it holds in all {evidence.cases} cases that were tried"
     if condition is not None:
-        return f"it holds where {condition}, and not in general"
+        return f"it does not always hold, but it does where {condition}"
     failing = len(evidence.counterexamples)
     many = "every case that was tried" if failing == evidence.cases else f"{failing} of {evidence.cases} cases"
     return f"it fails in {many}, for example: {evidence.counterexamples[0]}"

@@ -15,11 +15,16 @@ SHARES = {MOSTLY: "most of them", NEARLY_ALL: "nearly all of them", ALL: "all of
 
 @dataclass(frozen=True, kw_only=True)
 class Counted:
-    """How many of a list frozen before counting have the property, which list it was, and tables for a reader."""
+    """How many of a list frozen before counting have the property, which list it was, and tables for a reader.
+
+    Attributes:
+        list_name: to be read after "n of m in". plain: for a teacher, to be read after "n of m"; empty for none.
+    """
 
     having: int
     total: int
     list_name: str
+    plain: str = ""
     tables: tuple[Table, ...] = ()
 
 
@@ -49,7 +54,8 @@ class Survey:
                 word="untested", reason=f"the list {evidence.list_name} is empty", sentence="Not tested yet."
             )
         interval = wilson(evidence.having, evidence.total)
-        count = f"{evidence.having} of {evidence.total} in {evidence.list_name}"
+        many = f"{evidence.having} of {evidence.total}"
+        count, plain = f"{many} in {evidence.list_name}", f"{many} {evidence.plain or f'in {evidence.list_name}'}"
         reason = f"{count}, 95 % [{100 * interval.low:.1f} %, {100 * interval.high:.1f} %], bar {100 * self.bar:.0f} %"
         word, why = self._word(evidence, interval)
         share = Number(
@@ -62,7 +68,7 @@ class Survey:
         return Verdict(
             word=word,
             reason=reason + why,
-            sentence=sentence(f"{count}: {self._judged(word)}"),
+            sentence=sentence(f"{plain}: {self._judged(word)}"),
             nearest_true=count if word == "refuted" else None,
             number=share,
             n=evidence.total,

@@ -1,11 +1,12 @@
 """R-WITHIN: a measured quantity of one arm lies inside stated bounds."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cnnlab.inference.effects import FEWEST, smallest_detectable
 from cnnlab.inference.rules.contract import Decisions, PValues, TrainedEvidence, held_back, trained_caps, untested
-from cnnlab.inference.sentences import sentence, tasks
+from cnnlab.inference.sentences import joined, sentence, tasks
 from cnnlab.inference.wording import smallest
 from cnnlab.spec.invalid import require
 from cnnlab.spec.verdict import Effect, Match, Number, Verdict, Word
@@ -60,7 +61,7 @@ class Within:
         return Verdict(
             word=word,
             reason=reason,
-            sentence=sentence(f"{where} {self._bounds()}: {'; '.join(_said(e) for e in outside or counted)}"),
+            sentence=sentence(f"{where} what is claimed ({self._bounds()}): {_said(outside or counted)}"),
             effects=evidence.effects,
             number=Number(name=first.setting.quantity, value=first.estimate, low=span.low, high=span.high),
             n=first.n,
@@ -70,8 +71,8 @@ class Within:
     def _bounds(self) -> str:
         """The bounds in words."""
         if math.isinf(self.high):
-            return f"what is claimed, at least {self.low:g}"
-        return f"what is claimed, {'at most' if math.isinf(self.low) else f'{self.low:g} to'} {self.high:g}"
+            return f"at least {self.low:g}"
+        return f"{'at most' if math.isinf(self.low) else f'{self.low:g} to'} {self.high:g}"
 
 
 def _detectable(effect: Effect) -> float:
@@ -79,8 +80,10 @@ def _detectable(effect: Effect) -> float:
     return smallest_detectable(effect.interval95, n=effect.n, margin=0.0)
 
 
-def _said(effect: Effect) -> str:
-    return f"{effect.setting.quantity} {effect.estimate:.3g} on {tasks([effect])}"
+def _said(effects: Sequence[Effect]) -> str:
+    """The quantity, once, and its value on each task."""
+    values = (f"{effect.estimate:.3g} on {tasks([effect], effects)}" for effect in effects)
+    return f"{effects[0].setting.quantity} is {joined(values)}"
 
 
 def _shown(effect: Effect) -> str:

@@ -36,7 +36,8 @@ def by_layer() -> Counted:
     pooled = [layer for net in architectures() for layer in net.convs]
     having = sum(map(keeps, pooled))
     name = f"the convolutions of {LIST} have stride 1"
-    return Counted(having=having, total=len(pooled), list_name=name, tables=(by_stride(),))
+    plain = "convolutions of published architectures have stride 1"
+    return Counted(having=having, total=len(pooled), list_name=name, plain=plain, tables=(by_stride(),))
 
 
 def by_network() -> Counted:

@@ -143,7 +143,13 @@ def votes(
     nets: Sequence[Architecture], has: Callable[[Architecture], bool], *, what: str, tables: tuple[Table, ...] = ()
 ) -> Counted:
     """One vote an architecture; `what` says what those that have it do, to be read after "n of m architectures"."""
-    return Counted(having=sum(map(has, nets)), total=len(nets), list_name=f"{LIST} {what}", tables=tables)
+    return Counted(
+        having=sum(map(has, nets)),
+        total=len(nets),
+        list_name=f"{LIST} {what}",
+        plain=f"published architectures {what}",
+        tables=tables,
+    )
 
 
 def three_by_three(layer: Layer) -> bool:

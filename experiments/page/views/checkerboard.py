@@ -99,6 +99,10 @@ def make(context: Context) -> Content:
             f", and still leave a board before training: the share of their maps that is one fixed pattern is "
             f"{min(transposed):.2f} to {max(transposed):.2f} whatever the kernel"
         )
+    boards = table()
+    rules = [
+        (depth, [(k, [boards[f"{k},{s},{depth}"]["dispersion"] for s in STRIDES]) for k in KERNELS]) for depth in DEPTHS
+    ]
     static = {
         "arms": arms,
         "seeds": SEEDS,
@@ -106,9 +110,11 @@ def make(context: Context) -> Content:
         "painted": [_painted(one) for one in painted],
         "read": read_unevenly(context.networks),
         "still": board(3, 2, 1)["counts"],
+        "strides": list(STRIDES),
+        "rules": rules,
         "lacks": not arms,
     }
-    return Content(finding=f"{finding}.", script=table(), static=static)
+    return Content(finding=f"{finding}.", script=boards, static=static)
 
 
 def untrained(_: Sequence[MeasuredNetwork]) -> "tuple[Sequence[Painted], Sequence[Member]]":

@@ -1,7 +1,8 @@
 """What a unit sees of the image: any net, any layer, every size, odd and even."""
 
 import contextlib
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from cnnlab.probes.agreement import AgreementRow, agreement
@@ -62,19 +63,50 @@ def at_size(subject: MeasuredNetwork, size: Pair, effective: bool) -> dict[str, 
     rows = [found.seen[node.name] for node in shown(network)]
     height, width = ([row(pair[axis]) for pair in rows] for axis in (0, 1))
     moved = drift(network, size)
+    merges = {place: found.merges[node.name] for place, node in enumerate(shown(network)) if node.name in found.merges}
+    halves = [_effective(network, size, node, found) for node in shown(network)] if effective else [None] * len(rows)
     content: dict[str, Json] = {
         "rows": height,
         "drift": float(moved[0]),
         "placed": placed(*moved),
-        "merges": {
-            place: found.merges[node.name] for place, node in enumerate(shown(network)) if node.name in found.merges
-        },
+        "merges": merges,
+        "lamps": {place: lamp(told) for place, told in merges.items()},
+        "paths": _paths(merges, shown(network)),
+        "fields": [None if pair[0].reach is None else pair[0].reach.extent for pair in rows],
+        "table": [_cells(pair, size[0], half) for pair, half in zip(rows, halves, strict=True)],
     }
     if width != height:
         content["columns"] = width
     if effective:
-        content["effective"] = [_effective(network, size, node, found) for node in shown(network)]
+        content["effective"] = halves
     return content
+
+
+def lamp(told: str | None) -> tuple[str, str, str]:
+    """Whether the paths of a merge agree, as class, words and why: `told` is what they differ in."""
+    if told is None:
+        return "yes", "✓ aligned", "all paths have one stride and one centre"
+    differ = re.search(r"(centre|stride) (.+?) along", told)
+    assert differ is not None, "alignment errors name what differs"
+    return "no", f"✗ {differ[1]}s {differ[2]}", told
+
+
+def _paths(merges: Mapping[int, str | None], nodes: Sequence[Node]) -> str:
+    if not merges:
+        return "No paths meet in this net."
+    wrong = [f"{nodes[place].name}, {told}" for place, told in merges.items() if told is not None]
+    first = f"; the first that is not: {wrong[0]}" if wrong else ""
+    return f"{len(merges) - len(wrong)} of {len(merges)} places where paths meet are aligned{first}."
+
+
+def _cells(pair: tuple[Seen, Seen], side: int, half: Json) -> tuple[str, str, str, str]:
+    """Map, receptive field, stride, and the pixels that hold half of the gradient, of one layer along the height."""
+    reach = pair[0].reach
+    size = f"{pair[0].length}x{pair[1].length}"
+    within = "" if half is None else str(half["half"])
+    if reach is None:
+        return size, "whole", "", within
+    return size, f"{reach.extent}{' > image' if reach.extent > side else ''}", number(reach.stride), within
 
 
 def _effective(network: Network, size: Pair, node: Node, found: Layout) -> Json:
@@ -142,8 +174,30 @@ def make(context: Context) -> Content | None:
         return None
     found = context.apart[NAME] if NAME in context.apart else [None] * len(context.networks)
     nets = [subject_data(subject, agree) for subject, agree in zip(context.networks, found, strict=True)]
-    static = [_static(subject) for subject in context.networks]
+    static = [
+        {**_static(subject), "drift": drift_chart(data)} for subject, data in zip(context.networks, nets, strict=True)
+    ]
     return Content(finding=_finding(context.networks), script={"nets": nets, "parts": SHARES}, static={"nets": static})
+
+
+def drift_chart(data: dict[str, Json]) -> dict[str, Json]:
+    """Where the middle of the last map looks at every size, in pixels of the picture that the template draws."""
+    known = {side: at for side, at in data["at"].items() if "drift" in at}
+    sides: list[int] = sorted(data["at"])
+    most = max([1.0, *(abs(at["drift"]) for at in known.values())])
+    step: float = min(18, 320 / len(sides))
+
+    def across(side: int) -> float:
+        return round(56 + (side - sides[0]) * step, 1)
+
+    return {
+        "marks": [
+            (side, across(side), round(62 - 46 * at["drift"] / most, 1), f"{side} pixels: {at['placed']} the middle")
+            for side, at in sorted(known.items())
+        ],
+        "values": [(y, f"{value:.3g}".replace("-", "−")) for y, value in ((16, most), (62, 0), (108, -most))],
+        "ends": [(across(side), side) for side in (sides[0], sides[-1])],
+    }
 
 
 def _static(subject: MeasuredNetwork) -> dict[str, Json]:

@@ -17,7 +17,11 @@ def make(context: Context) -> Content | None:
         f"Of the {image.size} pixels of an image the first of these nets makes {numbers:,} numbers in {channels} maps "
         f"before it answers; the last maps have {made[-1].shape[0]}x{made[-1].shape[1]} numbers each."
     )
-    static = {"rows": [_answer(member) for member in context.members], "trained": context.trained}
+    static = {
+        "rows": [_answer(member) for member in context.members],
+        "nets": context.net_names,
+        "trained": context.trained,
+    }
     return Content(finding=finding, static=static)
 
 

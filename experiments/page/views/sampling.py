@@ -20,6 +20,8 @@ PADDINGS: dict[str, str | Pair] = {"0": (0, 0), "1": (1, 1), "2": (2, 2), "3": (
 LONGEST = 64
 """Cells of a line; a longer one cannot be read on a page."""
 NO_FIT, TOO_LONG = 0, 1
+REASONS = ("the kernel does not fit on the map", f"a line of more than {LONGEST} cells is not drawn")
+"""What a reader is told of either."""
 SHOWN = (8, 3, 2, "SAME")
 """What a reader without scripts sees: the stride-2 kernel that the notes speak of."""
 
@@ -95,6 +97,7 @@ def table() -> Json:
         "kernels": list(KERNELS),
         "strides": list(STRIDES),
         "paddings": list(PADDINGS),
+        "reasons": REASONS,
         "lines": [" ".join(map(str, line)) for line in lines],
         "entries": entries,
     }

@@ -21,7 +21,7 @@ def make(context: Context) -> Content | None:
         f"Of the {kept[0].size - 1} circular shifts of its images the first net keeps its answer under "
         f"{_percent(kept)}, and of those by one pixel under {_percent(near(kept))}."
     )
-    return Content(finding=finding, static={"rows": rows, "trained": context.trained})
+    return Content(finding=finding, static={"rows": rows, "nets": context.net_names, "trained": context.trained})
 
 
 def unchanged(member: Member) -> NDArray[np.bool_]:

@@ -23,7 +23,7 @@ def make(context: Context) -> Content | None:
         for member in context.members
         for node in steps(member.network)
     ]
-    return Content(finding=finding, static={"rows": rows, "trained": context.trained})
+    return Content(finding=finding, static={"rows": rows, "nets": context.net_names, "trained": context.trained})
 
 
 def _products(member: Member, node: Node) -> int:

@@ -739,6 +739,17 @@ def test_a_mistake_is_one_line_and_nothing_runs(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_file_where_its_folder_should_be_is_one_line_before_anything_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "bench").write_text("")
+    monkeypatch.setenv("CNNLAB_RESULTS", str(tmp_path))
+    races = scripted_rounds(monkeypatch)
+    assert call(monkeypatch, "W1", "--part", "speed") == 2
+    assert "bench cannot be written to: choose another folder" in capsys.readouterr().err
+    assert not races
+
+
 def scripted_rounds(monkeypatch: pytest.MonkeyPatch, passed: bool = True) -> list[tuple[str, list[str]]]:
     """Let rounds give what `measured` has; returns what races in each, as it comes."""
     races: list[tuple[str, list[str]]] = []

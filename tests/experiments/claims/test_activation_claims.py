@@ -334,7 +334,7 @@ def test_an_activation_that_is_none_and_none_that_is_one_are_noticed(monkeypatch
 def test_a_relu_net_is_one_function_though_not_an_affine_one():
     verdict = judged(act_nonlinear_definition)
     assert verdict.word == "qualified"
-    assert verdict.condition == "it holds for one affine function, not for one function of any kind"
+    assert verdict.condition == "it holds for one affine function, but not for one function of any kind"
 
 
 @pytest.mark.parametrize(("activation", "word"), [("identity", "refuted"), ("tanh", "supported")])

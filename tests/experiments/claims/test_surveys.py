@@ -203,7 +203,7 @@ def test_strides_are_rare_by_layer_and_usual_by_network(convs: pd.DataFrame) -> 
     assert (by_layer, by_network) == ("supported", "refuted")
     found = verdict(st_usually_one)
     assert found.word == "qualified"
-    assert found.condition == "it holds counted by layer, not counted by network"
+    assert found.condition == "it holds counted by layer, but not counted by network"
 
 
 def test_three_by_three_is_usual_among_spatial_kernels_alone(convs: pd.DataFrame) -> None:

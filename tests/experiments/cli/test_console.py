@@ -9,13 +9,16 @@ from collections.abc import Callable
 import pytest
 from rich.table import Table
 
-from experiments import run
-from experiments.cli.console import Terminal, filled
+from experiments import judge, run
+from experiments.cli.console import FAR, Terminal, filled
+from experiments.cli.doors import doors
+from experiments.cli.help_text import rewrapped
 
 from ..conftest import Door
 
 DOORS = ("judge", "suite", "report", "cost", "tasks", "features", "publish", "replicate", "dashboard", "show")
-PACKAGES = ("geometry.__main__", "bench.main", "simulate.__main__", "checkerboard.__main__")
+COMMAND = re.compile(r" *(python -m|CNNLAB_|cnnlab|\w[\w.=+\[\]]* \||\.\.\.) ?")
+PACKAGES = ("new.__main__", "geometry.__main__", "bench.main", "simulate.__main__", "checkerboard.__main__")
 
 
 def wide_table(rows: int = 3) -> Table:
@@ -31,6 +34,11 @@ def printed(width: int, shown: Table, kind: Callable[..., Terminal] = Terminal) 
     file = io.StringIO()
     kind(file=file, width=width, highlight=False, markup=False).print(shown)
     return file.getvalue()
+
+
+def words(text: str) -> list[str]:
+    """Words of a help text, whatever stands in how many columns or on which line."""
+    return sorted(re.sub(r"[-\s]+", " ", text).split())
 
 
 def numbers(text: str) -> list[str]:
@@ -69,6 +77,44 @@ def test_every_door_says_its_version(name: str, door: Door) -> None:
     done = door(main, "--version")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(f"cnnlab {importlib.metadata.version('cnnlab')}, records of protocol ")
+
+
+@pytest.mark.parametrize("name", sorted(doors()))
+def test_help_fits_the_terminal_and_says_the_same(name: str, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No line but a command to be copied is wider, and no word is lost."""
+    module = importlib.import_module(next(f"experiments.{one}" for one in (*PACKAGES, name) if name in one.split(".")))
+
+    def said(columns: int) -> str:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        done = door(module.main, "--help")
+        assert (done.code, done.err) == (0, "")
+        return done.out
+
+    whole = words(said(FAR))
+    for width in (80, 140):
+        narrow = said(width)
+        assert [line for line in narrow.splitlines() if len(line) > width and not COMMAND.match(line)] == []
+        assert words(narrow) == whole
+
+
+def test_help_that_keeps_its_lines_would_not_fit() -> None:
+    """The twin."""
+    assert max(map(len, judge.DESCRIPTION.splitlines())) > 80
+    assert max(map(len, rewrapped(judge.DESCRIPTION, 80).splitlines())) <= 80
+
+
+def test_a_pair_becomes_two_lines_and_a_list_is_not_joined() -> None:
+    text = "Does a thing\nin two lines:\n  a command  what it does\nOne:  python -m x\n\nThe end"
+    assert rewrapped(text, 20).splitlines() == [
+        "Does a thing in two",
+        "lines:",
+        "  a command",
+        "      what it does",
+        "One:  python -m x",
+        "",
+        "The end",
+    ]
+    assert rewrapped(text, 30) == text
 
 
 def test_run_says_it_too(door: Door) -> None:

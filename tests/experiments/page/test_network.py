@@ -1,10 +1,13 @@
 """The maps and answers of the network view are the nets' own."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.page.member_data import member_data, softmax
+from experiments.page.member_data import effective, member_data, softmax
 from experiments.page.pack import unpacked
+from experiments.page.saliency import effective_field
 from experiments.page.view import Context
 from experiments.page.views import network
 
@@ -44,3 +47,19 @@ def test_the_finding_counts_the_numbers(context: Context) -> None:
 
 def test_without_members_the_view_is_left_out() -> None:
     assert network.make(Context()) is None
+
+
+def test_the_effective_field_of_one_even_kernel_is_its_window() -> None:
+    """Nine equal shares about the middle; the twin, a layer that reads nothing, has none."""
+    images = np.random.default_rng(0).normal(size=(4, 9, 9, 1))
+    kernel = jnp.ones((3, 3, 1, 1))
+    dimensions = ("NHWC", "HWIO", "NHWC")
+    found = effective_field(
+        lambda x: jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=dimensions), images
+    )
+    wanted = np.zeros((9, 9))
+    wanted[3:6, 3:6] = 1 / 9
+    assert found == pytest.approx(wanted, abs=1e-6)
+    assert not effective_field(lambda x: 0 * x, images).any()
+    assert effective(found, 4)["parts"][4][3] == 1
+    assert effective(found, 4)["told"] == "over 4 test images; its radius is 1.2 px"

@@ -1,6 +1,8 @@
 """The trained member on the page is that of the record, in both states, and looks at its task's images."""
 
 import dataclasses
+import os
+import shutil
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,7 +18,12 @@ from cnnlab.data.dials import settings
 from cnnlab.data.redrawing import TEST_STREAM, at_random
 from cnnlab.data.tasks import digits12
 from cnnlab.records import Store
-from cnnlab.training.program import program
+from cnnlab.spec.arm import Arm
+from cnnlab.spec.network import Conv
+from cnnlab.training import checkpoints
+from cnnlab.training.checkpoints import Progress, keeper
+from cnnlab.training.program import State, program
+from cnnlab.training.run import MemberRun
 from cnnlab.training.shown import ShownMember, train_again
 from cnnlab.training.workers import ONE_THREAD, environment
 from experiments.analysis.results import SweepResults, view
@@ -39,8 +46,8 @@ from experiments.page.trained import (
 )
 from experiments.page.untrained import SHOWN
 from experiments.page.view import Context
-from experiments.page.views import network, stepper
-from experiments.page.weights import filled, from_file, named
+from experiments.page.views import network, shift, stepper
+from experiments.page.weights import MOST_BYTES, filled, from_file, named
 
 from ..conftest import Compose, Plant
 
@@ -166,6 +173,32 @@ def test_without_a_trained_net_the_page_says_why(fast: bool, told: str, monkeypa
     assert building.with_members(Context(fast=fast), OWN, None).trained == told
 
 
+def test_a_strided_net_is_shown_where_it_has_a_record(
+    composed: Compose, plant: Plant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The twin: none is without."""
+    few = ("model.width=2", "scale.max_train_images=64", "scale.max_epochs=1", "scale.members=3")
+    plan = composed(trained.STRIDED_SWEEP, "smoke", *few)
+    bare = view(relocated(plan, tmp_path))
+    assert trained.strided_job({trained.STRIDED_SWEEP: bare}, QUIET) is None
+    cell = bare.cell(bare.tasks()[0], trained.STRIDED_LEVEL, "none")
+    assert cell is not None
+    record = plant(cell.point, 0.9)
+    Store(tmp_path / "runs").write(record, {"backend": "cpu"})
+    found = trained.strided_job({trained.STRIDED_SWEEP: view(relocated(plan, tmp_path))}, QUIET)
+    assert found is not None
+    assert (found.arm, found.seeds) == (cell.point.arm, record.members[:1])
+    monkeypatch.setattr(building, "members", lambda images: ())
+    made = building.with_members(Context(), OWN, None, trained.train(found))
+    (member,) = made.members
+    assert (member.title, member.state) == (trained.STRIDED_TITLE, f"trained, seed {record.members[0]}")
+    assert any(isinstance(node, Conv) and node.stride == (2, 2) for node in member.network.nodes)
+    content = shift.make(made)
+    assert content is not None
+    assert [row["title"] for row in content.static["rows"]] == [trained.STRIDED_TITLE]
+    assert "strides in place of the pools" in made.trained
+
+
 def test_integrated_gradients_add_up_to_what_the_answer_gains(shown: ShownMember, made: Pair) -> None:
     task = shown.arm.task
     empty = float(standardised(np.zeros(1), task)[0])
@@ -243,6 +276,11 @@ def test_weights_of_a_file_are_shown_without_training(
         (lambda arrays: arrays.pop("conv2/bias"), "there is no conv2/bias in it"),
         (lambda arrays: arrays.update({"conv9/bias": np.zeros(2)}), "this net has no conv9/bias"),
         (lambda arrays: arrays.update({"conv2/bias": np.zeros(3)}), "conv2/bias has the shape"),
+        (lambda arrays: arrays.update({"conv2/bias": np.full(16, np.nan)}), "conv2/bias must hold finite numbers"),
+        (lambda arrays: arrays.update({"conv2/bias": np.full(16, 1e300)}), "conv2/bias must hold finite numbers"),
+        (lambda arrays: arrays.update({"conv2/bias": np.full(16, 1j)}), "conv2/bias must hold finite numbers"),
+        (lambda arrays: arrays.update({"conv2/bias": np.full(16, "x")}), "conv2/bias must hold finite numbers"),
+        (lambda arrays: arrays.update({"conv2/bias": np.array([{}])}), "holds Python objects"),
     ],
 )
 def test_weights_of_another_net_are_refused(change: Any, told: str, shown: ShownMember, tmp_path: Path) -> None:
@@ -260,6 +298,58 @@ def test_a_file_that_holds_no_arrays_is_refused(shown: ShownMember, tmp_path: Pa
         filled(path, shown.last.params)
     with pytest.raises(UsageError, match="must be a file that NumPy's savez wrote"):
         filled(tmp_path / "none.npz", shown.last.params)
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("one.npy", "pipe"):
+        with pytest.raises(UsageError, match="must be a file that NumPy's savez wrote"):
+            filled(tmp_path / name, shown.last.params)
+
+
+def test_weights_that_unpack_without_end_are_refused(shown: ShownMember, tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "bomb.npz", **{"conv1/bias": np.zeros(MOST_BYTES // 4)})
+    assert (tmp_path / "bomb.npz").stat().st_size < MOST_BYTES // 100
+    with pytest.raises(UsageError, match=r"its arrays are \d+ bytes, more than"):
+        filled(tmp_path / "bomb.npz", shown.last.params)
+
+
+def checkpoint(folder: Path, arm: Arm, states: dict[int, State]) -> Path:
+    """A checkpoint of members that were trained side by side, as `experiments.run` leaves it."""
+    runs = [MemberRun(arm=arm, seed=seed, learning_rate=0.03, checkpoints=folder) for seed in states]
+    made = keeper(runs, "side_by_side")
+    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *jax.device_get(list(states.values())))
+    made.keep(Progress(epochs=1, state=stacked, journals=[{} for _ in runs], looks=[]), final=True)
+    assert made.folder is not None
+    return made.folder
+
+
+def test_a_checkpoint_of_a_run_is_shown(
+    views: dict[str, SweepResults], shown: ShownMember, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each member of it; what is torn, of another arm, or none, is refused in one line."""
+    monkeypatch.setattr(checkpoints, "EVERY", 0.0)
+    seed = shown.seed
+    folder = checkpoint(tmp_path / "kept", shown.arm, {seed: shown.first, seed + 1: shown.last})
+    for asked, state in ((None, shown.first), (seed + 1, shown.last)):
+        found = from_file(folder, views, asked)
+        for own, given in zip(jax.tree.leaves(found.shown.last), jax.tree.leaves(state), strict=True):
+            assert (np.asarray(own) == np.asarray(given)).all()
+        assert found.file == f"{folder.name}, seed {found.shown.seed}, epoch 1 of 1"
+    with pytest.raises(UsageError, match=f"has the members {seed}, {seed + 1}, not {seed + 2}"):
+        from_file(folder, views, seed + 2)
+    task = dataclasses.replace(shown.arm.task, train_images=128)
+    other = checkpoint(tmp_path / "other", dataclasses.replace(shown.arm, task=task), {seed: shown.first})
+    with pytest.raises(UsageError, match="it is a checkpoint of another arm"):
+        from_file(other, views, None)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="must be a checkpoint, with a folder for its epoch"):
+        from_file(tmp_path / "empty", views, None)
+    facts = next(folder.glob("1/facts/metadata"))
+    facts.write_text(facts.read_text().replace("0.03", "0.04"))
+    with pytest.raises(UsageError, match="is torn or edited"):
+        from_file(folder, views, None)
+    shutil.rmtree(folder / "1" / "arrays")
+    with pytest.raises(UsageError, match="must be a checkpoint that"):
+        from_file(folder, views, None)
 
 
 def test_both_views_print_what_is_said_of_the_member(made: Pair) -> None:

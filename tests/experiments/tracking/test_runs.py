@@ -37,14 +37,15 @@ def plan(composed: Compose, tmp_path_factory: pytest.TempPathFactory) -> Grid:
 
 
 @pytest.fixture
-def planted(plan: Grid, plant: Plant, monkeypatch: pytest.MonkeyPatch) -> Grid:
-    """The sweep with a record for every arm, and no gradient measured for its pictures."""
-    store = Store(plan.settings.runs)
-    for point, mean in zip((*plan.points, *plan.checks), (*MEANS, 0.1, 0.5, 0.8), strict=True):
+def planted(plan: Grid, plant: Plant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Grid:
+    """The sweep in a folder of its own, a record for every arm, and no gradient measured for its pictures."""
+    made = relocated(plan, tmp_path / "planted")
+    store = Store(made.settings.runs)
+    for point, mean in zip((*made.points, *made.checks), (*MEANS, 0.1, 0.5, 0.8), strict=True):
         record = plant(point, mean)
         store.write(dataclasses.replace(record, probes=({},) * len(record.members)), {})
     monkeypatch.setattr(images, "energies", lambda graphs, seconds: [None] * len(graphs))
-    return plan
+    return made
 
 
 def ended(plan: Grid) -> SweepReport:
