@@ -76,10 +76,8 @@ CPU: dict[str, Gate] = {
     **_SCATTER,
     "no_convolution_in_loop": convolutions_in_loops,
     "no_batch_group": batch_groups,
-    # nets of dense convolutions have feature groups only under `vmap`
-    "no_feature_group": lambda text: containing(text, "feature_group_count="),
-    # silent wrong results on record in jaxlib 0.10 and 0.11
-    "no_ynnpack": lambda text: containing(text, '"__ynn'),
+    "no_feature_group": lambda text: containing(text, "feature_group_count="),  # dense ones have them only under `vmap`
+    "no_ynnpack": lambda text: containing(text, '"__ynn'),  # silent wrong results on record in jaxlib 0.10 and 0.11
 }
 GPU: dict[str, Gate] = {**_SCATTER, "no_image_sized_window": image_sized_windows}
 

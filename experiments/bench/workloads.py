@@ -105,8 +105,7 @@ def dataset(workload: Workload) -> Dataset:
     if workload.name == "W1":
         digits = frozen()
         return parted(digits.images, digits)
-    # the stream is the shape's, so that W3 and W3b see the same images
-    random = np.random.default_rng([DATA, workload.side, workload.channels])
+    random = np.random.default_rng([DATA, workload.side, workload.channels])  # W3 and W3b see the same images
     coarse = random.normal(size=(CLASSES, COARSE, COARSE, workload.channels)).astype(np.float32)
     place = np.arange(workload.side) * COARSE // workload.side
     patterns = coarse[:, place][:, :, place]

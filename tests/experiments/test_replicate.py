@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -86,11 +87,12 @@ def test_what_cannot_be_replicated_is_said_in_a_line(words: list[str], says: str
 
 def test_modules_are_tried_before_anything_trains(both: Path, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(points: tuple[Point, ...]) -> None:
-        assert {point.seeds[0] for point in points} == {4000}
+        assert {point.seeds[0] for point in points} == {3000}
         raise InvalidError("model.make", "nets:Net", "planted")
 
     monkeypatch.setattr(own_modules, "check", refused)
-    done = door(replicate.main, SWEEP, "scale.first_seed=4000")
+    shutil.rmtree(both / "replication")
+    done = door(replicate.main, SWEEP)
     assert (done.code, done.err) == (2, "error: model.make=nets:Net is not valid: planted\n")
 
 
