@@ -1,5 +1,6 @@
 """What README.md and docs/results.md say was found, written from the published verdicts and never by hand."""
 
+import itertools
 import json
 import math
 import re
@@ -136,13 +137,14 @@ def sizes(effects: Sequence[Mapping[str, Any]]) -> str:
 def deciding_effects(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The effects on errors behind the reason, one a task; none if the claim rests on something else.
 
-    A verdict's first effect is of the contrast, and at the match, that decide; parts may share it.
+    A verdict's first effect is of the contrast, and at the match, that decide. Parts may share a contrast: those
+    behind another metric are left out.
     """
     there = [effect["setting"] | {"effect": effect} for effect in one["evidence"].get("effects", [])]
     if not there or there[0]["metric"] not in ERROR_RATIOS or not there[0]["worse"]:
         return []
-    alike = ("contrast", "match", "metric")
-    same = [at for at in there if all(at[key] == there[0][key] for key in alike)]
+    first = itertools.takewhile(lambda at: at["metric"] == there[0]["metric"], there)
+    same = [at for at in first if all(at[key] == there[0][key] for key in ("contrast", "match"))]
     return list({at["task"]: at["effect"] for at in same}.values())
 
 
