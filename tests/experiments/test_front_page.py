@@ -243,6 +243,10 @@ def test_docs_are_written_without_publishing(door: Door, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(front_page, "write", written)
     done = door(publish.main, "--docs")
+    assert done.code == 2
+    assert "is not valid with --docs" in done.err  # tests have published results of their own
+    monkeypatch.delenv("CNNLAB_PUBLISHED")
+    done = door(publish.main, "--docs")
     assert (done.code, done.out, done.err) == (0, "written: README.md\n", "")
     assert asked == [ROOT]
     assert door(publish.main, "--docs", "scale=quick").code == 2

@@ -349,7 +349,7 @@ def test_a_probe_that_a_claim_reads_exists_in_its_arms(what: str, monkeypatch: p
 @pytest.fixture(autouse=True)
 def nets_that_had_learned(monkeypatch: pytest.MonkeyPatch) -> None:
     """No contrast is looked at again after three times the training: that is tested where it is done."""
-    monkeypatch.setattr(convergence, "decisive", lambda view, found: ())
+    monkeypatch.setattr(convergence, "decisive", lambda found: ())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
