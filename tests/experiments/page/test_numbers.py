@@ -17,7 +17,7 @@ from experiments.claims.registry import claims, entries
 from experiments.page.building import Asked, write_page
 from experiments.page.evidence import computed
 from experiments.page.view import Context
-from experiments.paths import published
+from experiments.paths import ROOT, published
 from experiments.reports.claim import verdict_data
 
 from ..conftest import Door
@@ -126,8 +126,11 @@ def read(browser: Any, path: Path) -> Any:
     return tab
 
 
-def test_every_number_of_a_trained_claim_is_the_judges(browser: Any, door: Door, tmp_path: Path) -> None:
+def test_every_number_of_a_trained_claim_is_the_judges(
+    browser: Any, door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of the trained claims those without a part that is computed anew, which takes minutes: all go the same way."""
+    monkeypatch.setenv("CNNLAB_PUBLISHED", str(ROOT / "results" / "published"))
     names = [name for name in entries() if claims()[name].trained and not computed(name)]
     judged = json.loads(door(judge.main, *names, "--json", f"results={published()}").out)
     path = tmp_path / "report.html"
