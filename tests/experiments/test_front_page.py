@@ -73,6 +73,19 @@ def test_findings_of_training_give_every_task_with_its_interval_and_n() -> None:
     assert len(front_page.deciding_effects(one)) == 3  # tasks, without the other match
 
 
+def test_a_finding_is_of_the_part_that_decides_alone() -> None:
+    """Parts share contrasts: with those behind another metric README named a task twice, and one of another part."""
+    one = next(one for one in front_page.verdicts(EVIDENCE) if one["id"] == "lin-depth-useless")
+    effects = front_page.deciding_effects(one)
+    others = [
+        effect["setting"]["task"]
+        for effect in one["evidence"]["effects"]
+        if effect["setting"]["contrast"] == effects[0]["setting"]["contrast"]
+    ]
+    assert len(set(others)) > len(effects)  # there is something to leave out
+    assert [effect["setting"]["task"] for effect in effects] == others[:1]
+
+
 def test_readme_is_short() -> None:
     assert len(README.splitlines()) <= 120
     assert len(README.split()) <= 900
