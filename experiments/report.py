@@ -36,6 +36,7 @@ examples:
   python -m experiments.report --images cat.jpg dog.png       your pictures, stepped through beside the digits
   python -m experiments.report --seed 2003                   another member of the record, trained again
   python -m experiments.report --weights mine.npz            your own weights of the same net, nothing is trained
+  python -m experiments.report scale=smoke --results DIR     records that were made with these words
 
 exit code: 0; 2 for a mistake, told in one line."""
 
@@ -43,8 +44,11 @@ exit code: 0; 2 for a mistake, told in one line."""
 @command
 def main() -> int:
     """The door. Returns the exit code."""
-    words = command_line().parse_args()
+    words = command_line().parse_intermixed_args()
     chosen = choose_views(words.only)
+    for word in words.overrides:
+        if "=" not in word or word.lstrip("+").startswith("sweep="):
+            raise UsageError(f"{word} is not valid: words say with what records were made, such as scale=smoke")
     results = published() if words.results is None else Path(words.results)
     if words.results is not None and not is_folder(results):
         raise UsageError(f"--results {results} is not valid: must be a folder")
@@ -65,6 +69,7 @@ def main() -> int:
         seed=words.seed,
         weights=None if words.weights is None else Path(words.weights),
         fast=words.fast,
+        overrides=words.overrides,
     )
     require_used(asked, chosen.values())
     try:
@@ -79,6 +84,7 @@ def require_used(asked: Asked, chosen: Iterable[View]) -> None:
     """Raise UsageError for an option that would change nothing on the page."""
     chosen = tuple(chosen)
     members, nets = any(view.reads_members for view in chosen), any(view.reads_networks for view in chosen)
+    records = members or any(view.reads_records for view in chosen)
     for option, given, used, by in (
         ("--image", asked.images, members, "a view of trained and untrained nets"),
         ("--seed", asked.seed is not None, members, "a view of trained nets"),
@@ -87,6 +93,7 @@ def require_used(asked: Asked, chosen: Iterable[View]) -> None:
         ("--module", asked.modules, nets, "a view of nets"),
         ("--size", asked.size, asked.modules or any(net.endswith(".json") for net in asked.nets), "--module or a file"),
         ("--channels", asked.channels is not None, asked.modules, "--module"),
+        (" ".join(asked.overrides), asked.overrides, records, "a view of records"),
     ):
         if given and not used:
             raise UsageError(f"{option} is not valid here: only {by} reads it")
@@ -95,6 +102,9 @@ def require_used(asked: Asked, chosen: Iterable[View]) -> None:
 def command_line() -> argparse.ArgumentParser:
     """The parser."""
     made = parser("report", DESCRIPTION, EXAMPLES)
+    made.add_argument(
+        "overrides", nargs="*", metavar="key=value", help="with which the records were made, as for experiments.judge"
+    )
     made.add_argument("--results", metavar="DIR", help="results folder, default results/published")
     made.add_argument("--out", metavar="FILE", help="the page (default: report.html in the results folder)")
     made.add_argument(

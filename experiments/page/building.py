@@ -15,13 +15,13 @@ from cnnlab.records import Store
 from cnnlab.spec.network import Pair
 from cnnlab.training.workers import ONE_THREAD, environment
 from experiments.analysis.results import SweepResults
-from experiments.analysis.selection import best_views, fed_by, sources
+from experiments.analysis.selection import best_views, sources
 from experiments.claims.registry import entries
 from experiments.cli.errors import UsageError
 from experiments.geometry.network import MeasuredNetwork
 from experiments.page import trained
 from experiments.page.document import document
-from experiments.page.evidence import Judged, begin, statements, trials
+from experiments.page.evidence import Judged, begin, found_views, shown_views, statements, trials
 from experiments.page.member import Image, reader_image
 from experiments.page.networks import networks
 from experiments.page.untrained import digit_images, members
@@ -43,6 +43,7 @@ class Asked:
         nets, modules, size, channels: see `experiments.page.networks.networks`. images: picture files.
         seed: of the trained member; None for the record's first. weights: a file of weights, shown without training.
         fast: leave out what takes long, see the views.
+        overrides: with which the records were made, as for `experiments.judge`.
     """
 
     results: Path
@@ -55,6 +56,7 @@ class Asked:
     seed: int | None = None
     weights: Path | None = None
     fast: bool = False
+    overrides: Sequence[str] = ()
 
 
 def write_page(path: Path, asked: Asked, console: Console, found: Judged | None = None) -> None:
@@ -91,14 +93,14 @@ def context(asked: Asked, chosen: Mapping[str, View], console: Console, found: J
     reads_members = any(view.reads_members for view in chosen.values())
     with pools() as (trainer, pool):
         begun = None
-        views: Mapping[str, SweepResults] = {} if found is None else found.views
-        if found is None and BOARD in chosen:
-            begun = begin(asked.results, asked.fast, pool)
-            views = begun.views
-        elif found is None and any(view.reads_records for view in chosen.values()):
-            views = best_views(fed_by(entries()), (), asked.results)
-        elif found is None and reads_members and (asked.weights is not None or not asked.fast):
-            views = best_views([trained.SWEEP, trained.STRIDED_SWEEP], (), asked.results)
+        views: Mapping[str, SweepResults] = {}
+        if found is not None:
+            views = shown_views(found.views)
+        elif any(view.reads_records for view in chosen.values()):
+            views = found_views(asked.results, asked.overrides)
+            begun = begin(views, asked.results, asked.fast, pool) if BOARD in chosen else None
+        elif reads_members and (asked.weights is not None or not asked.fast):
+            views = best_views([trained.SWEEP, trained.STRIDED_SWEEP], asked.overrides, asked.results)
         again = strided = None
         if reads_members and not asked.fast and asked.weights is None:
             job = trained.job(views, console, asked.seed, draw="features" in chosen)

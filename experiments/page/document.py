@@ -1,6 +1,8 @@
 """Puts the page together: one file without a reference to any other."""
 
+import base64
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from markupsafe import Markup
 
 from cnnlab.files import finite
 from experiments.cli.errors import UsageError
+from experiments.page import plot
 from experiments.page.member_data import member_data
 from experiments.page.view import ROOM, Content, Context, Json, View
 
@@ -35,15 +38,13 @@ def document(chosen: Mapping[str, View], context: Context) -> bytes:
     return page
 
 
-def embedded(data: Json) -> Markup:
-    """JSON that may stand inside a script element, whatever the texts in it: no `<` is left that could end it.
+def embedded(data: Json) -> str:
+    """JSON, compressed (RFC 1950) and in base64, for a script element: no text in it can end that.
 
     It has no infinities: what is not finite is null.
     """
     text = json.dumps(finite(data), sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-    for char in "<>&\u2028\u2029":
-        text = text.replace(char, f"\\u{ord(char):04x}")
-    return Markup(text)
+    return base64.b64encode(zlib.compress(text.encode(), zlib.Z_BEST_COMPRESSION)).decode("ascii")
 
 
 def scripts(chosen: Mapping[str, View]) -> Markup:
@@ -61,6 +62,7 @@ def _page(chosen: Mapping[str, View], made: Mapping[str, Content | None], contex
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    surroundings.filters.update(line=plot.line, dots=plot.dots, cross=plot.cross)
     bodies = {
         name: Markup(surroundings.from_string(_template(name)).render(**content.static))
         for name, content in made.items()

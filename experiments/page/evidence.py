@@ -36,16 +36,32 @@ class Judged:
     views: Mapping[str, SweepResults] = field(default_factory=dict)
 
 
-def begin(results: Path, fast: bool, pool: Executor) -> "Begun":
-    """Begin to judge from a results folder, and where that holds no complete sweep, from what is published.
+def found_views(results: Path, overrides: Sequence[str] = ()) -> dict[str, SweepResults]:
+    """What a page shows of a results folder, and where that holds no complete sweep, of what is published.
 
     Args:
-        fast: leave out claims with a part that is computed, which takes a minute. pool: of processes that gather.
+        overrides: as for `experiments.judge`.
 
     Raises RecordError for a record, or published evidence, that cannot be used.
     """
+    return best_views(fed_by(entries()), overrides, results)
+
+
+def shown_views(views: Mapping[str, SweepResults]) -> dict[str, SweepResults]:
+    """What a page shows of views that are there already: as of a results folder, the sweeps that claims rest on.
+
+    Another sweep may be complete beside them, such as `relu_at_zero`: no number on the page comes from it.
+    """
+    return {sweep: views[sweep] for sweep in fed_by(entries()) if sweep in views}
+
+
+def begin(views: Mapping[str, SweepResults], results: Path, fast: bool, pool: Executor) -> "Begun":
+    """Begin to judge from these views, and from the timings of a results folder.
+
+    Args:
+        fast: leave out claims with a part that is computed, which takes a minute. pool: of processes that gather.
+    """
     names = [name for name in entries() if not (fast and computed(name))]
-    views = best_views(fed_by(names), (), results)
     return Begun(views=views, cases=gathering(names, views, results, pool))
 
 
@@ -91,6 +107,7 @@ def statements(names: Sequence[str]) -> dict[str, Statement]:
         name: Statement(
             family=entry.family,
             kind=entry.kind,
+            source=entry.source,
             says=claims()[name].says,
             notes=claims()[name].notes,
             rule=tuple(rule_lines(claims()[name].rule)),

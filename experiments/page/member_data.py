@@ -10,7 +10,7 @@ from cnnlab.probes.final.effective_receptive_field import radius
 from cnnlab.spec.network import Activation, Conv, Network, Node, Pool
 from experiments.page.layer_words import kind
 from experiments.page.member import Floats, Member, Survey
-from experiments.page.pack import floats, packed
+from experiments.page.pack import packed, rounded, scales
 from experiments.page.view import Json
 
 
@@ -88,16 +88,23 @@ def member_data(member: Member) -> dict[str, Json]:
         "layers": [[node.name, node.kind if isinstance(node, Activation) else kind(node)] for node in nodes],
         "steps": made,
         "shapes": {name: list(found.shape[1:]) for name, found in maps.items()},
-        "maps": {name: [packed(one) for one in found] for name, found in maps.items()},
+        "maps": {node.name: [_map(node, one) for one in maps[node.name]] for node in nodes},
         "weights": {
             node.name: {
-                "kernel": floats(member.weights[node.name].kernel),
-                "bias": floats(member.weights[node.name].bias),
+                "kernel": packed(member.weights[node.name].kernel),
+                "bias": rounded(member.weights[node.name].bias),
             }
             for node in chosen
             if isinstance(node, Conv)
         },
     }
+
+
+def _map(node: Node, values: Floats) -> dict[str, Json]:
+    """One map of a layer; that of a ReLU is not kept, but made from the map that it reads."""
+    if isinstance(node, Activation) and node.kind == "relu":
+        return {"relu": node.inputs[0], "scales": scales(values)}
+    return packed(values)
 
 
 def shifted(shares: Floats) -> dict[str, Json]:

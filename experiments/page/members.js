@@ -1,12 +1,16 @@
 // Members: their maps, unpacked, and how maps are drawn; for all views that show a net's own numbers.
-const memberBytes = (text) => Uint8Array.from(atob(text), (char) => char.charCodeAt(0)).buffer;
-function unpackedMap(packed, [height, width, channels]) {
-  packed.whole ||= new Int16Array(memberBytes(packed.data));
-  const place = (row, column, channel) => (row * width + column) * channels + channel;
-  const at = (row, column, channel) => packed.whole[place(row, column, channel)] * packed.scales[channel];
+// A packed array of rows, columns and channels; a ReLU's is made from the `source` that it reads.
+function unpackedMap(packed, [height, width, channels], source = packed) {
+  source.whole ||= new Int16Array(bytesOf(source.data).buffer);
+  const least = source === packed ? -Infinity : 0;
+  const at = (row, column, channel) =>
+    Math.max(least, source.whole[(row * width + column) * channels + channel] * source.scales[channel]);
   return { height, width, channels, at, largest: (channel = 0) => 32767 * packed.scales[channel] };
 }
-const memberMap = (member, name, image) => unpackedMap(member.maps[name][image], member.shapes[name]);
+function memberMap(member, name, image) {
+  const packed = member.maps[name][image];
+  return unpackedMap(packed, member.shapes[name], member.maps[packed.relu]?.[image]);
+}
 // The largest number that a channel's colours span: of the channel, the layer or the net.
 function memberLargest(member, image, scale, name, channel) {
   if (scale === "channel") return memberMap(member, name, image).largest(channel);

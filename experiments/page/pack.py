@@ -1,4 +1,4 @@
-"""Arrays as text: 16-bit integers with one scale a channel, or 32-bit floats, in base64."""
+"""Arrays as text: 16-bit integers with one scale a channel, in base64."""
 
 import base64
 
@@ -13,10 +13,20 @@ LARGEST = 32767
 
 def packed(values: NDArray[np.floating]) -> Json:
     """Pack [..., channels] as {"scales": [channel], "data": base64}: value = scale * integer, channels last."""
-    flat = np.asarray(values, np.float64).reshape(-1, values.shape[-1])
-    scales = np.abs(flat).max(0) / LARGEST
-    whole = np.rint(flat / np.where(scales == 0, 1, scales)).astype("<i2")
-    return {"scales": [float(f"{scale:.9g}") for scale in scales], "data": _text(whole.tobytes())}
+    found = scales(values)
+    whole = np.rint(np.asarray(values, np.float64) / np.where(found, found, 1)).astype("<i2")
+    return {"scales": found, "data": base64.b64encode(whole.tobytes()).decode("ascii")}
+
+
+def scales(values: NDArray[np.floating]) -> list[float]:
+    """The largest number of each channel, channels last, in parts of `LARGEST`."""
+    flat = np.abs(np.asarray(values, np.float64)).reshape(-1, values.shape[-1])
+    return rounded(flat.max(0) / LARGEST)
+
+
+def rounded(values: NDArray[np.floating]) -> list[float]:
+    """Numbers to nine digits, as many as 32-bit floats have."""
+    return [float(f"{value:.9g}") for value in values]
 
 
 def unpacked(content: Json, shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -24,12 +34,3 @@ def unpacked(content: Json, shape: tuple[int, ...]) -> NDArray[np.float64]:
     whole = np.frombuffer(base64.b64decode(content["data"]), "<i2").reshape(shape)
     read: NDArray[np.float64] = whole * np.asarray(content["scales"])
     return read
-
-
-def floats(values: NDArray[np.floating]) -> str:
-    """Pack all numbers, in the order of the array, as 32-bit floats."""
-    return _text(np.asarray(values, "<f4").tobytes())
-
-
-def _text(content: bytes) -> str:
-    return base64.b64encode(content).decode("ascii")

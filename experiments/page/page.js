@@ -2,9 +2,9 @@
 // The core: a view's state in the address, its controls, the places it fills, moves by mouse and keys, and copies.
 // A view is a function of (state, data) that gives markup by place; `state` in it corrects what was asked for, and
 // `moves` says by the name of a figure where it stands, `at`, and which change leads `to` another row and column.
-const DATA = JSON.parse(document.getElementById("data").textContent);
 const VIEWS = {};
-let drawn = {};
+let [DATA, drawn] = [{}, {}];
+const bytesOf = (text) => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
 
 // html`...` is markup: what is put into it is escaped, unless it is markup itself or a list of it.
 class Markup extends String {}
@@ -144,8 +144,8 @@ function plainColour(text) {
   const [red, green, blue, alpha] = brush.getImageData(0, 0, 1, 1).data;
   return alpha ? `rgb(${red},${green},${blue})` : "none";
 }
-const COPIED = ["stroke-width", "stroke-dasharray", "font-size", "font-family", "font-weight", "text-anchor",
-  "dominant-baseline", "opacity"];
+const COPIED = ["stroke-width", "stroke-dasharray", "stroke-linecap", "font-size", "font-family", "font-weight",
+  "text-anchor", "dominant-baseline", "opacity"];
 function asSvg(figure) {
   const there = figure.querySelector("svg:not([hidden] *)");
   const copy = there.cloneNode(true);
@@ -207,6 +207,12 @@ document.addEventListener("click", (event) => {
   const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(cells.getScreenCTM().inverse());
   go((figure.click ?? figure.to)(Math.floor((y - 2) / size) - top, Math.floor((x - 2) / size) - left));
 });
-window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
-window.addEventListener("hashchange", show);
-window.addEventListener("DOMContentLoaded", show);
+// A browser that cannot unpack the data shows the page as it is without scripts.
+async function begin() {
+  const packed = new Blob([bytesOf(document.getElementById("data").textContent)]).stream();
+  DATA = await new Response(packed.pipeThrough(new DecompressionStream("deflate"))).json();
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
+  window.addEventListener("hashchange", show);
+  show();
+}
+if (self.DecompressionStream) begin();

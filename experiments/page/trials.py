@@ -11,10 +11,11 @@ from typing import Any
 
 from cnnlab.spec.curve import AtRate, Curve, finals, reading
 from cnnlab.spec.invalid import require
+from experiments.page.plot import tenth
 
 Json = Any
 
-WIDTH, ROW, LEFT, RIGHT = 520, 46, 8, 8
+WIDTH, ROW, LEFT, RIGHT = 520, 46, 20, 20
 """Of the picture of members, in pixels: its width, the height of a row, and its margins."""
 HIGH, FLOOR, EDGE = 250, 34, 46
 """Of the picture over learning rates: its height, and the room for the labels below and to the left."""
@@ -81,27 +82,25 @@ def members(of: Trial) -> dict[str, Json]:
     low, high, labels = scale([value for _, read in found for value in read.test_accuracy])
 
     def across(value: float) -> float:
-        return round(LEFT + (WIDTH - LEFT - RIGHT) * (value - low) / (high - low), 1)
+        return tenth(LEFT + (WIDTH - LEFT - RIGHT) * (value - low) / (high - low))
 
     rows: list[dict[str, Json]] = []
     for place, (arm, read) in enumerate(found):
         dots = [
-            {
-                "x": across(value),
-                "told": f"seed {seed}: {percent(value)} at learning rate {rate:.3g}{', lost' if lost else ''}",
-                "lost": lost,
-            }
-            for seed, value, rate, lost in zip(
+            {"x": across(value), "told": f"seed {seed}: {percent(value)} at rate {rate:.3g}{', lost' if gone else ''}"}
+            for seed, value, rate, gone in zip(
                 arm.seeds, read.test_accuracy, read.learning_rate, read.diverged, strict=True
             )
         ]
         mean = statistics.fmean(read.test_accuracy)
+        lost = [value for value, gone in zip(read.test_accuracy, read.diverged, strict=True) if gone]
         rows.append(
             {
                 "title": arm.title,
                 "better": arm.better,
                 "y": place * ROW + 28,
                 "dots": dots,
+                "lost": [(across(value), 0) for value in lost],
                 "mean": across(mean),
                 "told": f"mean {percent(mean)}",
             }
@@ -109,7 +108,8 @@ def members(of: Trial) -> dict[str, Json]:
     pairs = []
     if len(rows) == 2:
         ours, theirs = (dict(zip(arm.seeds, row["dots"], strict=True)) for arm, row in zip(of.arms, rows, strict=True))
-        pairs = [(ours[seed]["x"], rows[0]["y"], theirs[seed]["x"], rows[1]["y"]) for seed in ours if seed in theirs]
+        above, below = (row["y"] for row in rows)
+        pairs = [((ours[seed]["x"], above), (theirs[seed]["x"], below)) for seed in ours if seed in theirs]
     ticks = [(across(label), percent(label)) for label in labels]
     return {"width": WIDTH, "height": len(rows) * ROW + 30, "rows": rows, "pairs": pairs, "ticks": ticks}
 
@@ -129,20 +129,18 @@ def rates(of: Trial) -> dict[str, Json]:
 
     def across(rate: float) -> float:
         share = 0.5 if alone else math.log2(rate / every[0]) / span
-        return round(EDGE + 10 + (WIDTH - EDGE - 30) * share, 1)
+        return tenth(EDGE + 10 + (WIDTH - EDGE - 30) * share)
 
     def down(value: float) -> float:
-        return round(8 + (HIGH - FLOOR - 16) * (high - max(value, low)) / (high - low), 1)
+        return tenth(8 + (HIGH - FLOOR - 16) * (high - max(value, low)) / (high - low))
 
     arms = [
         {
             "title": arm.title,
             "better": arm.better,
-            "mean": _line(
-                [(across(at.learning_rate), down(statistics.fmean(at.validation_accuracy))) for at in arm.curve]
-            ),
+            "mean": [(across(at.learning_rate), down(statistics.fmean(at.validation_accuracy))) for at in arm.curve],
             "lines": [
-                _line([(across(at.learning_rate), down(at.validation_accuracy[member])) for at in arm.curve])
+                [(across(at.learning_rate), down(at.validation_accuracy[member])) for at in arm.curve]
                 for member in range(len(arm.seeds))
             ],
             "read": [
@@ -174,8 +172,3 @@ def percent(value: float) -> str:
 
 def _lost(at: AtRate) -> list[int]:
     return [member for member, lost in enumerate(at.diverged) if lost]
-
-
-def _line(points: Sequence[tuple[float, float]]) -> str:
-    """Points of a polyline."""
-    return " ".join(f"{x},{y}" for x, y in points)

@@ -13,10 +13,13 @@ from cnnlab.inference.sentences import without_tail
 from cnnlab.inference.wording import times
 from cnnlab.report import canvas
 from cnnlab.spec.verdict import ERROR_RATIOS, WORDS, Number
+from experiments.analysis.selection import MADE
+from experiments.claims.registry import claims_fed_by, register
 from experiments.cli.errors import UsageError
 from experiments.paths import ROOT
 from experiments.reports import front_figure
 from experiments.reports.claim import printed
+from experiments.reports.sweep import related
 
 DECIDED = ("supported", "refuted", "qualified")
 FINDINGS, MOST_TRAINED = 6, 4
@@ -247,9 +250,9 @@ def sweeps(evidence: Path) -> str:
 
 
 def fed_by(evidence: Path) -> dict[str, list[str]]:
-    """The claims whose verdicts stand beside a published sweep's tables, by sweep."""
-    files = sorted(evidence.glob("sweeps/*/*/verdicts.json"))
-    return {file.parent.parent.name: sorted(json.loads(file.read_text())) for file in files}
+    """The claims that each published sweep is about, by sweep: those that rest on it, and those it asks beside."""
+    names = sorted({path.parent.parent.name for path in evidence.glob(f"sweeps/*/*/{MADE}")})
+    return {name: sorted({*related(name), *claims_fed_by(name)} & {*register()}) for name in names}
 
 
 def first_sentence(text: str) -> str:

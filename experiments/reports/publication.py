@@ -27,7 +27,7 @@ from experiments.config.schema import SCALES
 from experiments.paths import published, sweep_folder
 from experiments.reports import literature, noise_floor, specification_curve
 from experiments.reports import suite as suite_report
-from experiments.reports.sweep import build_report, write_report
+from experiments.reports.sweep import VERDICTS, build_report, write_report
 from experiments.training.provenance import mixture
 from experiments.training.suite_plan import CONTROL, choose, compose, control
 
@@ -247,7 +247,7 @@ def write_pages(choice: Choice, console: Console) -> tuple[dict[str, Verdict], d
     for sweep, one in choice.sweeps.items():
         report = build_report(relocated(one, root), views[sweep], found)
         console.print(suite_report.line(report, write_report(report)))
-        drop_vectors(report.folder)
+        drop(report.folder)
     quiet = Console(quiet=True)
     noise_floor.page(root / "runs", root / "claims", quiet, as_json=False)
     specification_curve.page(specification_curve.HEADLINES, views, root / "claims", quiet, as_json=False)
@@ -255,17 +255,21 @@ def write_pages(choice: Choice, console: Console) -> tuple[dict[str, Verdict], d
     return found, views
 
 
-def drop_vectors(folder: Path) -> None:
-    """Delete SVG files: pages show PNG, and a curve of every member is megabytes as SVG."""
-    for path in folder.glob("*.svg"):
-        path.unlink()
+def drop(folder: Path) -> None:
+    """Delete what nobody reads there.
+
+    SVG files: pages show PNG, and a curve of every member is megabytes as SVG. The sweep's own `verdicts.json`: all
+    verdicts lie together in `claims/`.
+    """
+    for path in (*folder.glob("*.svg"), folder / VERDICTS):
+        path.unlink(missing_ok=True)
 
 
 def differing(choice: Choice, found: Mapping[str, Verdict]) -> list[str]:
     """A line for each claim whose verdict is not the one that the run left beside its tables."""
     lines = []
     for sweep in choice.sweeps:
-        left = sweep_folder(sweep, choice.scale, choice.results) / "verdicts.json"
+        left = sweep_folder(sweep, choice.scale, choice.results) / VERDICTS
         try:
             then = {claim: (was["word"], was["reason"]) for claim, was in read_json(left, MOST_BYTES).items()}
         except FileNotFoundError:

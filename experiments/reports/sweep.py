@@ -45,6 +45,7 @@ from experiments.training.summary import Summary
 if TYPE_CHECKING:
     import pandas as pd
 
+VERDICTS = "verdicts.json"
 CURVES = "Test accuracy in % at every learning rate (mean over members; *: where most members are read)"
 RESTS = "What the claims rest on: errors of the second side, as a multiple of the first side's; points of the first"
 WORDS = "an arm: one net, trained in one way on one task; its members: the same with other seeds"
@@ -251,7 +252,7 @@ def write_report(report: SweepReport) -> str:
         table.to_csv(report.folder / f"{name}.csv", index=False)
         table.to_parquet(report.folder / f"{name}.parquet", index=False)
     content = {name: {"says": claims()[name].says, **plain(verdict)} for name, verdict in report.verdicts.items()}
-    write_json(report.folder / "verdicts.json", content, sort_keys=True)
+    write_json(report.folder / VERDICTS, content, sort_keys=True)
     draw_effects(report)
     return sweep_figures.draw(report.results, report.folder)
 

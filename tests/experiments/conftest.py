@@ -1,10 +1,14 @@
 """What all tests of commands share: composed grids, planted records, and a command's `main` called in this process."""
 
+import base64
 import dataclasses
 import functools
+import json
 import os
+import re
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +46,13 @@ class Ended:
     code: int
     out: str
     err: str
+
+
+def page_data(page: str) -> Any:
+    """What the scripts of a page read."""
+    found = re.search(r'<script type="text/plain" id="data">([^<]*)</script>', page)
+    assert found is not None
+    return json.loads(zlib.decompress(base64.b64decode(found[1])))
 
 
 @functools.cache

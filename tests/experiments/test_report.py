@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import sys
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -16,6 +15,8 @@ from experiments.cli.errors import UsageError
 from experiments.page import building
 from experiments.page.member import reader_image
 from experiments.report import main
+
+from .conftest import page_data
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
@@ -127,9 +128,7 @@ def test_photographs_stand_first_among_the_images(monkeypatch: pytest.MonkeyPatc
     other = saved(tmp_path, np.full((3, 3), 200, np.uint8))
     words = ["--only", "shift", "--fast", "--images", str(path), str(other), "--results", str(tmp_path)]
     assert run(monkeypatch, *words, "--out", str(out)) == 0
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', out.read_text(), re.DOTALL)
-    assert found is not None
-    for member in json.loads(found[1])["members"]:
+    for member in page_data(out.read_text())["members"]:
         assert member["images"][:3] == ["photograph.jpg", "picture.png", "digit 0"]
         assert member["labels"][:2] == [None, None]
         assert len(member["shifted"]["answers"][0]) == 144
@@ -193,6 +192,9 @@ def test_a_graph_file_without_a_size_is_refused(
         (["--image", "/no/such.png", "--only", "cost"], "--image is not valid here"),
         (["--weights", "/no/such.npz", "--only", "cost"], "--weights is not valid here"),
         (["--seed", "2000", "--only", "cost"], "--seed is not valid here"),
+        (["scale=smoke", "--only", "cost"], "scale=smoke is not valid here: only a view of records reads it"),
+        (["pool_position"], "pool_position is not valid: words say with what records were made"),
+        (["+sweep=pool_position"], "+sweep=pool_position is not valid: words say"),
     ],
 )
 def test_a_mistake_is_one_line(
@@ -233,7 +235,7 @@ def test_a_process_that_dies_is_one_line_and_no_page(
     def dies(*_: object) -> None:
         raise BrokenProcessPool("planted")
 
-    monkeypatch.setattr(building, "begin", dies)
+    monkeypatch.setattr(building, "found_views", dies)
     out = tmp_path / "page.html"
     assert run(monkeypatch, "--only", "board", "--out", str(out)) == 1
     assert capsys.readouterr().err == "error: planted\n"

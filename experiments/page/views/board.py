@@ -108,6 +108,7 @@ def board(
                 "order": order,
                 "family": statement.family.replace("_", " "),
                 "says": statement.says,
+                "source": statement.source,
                 "word": verdict.word,
                 "printed": verdict.printed,
                 "sign": SIGNS[verdict.word],
@@ -204,9 +205,9 @@ def make(context: Context) -> Content | None:
         return None
     rows = board(context.verdicts, context.statements, context.trials)
     words = Counter(row["word"] for row in rows)
-    told = [f"{words[word]} {word}" for word in WORDS if words[word]]
     static = {
         "rows": rows,
+        "registers": registers(rows),
         "words": [(word, SIGNS[word], words[word]) for word in WORDS if words[word]],
         "families": list(dict.fromkeys(row["family"] for row in rows)),
         "ticks": [(tick, place(tick)) for tick in TICKS],
@@ -214,11 +215,27 @@ def make(context: Context) -> Content | None:
         "width": WIDTH,
         "high": HIGH,
     }
-    finding = f"{len(rows)} claim{'s' * (len(rows) > 1)} about convolutional networks: {_listed(told)}."
+    finding = " ".join(_found(source, some) for source, some in registers(rows))
     if context.not_judged:
         why = ", since their evidence is computed and --fast was given" if context.fast else ""
         finding += f" {context.not_judged} more are left out{why}."
     return Content(finding=finding, static=static, script={})
+
+
+def registers(rows: Sequence[dict[str, Json]]) -> list[tuple[str, list[dict[str, Json]]]]:
+    """The rows of each register: first those of the 57, whose source is empty, then own ones by their source."""
+    sources = sorted({row["source"] for row in rows})
+    return [(source, [row for row in rows if row["source"] == source]) for source in sources]
+
+
+def _found(source: str, rows: Sequence[dict[str, Json]]) -> str:
+    """How many claims of a register have which verdict."""
+    words = Counter(row["word"] for row in rows)
+    told = _listed([f"{words[word]} {word}" for word in WORDS if words[word]])
+    claims = f"claim{'s' * (len(rows) > 1)}"
+    if source:
+        return f"{len(rows)} own {claims} of {source}, apart from these: {told}."
+    return f"{len(rows)} {claims} about convolutional networks: {told}."
 
 
 def _listed(parts: Sequence[str]) -> str:
@@ -233,5 +250,6 @@ VIEW = View(
     caveat="A verdict is about these tasks, sizes and training recipes. Intervals are over seeds; they do not include "
     "differences between machines or between tasks that were not tried.",
     make=make,
+    reads_records=True,
     lacks="No verdicts were handed in: this page shows what needs no records.",
 )

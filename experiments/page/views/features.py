@@ -51,8 +51,8 @@ def unit(found: Features, one: Drawn, control: Drawn) -> dict[str, Json]:
         "name": f"{one.unit}{'*' if one.before_activation else ''}",
         "tiles": [
             *(tile(found, picture, one, f"start {place + 1}") for place, picture in enumerate(one.pictures)),
-            {"src": picture_of(found, one.best), "name": "real", "alt": "The real image with the highest score"},
-            tile(found, control.pictures[0], control, "untrained"),
+            {"src": picture_of(found, one.best), "name": "real", "told": "The real image with the highest score"},
+            {**tile(found, control.pictures[0], control, "untrained"), "told": caption(found, control)},
         ],
         "numbers": [
             ("score", f"{facts.score:.3g}", f"{other.score:.3g}"),
@@ -72,8 +72,7 @@ def unit(found: Features, one: Drawn, control: Drawn) -> dict[str, Json]:
 
 def tile(found: Features, picture: Images, one: Drawn, name: str) -> dict[str, Json]:
     """One picture; without a source where it is refused."""
-    alt = f"{name}: {one.refused}" if one.refused else caption(found, one)
-    return {"src": "" if one.refused else picture_of(found, picture), "name": name, "alt": alt, "refused": one.refused}
+    return {"src": "" if one.refused else picture_of(found, picture), "name": name, "told": one.refused}
 
 
 def picture_of(found: Features, picture: Images) -> str:

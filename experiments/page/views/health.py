@@ -10,6 +10,7 @@ from cnnlab.spec.record import Record
 from cnnlab.training.schedule import log_spaced_steps
 from experiments.analysis.results import SweepResults
 from experiments.page.member import Depth, Member
+from experiments.page.plot import tenth
 from experiments.page.view import Content, Context, Json, View
 
 MOST_ARMS, MOST_MEMBERS = 24, 6
@@ -101,12 +102,12 @@ def picture(record: Record, statistic: str, found: Lines) -> dict[str, Json]:
     last = math.log2(1 + looked[-1]) or 1.0
 
     def across(place: int) -> float:
-        return round(LEFT + (WIDTH - LEFT - RIGHT) * math.log2(1 + looked[place]) / last, 1)
+        return tenth(LEFT + (WIDTH - LEFT - RIGHT) * math.log2(1 + looked[place]) / last)
 
     def down(value: float) -> float:
         scaled = (math.log10(value) if value > 0 else low) if logarithmic else value
         share = (max(low, min(high, scaled)) - low) / (high - low)
-        return round(8 + (HIGH - BELOW - 16) * (1 - share), 1)
+        return tenth(8 + (HIGH - BELOW - 16) * (1 - share))
 
     layers = []
     for place, (layer, members) in enumerate(found.items()):
@@ -117,8 +118,8 @@ def picture(record: Record, statistic: str, found: Lines) -> dict[str, Json]:
             {
                 "name": layer,
                 "depth": round(100 * place / max(1, len(found) - 1)),
-                "lines": [_points(line) for line in shown if line],
-                "mean": _points(middle),
+                "lines": [line for line in shown if line],
+                "mean": middle,
                 "end": middle[-1] if middle else None,
                 "first": next((value for value in mean if value is not None), None),
                 "last": next((value for value in reversed(mean) if value is not None), None),
@@ -143,10 +144,6 @@ def picture(record: Record, statistic: str, found: Lines) -> dict[str, Json]:
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return statistics.fmean(known) if known else None
-
-
-def _points(line: Sequence[tuple[float, float]]) -> str:
-    return " ".join(f"{x},{y}" for x, y in line)
 
 
 def _apart(layers: Sequence[dict[str, Json]], gap: float = 13.0) -> None:

@@ -4,7 +4,7 @@ VIEWS.shift = (state) => {
   const { height, width } = input;
   const given = member.shifted.answers[image];
   const classes = member.answers[image].length;
-  member.shifted.bytes ??= member.shifted.shares.map((text) => new Uint8Array(memberBytes(text)));
+  member.shifted.bytes ??= member.shifted.shares.map(bytesOf);
   const share = (place, of) => member.shifted.bytes[image][place * classes + of] / 255;
   const [down, right] = [held(state.down, height, 0), held(state.right, width, 0)];
   const cell = (row, column) => {

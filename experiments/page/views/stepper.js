@@ -1,15 +1,8 @@
 // Stepper: one number of one map, from the window that it reads.
-function stepperWeights(member, step) {
-  const kept = member.weights[step.name];
-  if (!kept) return null;
-  kept.kernelFloats ||= new Float32Array(memberBytes(kept.kernel));
-  kept.biasFloats ||= new Float32Array(memberBytes(kept.bias));
-  return kept;
-}
 // One output number: products by input channel, their sums, bias, the sum, and what the net has there.
 function stepperStep(member, image, step, out, row, column) {
   const [read, made] = [step.source, step.name].map((name) => memberMap(member, name, image));
-  const weights = stepperWeights(member, step);
+  const weights = member.weights[step.name];
   const group = read.channels / step.groups;
   const first = Math.floor(out / (made.channels / step.groups)) * group;
   const channels = weights ? range(group, (place) => first + place) : [out];
@@ -19,13 +12,13 @@ function stepperStep(member, image, step, out, row, column) {
     const x = column * step.stride[1] - step.low[1] + (tap % wide) * step.dilation[1];
     return { y, x, inside: y >= 0 && y < read.height && x >= 0 && x < read.width };
   });
-  const weigh = (tap, place) => (weights ? weights.kernelFloats[(tap * group + place) * made.channels + out] : 1);
+  const kernel = weights && unpackedMap(weights.kernel, [taps.length, group, made.channels]);
   const parts = channels.map((channel, place) => taps.map((one, tap) => {
-    const [value, weight] = [one.inside ? read.at(one.y, one.x, channel) : 0, weigh(tap, place)];
+    const [value, weight] = [one.inside ? read.at(one.y, one.x, channel) : 0, kernel ? kernel.at(tap, place, out) : 1];
     return { inside: one.inside, value, weight, product: weight * value };
   }));
   const sums = parts.map((cells) => cells.reduce((sum, { product }) => sum + product, 0));
-  const bias = weights ? weights.biasFloats[out] : 0;
+  const bias = weights ? weights.bias[out] : 0;
   const seen = parts[0].filter((cell) => cell.inside).map((cell) => cell.value);
   const pooled = step.kind === "max" ? Math.max(...seen) : sums[0] / taps.length;
   const total = weights ? sums.reduce((sum, one) => sum + one, bias) : pooled;

@@ -117,6 +117,27 @@ def test_the_finding_counts_the_words(context: Context) -> None:
     assert content.finding.startswith("57 claims about convolutional networks: 10 supported, 10 refuted")
 
 
+def test_own_claims_stand_in_a_register_of_their_own(context: Context) -> None:
+    """The twin: without them there is one register, and nothing is said of another."""
+    own = Statement(family="mine", kind="empirical", says="A claim of mine.", source="CNNLAB_EXTRA")
+    more = replace(
+        context,
+        statements={**context.statements, "my-claim": own},
+        verdicts={**(context.verdicts or {}), "my-claim": Verdict(word="refuted", reason="a reason of mine")},
+    )
+    content, alone = make(more), make(context)
+    assert content is not None
+    assert alone is not None
+    assert content.finding == f"{alone.finding} 1 own claim of CNNLAB_EXTRA, apart from these: 1 refuted."
+    assert [(source, len(rows)) for source, rows in content.static["registers"]] == [("", 57), ("CNNLAB_EXTRA", 1)]
+    page, without = (document(choose_views(["board"]), one).decode() for one in (more, context))
+    tables = page.split('<table class="board">')
+    assert 'href="#claim-my-claim"' not in tables[1].partition("</table>")[0]
+    assert 'href="#claim-my-claim"' in tables[2]
+    assert "Own claims of CNNLAB_EXTRA" in page
+    assert "Own claims" not in without
+
+
 def test_a_changed_verdict_changes_the_page(context: Context) -> None:
     assert context.verdicts is not None
     changed = {**context.verdicts, "cov-table": Verdict(word="refuted", reason="another reason")}

@@ -44,6 +44,8 @@ def tab(browser: Any, opened: Path) -> Iterator[Opener]:
         page.on("pageerror", lambda error: heard.append(str(error)))
         page.on("request", lambda request: heard.append(request.url) if not request.url.startswith("file:") else None)
         page.goto(f"{opened.as_uri()}#{route}")
+        if settings.get("java_script_enabled", True):
+            page.wait_for_function("drawn.section")  # the data are unpacked, and the view is drawn
         return page
 
     yield open_at
@@ -169,7 +171,7 @@ def test_sums_on_the_page_are_the_nets_own_numbers(tab: Opener, context: Context
 def test_a_changed_weight_would_be_found(tab: Opener, context: Context) -> None:
     page = tab("stepper")
     assert isinstance(steps(context.members[0].network)[0], Conv)
-    page.evaluate("stepperWeights(DATA.members[0], DATA.members[0].steps[0]).kernelFloats[0] += 1")
+    page.evaluate("DATA.members[0].weights.conv1.kernel.whole[0] += 20000")
     missed = page.evaluate(
         "[...Array(12).keys()].map((row) => { const one = stepperStep(DATA.members[0], 0, DATA.members[0].steps[0], 0, "
         "row, 6); return Math.abs(one.total - one.net); })"

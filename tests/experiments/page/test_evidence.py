@@ -5,17 +5,19 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from cnnlab.records import Store
 from cnnlab.spec.curve import finals
 from experiments.analysis.contrasts import places, setting
 from experiments.analysis.results import SweepResults, view
-from experiments.analysis.selection import relocated
+from experiments.analysis.selection import fed_by, relocated
 from experiments.analysis.verdicts import judge_claims
 from experiments.claims.registry import claims, entries
-from experiments.page import evidence
+from experiments.page import building, evidence
+from experiments.page.building import Asked
 from experiments.page.evidence import MOST_TRIALS, Begun, Judged, computed, gathering, statements, trials
-from experiments.page.view import Context
+from experiments.page.view import Context, choose_views
 from experiments.page.views.board import board, make, where
 
 from ..conftest import Compose, Plant
@@ -91,14 +93,39 @@ def test_fast_judges_what_is_not_computed_and_the_board_says_so(
         return {}
 
     monkeypatch.setattr(evidence, "gathering", gather)
-    monkeypatch.setattr(evidence, "best_views", lambda *_: {})
     pool = ThreadPoolExecutor(1)
-    assert evidence.begin(tmp_path, True, pool).result() == Judged(verdicts={})
+    assert evidence.begin({}, tmp_path, True, pool).result() == Judged(verdicts={})
     assert asked == [name for name in entries() if not computed(name)]
     assert 0 < len(asked) < len(entries())
     asked.clear()
-    evidence.begin(tmp_path, False, pool)
+    evidence.begin({}, tmp_path, False, pool)
     assert asked == list(entries())
+
+
+def test_a_page_shows_the_sweeps_that_claims_rest_on_whoever_judged(
+    views: dict[str, SweepResults], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As handed over with verdicts, where a sweep may be complete that feeds no claim, or as found in a folder."""
+    complete = {"relu_at_zero": views["pool_position"], **views}
+    monkeypatch.setattr(
+        evidence, "best_views", lambda names, *_: {name: complete[name] for name in names if name in complete}
+    )
+    method, quiet = choose_views(["method"]), Console(quiet=True)
+    handed = building.context(Asked(results=tmp_path), method, quiet, Judged(verdicts={}, views=complete))
+    found = building.context(Asked(results=tmp_path), method, quiet)
+    assert list(handed.views) == list(found.views) == ["pool_position"]
+    assert handed.provenance == found.provenance
+    assert "relu_at_zero" not in fed_by(entries())
+    assert "relu_at_zero" in complete  # what would be counted
+
+
+def test_the_words_of_the_command_line_say_which_records_are_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(evidence, "best_views", lambda names, overrides, results: asked.append((overrides, results)))
+    evidence.found_views(tmp_path, ["scale=smoke"])
+    assert asked == [(["scale=smoke"], tmp_path)]
 
 
 def test_the_board_counts_the_claims_that_fast_leaves_out(tmp_path: Path) -> None:

@@ -29,10 +29,6 @@ def arm(context: Context) -> Watched:
     return found
 
 
-def points(line: str) -> list[tuple[float, float]]:
-    return [(float(x), float(y)) for x, y in (point.split(",") for point in line.split())]
-
-
 def test_watched_arms_alone_are_found(context: Context, arm: Watched) -> None:
     (view,) = context.views.values()
     assert sum(cell.record is not None for cell in view.cells) == 1
@@ -62,7 +58,7 @@ def test_biases_and_histograms_are_no_layers() -> None:
 def test_norms_stand_by_their_logarithm_and_looks_by_their_step(arm: Watched) -> None:
     shown = picture(arm.record, "activation_grad_norm", lines(arm.record)["activation_grad_norm"])
     looked = health.steps(arm.record)
-    line = points(shown["layers"][1]["lines"][0])
+    line = shown["layers"][1]["lines"][0]
     assert [x for x, _ in line] == [
         round(LEFT + (WIDTH - LEFT - RIGHT) * math.log2(1 + step) / math.log2(1 + looked[-1]), 1) for step in looked
     ]
@@ -76,7 +72,7 @@ def test_norms_stand_by_their_logarithm_and_looks_by_their_step(arm: Watched) ->
 
 def test_a_value_that_is_not_finite_leaves_a_gap_not_a_zero(arm: Watched) -> None:
     shown = picture(arm.record, "activation_grad_norm", lines(arm.record)["activation_grad_norm"])
-    first, second = (points(shown["layers"][place]["lines"][0]) for place in (0, 1))
+    first, second = (shown["layers"][place]["lines"][0] for place in (0, 1))
     assert len(first) == len(second) - 1
     assert max(y for _, y in first) < HIGH - BELOW - 8
 

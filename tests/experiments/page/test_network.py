@@ -1,12 +1,15 @@
 """The maps and answers of the network view are the nets' own."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from cnnlab.spec.network import Activation
 from experiments.page.member_data import effective, member_data, softmax
-from experiments.page.pack import unpacked
+from experiments.page.pack import LARGEST, unpacked
 from experiments.page.saliency import effective_field
 from experiments.page.view import Context
 from experiments.page.views import network
@@ -25,8 +28,21 @@ def test_every_map_of_every_image_is_embedded(context: Context) -> None:
         for name in spatial:
             assert len(data["maps"][name]) == len(member.images)
             own = member.maps[name][2]
-            back = unpacked(data["maps"][name][2], own.shape)
+            kept = data["maps"][name][2]
+            source = data["maps"][kept["relu"]][2] if "relu" in kept else kept
+            back = unpacked(source, own.shape).clip(0 if "relu" in kept else None)
+            assert np.array(kept["scales"]) * LARGEST == pytest.approx(np.abs(own).max((0, 1)), rel=1e-6)
             assert back == pytest.approx(own, abs=1e-4 * max(1e-9, float(np.abs(own).max())))
+
+
+def test_the_map_of_a_relu_alone_is_left_to_the_script(context: Context) -> None:
+    """The twin: a net of another activation keeps all its maps."""
+    member = context.members[0]
+    layers = [replace(node, kind="tanh") if isinstance(node, Activation) else node for node in member.network.nodes]
+    others = replace(member, network=replace(member.network, nodes=tuple(layers)))
+    for one, left_out in ((member, 6), (others, 0)):
+        kept = [maps[0] for maps in member_data(one)["maps"].values()]
+        assert sum("data" not in packed for packed in kept) == left_out
 
 
 def test_answers_are_shares_and_labels_are_those_of_the_images(context: Context) -> None:

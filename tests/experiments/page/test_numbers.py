@@ -123,6 +123,7 @@ def read(browser: Any, path: Path) -> Any:
     """A tab that shows a page."""
     tab = browser.new_context(offline=True).new_page()
     tab.goto(path.as_uri())
+    tab.wait_for_function("drawn.section")
     return tab
 
 

@@ -1,14 +1,12 @@
 """Numbers survive their packing, and a net's own numbers are the sums that the stepper shows."""
 
-import base64
-
 import numpy as np
 import pytest
 
 from cnnlab.spec.network import Conv, Pool
 from experiments.page.member import Member
 from experiments.page.member_data import member_data, step, steps
-from experiments.page.pack import LARGEST, floats, packed, unpacked
+from experiments.page.pack import LARGEST, packed, unpacked
 from experiments.page.view import Context
 from experiments.page.views import stepper
 
@@ -25,11 +23,6 @@ def test_a_channel_of_zeros_stays_one() -> None:
     values = np.zeros((2, 2, 2))
     values[..., 1] = 1
     assert unpacked(packed(values), values.shape) == pytest.approx(values, rel=1e-8, abs=0)
-
-
-def test_floats_are_kept_as_they_are() -> None:
-    values = np.array([[0.1, -2.5], [3e-30, 0.0]], np.float32)
-    assert (np.frombuffer(base64.b64decode(floats(values)), "<f4") == values.ravel()).all()
 
 
 def summed(member: Member, node: Conv | Pool, image: int, place: tuple[int, int], channel: int) -> float:

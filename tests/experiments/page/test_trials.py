@@ -6,7 +6,7 @@ import pytest
 
 from cnnlab.spec.curve import AtRate, finals, reading
 from cnnlab.spec.invalid import InvalidError
-from experiments.page.trials import HIGH, WIDTH, Arm, Trial, members, percent, rates, scale
+from experiments.page.trials import HIGH, LEFT, RIGHT, WIDTH, Arm, Trial, members, percent, rates, scale
 
 SEEDS = (7, 8, 9)
 
@@ -62,21 +62,20 @@ def test_every_member_stands_at_the_accuracy_that_is_read() -> None:
     low, high, _ = scale([value for read in reads for value in read])
     for row, read in zip(shown["rows"], reads, strict=True):
         for dot, value in zip(row["dots"], read, strict=True):
-            assert dot["x"] == pytest.approx(8 + (WIDTH - 16) * (value - low) / (high - low), abs=0.06)
+            assert dot["x"] == pytest.approx(LEFT + (WIDTH - LEFT - RIGHT) * (value - low) / (high - low), abs=0.06)
             assert percent(value) in dot["told"]
     assert len(shown["pairs"]) == 3
 
 
 def test_a_members_own_seed_stands_beside_it() -> None:
     first = members(planted())["rows"][0]["dots"][0]
-    assert first["told"].startswith("seed 7: 90 % at learning rate 0.02")
+    assert first["told"].startswith("seed 7: 90 % at rate 0.02")
 
 
 def test_the_marks_over_rates_are_where_members_are_read() -> None:
     trial = planted()
     for arm, shown in zip(trial.arms, rates(trial)["arms"], strict=True):
-        lines = [[tuple(map(float, point.split(","))) for point in line.split()] for line in shown["lines"]]
-        assert shown["read"] == [lines[member][place] for member, place in enumerate(reading(arm.curve))]
+        assert shown["read"] == [shown["lines"][member][place] for member, place in enumerate(reading(arm.curve))]
 
 
 def test_lost_members_stand_at_the_lower_edge_and_do_not_stretch_the_scale() -> None:
@@ -99,11 +98,11 @@ def test_arms_of_another_number_of_members_are_refused() -> None:
 
 
 def test_lines_join_equal_seeds_where_an_arm_has_more_members() -> None:
-    ours, theirs = planted().arms
-    trial = Trial(where="a", arms=(ours, replace(theirs, seeds=(8, 9, 10))))
+    first, second = planted().arms
+    trial = Trial(where="a", arms=(first, replace(second, seeds=(8, 9, 10))))
     shown = members(trial)
     dots = [{dot["told"].partition(":")[0]: dot["x"] for dot in row["dots"]} for row in shown["rows"]]
     assert trial.count == 2
-    assert [(pair[0], pair[2]) for pair in shown["pairs"]] == [
+    assert [(ours[0], theirs[0]) for ours, theirs in shown["pairs"]] == [
         (dots[0][name], dots[1][name]) for name in ("seed 8", "seed 9")
     ]
