@@ -17,11 +17,11 @@ DESCRIPTION = """\
 Puts finished sweeps under results/published, which comes with the suite. First every record in compact form: all
 numbers that claims, tables and figures read; of the histories accuracies, and the statistics that some metric reads.
 Arms that were trained longer, to look again at what decided, are published too. Then, from these records alone, every
-sweep's tables (CSV, parquet), verdicts and figure, the verdicts of all claims, the noise floor, the specification
-curves, the comparison with the literature, and last the page (see experiments.report). experiments.judge then gives
-the same verdicts in a fresh clone. Trains nothing but the one net that the page shows. Without only=, every sweep that
-is complete at the scale is published. An arm that is published already stays, so that other sweeps keep their numbers;
-force=true replaces it. README's findings, its figure and docs/results.md are written last, from the verdicts."""
+sweep's tables (CSV) and figure, the verdicts of all claims, the noise floor, the specification curves, the comparison
+with the literature, and last the page (see experiments.report). experiments.judge then gives the same verdicts in a
+fresh clone. Trains nothing but the one net that the page shows. Without only=, every sweep that is complete at the
+scale is published. An arm that is published already stays, so that other sweeps keep their numbers; force=true
+replaces it. README's findings, its figure and docs/results.md are written last, from the verdicts."""
 PUBLISHED = ROOT / "results" / "published"
 """What README and docs/ speak of."""
 EXAMPLES = """\

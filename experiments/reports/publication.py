@@ -247,7 +247,8 @@ def write_pages(choice: Choice, console: Console) -> tuple[dict[str, Verdict], d
     for sweep, one in choice.sweeps.items():
         report = build_report(relocated(one, root), views[sweep], found)
         console.print(suite_report.line(report, write_report(report)))
-        drop(report.folder)
+    for sweep in root.glob(f"sweeps/*/*/{MADE}"):
+        drop(sweep.parent)
     quiet = Console(quiet=True)
     noise_floor.page(root / "runs", root / "claims", quiet, as_json=False)
     specification_curve.page(specification_curve.HEADLINES, views, root / "claims", quiet, as_json=False)
@@ -256,12 +257,12 @@ def write_pages(choice: Choice, console: Console) -> tuple[dict[str, Verdict], d
 
 
 def drop(folder: Path) -> None:
-    """Delete what nobody reads there.
+    """Delete what lies in a published sweep twice, of this run or of an earlier one.
 
-    SVG files: pages show PNG, and a curve of every member is megabytes as SVG. The sweep's own `verdicts.json`: all
-    verdicts lie together in `claims/`.
+    SVG files: pages show PNG, and a curve of every member is megabytes as SVG. Parquet: the CSV beside it has the same
+    numbers in half the bytes. The sweep's own `verdicts.json`: all verdicts lie together in `claims/`.
     """
-    for path in (*folder.glob("*.svg"), folder / VERDICTS):
+    for path in (*folder.glob("*.svg"), *folder.glob("*.parquet"), folder / VERDICTS):
         path.unlink(missing_ok=True)
 
 

@@ -207,8 +207,12 @@ def test_compact_records_are_a_fraction_and_lose_no_value_of_any_metric(ran: Pat
 
 def test_tables_verdicts_figure_and_what_made_them_lie_beside(there: Path) -> None:
     folder = there / "sweeps" / SWEEP / "quick"
-    kinds = ("arms.csv", "arms.parquet", "effects.csv", "effects.parquet", "verdicts.json", f"{SWEEP}.png")
-    assert all((folder / name).stat().st_size > 100 for name in kinds)
+    assert {path.name for path in folder.iterdir()} >= {"arms.csv", "curves.csv", "effects.csv", f"{SWEEP}.png", MADE}
+    assert all(path.stat().st_size > 100 for path in folder.iterdir())
+    # twice the same: as CSV, as PNG, and in claims/
+    assert not [path.name for path in folder.iterdir() if path.suffix in (".parquet", ".svg")]
+    assert not (folder / "verdicts.json").exists()
+    assert (there / "claims" / "verdicts.json").is_file()
     made = json.loads((folder / MADE).read_text())
     assert made["overrides"] == [DATA]
     assert made["protocol"] == PROTOCOL
