@@ -12,8 +12,9 @@ from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError, format_error
+from experiments.config.grid import grid
 from experiments.geometry.network import size_of
-from experiments.page.building import NAME, Asked, write_page
+from experiments.page.building import BOARD, NAME, Asked, write_page
 from experiments.page.view import View, choose_views, views
 from experiments.paths import published
 
@@ -70,6 +71,7 @@ def main() -> int:
         weights=None if words.weights is None else Path(words.weights),
         fast=words.fast,
         overrides=words.overrides,
+        cache=grid(["tracker=off", *words.overrides]).settings.cache if BOARD in chosen else None,
     )
     require_used(asked, chosen.values())
     try:

@@ -44,6 +44,7 @@ class Asked:
         seed: of the trained member; None for the record's first. weights: a file of weights, shown without training.
         fast: leave out what takes long, see the views.
         overrides: with which the records were made, as for `experiments.judge`.
+        cache: where what claims compute is kept between commands; None computes it.
     """
 
     results: Path
@@ -57,6 +58,7 @@ class Asked:
     weights: Path | None = None
     fast: bool = False
     overrides: Sequence[str] = ()
+    cache: Path | None = None
 
 
 def write_page(path: Path, asked: Asked, console: Console, found: Judged | None = None) -> None:
@@ -98,7 +100,7 @@ def context(asked: Asked, chosen: Mapping[str, View], console: Console, found: J
             views = shown_views(found.views)
         elif any(view.reads_records for view in chosen.values()):
             views = found_views(asked.results, asked.overrides)
-            begun = begin(views, asked.results, asked.fast, pool) if BOARD in chosen else None
+            begun = begin(views, asked.results, asked.fast, pool, asked.cache) if BOARD in chosen else None
         elif reads_members and (asked.weights is not None or not asked.fast):
             views = best_views([trained.SWEEP, trained.STRIDED_SWEEP], asked.overrides, asked.results)
         again = strided = None

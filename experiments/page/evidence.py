@@ -55,14 +55,17 @@ def shown_views(views: Mapping[str, SweepResults]) -> dict[str, SweepResults]:
     return {sweep: views[sweep] for sweep in fed_by(entries()) if sweep in views}
 
 
-def begin(views: Mapping[str, SweepResults], results: Path, fast: bool, pool: Executor) -> "Begun":
+def begin(
+    views: Mapping[str, SweepResults], results: Path, fast: bool, pool: Executor, cache: Path | None = None
+) -> "Begun":
     """Begin to judge from these views, and from the timings of a results folder.
 
     Args:
         fast: leave out claims with a part that is computed, which takes a minute. pool: of processes that gather.
+        cache: as for `experiments.analysis.verdicts.judge_claims`.
     """
     names = [name for name in entries() if not (fast and computed(name))]
-    return Begun(views=views, cases=gathering(names, views, results, pool))
+    return Begun(views=views, cases=gathering(names, views, results, pool, cache))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,17 +91,15 @@ def computed(name: str) -> bool:
 
 
 def gathering(
-    names: Sequence[str], views: Mapping[str, SweepResults], results: Path, pool: Executor
+    names: Sequence[str], views: Mapping[str, SweepResults], results: Path, pool: Executor, cache: Path | None
 ) -> dict[str, Future[Case]]:
     """The rule and evidence of claims, gathered in other processes."""
-    return {
-        name: pool.submit(_case, results, name, {sweep: views[sweep] for sweep in fed_by([name]) if sweep in views})
-        for name in names
-    }
+    needed = {name: {sweep: views[sweep] for sweep in fed_by([name]) if sweep in views} for name in names}
+    return {name: pool.submit(_case, name, needed[name], results, cache) for name in names}
 
 
-def _case(results: Path, name: str, views: Mapping[str, SweepResults]) -> Case:
-    return claim_case(name, claims()[name], views, results)
+def _case(name: str, views: Mapping[str, SweepResults], results: Path, cache: Path | None) -> Case:
+    return claim_case(name, claims()[name], views, results, cache)
 
 
 def statements(names: Sequence[str]) -> dict[str, Statement]:

@@ -146,6 +146,17 @@ def test_three_strangers_nets_are_a_sweep_with_a_claim_of_its_own(tmp_path: Path
     assert (verdict["verdict"], verdict["register"]) == ("inconclusive", "CNNLAB_EXTRA")
     assert "scale smoke" in verdict["reason"]
 
+    words = ("--only", "board,method", "--fast", "--results", str(results))
+    shown = door(tmp_path, extra, "experiments.report", *words, *FEW)
+    assert (shown.returncode, shown.stderr) == (0, ""), shown.stderr
+    page = (results / "report.html").read_text()
+    assert "1 own claim of CNNLAB_EXTRA, apart from these: 1 inconclusive." in page
+    assert "and from 6 records" in page
+    register, own = page.split("<h2>Own claims of CNNLAB_EXTRA</h2>")
+    assert 'href="#claim-gates-help"' not in register
+    assert 'href="#claim-gates-help">A net with a gate makes fewer errors than one with dropout.' in own
+    assert '<article id="claim-gates-help"' in own
+
 
 @pytest.mark.slow
 def test_a_package_outside_the_checkout_trains_and_a_changed_source_is_named(elsewhere: Path) -> None:

@@ -39,9 +39,10 @@ def views(tmp_path_factory: pytest.TempPathFactory, composed: Compose, plant: Pl
 
 def test_verdicts_from_several_processes_are_the_judges(views: dict[str, SweepResults], tmp_path: Path) -> None:
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        found = Begun(views=views, cases=gathering(CLAIMS, views, tmp_path, pool)).result().verdicts
+        found = Begun(views=views, cases=gathering(CLAIMS, views, tmp_path, pool, tmp_path / "kept")).result().verdicts
     assert found == judge_claims(CLAIMS, views, tmp_path)
     assert list(found) == list(CLAIMS)
+    assert [path.stem for path in (tmp_path / "kept").rglob("*.json")] == ["cov-table"]  # for the next command
     assert found != judge_claims(CLAIMS, {}, tmp_path)
 
 
