@@ -242,6 +242,7 @@ def _builder(
     images, given = _batch(sizes), how.given(some_key(), training=False)
     with one_line(KEY, net.make, f"its module cannot be initialised on {_shown(sizes)} images"):
         made = jax.eval_shape(lambda key: module.init(key, images, **given), some_key())
+    kept = set(made) - {"params", "intermediates"} - _sown(module, made, images, how)
 
     def build(key: Array) -> Any:
         bridged: Any = nnx.bridge.ToNNX(module, rngs=nnx.Rngs(key))
@@ -249,7 +250,29 @@ def _builder(
         bridged.to_nnx__rngs = None  # in evaluation it is to have none
         return bridged
 
-    return build, how, tuple(sorted(set(made) - {"params", "intermediates"})), module
+    return build, how, tuple(sorted(kept)), module
+
+
+def _sown(module: Any, made: Tree, images: Array, how: Convention) -> set[str]:
+    """Collections that a Linen module sows into: they grow at every call, and nothing of them is carried on.
+
+    None where it cannot be called in training: why is told when it is tried.
+    """
+
+    def called(variables: Tree, key: Array) -> Tree:
+        streams, given = {"params": key, "dropout": key}, how.given(key, training=True)
+        after: Tree = module.apply(variables, images, rngs=streams, mutable=True, **given)[1]
+        return after
+
+    try:
+        after = jax.eval_shape(called, made, some_key())
+    except Exception:
+        return set()
+    return {
+        name
+        for name, before in made.items()
+        if name != "params" and jax.tree.structure(before) != jax.tree.structure(after[name] if name in after else None)
+    }
 
 
 def _require_carried(net: OwnModule, found: Structure) -> None:

@@ -13,6 +13,7 @@ from cnnlab.modules import own as module_of_own
 from cnnlab.modules.making import ImageSizes
 from cnnlab.modules.own import OUTPUT, STREAM, VARIABLES, Structure, structure, trainable
 from cnnlab.spec.arm import Arm
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.recipe import Recipe
 from cnnlab.spec.task import Task
 from cnnlab.training import members
@@ -21,7 +22,7 @@ from cnnlab.training.program import program
 from cnnlab.training.run import MemberRun
 from cnnlab.zoo.trainable import Trainable
 
-from .conftest import own
+from .conftest import Written, own
 
 SIZES = ImageSizes(side=12, channels=1, classes=10)
 TASK = Task(
@@ -128,6 +129,38 @@ def test_the_gradient_at_a_nudge_is_the_gradient_at_the_layers_output(make: str)
     nudge = {last: jnp.zeros(layers[last].shape)}
     back = jax.grad(lambda nudges: (made.train(params, nudges, statistics, images())[0] ** 2).sum())(nudge)
     np.testing.assert_allclose(back[last], 2 * layers[last], rtol=1e-5)
+
+
+SOWING = """
+from flax import linen as nn
+
+class Net(nn.Module):
+    classes: int
+
+    @nn.compact
+    def __call__(self, x, train: bool):
+        x = nn.BatchNorm(use_running_average=not train)(nn.Conv(4, (3, 3))(x))
+        self.sow("intermediates", "maps", x)
+        self.sow("losses", "l2", (x**2).mean())
+        return nn.Dense(self.classes)(x.mean((1, 2)))
+"""
+
+
+def test_what_a_linen_module_sows_is_not_carried_and_its_batch_statistics_are(written: Written) -> None:
+    made = trainable(written(SOWING, "Net"), SIZES)
+    params, statistics = jax.eval_shape(made.init, jax.random.key(1))
+    _, _, after = jax.eval_shape(made.train, params, {}, statistics, images())
+    assert jax.tree.structure(after) == jax.tree.structure(statistics)
+    assert structure(written(SOWING, "Net"), SIZES).collections == ("batch_stats",)
+
+
+def test_a_collection_that_is_sown_into_and_carried_is_noticed(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The twin."""
+    monkeypatch.setattr(module_of_own, "_sown", lambda *_: set())
+    with pytest.raises(InvalidError, match="changes the shape or the number of its variables"):
+        structure(written(SOWING, "Net"), SIZES)
 
 
 def arm(make: str) -> Arm:
