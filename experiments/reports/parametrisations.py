@@ -71,13 +71,14 @@ def moves(found: Features) -> str:
 def show(every: Sequence[Features], console: Console) -> None:
     """Print a line a parametrisation and state."""
     table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("class pictures", "", "", "read", "shown", "above every image", "same / other", "place", "path"):
+    agree = "starts / classes agree"
+    for name in ("class pictures", "moves", "state", "read", "shown", "above every image", agree, "place", "path"):
         table.add_column(name)
     for row in rows(every):
         shares = (f"{100 * row[name]:.0f} %" for name in ("read", "shown", "above_every_image"))
-        agree = f"{row['same']:.2f} / {row['other']:.2f}"
+        both = f"{row['same']:.2f} / {row['other']:.2f}"
         names = row["parametrisation"], row["moves"], row["state"]
-        table.add_row(*names, *shares, agree, f"{row['place']:.2f}", f"{row['path']:.2f}")
+        table.add_row(*names, *shares, both, f"{row['place']:.2f}", f"{row['path']:.2f}")
     console.print(table)
     for member in every[0].members:
         console.print(member["sentence"], soft_wrap=True, markup=False)
@@ -105,5 +106,5 @@ def figure(every: Sequence[Features]) -> "Figure":
         axis.set_title(str(one.unit), fontsize=9)
     readers = len(every[0].members) - 1
     said = f"{every[0].arm}; read: share that {readers} other members take for the class; framed: refused"
-    made.supxlabel(said, fontsize=8, color="0.3")
+    made.supxlabel(f"{said}\n{every[0].members[0]['sentence']}", fontsize=8, color="0.3")
     return made
