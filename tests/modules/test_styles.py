@@ -24,10 +24,12 @@ STYLES: dict[str, tuple[str, int]] = {
     "Shared": ("stem", 0),
     "Decoder": ("encode", 0),
     "Inverted": ("depth", 2),
-    "DenselyConnected": ("Conv_1", 4),
+    "DenselyConnected": ("Conv_1", 5),
     "sequential": ("layers.0", 0),
 }
-"""A layer whose statistics are looked at, and how many arrays of batch statistics the net has."""
+"""A layer whose statistics are looked at, and how many arrays the net holds beside its parameters."""
+STILL = {"DenselyConnected": ["variable ['activity'][0]"]}
+"""What is sown as a net is initialised lies there, and is not carried on."""
 FEW = ("scale=smoke", "scale.members=2", "scale.max_train_images=64", "scale.max_epochs=1", "train.rates=1")
 FROZEN = """
 class Net(nnx.Module):
@@ -71,7 +73,7 @@ def still(before: Any, after: Any) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("style", STYLES)
 def test_a_net_in_any_style_is_trained(style: str, tmp_path: Path) -> None:
-    assert wrong(f"styles:{style}", *STYLES[style], tmp_path) == []
+    assert wrong(f"styles:{style}", *STYLES[style], tmp_path) == (STILL[style] if style in STILL else [])
 
 
 @pytest.mark.slow
