@@ -1,5 +1,6 @@
 """The files of the configuration: those of `conf/`, and those that users add beside it (`cnnlab.rooms`)."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from omegaconf import OmegaConf
@@ -7,6 +8,8 @@ from omegaconf import OmegaConf
 from cnnlab.rooms import ExtraError, extras
 from experiments import paths
 
+Stamp = frozenset[tuple[Path, int, int]]
+"""Files, when each was last changed, and its size in bytes."""
 SEARCHPATH = "extra_conf"
 """The resolver by which `conf/config.yaml` tells Hydra of the folders that are added."""
 
@@ -30,6 +33,12 @@ def named(group: str) -> dict[str, Path]:
     """The files of a group by the names that choose them, in alphabetical order."""
     found = {path.stem: path for folder in folders() for path in (folder / group).glob("*.yaml")}
     return dict(sorted(found.items()))
+
+
+def stamp(within: Iterable[Path]) -> Stamp:
+    """What tells whether a file of these folders has changed."""
+    paths = (path for folder in within for path in folder.rglob("*.yaml"))
+    return frozenset((path, (at := path.stat()).st_mtime_ns, at.st_size) for path in paths)
 
 
 def check_added() -> None:
