@@ -8,7 +8,7 @@ import pytest
 
 from cnnlab.spec.arm import digest
 from experiments.analysis import compositions, kept
-from experiments.config.grid import Grid, first_point, grid
+from experiments.config.grid import Grid, grid
 
 WORDS = ["+sweep=mine", "scale=quick"]
 SWEEP = """\
@@ -20,7 +20,7 @@ sweep:
   factor: model.width
   reference: "4"
   levels: {smoke: "2,4", quick: "2,4", full: "2,4"}
-  tasks: {smoke: digits12, quick: "digits12,linear_xor", full: digits12}
+  tasks: {smoke: digits12, quick: digits12, full: digits12}
 hydra:
   mode: MULTIRUN
   sweeper:
@@ -29,19 +29,19 @@ hydra:
 
 
 class Counting:
-    """Composes, and counts how often."""
+    """Stands for `grid`, and counts how often it is asked."""
 
-    def __init__(self) -> None:
-        self.times = 0
+    def __init__(self, made: Grid) -> None:
+        self.times, self.made = 0, made
 
     def __call__(self, words: list[str]) -> Grid:
         self.times += 1
-        return grid(words)
+        return self.made
 
 
 @pytest.fixture
-def counting() -> Counting:
-    return Counting()
+def counting(composed: Callable[..., Grid]) -> Counting:
+    return Counting(composed("pool_position", "smoke"))
 
 
 @pytest.fixture
@@ -58,14 +58,15 @@ def levels(made: Grid) -> list[str]:
     return sorted({point.level for point in made.points})
 
 
-def test_a_kept_grid_is_the_composed_one(sweep: Path, tmp_path: Path, counting: Counting) -> None:
-    first, again = (compositions.whole_grid(WORDS, tmp_path / "cache", counting) for _ in range(2))
+def test_a_kept_grid_is_the_composed_one(tmp_path: Path, counting: Counting) -> None:
+    words = ["+sweep=pool_position", "scale=smoke"]
+    first, again = (compositions.whole_grid(words, tmp_path, counting) for _ in range(2))
     assert counting.times == 1
     assert (again.settings, again.points, again.checks) == (first.settings, first.points, first.checks)
     keys = [[point.arm.key for point in (*one.points, *one.checks)] for one in (first, again)]
     assert keys[0] == keys[1]
-    point = compositions.first(WORDS, tmp_path / "cache", first_point)
-    assert point == first.points[0] == compositions.first(WORDS, tmp_path / "cache", _never)
+    point = compositions.first(words, tmp_path, lambda _: first.points[0])
+    assert point == first.points[0] == compositions.first(words, tmp_path, _never)
 
 
 def _never(words: list[str]) -> None:
@@ -100,20 +101,24 @@ EDITS: dict[str, Callable[[Path], None]] = {
 
 @pytest.mark.parametrize("how", EDITS)
 def test_an_edit_of_configuration_composes_anew(how: str, sweep: Path, tmp_path: Path, counting: Counting) -> None:
-    assert levels(compositions.whole_grid(WORDS, tmp_path / "cache", counting)) == ["2", "4"]
+    for _ in range(2):
+        compositions.whole_grid(WORDS, tmp_path / "cache", counting)
+    assert counting.times == 1
     EDITS[how](sweep)
-    made = compositions.whole_grid(WORDS, tmp_path / "cache", counting)
-    assert counting.times == 2
-    assert levels(made) == levels(grid(WORDS))
-
-
-def test_twin_a_key_that_forgets_configuration_gives_what_was(
-    sweep: Path, tmp_path: Path, counting: Counting, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(compositions, "_configuration", lambda stamp: ("", ()))
     compositions.whole_grid(WORDS, tmp_path / "cache", counting)
+    assert counting.times == 2
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_an_edit_is_seen_and_twin_a_key_that_forgets_configuration_gives_what_was(
+    forgets: bool, sweep: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if forgets:
+        monkeypatch.setattr(compositions, "_configuration", lambda stamp: ("", ()))
+    assert levels(compositions.whole_grid(WORDS, tmp_path / "cache", grid)) == ["2", "4"]
     edit_levels(sweep)
-    assert levels(compositions.whole_grid(WORDS, tmp_path / "cache", counting)) == ["2", "4"] != levels(grid(WORDS))
+    now = levels(compositions.whole_grid(WORDS, tmp_path / "cache", grid))
+    assert now == (["2", "4"] if forgets else ["3", "4"])
 
 
 def test_code_and_variables_that_are_named_belong_to_the_key(
@@ -163,12 +168,10 @@ def test_what_stands_for_files_elsewhere_is_composed_each_time(
         "        return nn.Dense(10)(nn.Conv(4, (3, 3))(x).mean((1, 2)))\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
+    counting.made = grid(words)
     for _ in range(2):
         compositions.whole_grid(words, tmp_path / "cache", counting)
     assert counting.times == 2
-    compositions.whole_grid(["model.width=4"], tmp_path / "cache", counting)
-    compositions.whole_grid(["model.width=4"], tmp_path / "cache", counting)
-    assert counting.times == 3
 
 
 @pytest.mark.parametrize("spoil", [lambda path: path.write_text("{}"), lambda path: path.chmod(0o666)])
