@@ -133,8 +133,7 @@ class Room:
 
     def _places(self) -> dict[str, Path | None]:
         """Where each part from outside lies; None for the suite's own."""
-        package = importlib.import_module(self.package)
-        found: dict[str, Path | None] = {one.name: None for one in pkgutil.iter_modules(package.__path__)}
+        found: dict[str, Path | None] = dict.fromkeys(_modules(self.package))
         for extra in extras(self.folder):
             for path in python_files(extra.folder):
                 if path.stem in found or path.stem in self.taken:
@@ -142,6 +141,12 @@ class Room:
                     raise ExtraError(path, f"the name {path.stem} is taken by {there}: rename the file")
                 found[path.stem] = path
         return found
+
+
+@functools.cache
+def _modules(package: str) -> tuple[str, ...]:
+    """The modules of one of the suite's packages; looked for once, since rooms are asked thousands of times."""
+    return tuple(one.name for one in pkgutil.iter_modules(importlib.import_module(package).__path__))
 
 
 def python_files(folder: Path) -> tuple[Path, ...]:

@@ -64,16 +64,16 @@ def main() -> int:
         runs = noise_floor.fullest([one / "runs" for one in trusted_folders(settings.results)])
         return noise_floor.page(runs, folder, console, asked.json)
     if names == ["literature"]:
-        there = best_views(literature.sweeps(), overrides, settings.results)
+        there = best_views(literature.sweeps(), overrides, settings.results, settings.cache)
         return literature.page(there, folder, console, asked.json)
     if names[:1] == ["curve"]:
         wanted = [entry.id for entry in choose_claims(names[1:] or specification_curve.HEADLINES)]
-        there = fullest_views(wanted, overrides, settings.results)
+        there = fullest_views(wanted, overrides, settings.results, settings.cache)
         return specification_curve.page(wanted, there, folder, console, asked.json)
     chosen = choose_claims(names or ["all"], asked.family, asked.kind)
     if names and len(chosen) == 1 and not asked.json:
         require_writable(settings.results, "results", "claims")  # for the figure
-    views = best_views(fed_by(entry.id for entry in chosen), overrides, settings.results)
+    views = best_views(fed_by(entry.id for entry in chosen), overrides, settings.results, settings.cache)
     found = judge(chosen, views, settings)
     chosen = tuple(entry for entry in chosen if asked.verdict in (None, found[entry.id].word))
     one = bool(names) and len(chosen) == 1 and not asked.json

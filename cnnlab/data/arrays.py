@@ -184,6 +184,19 @@ def from_pixels(pool: tuple[Pixels, npt.ArrayLike], test: tuple[Pixels, npt.Arra
     return Dataset(drawn, kept)
 
 
+def require_dataset(dataset: object, name: str) -> None:
+    """Raise InvalidError unless what a task's `load` returned is a dataset of arrays, images with their labels."""
+    require(isinstance(dataset, Dataset), name, type(dataset).__name__, "load must return a cnnlab.data.arrays.Dataset")
+    for part in ("pool", "test"):
+        split = getattr(dataset, part)
+        for what, rank in (("images", 4), ("labels", 1)):
+            array = getattr(split, what, None)
+            has = getattr(array, "shape", type(array).__name__)
+            fits = isinstance(array, np.ndarray) and array.ndim == rank and len(array) > 0
+            axes = "(images, side, side, channels)" if rank == 4 else "(images,)"
+            require(fits, f"{name}: {part}.{what}", has, f"must be an array of shape {axes}")
+
+
 def verified(dataset: Dataset, task: Task, *, imbalance: float, alike: bool = True) -> Dataset:
     """Return the dataset if it is what the task says, and raise `InvalidError` otherwise.
 

@@ -151,6 +151,12 @@ def ratio_of_medians(numerator: Sequence[float], denominator: Sequence[float], l
     Round i measured both sides one after the other, so that drift of the machine is drawn together.
     Raises InvalidError for unequal lengths, fewer than 2 rounds or values that are not positive.
     """
+    return _ratio_of_medians(tuple(numerator), tuple(denominator), level)
+
+
+@lru_cache(maxsize=256)
+def _ratio_of_medians(numerator: tuple[float, ...], denominator: tuple[float, ...], level: float) -> Interval:
+    """The same, once for a verdict and its table."""
     above, below = np.asarray(numerator, float), np.asarray(denominator, float)
     require(len(above) == len(below) >= 2, "rounds", f"{len(above)}/{len(below)}", "equal numbers, at least 2")
     require(bool((above > 0).all() and (below > 0).all()), "seconds", "<= 0", "must all be positive")

@@ -1,6 +1,7 @@
 """Records as canonical JSON bytes and back; a value of a wrong type is an error that names it."""
 
 import dataclasses
+import functools
 import json
 import math
 import types
@@ -75,7 +76,7 @@ def build(kind: Any, data: Any, where: str) -> Any:
     """Give a value of the annotated type `kind` from plain data; TypeError or ValueError says where it does not fit."""
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
+        hints = _hints(kind)
         if not isinstance(data, dict) or set(data) != set(hints):
             raise ValueError(f"{where} needs exactly the keys {', '.join(sorted(hints))}")
         return typing.cast(Any, kind)(
@@ -85,7 +86,8 @@ def build(kind: Any, data: Any, where: str) -> Any:
         kinds = [one for one in inner if one is not types.NoneType]
         if len(kinds) > 1 and isinstance(data, tuple(kinds)):
             return data  # one of several scalars
-        return None if data is None else build(kinds[0], data, where)
+        fits = [one for one in kinds if dataclasses.is_dataclass(one) and isinstance(data, dict) and _named(one, data)]
+        return None if data is None else build((fits or kinds)[0], data, where)
     if origin is typing.Literal:
         if data not in inner:
             raise ValueError(f"{where} must be one of {', '.join(map(str, inner))}, not {data!r}")
@@ -93,12 +95,29 @@ def build(kind: Any, data: Any, where: str) -> Any:
     if origin is tuple:
         if not isinstance(data, list):
             raise TypeError(f"{where} must be a list")
-        return tuple(build(inner[0], item, f"{where}[{place}]") for place, item in enumerate(data))
+        fixed = Ellipsis not in inner
+        if fixed and len(data) != len(inner):
+            raise ValueError(f"{where} must have {len(inner)} entries")
+        kinds = inner if fixed else inner[:1] * len(data)
+        return tuple(build(kinds[place], item, f"{where}[{place}]") for place, item in enumerate(data))
+    if origin is list:
+        return list(build(tuple[inner[0], ...], data, where))
     if origin is dict:
         if not isinstance(data, dict):
             raise TypeError(f"{where} must be an object")
         return {key: build(inner[1], item, f"{where}.{key}") for key, item in data.items()}
     return _scalar(kind, data, where)
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    """The types of a dataclass's fields."""
+    return typing.get_type_hints(kind)
+
+
+def _named(kind: Any, data: dict[str, Any]) -> bool:
+    """Whether these are a dataclass's fields, which tell it from others."""
+    return set(data) == set(_hints(kind))
 
 
 def _scalar(kind: Any, data: Any, where: str) -> Any:
@@ -107,6 +126,8 @@ def _scalar(kind: Any, data: Any, where: str) -> Any:
         return data
     if kind is float and isinstance(data, int) and not isinstance(data, bool):
         return float(data)
+    if kind is Path and isinstance(data, str):
+        return Path(data)
     if not isinstance(data, kind) or (kind is int and isinstance(data, bool)):
         raise TypeError(f"{where} must be {kind.__name__}, not {data!r}")
     if kind is float and not math.isfinite(data):

@@ -13,9 +13,9 @@ import importlib.metadata
 import json
 import platform
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from cnnlab import jax_environment
 from cnnlab.files import FileError, private_folder, read_regular, write_bytes
@@ -31,6 +31,7 @@ from experiments.claims.base import Computed
 from experiments.claims.registry import claims
 from experiments.paths import ROOT, published
 
+Kept = TypeVar("Kept")
 FOLDER = "computed"
 MOST_BYTES = 1 << 24
 """Of an entry: some hundred times the largest."""
@@ -80,26 +81,39 @@ def entry(cache: Path, name: str, part: str) -> Path:
 
 
 def read(place: Path, key: str) -> Verdict | None:
-    """An entry; None unless it is there, this user's own, whole, and of this key."""
+    """A verdict that is kept; None as `read_back`."""
+    return read_back(place, key, built)
+
+
+def write(place: Path, key: str, found: Verdict) -> None:
+    """Keep a verdict, as `keep`."""
+    keep(place, key, plain(found), lambda content: plain(built(content)))
+
+
+def read_back(place: Path, key: str, made: Callable[[Any], Kept]) -> Kept | None:
+    """What an entry holds, made from plain data; None unless it is there, this user's own, whole, and of this key."""
     if not place.is_file():
         return None
     try:
         private_folder(place.parent)
-        content = json.loads(read_regular(place, MOST_BYTES, own=True))
-        if content["key"] != key or content["digest"] != _digest(content["verdict"]):
+        entry = json.loads(read_regular(place, MOST_BYTES, own=True))
+        if entry["key"] != key or entry["digest"] != _digest(entry["content"]):
             return None
-        found = built(content["verdict"])
+        return made(entry["content"])
     except (OSError, FileError, ValueError, TypeError, KeyError, RecursionError):
         return None
-    return found
 
 
-def write(place: Path, key: str, found: Verdict) -> None:
-    """Keep a verdict, if it reads back as it is and the cache can be written: else it is computed again next time."""
-    content = {"key": key, "digest": _digest(plain(found)), "verdict": plain(found)}
+def keep(place: Path, key: str, content: Any, again: Callable[[Any], Any]) -> None:
+    """Keep plain data, if it reads back as it is and the cache can be written: else it is made again next time.
+
+    Args:
+        again: what it is after it was read back.
+    """
+    entry = {"key": key, "digest": _digest(content), "content": content}
     with contextlib.suppress(OSError, FileError, TypeError, ValueError):
-        text = json.dumps(content)
-        if _digest(plain(built(json.loads(text)["verdict"]))) == content["digest"]:
+        text = json.dumps(entry)
+        if _digest(again(json.loads(text)["content"])) == entry["digest"]:
             private_folder(place.parent)
             write_bytes(place, text.encode())
 
@@ -140,10 +154,10 @@ def _file(path: Path) -> str:
 
 
 def _versions() -> dict[str, str]:
-    """Versions of what the suite needs, and of JAX's own library."""
+    """Versions of what the suite needs, and of the libraries that JAX and Hydra stand on."""
     needed = [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in importlib.metadata.requires("cnnlab") or ()]
     found = {}
-    for name in (*needed, "jaxlib"):
+    for name in (*needed, "jaxlib", "omegaconf", "pyyaml"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # an extra
             found[name] = importlib.metadata.version(name)
     return found

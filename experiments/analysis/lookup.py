@@ -8,6 +8,7 @@ from typing import Any
 
 from cnnlab.records import Store
 from cnnlab.spec.record import Record
+from experiments.cli.command import advised
 from experiments.cli.errors import UsageError
 from experiments.config.grid import grid
 
@@ -66,8 +67,7 @@ def by_words(words: Sequence[str], folders: Sequence[Path]) -> FoundRecord:
         store = Store(folder / "runs")
         if store.has(arm):
             return FoundRecord(store=store, record=store.read(arm))
-    train = " ".join(["python -m experiments.run", *words])
-    raise UsageError(f"{arm} has no record: train it first, {train}")
+    raise UsageError(f"{arm} has no record: train it first, {advised('run', *words)}")
 
 
 def by_any(words: Sequence[str], folders: Sequence[Path]) -> FoundRecord:

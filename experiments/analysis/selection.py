@@ -9,6 +9,7 @@ from cnnlab.files import FileError, read_json
 from cnnlab.records import Store, manifest
 from cnnlab.records.manifest import ManifestError
 from cnnlab.records.store import MOST_BYTES
+from experiments.analysis import compositions
 from experiments.analysis.results import SweepResults, view
 from experiments.claims.registry import claims
 from experiments.config.grid import Grid, first_point, grid, merged
@@ -39,14 +40,22 @@ def fed_by(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({trained.sweep for name in names for trained in claims()[name].trained}))
 
 
-def best_views(sweeps: Iterable[str], overrides: Sequence[str], results: Path) -> dict[str, SweepResults]:
-    """The best view of every sweep that has one, from a user's own results or as published."""
+def best_views(
+    sweeps: Iterable[str], overrides: Sequence[str], results: Path, cache: Path | None = None
+) -> dict[str, SweepResults]:
+    """The best view of every sweep that has one, from a user's own results or as published.
+
+    Args:
+        cache: where compositions are kept between commands; None composes each.
+    """
     folders = trusted_folders(results)  # also where no sweep is asked for: timings are evidence, too
-    found = {sweep: best_view(sweep, overrides, folders) for sweep in sweeps}
+    found = {sweep: best_view(sweep, overrides, folders, cache) for sweep in sweeps}
     return {sweep: best for sweep, best in found.items() if best is not None}
 
 
-def best_view(sweep: str, overrides: Sequence[str], folders: Sequence[Path]) -> SweepResults | None:
+def best_view(
+    sweep: str, overrides: Sequence[str], folders: Sequence[Path], cache: Path | None = None
+) -> SweepResults | None:
     """The view at the highest scale whose every arm has a record in one of the folders, the first such folder.
 
     None where no scale is complete. Records of two folders are never mixed.
@@ -54,18 +63,21 @@ def best_view(sweep: str, overrides: Sequence[str], folders: Sequence[Path]) -> 
     asked, others = split(overrides)
     for scale in asked or SCALES:
         for folder in folders:
-            found = complete_view(composing_words(folder, sweep, scale, others), folder)
+            found = complete_view(composing_words(folder, sweep, scale, others), folder, cache)
             if found is not None:
                 return found
     return None
 
 
-def complete_view(words: list[str] | None, folder: Path) -> SweepResults | None:
+def complete_view(words: list[str] | None, folder: Path, cache: Path | None = None) -> SweepResults | None:
     """The view that a command line composes, of the records in a results folder; None unless every arm has one."""
-    first = None if words is None else first_point(words)
-    if words is None or (first is not None and not Store(folder / "runs").has(first.arm.key)):
+    store = Store(folder / "runs")
+    if words is None or not any(store.arms()):
         return None
-    found = view(relocated(grid(words), folder))
+    first = compositions.first(words, cache, first_point)
+    if first is not None and not store.has(first.arm.key):
+        return None
+    found = view(relocated(compositions.whole_grid(words, cache, grid), folder))
     return found if all(cell.record is not None for cell in (*found.cells, *found.checks)) else None
 
 
@@ -75,7 +87,9 @@ def split(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
     return scales, [word for word in overrides if not word.startswith(("scale=", "results="))]
 
 
-def fullest_view(sweep: str, overrides: Sequence[str], folders: Sequence[Path]) -> SweepResults | None:
+def fullest_view(
+    sweep: str, overrides: Sequence[str], folders: Sequence[Path], cache: Path | None = None
+) -> SweepResults | None:
     """The view at the scale, and from the folder, with most records of its arms; None where no arm has one."""
     asked, others = split(overrides)
     found: list[tuple[float, SweepResults]] = []
@@ -83,7 +97,7 @@ def fullest_view(sweep: str, overrides: Sequence[str], folders: Sequence[Path]) 
         for folder in folders:
             words = composing_words(folder, sweep, scale, others)
             if words is not None:
-                now = view(relocated(grid(words), folder))
+                now = view(relocated(compositions.whole_grid(words, cache, grid), folder))
                 found.append((sum(cell.record is not None for cell in now.cells) / len(now.cells), now))
                 if found[-1][0] == 1:
                     return now
@@ -91,10 +105,12 @@ def fullest_view(sweep: str, overrides: Sequence[str], folders: Sequence[Path]) 
     return fullest if share else None
 
 
-def fullest_views(names: Sequence[str], overrides: Sequence[str], results: Path) -> dict[str, SweepResults]:
+def fullest_views(
+    names: Sequence[str], overrides: Sequence[str], results: Path, cache: Path | None = None
+) -> dict[str, SweepResults]:
     """The fullest view of every sweep that these claims rest on, where there is one."""
     folders = trusted_folders(results)
-    found = {sweep: fullest_view(sweep, overrides, folders) for sweep in fed_by(names)}
+    found = {sweep: fullest_view(sweep, overrides, folders, cache) for sweep in fed_by(names)}
     return {sweep: fullest for sweep, fullest in found.items() if fullest is not None}
 
 

@@ -4,6 +4,7 @@ import argparse
 import enum
 import functools
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -68,6 +69,12 @@ def parser(name: str, description: str, examples: str = "") -> Parser:
     )
     made.add_argument(version.FLAG, action="version", version=version.line(), help="print the version and end")
     return made
+
+
+def advised(door: str, *words: str) -> str:
+    """A command to be pasted: with the folder of own files, if one is named, since it would not find them without."""
+    named = os.environ.get(rooms.VARIABLE)
+    return f"{f'{rooms.VARIABLE}={shlex.quote(named)} ' if named else ''}{begins()}{door} {shlex.join(words)}"
 
 
 def begins() -> str:

@@ -1,12 +1,20 @@
 """The files of the configuration: those of `conf/`, and those that users add beside it (`cnnlab.rooms`)."""
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import yaml
 from omegaconf import OmegaConf
+from yaml import YAMLError
 
 from cnnlab.rooms import ExtraError, extras
 from experiments import paths
+from experiments.cli.errors import UsageError
 
+Stamp = frozenset[tuple[Path, int, int]]
+"""Files, when each was last changed, and its size in bytes."""
 SEARCHPATH = "extra_conf"
 """The resolver by which `conf/config.yaml` tells Hydra of the folders that are added."""
 
@@ -30,6 +38,34 @@ def named(group: str) -> dict[str, Path]:
     """The files of a group by the names that choose them, in alphabetical order."""
     found = {path.stem: path for folder in folders() for path in (folder / group).glob("*.yaml")}
     return dict(sorted(found.items()))
+
+
+def stamp(within: Iterable[Path]) -> Stamp:
+    """What tells whether a file of these folders has changed."""
+    paths = (path for folder in within for path in folder.rglob("*.yaml"))
+    return frozenset((path, (at := path.stat()).st_mtime_ns, at.st_size) for path in paths)
+
+
+def sweep_section(path: Path) -> dict[str, Any]:
+    """The section `sweep` of a sweep's file, as it is written. Raises UsageError, naming the file, if it is wrong."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
+    except (YAMLError, UnicodeDecodeError, OSError, RecursionError) as problem:
+        raise UsageError(f"{path} is no YAML: {' '.join(str(problem).split())}") from problem
+    section = content["sweep"] if isinstance(content, dict) and "sweep" in content else None
+    if not isinstance(section, dict):
+        raise UsageError(f"{path} is no file of a sweep: it has no section sweep:")
+    if not re.search(r"^#\s*@package\s+_global_\s*$", text, re.MULTILINE):
+        raise UsageError(f"{path} must begin with the line # @package _global_")
+    for key in ("levels", "tasks", "matches"):
+        given = section[key] if key in section and isinstance(section[key], dict) else {}
+        for scale, value in given.items():
+            if isinstance(value, (list, dict)):
+                raise UsageError(
+                    f'{path}: sweep.{key}.{scale} must be a text, its parts parted by commas, such as "3,5"'
+                )
+    return section
 
 
 def check_added() -> None:

@@ -11,7 +11,7 @@ from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import ChoiceSweep, Override, QuotedString
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -43,12 +43,14 @@ class Grid:
     Attributes:
         points: the grid itself. checks: the three checks of each of its tasks; empty without a sweep.
         launcher: what starts a job an arm; None where this command trains them itself.
+        words: the command line.
     """
 
     settings: Settings
     points: tuple[Point, ...]
     checks: tuple[Point, ...]
     launcher: Launcher | None = None
+    words: tuple[str, ...] = ()
 
 
 def grid(arguments: list[str]) -> Grid:
@@ -142,13 +144,20 @@ def _grid(arguments: list[str]) -> Grid:
     base = _base(overrides)
     launcher = launchers.chosen(str(base.hydra.runtime.choices["hydra/launcher"]), base.hydra.launcher)
     sweeps = any(override.is_sweep_override() for override in overrides)
+    _require_varied(base, overrides)
     if base.hydra.mode != RunMode.MULTIRUN:
         if sweeps:
             swept = next(override for override in overrides if override.is_sweep_override())
             raise UsageError(f"{swept.input_line} is a list of values: add --multirun, or name a sweep, +sweep=NAME")
         with open_dict(base):
             del base["hydra"]
-        return Grid(settings=resolve.settings(base, ""), points=(resolve.point(base),), checks=(), launcher=launcher)
+        return Grid(
+            settings=resolve.settings(base, ""),
+            points=(resolve.point(base),),
+            checks=(),
+            launcher=launcher,
+            words=tuple(arguments),
+        )
     jobs = _jobs(base, overrides)
     points = tuple(point for job in jobs if (point := _point(job, base)) is not None)
     if base.sweep is not None and base.sweep.factor not in {override.key_or_group for override in overrides}:
@@ -161,6 +170,7 @@ def _grid(arguments: list[str]) -> Grid:
         points=points,
         checks=tuple(point for job in checks if (point := _point(job, base)) is not None),
         launcher=launcher,
+        words=tuple(arguments),
     )
 
 
@@ -182,7 +192,7 @@ def _reject_additions(overrides: list[Override]) -> None:
             continue
         if key in _truths() and type(override.value()) is int:  # OmegaConf takes any number for a truth value
             raise UsageError(f"{override.input_line} is not valid: must be true or false")
-        if _chooses_file(override) and override.value() is None and not override.is_delete():
+        if _chooses_file(override) and not override.is_delete() and not _names(override):
             raise UsageError(f"{override.input_line} is not valid: a file of conf/{key}/ is chosen by its name")
         added = override.is_add() or override.is_force_add()
         if override.is_delete() or (added and key != "sweep"):
@@ -190,6 +200,13 @@ def _reject_additions(overrides: list[Override]) -> None:
                 f"{override.input_line} is not valid: keys are neither added nor deleted, only set (key=value); "
                 "only a sweep is added, +sweep=NAME"
             )
+
+
+def _names(override: Override) -> bool:
+    """Whether files are chosen by text alone: Hydra would end in a trace for a number."""
+    value = override.value()
+    every = value.list if isinstance(value, ChoiceSweep) else [value]
+    return all(isinstance(one, (str, QuotedString)) for one in every)
 
 
 @functools.cache
@@ -276,6 +293,20 @@ def _point(job: tuple[str, ...], base: DictConfig) -> Point | None:
         return None
     level = "" if base.sweep is None else _value(job, base.sweep.factor)
     return resolve.point(cfg, level, _value(job, "data") or str(base.hydra.runtime.choices["data"]))
+
+
+def _require_varied(base: DictConfig, overrides: Iterable[Override]) -> None:
+    """Raise UsageError unless a sweep starts several arms, and varies its factor."""
+    if base.sweep is None:
+        return
+    name, factor = sweep_name(base), str(base.sweep.factor)
+    varied = {str(key).lstrip("+~") for key in base.hydra.sweeper.params or {}}
+    lacks = "" if base.hydra.mode == RunMode.MULTIRUN else "hydra.mode: MULTIRUN"
+    if not lacks and factor not in {*varied, *(override.key_or_group for override in overrides)}:
+        lacks = f"its factor {factor} among hydra.sweeper.params"
+    if lacks:
+        path = files.named("sweep").get(name, name)
+        raise UsageError(f"{path} lacks {lacks}: the file that experiments.new sweep NAME writes has it")
 
 
 def _require_reference(points: tuple[Point, ...], base: DictConfig) -> None:

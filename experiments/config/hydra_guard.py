@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
 from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 
@@ -90,9 +89,7 @@ def check_choice(group: str, choice: str) -> None:
         raise UsageError(f"{group}={choice} is not valid: a file is chosen by its name alone")
     path = files.named(group).get(choice) if group == "sweep" else None
     if path is not None:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if not (isinstance(content, dict) and "sweep" in content and isinstance(content["sweep"], dict)):
-            raise UsageError(f"sweep={choice} is not valid: {path} has no section sweep:")
+        files.sweep_section(path)
 
 
 def check_word(key: str) -> None:

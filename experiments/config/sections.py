@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from experiments.config import schema
+from experiments.config import files, schema
 
 BLANK = "blank_schema"
 """A file, so to speak, of either group that says nothing: what stands there afterwards came from elsewhere."""
@@ -29,7 +29,7 @@ BLANKS: Mapping[str, dict[str, Any]] = {
 }
 SCHEMAS = {"data": schema.DataConfig, "check": schema.CheckConfig}
 
-_seen: list[frozenset[tuple[Path, int, int]]] = []
+_seen: list[files.Stamp] = []
 
 
 def register() -> None:
@@ -40,10 +40,9 @@ def register() -> None:
 
 def forget_changed(folders: Iterable[Path]) -> None:
     """Forget all that was composed if a file of configuration has changed since, or other folders are meant."""
-    paths = (path for folder in folders for path in folder.rglob("*.yaml"))
-    stamp = frozenset((path, (at := path.stat()).st_mtime_ns, at.st_size) for path in paths)
-    if _seen != [stamp]:
-        _seen[:] = [stamp]
+    now = files.stamp(folders)
+    if _seen != [now]:
+        _seen[:] = [now]
         for known in (composed_files, _frame, _section):
             known.cache_clear()
 

@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,9 +71,10 @@ def main() -> int:
         place.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(place, one.text.encode())
         print(f"written: {place}")
-    print(f'search it for "Fill in"; then{"" if home == ROOT else f", with {VARIABLE}={home}"}:')
+    print('search it for "Fill in"; then:')
+    named = "" if home == ROOT else f"{VARIABLE}={shlex.quote(str(home))} "
     for line in (line for one in drafts for line in one.after):
-        print(f"  {line.replace(BEGINS, begins())}")
+        print(f"  {line.replace(BEGINS, named + begins())}")
     return ExitCode.DONE
 
 

@@ -19,6 +19,7 @@ from cnnlab.report.canvas import save
 from cnnlab.spec.arm import plain
 from cnnlab.spec.verdict import Effect, Interval, Number, Scalar, Setting, Table, Verdict
 from experiments.claims.registry import Entry, claims, source_file
+from experiments.cli.command import advised
 from experiments.reports.ratios import Ratio, errors_of_worse, points
 from experiments.timing.timings import NotTimedError
 
@@ -48,7 +49,6 @@ MIN_WIDTH = 40
 WIDE = 110
 """Columns from which claims stand in a table."""
 INDENT, MORE = "  ", " ..."
-PAGE = "python -m experiments.judge CLAIM"
 
 
 def overview(rows: Sequence[tuple[Entry, Verdict]], console: Console) -> None:
@@ -67,7 +67,7 @@ def overview(rows: Sequence[tuple[Entry, Verdict]], console: Console) -> None:
     console.print(
         f"{len(rows)} claims: " + ", ".join(f"{words.count(word)} {word}" for word in COLOURS if word in words)
     )
-    console.print(f"Statistics, tables and the figure of a claim: {PAGE}")
+    console.print(f"Statistics, tables and the figure of a claim: {advised('judge', 'CLAIM')}")
 
 
 def record(name: str, verdict: Verdict, console: Console) -> None:

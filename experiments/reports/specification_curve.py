@@ -22,6 +22,7 @@ from experiments.analysis.contrasts import ArmPair, ContrastSite, measured_effec
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.claims.base import Trained
 from experiments.claims.registry import claims
+from experiments.cli.command import advised
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,7 +71,7 @@ def page(names: Sequence[str], views: Mapping[str, SweepResults], folder: Path, 
 def absent(name: str) -> str:
     """What makes the records that a claim's curve needs."""
     sweeps = dict.fromkeys(trained.sweep for trained in claims()[name].trained)
-    makes = " and ".join(f"`python -m experiments.run +sweep={sweep}`" for sweep in sweeps)
+    makes = " and ".join(f"`{advised('run', f'+sweep={sweep}')}`" for sweep in sweeps)
     return f"no contrast has records yet; {makes} makes them" if sweeps else "no part of it rests on training"
 
 

@@ -44,11 +44,11 @@ def views(plan: Plan, overrides: Sequence[str], total: Summary, folder: Path) ->
     Other sweeps count at the suite's own scale, and from its own results: neither is ever mixed.
     """
     words, own = merged(overrides, [f"scale={plan.settings.scale}"]), (plan.settings.results,)
-    found: dict[str, SweepResults] = {}
+    found, cache = dict[str, SweepResults](), plan.settings.cache
     wanted = {source.sweep for name in entries() for source in claims()[name].trained}
     for name in sorted({*wanted, *plan.sweeps}):
         with going_on(name, total, folder):
-            best = view(plan.sweeps[name]) if name in plan.sweeps else best_view(name, words, own)
+            best = view(plan.sweeps[name]) if name in plan.sweeps else best_view(name, words, own, cache)
             if best is not None and any(cell.record is not None for cell in best.cells):
                 found[name] = best
     return found

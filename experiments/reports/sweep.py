@@ -23,6 +23,7 @@ from experiments.analysis.results import ArmResults, SweepResults, label, view
 from experiments.analysis.verdicts import contrast_effects, judge_claims, pairwise_effects
 from experiments.claims.base import Computed
 from experiments.claims.registry import claims, claims_fed_by, entries
+from experiments.cli.command import advised
 from experiments.config.grid import Grid
 from experiments.paths import sweep_folder
 from experiments.reports import added
@@ -50,6 +51,8 @@ CURVES = "Test accuracy in % at every learning rate (mean over members; *: where
 RESTS = "What the claims rest on: errors of the second side, as a multiple of the first side's; points of the first"
 WORDS = "an arm: one net, trained in one way on one task; its members: the same with other seeds"
 NICE = {"model.pools": "across: max-pools stand after convolutions number (0 is the image)"}
+PASSING = ("scale=", "force=", "hydra.mode=")
+"""Words of a command line that say nothing about the next one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,14 +198,16 @@ def print_found(report: SweepReport, console: Console) -> None:
 
 def following(report: SweepReport, verbose: bool) -> Iterator[str]:
     """What to do next, a command a line."""
-    again = f"python -m experiments.run +sweep={report.name}"
-    if report.plan.settings.scale == "smoke":
-        yield f"next, for verdicts: {again}"
+    words = [word for word in report.plan.words or (f"+sweep={report.name}",) if not word.startswith(PASSING)]
+    scale = report.plan.settings.scale
+    if scale == "smoke":
+        yield f"next, for verdicts: {advised('run', *words)}"
         return
     if not verbose:
-        yield f"next, every table: {again} scale={report.plan.settings.scale} --verbose"
+        yield f"next, every table: {advised('run', *words, f'scale={scale}', '--verbose')}"
     for name in list(report.verdicts)[:1]:
-        yield f"next, all about a claim: python -m experiments.judge {name}"
+        where = [word for word in words if word.startswith("results=")]
+        yield f"next, all about a claim: {advised('judge', name, *where)}"
 
 
 def print_arms(report: SweepReport, console: Console) -> None:

@@ -5,9 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from omegaconf import OmegaConf
-
 from experiments import launchers
+from experiments.cli.command import advised
 from experiments.cli.errors import UsageError
 from experiments.config import files
 from experiments.config.grid import Grid, grid
@@ -97,10 +96,10 @@ def banks() -> dict[str, tuple[str, ...]]:
     """The sweeps by bank, both in alphabetical order; found by their paths."""
     found: dict[str, list[str]] = {}
     for path in files.named("sweep").values():
-        sweep = OmegaConf.load(path).sweep
+        sweep = files.sweep_section(path)
         if "bank" not in sweep:
-            raise UsageError(f"{path.name} has no sweep.bank: give it one, such as bank: PLACE")
-        found.setdefault(str(sweep.bank), []).append(path.stem)
+            raise UsageError(f"{path} has no sweep.bank: give it one, such as bank: OWN")
+        found.setdefault(str(sweep["bank"]), []).append(path.stem)
     return {bank: tuple(found[bank]) for bank in sorted(found)}
 
 
@@ -160,7 +159,7 @@ def parse_choice(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]
         if key == "hydra/launcher" and value not in launchers.HERE:
             raise UsageError(
                 f"{word} is not valid: the suite trains on this machine; elsewhere sweep by sweep, "
-                f"python -m experiments.run +sweep=NAME {word}"
+                f"{advised('run', '+sweep=NAME', word)}"
             )
         if key == "only":
             only = tuple(name.strip() for name in value.split(",") if name.strip())
