@@ -27,6 +27,8 @@ and the tables and the figure of a sweep."""
 YEAR = 365.25 * 24 * 3600.0
 MOST_SECONDS = 2 * YEAR
 """Longer than anybody waits, so that it is a mistake."""
+LEAST_ARMS = 2
+"""Arms a worker of a pass that shows a pace. Of fewer, much of the time went into what others had begun."""
 FURTHER = 1.15
 """Runs for each run at the first learning rates, since some arms go on at further ones."""
 
@@ -107,7 +109,8 @@ def machine_pace(runs: Path, points: Iterable[Point], workers: int, backend: str
     """The pace at which this machine has trained such points before, as the provenance of their records has it.
 
     A record's provenance says when it was done, in seconds since its training pass began; a pass took as long as its
-    last record says. Only passes of which every arm is among the points count, since the price of others is not known.
+    last record says. Only passes of which every arm is among the points count, since the price of others is not known,
+    and that came far enough (`LEAST_ARMS`).
 
     Args:
         runs: the folder of the records. backend: as in the provenance; another one's passes do not count.
@@ -116,9 +119,10 @@ def machine_pace(runs: Path, points: Iterable[Point], workers: int, backend: str
     trained: list[Point] = []
     seconds = 0.0
     for done in _passes(runs, backend).values():
-        if done.keys() <= known.keys():
+        used = max(count for _, count in done.values())
+        if done.keys() <= known.keys() and len(done) >= LEAST_ARMS * used:
             trained.extend(known[name] for name in done)
-            seconds += max(wall * used for wall, used in done.values()) / workers
+            seconds += max(wall for wall, _ in done.values()) * used / workers
     return Pace(workers=workers).after(trained, seconds) if trained else Pace(workers=workers)
 
 

@@ -169,10 +169,11 @@ def test_the_pace_is_that_of_the_records_there_are(whole: Plan, tmp_path: Path) 
     assert found.seconds(whole.points) == pytest.approx(3 * sum(map(estimate.core_seconds, whole.points)) / 4)
 
 
-def test_other_machines_and_passes_that_trained_other_arms_say_nothing(whole: Plan, tmp_path: Path) -> None:
+def test_passes_elsewhere_stopped_early_or_of_other_arms_say_nothing(whole: Plan, tmp_path: Path) -> None:
     leave(tmp_path / "other", whole.points[:5], pace=3.0, host="elsewhere")
     leave(tmp_path / "gpu", whole.points[:5], pace=3.0, backend="gpu")
     leave(tmp_path / "more", whole.points[:5], pace=3.0)
+    leave(tmp_path / "stopped", whole.points[:3], pace=3.0)
     for place, content in enumerate(("{", "[]", "[" * 100_000, None)):
         broken = tmp_path / "broken" / f"arm{place}"
         broken.mkdir(parents=True)
@@ -181,10 +182,10 @@ def test_other_machines_and_passes_that_trained_other_arms_say_nothing(whole: Pl
         else:
             (broken / "provenance.json").write_text(content)
     for place, seconds in enumerate((float("nan"), float("inf"), 1e300, -1.0)):
-        leave(tmp_path / f"odd{place}", whole.points[:1], pace=3.0)
-        (path,) = (tmp_path / f"odd{place}").glob("*/provenance.json")
+        leave(tmp_path / f"odd{place}", whole.points[:4], pace=3.0)
+        path = min((tmp_path / f"odd{place}").glob("*/provenance.json"))
         path.write_text(json.dumps({**json.loads(path.read_text()), "seconds": seconds}))
-    for folder in ("other", "gpu", "broken", "none", "odd0", "odd1", "odd2", "odd3"):
+    for folder in ("other", "gpu", "stopped", "broken", "none", "odd0", "odd1", "odd2", "odd3"):
         assert estimate.machine_pace(tmp_path / folder, whole.points, workers=2, backend="cpu") == Pace(workers=2)
     assert estimate.machine_pace(tmp_path / "more", whole.points[:4], workers=2, backend="cpu") == Pace(workers=2)
 
