@@ -30,7 +30,7 @@ AS_MULTIRUN = "hydra.mode=MULTIRUN"
 
 FREE = ("mode", "overrides")
 """Keys of `hydra` that differ from one command line to the next and start nothing."""
-FREE_INSIDE = {"runtime": ("choices", "config_sources"), "job": ("override_dirname",), "sweeper": ("params",)}
+FREE_INSIDE = {"runtime": ("choices", "config_sources", "cwd"), "job": ("override_dirname",), "sweeper": ("params",)}
 """The same, of keys in a section of `hydra`."""
 SET = ("hydra.mode", "hydra/launcher", "hydra.launcher.", "hydra.sweeper.params.")
 """What of `hydra` a command line may set: all else would do nothing here, or too much."""

@@ -153,7 +153,7 @@ def described(folder: Path) -> Path:
     """Of a prepared dataset: one feature, and what it holds."""
     kind = "tensorflow_datasets.core.features.image_feature.Image"
     content = {"pythonClassName": kind, "featuresDict": {"features": {"image": {"pythonClassName": kind}}}}
-    path = folder / NAME / "1.0.0" / tfds.FEATURES
+    path = folder / NAME / "1.0.0" / "features.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(content))
     return path
