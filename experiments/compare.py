@@ -30,7 +30,7 @@ examples:
   python -m experiments.compare results results/replication                        two results folders
   ... results=FOLDER                                                               where arms are looked for first
   ... --json                                                                       for machines
-Exit code: 0; 2 for a wrong argument, or where there is nothing to compare."""
+Exit code: 0; 1 if a record cannot be read; 2 for a wrong argument, or where there is nothing to compare."""
 
 
 @functools.partial(command, once=False)
@@ -46,7 +46,7 @@ def main() -> int:
     if all(folders):
         found = comparison.of_folders(*(folder for folder in folders if folder is not None))
         print(json_text(found.data())) if asked.json else comparison.show_folders(found, terminal())
-        return ExitCode.DONE
+        return ExitCode.FAILED if found.unread else ExitCode.DONE
     if any(folders):
         raise UsageError(f"{' and '.join(runs)} are a results folder and an arm: give two of one kind")
     there = trusted_folders(settings.results)

@@ -31,6 +31,7 @@ from experiments.reports import features as page
 from experiments.reports import parametrisations
 from experiments.training import convolutions
 from experiments.training.feature_pictures import Asked, Features, chosen_layer, compared, feature_pictures
+from experiments.training.memory import require_pictures
 from experiments.training.provenance import convolutions as made_with
 
 SWEEP = "+sweep=pool_position"
@@ -70,7 +71,7 @@ def main(draw: Draw | None = None, compare: Compare | None = None) -> int:
     """The door. Returns the exit code."""
     asked = command_line().parse_intermixed_args()
     chosen = choose(asked.words)
-    chosen_layer(chosen.arm, asked.layer)
+    layer = chosen_layer(chosen.arm, asked.layer)
     wanted = Asked(
         layer=asked.layer,
         parametrisation=asked.parametrisation,
@@ -79,6 +80,7 @@ def main(draw: Draw | None = None, compare: Compare | None = None) -> int:
         seeds=seeds(asked.seeds, chosen),
         still=asked.still,
     )
+    require_pictures(chosen.arm, len(wanted.seeds), wanted.starts, "" if asked.compare else layer)
     require_writable(chosen.settings.results, "results", f"features/{chosen.arm.key}")
     check(chosen.arm.task, chosen.settings.source)
     keep(chosen.arm.task, chosen.settings.source)

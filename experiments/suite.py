@@ -172,7 +172,8 @@ def estimate(ready: Prepared) -> list[str]:
     plan, pace = ready.plan, ready.pace
     known = f"as {pace.arms} arms took on this machine before" if pace.arms else "not yet measured on this machine"
     lines = [
-        f"{len(plan.points)} arm{'s' * (len(plan.points) != 1)} at scale {plan.settings.scale}, {plan.shared} of them shared by several sweeps; "
+        f"{len(plan.points)} arm{'s' * (len(plan.points) != 1)} at scale {plan.settings.scale}, "
+        f"{plan.shared} of them shared by several sweeps; "
         f"{len(ready.todo)} to train, some {expected_runs(ready.todo)} members over all learning rates",
         f"estimate: {spoken(ready.seconds)} on {pace.workers} worker{'s' if pace.workers > 1 else ''} ({known}); "
         "from layers, multiply-accumulates, images, epochs and members of every arm",

@@ -16,7 +16,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ import numpy as np
 from cnnlab.data import cache, connectivity, raw, registry
 from cnnlab.data.arrays import Dataset, MissingDataError, Source, from_pixels, require_fit, verified
 from cnnlab.data.cache import Stacked
-from cnnlab.files import FileError, clear_left, keep_to_owner, read_regular, require_own
+from cnnlab.files import FileError, clear_left, keep_to_owner, open_regular, read_regular, require_own
 from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.task import Task
 
@@ -48,16 +48,20 @@ DRAFTS, LONGEST = ".preparing-", 2 * 24 * 3600.0
 """How folders begin in which a dataset is prepared, and seconds after which whoever prepared it is gone."""
 SCRATCH = "cnnlab-tfds-"
 """How the folder begins that holds TFDS's temporary files."""
-FEATURES = "features.json"
-DESCRIPTIONS = (FEATURES, "dataset_info.json")
-"""Files by which a prepared dataset tells what it is."""
+CONFIG = ".config"
+"""Folder in which a dataset of several configurations says which is the default: the name of a folder beside it."""
 MOST_BYTES = 1 << 24
-"""Of a description: some hundred times the largest."""
+"""Of whatever a prepared dataset tells of itself: some hundred times the largest."""
+RECORDS, MOST_RECORDS = "array_record", 1 << 36
+"""In the names of its records, and their most bytes."""
+PLAIN = re.compile(r"\w[\w.+-]*")
+"""Name of a folder."""
 OWN_FEATURES = re.compile(r"tensorflow_datasets\.(core\.)?features(\.\w+)+")
 """Feature types of TFDS itself. It imports the module of whatever type a description names, so that any other name
 would have a dataset run code."""
-NAMES_OF_TYPES = ("type", "pythonClassName", "python_class_name")
-"""Keys of a description under which TFDS looks for a feature's type."""
+CLASSES = ("pythonClassName", "python_class_name")
+NAMES_OF_TYPES = {"features.json": ("type", *CLASSES), "dataset_info.json": CLASSES}
+"""Files by which a prepared dataset tells what it is, and the keys under which TFDS looks for a feature's type."""
 
 NEEDED = "must be a TFDS dataset of square 8-bit images of one size with one class label"
 
@@ -140,7 +144,8 @@ def _keys(info: Any) -> tuple[str, str]:
 
     keys = info.supervised_keys
     named = (
-        isinstance(keys, tuple)
+        isinstance(info.features, tfds.features.FeaturesDict)
+        and isinstance(keys, tuple)
         and len(keys) == 2
         and all(isinstance(key, str) and key in info.features for key in keys)
     )
@@ -230,47 +235,82 @@ def _prepared(name: str, source: Source) -> Any | None:
         return None
     kind = builder.info.file_format
     if kind != tfds.core.FileFormat.ARRAY_RECORD:
-        how = f"is prepared in {builder.data_dir} as {kind.value}, and array_record is needed: choose another cache"
+        said = kind.value if kind else "nothing that TFDS knows"
+        how = f"is prepared in {builder.data_dir} as {said}, and array_record is needed: choose another cache"
         raise MissingDataError(name, how)
     for split in PARTS.values():
         require(split in builder.info.splits, "data.name", name, f"has no official {split} split")
-        for file in builder.info.splits[split].filepaths:
-            if not Path(file).is_file():
+        for file in _files(builder, split):
+            if not file.is_file():
                 raise MissingDataError(name, f"is only half prepared, {file} is missing: delete {folder} and run again")
+            if not file.resolve().is_relative_to(folder.resolve()):
+                raise MissingDataError(name, f"is not read: its {split} split lies elsewhere, in {file}")
     return builder
 
 
+def _files(builder: Any, split: str) -> tuple[Path, ...]:
+    """The files that a split names. Raises `MissingDataError` where it names none."""
+    try:
+        found = tuple(Path(file) for file in builder.info.splits[split].filepaths)
+        if found and builder.info.splits[split].num_examples > 0:
+            return found
+        why = "it holds nothing"
+    except Exception as error:  # whatever TFDS makes of a wrong template
+        why = _reason(error)
+    raise MissingDataError(builder.name, f"is of no use in {builder.data_dir}: its {split} split cannot be had ({why})")
+
+
 def _require_data_alone(name: str, folder: Path) -> None:
-    """Raise `MissingDataError` if a prepared folder could have TFDS import something, or has links in it."""
+    """Raise `MissingDataError` if a prepared folder could have TFDS import something, or read elsewhere or for ever."""
     for path in (folder, *sorted(folder.rglob("*"))):
-        if path.is_symlink():
-            raise MissingDataError(name, f"is not read: {path} is a link, and links are not followed")
         try:
-            require_own(path.lstat())
-        except FileError as error:
-            raise MissingDataError(name, f"is not read: {path} {error}") from error
-        if path.name not in DESCRIPTIONS:
-            continue
-        try:
-            kinds = list(_types(json.loads(read_regular(path, MOST_BYTES))))
-        except FileError as error:
-            raise MissingDataError(name, f"is not read: {path} {error}") from error
-        except RecursionError as error:
-            raise MissingDataError(name, f"is not read: {path} is nested too deeply") from error
-        except (OSError, ValueError):  # no JSON, which TFDS refuses itself
-            continue
-        foreign = [kind for kind in kinds if not OWN_FEATURES.fullmatch(kind)]
-        if foreign and path.name == FEATURES:
-            raise MissingDataError(name, f"is not read: {path} names {foreign[0]:.80}, no feature type of TFDS itself")
+            _require_plain(path)
+        except (FileError, OSError) as error:
+            why = f"cannot be read ({error.strerror})" if isinstance(error, OSError) else str(error)
+            raise MissingDataError(name, f"is not read: {path} {why}") from error
 
 
-def _types(content: Any) -> Iterator[str]:
-    """The types of features that a description names, wherever it names them."""
+def _require_plain(path: Path) -> None:
+    """Raise FileError unless a file or folder is data of bounded size, of this user or root, and no link."""
+    facts = path.lstat()
+    if path.is_symlink():
+        raise FileError("is a link, and links are not followed")
+    require_own(facts)
+    if path.is_dir():
+        return
+    most = MOST_RECORDS if RECORDS in path.name else MOST_BYTES
+    with open_regular(path, most):
+        pass
+    if path.name in NAMES_OF_TYPES:
+        foreign = [kind for kind in _types(_said(path), NAMES_OF_TYPES[path.name]) if not OWN_FEATURES.fullmatch(kind)]
+        if foreign:
+            raise FileError(f"names {foreign[0]:.80}, no feature type of TFDS itself")
+    if path.parent.name == CONFIG:
+        said = _said(path)
+        default = said["default_config_name"] if isinstance(said, dict) and "default_config_name" in said else ""
+        if default and (not isinstance(default, str) or not PLAIN.fullmatch(default)):
+            raise FileError(f"names {default!r:.80} for a configuration, and it is the name of a folder")
+
+
+def _said(path: Path) -> Any:
+    """What a description says; None where it is no JSON, which TFDS refuses itself. Raises FileError."""
+    try:
+        return json.loads(read_regular(path, MOST_BYTES))
+    except FileError:
+        raise
+    except RecursionError:
+        raise FileError("is nested too deeply") from None
+    except (OSError, ValueError):
+        return None
+
+
+def _types(content: Any, keys: Sequence[str]) -> Iterator[str]:
+    """The types of features that a description names, wherever it names them under such keys."""
     if isinstance(content, dict):
-        yield from (content[key] for key in NAMES_OF_TYPES if key in content and isinstance(content[key], str))
+        yield from (content[key] for key in keys if key in content and isinstance(content[key], str))
         content = list(content.values())
     for item in content if isinstance(content, list) else ():
-        yield from _types(item)
+        yield from _types(item, keys)
 
 
 def _require_obtainable(stock: Any, source: Source) -> None:

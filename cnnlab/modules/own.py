@@ -271,7 +271,8 @@ def _sown(module: Any, made: Tree, images: Array, how: Convention) -> set[str]:
     return {
         name
         for name, before in made.items()
-        if name != "params" and jax.tree.structure(before) != jax.tree.structure(after[name] if name in after else None)
+        if name != "params"
+        and str(jax.tree.structure(before)) != str(jax.tree.structure(after[name] if name in after else None))
     }
 
 

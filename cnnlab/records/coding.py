@@ -12,6 +12,9 @@ from typing import Any
 from cnnlab.spec.arm import HASH_DIGITS, digest, plain
 from cnnlab.spec.record import PROTOCOL, Record
 
+ROUNDING = 1e-7
+"""Of an accuracy that was divided in float32."""
+
 
 class RecordError(ValueError):
     """A record that cannot be used: which file, and what is wrong with it, in one line."""
@@ -57,14 +60,19 @@ def require_consistent(record: Record) -> None:
     rates = [at.learning_rate for at in record.rates]
     if not rates or rates[0] <= 0 or rates != sorted(set(rates)):
         raise ValueError(f"record.rates must be positive learning rates that ascend, not {rates}")
+    if record.test_images < 1:
+        raise ValueError("record.test_images must be at least 1")
     for place, at in enumerate(record.rates):
         values = {name: getattr(at, name) for name in vars(at) if name != "learning_rate"}
         lengths |= {f"rates[{place}].{name}": len(value) for name, value in values.items()}
         for name in ("test_accuracy", "validation_accuracy"):
             if not all(0 <= value <= 1 for value in values[name]):
                 raise ValueError(f"record.rates[{place}].{name} must lie between 0 and 1")
-    if record.test_images < 1:
-        raise ValueError("record.test_images must be at least 1")
+        for value, lost in zip(at.test_accuracy, at.diverged, strict=False):
+            counted = round(value * record.test_images) / record.test_images
+            if not (abs(value - counted) <= ROUNDING or (lost and value == _chance(record))):
+                valid = f"must count whole images of {record.test_images}, not {value}"
+                raise ValueError(f"record.rates[{place}].test_accuracy {valid}")
     for name, length in lengths.items():
         if length not in (members, 0 if name in ("histories", "probes") else members):
             raise ValueError(f"record.{name} has {length} entries for {members} members")
@@ -72,11 +80,18 @@ def require_consistent(record: Record) -> None:
         raise ValueError("record.geometry must count at least one parameter and one multiply-accumulate")
 
 
+def _chance(record: Record) -> float | None:
+    """What a lost member counts as; None where the config does not say how many classes there are."""
+    task = record.config["task"] if "task" in record.config else None
+    classes = task["classes"] if isinstance(task, dict) and "classes" in task else None
+    return 1 / classes if isinstance(classes, int) and classes > 0 else None
+
+
 def build(kind: Any, data: Any, where: str) -> Any:
     """Give a value of the annotated type `kind` from plain data; TypeError or ValueError says where it does not fit."""
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if dataclasses.is_dataclass(kind):
-        hints = _hints(kind)
+        hints = _hints(typing.cast(type, kind))
         if not isinstance(data, dict) or set(data) != set(hints):
             raise ValueError(f"{where} needs exactly the keys {', '.join(sorted(hints))}")
         return typing.cast(Any, kind)(
@@ -98,10 +113,10 @@ def build(kind: Any, data: Any, where: str) -> Any:
         fixed = Ellipsis not in inner
         if fixed and len(data) != len(inner):
             raise ValueError(f"{where} must have {len(inner)} entries")
-        kinds = inner if fixed else inner[:1] * len(data)
-        return tuple(build(kinds[place], item, f"{where}[{place}]") for place, item in enumerate(data))
+        each = inner if fixed else inner[:1] * len(data)
+        return tuple(build(each[place], item, f"{where}[{place}]") for place, item in enumerate(data))
     if origin is list:
-        return list(build(tuple[inner[0], ...], data, where))
+        return list(build(types.GenericAlias(tuple, (inner[0], ...)), data, where))
     if origin is dict:
         if not isinstance(data, dict):
             raise TypeError(f"{where} must be an object")

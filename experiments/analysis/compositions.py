@@ -92,8 +92,8 @@ def key_of(what: str, words: Sequence[str]) -> str | None:
     text = " ".join(words)
     if known is None or UNKNOWN.search(text):
         return None
-    contents, variables = known
-    variables = sorted({*variables, *VARIABLE.findall(text)})
+    contents, named = known
+    variables = sorted({*named, *VARIABLE.findall(text)})
     environment = {name: os.environ.get(name) for name in ("HOME", *variables)}
     return digest([kept.surroundings(ROOT, published()), contents, environment, what, list(words)])
 

@@ -58,6 +58,8 @@ def sweep_section(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is no file of a sweep: it has no section sweep:")
     if not re.search(r"^#\s*@package\s+_global_\s*$", text, re.MULTILINE):
         raise UsageError(f"{path} must begin with the line # @package _global_")
+    if not isinstance(content.get("hydra", {}), dict):
+        raise UsageError(f"{path} is no file of a sweep: hydra: must hold mode and sweeper")
     for key in ("levels", "tasks", "matches"):
         given = section[key] if key in section and isinstance(section[key], dict) else {}
         for scale, value in given.items():

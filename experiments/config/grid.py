@@ -25,7 +25,7 @@ from cnnlab.spec.net import Net
 from cnnlab.spec.task import Task
 from experiments import launchers, paths
 from experiments.cli.errors import UsageError
-from experiments.config import files, hydra_guard, resolve, schema, sections
+from experiments.config import files, hydra_guard, resolve, schema, sections, varied
 from experiments.config.errors import SECTIONS, explain, near
 from experiments.config.resolve import Point, Settings
 from experiments.config.schema import CHECKS
@@ -239,13 +239,9 @@ def _check_scale(base: DictConfig, overrides: list[Override]) -> None:
 def _jobs(base: DictConfig, overrides: list[Override]) -> tuple[tuple[str, ...], ...]:
     """The overrides of every job, split exactly as Hydra's basic sweeper splits them."""
     settings = base.hydra.sweeper.params or {}
-    for key in map(str, settings):
-        if key.lstrip("+~").startswith("hydra"):
-            raise UsageError(
-                f"hydra.sweeper.params.{key} is not valid: a sweep varies the keys of arms, never of hydra"
-            )
-    params = [f"{key}={value}" for key, value in settings.items()]
-    every = OverridesParser.create().parse_overrides(params) + overrides
+    varied.check_file(settings)
+    every = OverridesParser.create().parse_overrides([f"{key}={value}" for key, value in settings.items()]) + overrides
+    varied.check_lists(every)
     (batch,) = BasicSweeper.split_arguments(every, None)
     return tuple(tuple(job) for job in batch)
 

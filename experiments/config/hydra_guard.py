@@ -27,8 +27,10 @@ VERBOSE = "--verbose"
 FLAGS = (*QUESTIONS, *MULTIRUN, "--resolve", VERBOSE)
 AS_MULTIRUN = "hydra.mode=MULTIRUN"
 
-FREE = ("mode", "runtime", "overrides", "job")
+FREE = ("mode", "overrides")
 """Keys of `hydra` that differ from one command line to the next and start nothing."""
+FREE_INSIDE = {"runtime": ("choices", "config_sources", "cwd"), "job": ("override_dirname",), "sweeper": ("params",)}
+"""The same, of keys in a section of `hydra`."""
 SET = ("hydra.mode", "hydra/launcher", "hydra.launcher.", "hydra.sweeper.params.")
 """What of `hydra` a command line may set: all else would do nothing here, or too much."""
 CHOSEN = ("launcher", "sweeper")
@@ -109,12 +111,13 @@ def check_hydra(base: DictConfig, words: Iterable[str]) -> None:
     """
     said = _plain(base)
     meant = _meant(tuple(word for word in words if word.lstrip("+").startswith("hydra/")))
-    for key in {*said, *meant} - {*FREE, *CHOSEN}:
+    for key in {*said, *meant} - {*FREE, *FREE_INSIDE, *CHOSEN}:
         _require(f"hydra.{key}", _at(said, key) == _at(meant, key))
     for key in CHOSEN:
         _require(f"hydra.{key}._target_", dict(_targets(_at(said, key))) == dict(_targets(_at(meant, key))))
-    for key in ("env_set", "env_copy"):
-        _require(f"hydra.job.{key}", said["job"][key] == meant["job"][key])
+    for key in FREE_INSIDE:
+        for inner in sorted({*said[key], *meant[key]} - {*FREE_INSIDE[key]}):
+            _require(f"hydra.{key}.{inner}", _at(said[key], inner) == _at(meant[key], inner))
 
 
 def _require(key: str, holds: bool) -> None:

@@ -1,13 +1,17 @@
 """Write the file of an own claim, sweep, statistic, metric or task: `python -m experiments.new claim my-claim`."""
 
 import argparse
+import builtins
+import keyword
 import os
 import re
 import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from jinja2 import Environment, StrictUndefined
 
 from cnnlab.files import write_bytes
@@ -17,12 +21,13 @@ from experiments.claims.registry import register
 from experiments.cli import signals
 from experiments.cli.command import BEGINS, ExitCode, begins, command, parser
 from experiments.cli.errors import UsageError
-from experiments.paths import INSTALLED, ROOT
+from experiments.paths import INSTALLED, PACKAGE, ROOT
 
 TEMPLATES = Path(__file__).parent / "templates"
 CLAIM, OWN = "claim", "own"
 LONGEST = 60
 """Characters of a name, which becomes a file's."""
+PACKAGES = (PACKAGE.name, "cnnlab", "conf", "tests")
 NAME = r"[a-z][a-z0-9]*([_-][a-z0-9]+)*"
 DESCRIPTION = """\
 Writes one file (of a task two) that runs as it stands, and marks with "Fill in" what a person has to put in its place.
@@ -61,7 +66,10 @@ def main() -> int:
     family = OWN if asked.family is None else asked.family
     for what, word in (("NAME", asked.name), ("--family", family)):
         if not re.fullmatch(NAME, word) or len(word) > LONGEST:
-            raise UsageError(f"{what} {word} is not valid: lower-case words and numbers, joined by _ or -")
+            valid = f"lower-case words and numbers, joined by _ or -, of at most {LONGEST} characters"
+            raise UsageError(f"{what} {word} is not valid: {valid}")
+        if taken := meaning(word.replace("-", "_")):
+            raise UsageError(f"{what} {word} is not valid: it is {taken}; choose another, such as my_{word}")
     if asked.kind == CLAIM and asked.name.replace("_", "-") in register():
         raise UsageError(f"{asked.name} is one of the {len(register())} claims of the suite: choose another name")
     drafts = draft(asked.kind, asked.name, family)
@@ -76,6 +84,18 @@ def main() -> int:
     for line in (line for one in drafts for line in one.after):
         print(f"  {line.replace(BEGINS, named + begins())}")
     return ExitCode.DONE
+
+
+def meaning(word: str) -> str:
+    """What a name means already to Python, to a configuration or here, so that no file may be called so; else empty."""
+    if keyword.iskeyword(word) or keyword.issoftkeyword(word):
+        return "a keyword of Python"
+    if word in sys.stdlib_module_names or word in dir(builtins):
+        return "a module or a function of Python"
+    if word in PACKAGES:
+        return "a package of the suite"
+    values = (yaml.safe_load(word), OverridesParser.create().parse_override(f"name={word}").value())
+    return "" if values == (word, word) else "no word where it is written in a file or on a command line"
 
 
 def command_line() -> argparse.ArgumentParser:

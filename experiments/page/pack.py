@@ -11,7 +11,7 @@ LARGEST = 32767
 """Of a 16-bit integer: a number is kept to one part in this of the largest in its channel, or half of it."""
 
 
-def packed(values: NDArray[np.floating]) -> Json:
+def packed(values: NDArray[np.floating]) -> dict[str, Json]:
     """Pack [..., channels] as {"scales": [channel], "data": base64}: value = scale * integer, channels last."""
     found = scales(values)
     whole = np.rint(np.asarray(values, np.float64) / np.where(found, found, 1)).astype("<i2")

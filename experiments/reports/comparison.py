@@ -232,7 +232,7 @@ class FolderComparison:
 
 
 def of_folders(first: Path, second: Path) -> FolderComparison:
-    """Compare every arm of two results folders. Raises UsageError where they have no arm in common."""
+    """Compare every arm of two results folders. Raises UsageError where they have none in common that can be read."""
     one, other = Store(first / "runs"), Store(second / "runs")
     ours, theirs = tuple(one.arms()), tuple(other.arms())
     common = [arm for arm in ours if arm in set(theirs)]
@@ -245,6 +245,10 @@ def of_folders(first: Path, second: Path) -> FolderComparison:
             shared.append(_shared(arm, one, other))
         except RecordError as problem:
             unread[arm] = str(problem)
+    if not shared:
+        raise UsageError(
+            f"none of the {len(unread)} arms that both have can be read, the first since {unread[common[0]]}"
+        )
     return FolderComparison(
         first=first,
         second=second,

@@ -247,8 +247,8 @@ def write_pages(choice: Choice, console: Console) -> tuple[dict[str, Verdict], d
     for sweep, one in choice.sweeps.items():
         report = build_report(relocated(one, root), views[sweep], found)
         console.print(suite_report.line(report, write_report(report)))
-    for sweep in root.glob(f"sweeps/*/*/{MADE}"):
-        drop(sweep.parent)
+    for made in root.glob(f"sweeps/*/*/{MADE}"):
+        drop(made.parent)
     quiet = Console(quiet=True)
     noise_floor.page(root / "runs", root / "claims", quiet, as_json=False)
     specification_curve.page(specification_curve.HEADLINES, views, root / "claims", quiet, as_json=False)

@@ -6,17 +6,18 @@ backward pass reads. What XLA needs beside it is not.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
-from cnnlab.geometry.cost import FLOAT32_BYTES, cost
+from cnnlab.geometry.cost import FLOAT32_BYTES
+from cnnlab.geometry.sizes import maps
 from cnnlab.modules.graph import graph
 from cnnlab.spec.arm import Arm
 from cnnlab.spec.invalid import InvalidError
-from cnnlab.spec.network import Conv, Dense, TransposedConv
+from cnnlab.spec.network import Conv, Dense, Input, TransposedConv
 from experiments.config.resolve import Point
 
 WORKER = 250 * 2**20
@@ -24,6 +25,8 @@ WORKER = 250 * 2**20
 MOMENTS = {"sgd": 1, "adam": 2}
 SCORED = 256
 """Images that are scored at once."""
+KEPT_STATES = 2
+"""Of a member whose pictures are drawn: before its first step, and after its last."""
 NUMBER = 32
 """Bytes of a number in a list of Python's, in a history."""
 CGROUP, OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
@@ -53,9 +56,35 @@ def need(point: Point, workers: int, backend: str) -> Need:
         ("train.epochs", arm.recipe.epochs): runs * arm.recipe.epochs * NUMBER,
     }
     if backend == "cpu":  # else they lie in the accelerator's own memory
-        weights, outputs = _net(arm)
-        parts["model", arm.net.label] = busy * weights
-        parts["train.batch_size", arm.recipe.batch_size] = busy * outputs
+        net = _net(arm)
+        parts["model", arm.net.label] = busy * net.weights
+        batch = min(arm.recipe.batch_size, arm.task.train_images)
+        parts["train.batch_size", arm.recipe.batch_size] = busy * max(batch * net.step, SCORED * net.largest)
+    return _whole(parts)
+
+
+def need_of_pictures(arm: Arm, members: int, starts: int, layer: str) -> Need:
+    """What pictures take: members that are trained one by one and kept, then one ascent of all pictures of a kind.
+
+    Args:
+        members: that are trained. starts: beginnings of every picture. layer: whose channels are drawn.
+    """
+    net, task = _net(arm), arm.task
+    image = FLOAT32_BYTES * task.side**2 * task.channels
+    kept = net.params * KEPT_STATES + image * task.train_images
+    pictures = starts * max(task.classes, net.channels.get(layer, 1))
+    return _whole(
+        {
+            ("workers", 1): WORKER,
+            ("data.train_images", task.train_images): _images(arm),
+            ("model", arm.net.label): net.weights,
+            ("--seeds", members): members * kept,
+            ("--starts", starts): pictures * (net.step + image * (1 + MOMENTS["adam"])),
+        }
+    )
+
+
+def _whole(parts: Mapping[tuple[str, object], int]) -> Need:
     (key, value), _ = max(parts.items(), key=lambda item: item[1])
     return Need(bytes=sum(parts.values()), key=key, value=value)
 
@@ -67,19 +96,41 @@ def _images(arm: Arm) -> int:
     return FLOAT32_BYTES * task.side**2 * task.channels * images
 
 
-def _net(arm: Arm) -> tuple[int, int]:
-    """Bytes of the weights, and of the layers' outputs in a step or where images are scored."""
+@dataclass(frozen=True, kw_only=True)
+class _Net:
+    """Bytes that a net takes.
+
+    Attributes:
+        params: its weights. weights: these with their gradients and the optimiser's moments.
+        step: outputs of layers with weights, an image. largest: the largest output, an image.
+        channels: of every layer, by its name.
+    """
+
+    params: int
+    weights: int
+    step: int = 0
+    largest: int = 0
+    channels: Mapping[str, int] = field(default_factory=dict)
+
+
+def _net(arm: Arm) -> _Net:
     task = arm.task
     found = graph(arm.net, task.side, task.channels, task.classes)
-    weights = FLOAT32_BYTES * found.measured.params * (2 + MOMENTS[arm.recipe.optimizer])
+    params = FLOAT32_BYTES * found.measured.params
+    weights = params * (2 + MOMENTS[arm.recipe.optimizer])
     if found.network is None:  # a user's module whose layers cannot be followed
-        return weights, 0
-    priced = cost(found.network, (task.side, task.side))
+        return _Net(params=params, weights=weights)
+    every = maps(found.network, (task.side, task.side))
     weighted = {node.name for node in found.network.nodes if isinstance(node, (Conv, Dense, TransposedConv))}
-    elements = {name: one.activation_elements or 0 for name, one in priced.nodes.items()}
-    batch = min(arm.recipe.batch_size, task.train_images)
-    step = batch * sum(count for name, count in elements.items() if name in weighted)
-    return weights, FLOAT32_BYTES * max(step, SCORED * max(elements.values()))
+    made = {node.name for node in found.network.nodes if not isinstance(node, Input)}
+    elements = {name: one.elements or 0 for name, one in every.items() if name in made}
+    return _Net(
+        params=params,
+        weights=weights,
+        step=FLOAT32_BYTES * sum(count for name, count in elements.items() if name in weighted),
+        largest=FLOAT32_BYTES * max(elements.values()),
+        channels={name: one.channels for name, one in every.items() if one.channels is not None},
+    )
 
 
 def largest(points: Iterable[Point], workers: int, backend: str) -> Need:
@@ -90,10 +141,19 @@ def largest(points: Iterable[Point], workers: int, backend: str) -> Need:
 
 def require_memory(points: Iterable[Point], workers: int, backend: str) -> None:
     """Raise InvalidError, naming the key that takes the most, if an arm surely does not fit into this machine."""
-    there, wanted = available(), largest(points, workers, backend)
+    _require(largest(points, workers, backend), f"training on {workers} worker{'s' * (workers > 1)}")
+
+
+def require_pictures(arm: Arm, members: int, starts: int, layer: str) -> None:
+    """Raise InvalidError as `require_memory`. Arguments as `need_of_pictures`."""
+    _require(need_of_pictures(arm, members, starts, layer), "drawing")
+
+
+def _require(wanted: Need, what: str) -> None:
+    there = available()
     if wanted.bytes > there:
-        why = f"training would take at least {spoken(wanted.bytes)} of memory on {workers} worker{'s' * (workers > 1)}"
-        raise InvalidError(wanted.key, wanted.value, f"{why}, and this machine has {spoken(there)}; choose less")
+        why = f"{what} would take at least {spoken(wanted.bytes)} of memory, and this machine has {spoken(there)}"
+        raise InvalidError(wanted.key, wanted.value, f"{why}; choose less")
 
 
 def available() -> int:

@@ -145,6 +145,124 @@ def test_a_spoiled_description_is_one_line(
     assert NAME in refused(data.check, make_task(NAME), records)
 
 
+def info(source: Source) -> Path:
+    return features(source).with_name("dataset_info.json")
+
+
+def edited(change: Callable[[dict[str, Any]], object], file: Callable[[Source], Path]) -> Callable[[Source], None]:
+    def spoil(source: Source) -> None:
+        content = json.loads(file(source).read_text())
+        change(content)
+        file(source).write_text(json.dumps(content))
+
+    return spoil
+
+
+def each_split(change: Callable[[dict[str, Any]], object]) -> Callable[[Source], None]:
+    return edited(lambda content: [change(split) for split in content["splits"]], info)
+
+
+def image(change: Callable[[dict[str, Any]], object]) -> Callable[[Source], None]:
+    return edited(lambda content: change(content["featuresDict"]["features"]["image"]), features)
+
+
+def default_configuration(said: object) -> Callable[[Source], None]:
+    """Named as TFDS does where a dataset has several."""
+
+    def spoil(source: Source) -> None:
+        path = source.cache_dir / NAME / ".config" / "metadata.json"
+        path.parent.mkdir()
+        path.write_text(json.dumps({"default_config_name": said}))
+
+    return spoil
+
+
+def beside(name: str, spoil: Callable[[Path], None]) -> Callable[[Source], None]:
+    """Another file of the prepared folder, spoiled."""
+
+    def plant(source: Source) -> None:
+        path = features(source).with_name(name)
+        path.touch()
+        spoil(path)
+
+    return plant
+
+
+CONTRADICTING: dict[str, tuple[Callable[[Source], None], str]] = {
+    "records elsewhere": (
+        each_split(lambda split: split.update(filepathTemplate="../../../{DATASET}-{SPLIT}.{FILEFORMAT}")),
+        "is missing",
+    ),
+    "records by no template": (each_split(lambda split: split.update(filepathTemplate="{NO_SUCH}")), "cannot be had"),
+    "records of a text": (each_split(lambda split: split.update(shardLengths=["x"])), "half prepared"),
+    "no records": (each_split(lambda split: split.update(shardLengths=[])), "cannot be had"),
+    "records below zero": (each_split(lambda split: split.update(shardLengths=["-9"])), "cannot be had"),
+    "records without end": (each_split(lambda split: split.update(shardLengths=["999999999999"])), "cannot be read"),
+    "no such format": (edited(lambda content: content.update(fileFormat="nope"), info), "half prepared"),
+    "another format": (edited(lambda content: content.update(fileFormat="tfrecord"), info), "as tfrecord"),
+    "a split less": (edited(lambda content: content["splits"].pop(), info), "no official"),
+    "no keys": (edited(lambda content: content.pop("supervisedKeys"), info), "must be a TFDS dataset"),
+    "other keys": (
+        edited(lambda content: content.update(supervisedKeys={"input": "image", "output": "nope"}), info),
+        "must be a TFDS",
+    ),
+    "a huge side": (image(lambda one: one["image"]["shape"].update(dimensions=["99999", "99999", "1"])), "side"),
+    "a side below zero": (image(lambda one: one["image"]["shape"].update(dimensions=["-1", "-1", "1"])), "of one size"),
+    "an image alone": (
+        edited(lambda content: content.update(content.pop("featuresDict")["features"]["image"]), features),
+        NAME,
+    ),
+    "a pipe beside": (beside("label.labels.txt", as_fifo), "is no regular file"),
+    "labels without end": (beside("label.labels.txt", huge), "more than"),
+    "a link beside": (beside("label.labels.txt", as_link), "links are not followed"),
+    "a configuration elsewhere": (default_configuration("../../../elsewhere"), "name of a folder"),
+    "a configuration of a number": (default_configuration(3), "name of a folder"),
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(name, marks=() if place % 5 == 0 else pytest.mark.slow) for place, name in enumerate(CONTRADICTING)],
+)
+def test_a_prepared_folder_that_contradicts_itself_is_one_line(make_task: MakeTask, records: Source, case: str) -> None:
+    spoil, said = CONTRADICTING[case]
+    spoil(records)
+    assert said in refused(lambda task, at: (data.check(task, at), data.load(task, at)), make_task(NAME), records)
+
+
+def test_a_class_named_beside_the_features_is_not_imported(
+    make_task: MakeTask, records: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`dataset_info.json` may hold features, too. The twin: without the look beforehand TFDS imports their module."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    proof = tmp_path / "proof"
+    (tmp_path / "planted_beside.py").write_text(f"open({str(proof)!r}, 'w').close()\n")
+    edited(lambda content: content.update(features={"pythonClassName": "planted_beside.Feature"}), info)(records)
+    assert "planted_beside.Feature, no feature type of TFDS itself" in refused(data.check, make_task(NAME), records)
+    assert not proof.exists()
+    monkeypatch.setattr(tfds, "_require_data_alone", lambda name, folder: None)
+    refused(data.check, make_task(NAME), records)
+    assert proof.exists()
+
+
+def test_a_configuration_elsewhere_runs_no_code(
+    make_task: MakeTask, records: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder that is looked at is the one that is read. The twin: without the look TFDS goes elsewhere."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    elsewhere = tmp_path / "elsewhere"
+    proof = plant(records, "type", tmp_path)
+    monkeypatch.delitem(tfds.sys.modules, "planted_feature", raising=False)
+    shutil.move(records.cache_dir / NAME / "3.0.1", elsewhere / "3.0.1")
+    default_configuration("../../elsewhere")(records)
+    assert "name of a folder" in refused(data.check, make_task(NAME), records)
+    assert not proof.exists()
+    monkeypatch.setattr(tfds, "_require_data_alone", lambda name, folder: None)
+    refused(data.check, make_task(NAME), records)
+    assert proof.exists()
+
+
 def test_nothing_is_left_of_a_wrong_name(
     make_task: MakeTask, nowhere: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -390,11 +390,36 @@ def test_what_cannot_be_written_whole_is_one_line_and_nothing_is_written(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize("name", ["../x", "X", "a b", "", "1st", "a" * 300])
-def test_a_name_that_is_no_file_is_one_line(extra: Extra, door: Door, name: str) -> None:
-    ended = door(new.main, "statistic", name)
-    assert (ended.code, ended.out) == (2, "")
-    assert ended.err.count("\n") == 1
+NO_NAMES = ("../x", "X", "a b", "", "1st", "a" * 300, "__init__", "größe", "_x", "a__b", "a.b", "a\n")
+MEANT = (
+    "class",
+    "import",
+    "match",
+    "not",
+    "cnnlab",
+    "experiments",
+    "conf",
+    "json",
+    "len",
+    "null",
+    "true",
+    "nan",
+    "inf",
+)
+
+
+@pytest.mark.parametrize("name", [*NO_NAMES, *MEANT])
+def test_a_name_that_is_no_file_or_means_something_already_is_one_line(extra: Extra, door: Door, name: str) -> None:
+    for words in (("statistic", name), ("claim", "of-mine", "--family", name)):
+        ended = door(new.main, *words)
+        assert (ended.code, ended.out) == (2, "")
+        assert ended.err.count("\n") == 1
+        assert ("choose another, such as my_" in ended.err) == (name in MEANT)
+
+
+def test_twin_a_name_that_begins_with_a_keyword_is_one(extra: Extra, door: Door, tmp_path: Path) -> None:
+    (tmp_path / "extra").mkdir(exist_ok=True)
+    assert door(new.main, "statistic", "class_mean").code == 0
 
 
 def test_without_a_folder_the_checkout_is_written_to(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+import signal
 import sys
 from pathlib import Path
 
@@ -40,6 +41,49 @@ def test_it_ends_as_if_nothing_had_been(lab: Lab, whole: Whole, fault: faults.Fa
 @pytest.mark.slow
 def test_two_copies_share_the_work(lab: Lab, whole: Whole) -> None:
     assert faults.copies(lab, whole, 2).wrong == []
+
+
+RENEWING = """
+import os, signal, sys
+from cnnlab.training import workers
+from experiments import run
+from experiments.cli import signals
+
+workers.SETTLED, workers.STEADY, workers.GROWTH = 0, 1, 0.0
+if __name__ == "__main__":
+    sys.argv.append("workers=2")
+    start, started = workers.WorkerPool._start, []
+
+    def disturbed(pool, number):
+        started.append(number)
+        print("worker", len(started), "starts", flush=True)
+        if len(started) == 6:
+            os.kill(os.getpid(), signal.SIGKILL)
+        worker = start(pool, number)
+        if len(started) == 3:
+            worker.process.kill()
+        return worker
+
+    workers.WorkerPool._start = disturbed
+    signals.door(run.main)
+"""
+"""A sweep whose two workers are renewed after every arm. The third that starts is killed at once, in the place of one
+that was renewed; the parent is killed after it has ended a worker, before it starts the sixth."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_kills_in_the_middle_of_renewal_change_no_record(lab: Lab, whole: Whole, tmp_path: Path) -> None:
+    script = tmp_path / "renewing.py"
+    script.write_text(RENEWING)
+    run = dataclasses.replace(lab, door=(sys.executable, str(script))).start(lab.results())
+    assert run.process.wait() == -signal.SIGKILL, run.said
+    assert "worker 6 starts" in run.said
+    (failure,) = run.results.glob("runs/*/failure.txt")
+    assert "ended with signal SIGKILL" in failure.read_text()
+    found = faults._resumed(lab, whole, run, faults.Try(fault="renewal", seconds=run.gone()))
+    assert found.wrong == []
+    assert 0 < found.kept < len(whole.records)
 
 
 SWEEP = """

@@ -1,6 +1,7 @@
 """The doors to look at records: gradients by layer and step, and two arms or folders side by side."""
 
 import dataclasses
+import functools
 import json
 import re
 from pathlib import Path
@@ -22,6 +23,7 @@ WORDS = {"wide": ("model.width=24",), "narrow": ("model.width=8",), "sigmoid": (
 MEANS = {"wide": 0.9, "narrow": 0.8, "sigmoid": 0.6}
 
 
+@functools.cache
 def point_of(*words: str) -> Point:
     (point,) = grid(["tracker=off", *words]).points
     return point
@@ -177,6 +179,25 @@ def test_two_folders_are_compared_arm_by_arm(arms: dict[str, Point], door: Door,
     apart = {one["arm"]: one["apart"] for one in data["shared"]}
     assert apart[arms["wide"].arm.key] == 0
     assert apart[arms["narrow"].arm.key] < -2
+
+
+def test_records_that_cannot_be_read_are_told_and_end_otherwise(
+    arms: dict[str, Point], door: Door, plant: Plant, tmp_path: Path
+) -> None:
+    """The twin is above: those that can be read end with 0."""
+    again = Store(tmp_path / "again" / "runs")
+    for name in ("wide", "narrow"):
+        again.write(plant(arms[name], MEANS[name]), {})
+    words = str(tmp_path / "results"), str(tmp_path / "again")
+    again.record(arms["wide"].arm.key).write_text("{")
+    done = door(compare.main, *words)
+    assert (done.code, done.err) == (1, "")
+    assert "is not JSON" in done.out
+    again.record(arms["narrow"].arm.key).write_text("{")
+    done = door(compare.main, *words, "--json")
+    assert (done.code, done.out) == (2, "")
+    assert "none of the 2 arms that both have can be read" in done.err
+    assert done.err.count("\n") == 1
 
 
 def test_other_seeds_of_one_arm_are_compared_unpaired(arms: dict[str, Point], plant: Plant) -> None:

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image as Pillow
 
 from cnnlab.data import MissingDataError, cache, raw, tfds
+from cnnlab.data.own import content as own
 from cnnlab.geometry import graph_json
 from cnnlab.geometry.fields import AlignmentError
 from cnnlab.records import RecordError, Store, lease, manifest
@@ -152,7 +153,7 @@ def described(folder: Path) -> Path:
     """Of a prepared dataset: one feature, and what it holds."""
     kind = "tensorflow_datasets.core.features.image_feature.Image"
     content = {"pythonClassName": kind, "featuresDict": {"features": {"image": {"pythonClassName": kind}}}}
-    path = folder / NAME / "1.0.0" / tfds.FEATURES
+    path = folder / NAME / "1.0.0" / "features.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(content))
     return path
@@ -161,6 +162,39 @@ def described(folder: Path) -> Path:
 def picture(folder: Path) -> Path:
     Pillow.fromarray(np.arange(144, dtype=np.uint8).reshape(12, 12)).save(folder / "cat.png")
     return folder / "cat.png"
+
+
+def own_arrays(folder: Path) -> Path:
+    images, labels = np.arange(720, dtype=np.uint8).reshape(20, 6, 6), np.arange(20) % 4
+    np.savez(folder / "own.npz", images=images, labels=labels, test_images=images[:8] + 1, test_labels=labels[:8])
+    return folder / "own.npz"
+
+
+def asked(kind: str, path: Path, side: int) -> own.Asked:
+    channels = 3 if kind == "folder" else 0
+    return own.Asked(kind=kind, path=path, labels=None, side=side, channels=channels, test_share=0.5, split_seed=0)
+
+
+def own_pictures(folder: Path) -> Path:
+    for place in range(8):
+        (folder / "own" / "ab"[place % 2]).mkdir(parents=True, exist_ok=True)
+        pixels = np.full((5, 5, 3), 30 * place, np.uint8) + np.arange(75, dtype=np.uint8).reshape(5, 5, 3)
+        Pillow.fromarray(pixels).save(folder / "own" / "ab"[place % 2] / f"{place}.png")
+    return folder / "own" / "a" / "0.png"
+
+
+def own_card(folder: Path) -> Path:
+    path = own_arrays(folder)
+    name = own.identified(asked("npz", path, 0), folder).name
+    own.keep(name, folder)
+    own.forget()
+    (card,) = (folder / own.CARDS).iterdir()
+    return card
+
+
+def look_again(kind: str, path: Path, folder: Path, side: int = 0) -> None:
+    own.forget()
+    own.identified(asked(kind, path, side), folder)
 
 
 def left(folder: Path) -> Path:
@@ -188,6 +222,17 @@ KINDS: dict[str, tuple[Callable[[Path], Path], Reader, tuple[type[Exception], ..
     "published images": (published, raw.read_idx, (InvalidError,)),
     "prepared dataset": (described, lambda path: tfds._require_data_alone(NAME, path.parents[1]), (MissingDataError,)),
     "picture": (picture, lambda path: reader_image(path, 12), (UsageError,)),
+    "own arrays": (own_arrays, lambda path: look_again("npz", path, path.parent), (InvalidError,)),
+    "own picture": (
+        own_pictures,
+        lambda path: look_again("folder", path.parents[1], path.parents[2], 4),
+        (InvalidError,),
+    ),
+    "own card": (
+        own_card,
+        lambda path: look_again("npz", path.parents[1] / "own.npz", path.parents[1]),
+        (InvalidError,),
+    ),
     "left by W&B": (left, lambda path: service.clean(path.parents[1]), ()),
     "compiled program": (program, lambda path: compiled.clean(path.parent), ()),
 }

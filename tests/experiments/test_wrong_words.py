@@ -19,10 +19,26 @@ from typing import Any
 
 import pytest
 
-from experiments import cost, dashboard, faults, features, judge, publish, replicate, report, run, suite, tasks
+from experiments import (
+    compare,
+    cost,
+    dashboard,
+    faults,
+    features,
+    judge,
+    publish,
+    replicate,
+    report,
+    run,
+    show,
+    suite,
+    tasks,
+)
 from experiments.bench import main as bench
 from experiments.checkerboard import __main__ as checkerboard
+from experiments.cli.doors import doors
 from experiments.geometry import __main__ as geometry
+from experiments.new import __main__ as new
 from experiments.paths import ROOT
 from experiments.reports import publication
 from experiments.simulate import __main__ as simulate
@@ -34,16 +50,19 @@ CORPUS = json.loads(Path(__file__).with_name("wrong_words.json").read_text(encod
 DOORS: dict[str, ModuleType] = {
     "bench": bench,
     "checkerboard": checkerboard,
+    "compare": compare,
     "cost": cost,
     "dashboard": dashboard,
     "faults": faults,
     "features": features,
     "geometry": geometry,
     "judge": judge,
+    "new": new,
     "publish": publish,
     "replicate": replicate,
     "report": report,
     "run": run,
+    "show": show,
     "simulate": simulate,
     "suite": suite,
     "tasks": tasks,
@@ -51,16 +70,19 @@ DOORS: dict[str, ModuleType] = {
 WORK = {
     "bench": "experiments.bench.main.Benchmark",
     "checkerboard": "experiments.checkerboard.__main__.digit_mosaics",
+    "compare": "experiments.analysis.lookup.Store.read",
     "cost": "experiments.cost.apart",
     "dashboard": "experiments.dashboard.write",
     "faults": "experiments.faults.undisturbed",
     "features": "experiments.features.apart",
     "geometry": "experiments.geometry.__main__.answer",
     "judge": "experiments.judge.judge",
+    "new": "experiments.new.__main__.write_bytes",
     "publish": "experiments.reports.publication.publish",
     "replicate": "experiments.replicate.best_view",
     "report": "experiments.page.building.document",
     "run": "experiments.run.run",
+    "show": "experiments.analysis.lookup.Store.read",
     "simulate": "experiments.simulate.__main__.find",
     "suite": "experiments.suite.prepared",
     "tasks": "experiments.tasks.show",
@@ -69,16 +91,19 @@ WORK = {
 RIGHT = {
     "bench": ["--quick", "W1"],
     "checkerboard": ["--seeds", "2"],
+    "compare": ["model.width=4", "model.width=8"],
     "cost": ["relu-cheap"],
     "dashboard": [],
     "faults": ["--kills", "1"],
     "features": ["data=digits8", "scale=smoke"],
     "geometry": ["model=vgg16"],
     "judge": ["k3-most-used", "--figures"],
+    "new": ["statistic", "of_mine"],
     "publish": ["only=relu_at_zero", "scale=smoke"],
     "replicate": ["+sweep=relu_at_zero", "scale=smoke"],
     "report": ["--only", "sampling", "--fast"],
     "run": ["scale=smoke", "tracker=off"],
+    "show": ["gradients", "model.width=4"],
     "simulate": ["--replications", "100"],
     "suite": ["only=relu_at_zero", "scale=smoke"],
     "tasks": ["phase"],
@@ -86,12 +111,14 @@ RIGHT = {
 OPTIONS = {
     "bench": {"--rounds": "NUMBER", "--contenders": "NAME", "--part": "NAME", "--device": "NAME"},
     "checkerboard": {"--seeds": "NUMBER", "--steps": "NUMBER", "--fashion": "PATH"},
+    "compare": {},
     "cost": {"--device": "NAME"},
     "dashboard": {},
     "faults": {"--kills": "NUMBER", "--stops": "NUMBER", "--takeovers": "NUMBER", "--folder": "PATH"},
     "features": {"--steps": "NUMBER", "--starts": "NUMBER", "--seeds": "NUMBER", "--parametrisation": "NAME"},
     "geometry": {"--size": "NUMBER", "--channels": "NUMBER", "--graph": "PATH", "--module": "NAME"},
     "judge": {"--family": "NAME", "--kind": "NAME", "--verdict": "NAME"},
+    "new": {"--family": "NAME"},
     "publish": {},
     "replicate": {},
     "report": {
@@ -105,6 +132,7 @@ OPTIONS = {
         "--channels": "NUMBER",
     },
     "run": {},
+    "show": {},
     "simulate": {"--replications": "NUMBER"},
     "suite": {},
     "tasks": {"--pictures": "FILE"},
@@ -185,6 +213,10 @@ SWEEPS = (
     "+sweep=relu_at_zero",
 )
 """What `suite` and `publish` do not take for a choice."""
+
+
+def test_every_door_is_tried() -> None:
+    assert list(DOORS) == list(doors())
 
 
 def mistake(door: str, chance: random.Random) -> list[str]:
@@ -316,6 +348,7 @@ def test_a_right_command_line_is_no_mistake(
     door: str, said: Callable[[str, list[str]], Said], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The twin: what is said of generated lines does not hold of the line that each is made of."""
+    monkeypatch.setattr("experiments.analysis.lookup.Store.has", lambda *_: door in ("compare", "show"))
     for name in ("_lacking", "_require_records"):  # there are records, so to speak
         monkeypatch.setattr(publication, name, lambda _: "")
     code, _, _, _ = said(door, RIGHT[door])

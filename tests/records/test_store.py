@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cnnlab.files import FileError, read_regular
@@ -285,6 +286,8 @@ def changed(**values: Any) -> Record:
 
 INCONSISTENT = {
     "must lie between 0 and 1": changed(test_accuracy=(7.0, 0.1)),
+    "whole images of 40, not 0.91": changed(test_accuracy=(0.91, 0.1)),
+    "whole images of 40, not 0.3333": changed(test_accuracy=(0.9, 1 / 3)),
     "rates\\[0\\].diverged has 1 entries for 2 members": changed(diverged=(False,)),
     "learning rates that ascend": dataclasses.replace(RECORD, rates=(FINALS, FINALS)),
     "learning rates that ascend, not \\[\\]": dataclasses.replace(RECORD, rates=()),
@@ -302,6 +305,24 @@ INCONSISTENT = {
 def test_a_record_that_contradicts_itself_or_its_arm_is_refused(why: str, tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=why):
         decode(encode(INCONSISTENT[why]), tmp_path)
+
+
+def test_an_accuracy_counts_whole_images_or_is_chance_of_a_lost_member(tmp_path: Path) -> None:
+    """Also where a processor divides in float32."""
+    config = {**CONFIG, "task": {"classes": 3}}
+    own = dataclasses.replace(RECORD, config=config, arm=f"x-{digest(config)[:HASH_DIGITS]}", test_images=3000)
+    rates = [dataclasses.replace(at, test_accuracy=(float(np.float32(1499 / 3000)), 1 / 3)) for at in RECORD.rates]
+    right = dataclasses.replace(own, rates=tuple(rates), test_images=3001)
+    with pytest.raises(RecordError, match=r"whole images of 3001, not 0\.49966"):
+        decode(encode(right), tmp_path)
+    right = dataclasses.replace(right, test_images=3000)
+    assert decode(encode(right), tmp_path) == right
+    odd = [dataclasses.replace(at, test_accuracy=(0.0, 1 / 3)) for at in RECORD.rates]
+    lost = dataclasses.replace(own, rates=tuple(odd), test_images=7)
+    assert decode(encode(lost), tmp_path) == lost, "1 of 3 is no count of 7, but chance"
+    found = [dataclasses.replace(at, diverged=(True, False)) for at in odd]
+    with pytest.raises(RecordError, match="whole images of 7"):
+        decode(encode(dataclasses.replace(lost, rates=tuple(found))), tmp_path)
 
 
 def test_twin_types_alone_let_a_contradiction_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

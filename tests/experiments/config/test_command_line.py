@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from experiments import cost, dashboard, judge, paths, publish, run, suite, task
 from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError
 from experiments.config import hydra_guard
-from experiments.config.grid import grid
+from experiments.config.grid import Grid, grid
 from experiments.config.hydra_guard import AS_MULTIRUN, CommandLine, parse
 from experiments.simulate import __main__ as simulate
 
@@ -88,17 +89,92 @@ def test_a_question_about_several_arms_is_one_line(
     assert capsys.readouterr().err == "error: model.kernel=3,5 names several arms: ask about one value a key\n"
 
 
-@pytest.mark.parametrize("key", ["hydra.job_logging", "+hydra.job_logging", "hydra/job_logging"])
-def test_a_sweep_file_never_varies_keys_of_hydra(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    conf = tmp_path / "conf"
-    shutil.copytree(paths.CONF, conf)
-    file = conf / "sweep" / "relu_at_zero.yaml"
-    content = file.read_text()
-    assert "      data: " in content
-    file.write_text(content.replace("      data: ", f"      {key}: x\n      data: ", 1))
-    monkeypatch.setattr(paths, "CONF", conf)
-    with pytest.raises(UsageError, match="never of hydra"):
-        grid(["+sweep=relu_at_zero", "scale=smoke"])
+@pytest.fixture
+def sweep_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Grid]:
+    """Compose a sweep whose file was changed: `sweep_with(old, new)`."""
+
+    def composed(old: str, new: str) -> Grid:
+        conf = tmp_path / "conf"
+        shutil.copytree(paths.CONF, conf, dirs_exist_ok=True)
+        file = conf / "sweep" / "relu_at_zero.yaml"
+        content = file.read_text()
+        assert old in content
+        file.write_text(content.replace(old, new, 1))
+        monkeypatch.setattr(paths, "CONF", conf)
+        return grid(["+sweep=relu_at_zero", "scale=smoke"])
+
+    return composed
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("hydra.job_logging", "+hydra.job_logging", "hydra/job_logging", "hydra@x", "~hydra", "''", "+sweep"),
+        *("sweep.factor", "results", "force", "tracker.mode", "workers", "scale.members", "scale", "check", "~model"),
+    ],
+)
+def test_a_sweep_file_varies_keys_of_arms_alone(key: str, sweep_with: Callable[[str, str], Grid]) -> None:
+    """Others would reach jobs unlooked at, or be read of the first job alone."""
+    with pytest.raises(UsageError, match="never of hydra or of a whole command"):
+        sweep_with("      data: ", f"      {key}: x\n      data: ")
+
+
+def test_twin_a_sweep_file_varies_a_key_of_arms(sweep_with: Callable[[str, str], Grid]) -> None:
+    plan = sweep_with("      data: ", "      train.batch_size: 16,32\n      data: ")
+    assert {point.arm.recipe.batch_size for point in plan.points} == {16, 32}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("  job: {chdir: true}", "hydra.job.chdir"),
+        ("  job: {name: ../x}", "hydra.job.name"),
+        ("  runtime: {output_dir: conf}", "hydra.runtime.output_dir"),
+        ("  job_logging: {root: {level: DEBUG}}", "hydra.job_logging"),
+    ],
+)
+def test_a_sweep_file_sets_nothing_else_of_hydra(line: str, said: str, sweep_with: Callable[[str, str], Grid]) -> None:
+    with pytest.raises(UsageError, match=f"{said} is not valid"):
+        sweep_with("hydra:\n", f"hydra:\n{line}\n")
+
+
+def test_a_sweep_file_whose_hydra_section_is_empty_is_one_line(sweep_with: Callable[[str, str], Grid]) -> None:
+    with pytest.raises(UsageError, match="must hold mode and sweeper"):
+        sweep_with("hydra:\n", "hydra:\nx:\n")
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ("range(2,1000000000)", "more than 2000 jobs"),
+        ("range(2.0,3,1e-300)", "more than 2000 jobs"),
+        ("range(2,3,0)", "is not valid"),
+        ("range(2,nan)", "is not valid"),
+        ("shuffle(range(2,1000000000))", "one by one"),
+        ("interval(1,5)", "one by one"),
+        ("glob(*)", "one by one"),
+    ],
+)
+@pytest.mark.timeout(20)
+def test_a_list_without_end_or_order_is_one_line(values: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        grid([f"model.width={values}", AS_MULTIRUN])
+
+
+def test_lists_that_are_too_many_together_are_one_line() -> None:
+    """The twin: each alone is not."""
+    lists = [f"model.width={','.join(map(str, range(1, 51)))}", f"train.batch_size={','.join(map(str, range(1, 51)))}"]
+    with pytest.raises(UsageError, match="more than 2000 jobs"):
+        grid([*lists, AS_MULTIRUN])
+    assert len(grid([lists[1], AS_MULTIRUN]).points) == 50
+
+
+@pytest.mark.parametrize(
+    "word", ["workers=1,2", "results=a,b", "scale=smoke,quick", "scale.members=3,4", "force=true,false"]
+)
+def test_a_list_of_what_holds_for_the_whole_command_is_one_line(word: str) -> None:
+    with pytest.raises(UsageError, match=f"{word} is not valid: a sweep varies the keys of arms"):
+        grid([word, AS_MULTIRUN])
 
 
 def test_hydra_writes_nothing_and_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

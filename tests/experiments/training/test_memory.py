@@ -9,9 +9,11 @@ import psutil
 import pytest
 
 from cnnlab.records import Store
+from cnnlab.spec.arm import Arm
 from cnnlab.spec.invalid import InvalidError
+from cnnlab.spec.recipe import Recipe
 from cnnlab.spec.record import Record
-from experiments import run
+from experiments import features, run
 from experiments.config.grid import Grid
 from experiments.config.resolve import Point
 from experiments.paths import CONF
@@ -108,11 +110,17 @@ def test_the_least_that_is_counted_is_no_more_than_a_worker_takes(composed: Comp
 def test_a_step_grows_with_the_batch_and_weights_with_the_optimiser(composed: Compose) -> None:
     (point,) = composed("", "quick").points
     large = dataclasses.replace(point.arm.recipe, batch_size=960, optimizer="sgd")
-    weights, outputs = memory._net(point.arm)
-    less, more = memory._net(dataclasses.replace(point.arm, recipe=large))
-    assert less == weights * 3 // 4
-    assert more == 960 * 4 * (16 * (2 * 144 + 2 * 36 + 2 * 9) + 10)
-    assert outputs == 256 * 4 * 16 * 144, "256 images are scored at once, more than a batch of 32"
+    net, other = memory._net(point.arm), memory._net(dataclasses.replace(point.arm, recipe=large))
+    assert other.weights == net.weights * 3 // 4
+    assert net.step == 4 * (16 * (2 * 144 + 2 * 36 + 2 * 9) + 10)
+    assert net.largest == 4 * 16 * 144
+    small, more = (memory.need(dataclasses.replace(point, arm=one), 1, "cpu").bytes for one in changed(point, large))
+    scored = "256 images are scored at once, more than a batch of 32"
+    assert more - small == 960 * net.step - 256 * net.largest - net.weights // 4, scored
+
+
+def changed(point: Point, recipe: Recipe) -> tuple[Arm, Arm]:
+    return point.arm, dataclasses.replace(point.arm, recipe=recipe)
 
 
 def test_a_container_allows_less_than_the_machine_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,3 +161,31 @@ def test_years_are_refused_and_hours_are_not(composed: Compose) -> None:
     with pytest.raises(InvalidError, match=r"train\.epochs=4 .* years"):
         require_time(every, Pace(workers=2, factor=10**8))
     require_time(every, Pace(workers=2, factor=10**3))
+
+
+FEATURES = ["data=digits8", "scale=smoke"]
+TOO_MANY = {
+    "starts": (["model.width=2048", "--starts", "100"], "--starts=100"),
+    "members": (["model.width=4096", "model.pools=[]", "--seeds", ",".join(map(str, range(1000)))], "--seeds=1000"),
+}
+
+
+@pytest.mark.parametrize("case", TOO_MANY)
+@pytest.mark.usefixtures("machine")
+def test_pictures_that_do_not_fit_are_one_line_before_anything_trains(
+    case: str, door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The twin: a machine with more memory begins."""
+
+    def begins(*_: Any) -> Any:
+        raise AssertionError("begins")
+
+    words, key = TOO_MANY[case]
+    monkeypatch.setattr(features, "apart", begins)
+    done = door(features.main, *FEATURES, *words)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"error: {key} is not valid: drawing would take at least")
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(memory, "available", lambda: 2**60)
+    with pytest.raises(AssertionError, match="begins"):
+        door(features.main, *FEATURES, *words)
