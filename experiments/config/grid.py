@@ -296,9 +296,10 @@ def _require_varied(base: DictConfig, overrides: Iterable[Override]) -> None:
     if base.sweep is None:
         return
     name, factor = sweep_name(base), str(base.sweep.factor)
-    varied = {str(key).lstrip("+~") for key in base.hydra.sweeper.params or {}}
+    lists = {str(key).lstrip("+~") for key in base.hydra.sweeper.params or {}}
+    given = {override.key_or_group for override in overrides}
     lacks = "" if base.hydra.mode == RunMode.MULTIRUN else "hydra.mode: MULTIRUN"
-    if not lacks and factor not in {*varied, *(override.key_or_group for override in overrides)}:
+    if not lacks and factor not in lists | given and "sweep.factor" not in given:
         lacks = f"its factor {factor} among hydra.sweeper.params"
     if lacks:
         path = files.named("sweep").get(name, name)

@@ -57,7 +57,7 @@ def test_an_entry_says_what_computing_says_and_is_computed_once(tmp_path: Path, 
 
 def edited(path: Path) -> None:
     content = json.loads(path.read_text())
-    content["verdict"]["word"] = "supported"
+    content["content"]["word"] = "supported"
     path.write_text(json.dumps(content))
 
 
