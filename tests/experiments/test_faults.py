@@ -149,6 +149,7 @@ def pretended(folder: Path, fault: str) -> Lab:
     return Lab(folder=folder, door=(sys.executable, str(script), fault))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "planted"), NOTICED)
 def test_a_planted_fault_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, planted: str) -> None:
     monkeypatch.setattr(faults, "PATIENCE", 1.0)

@@ -15,6 +15,8 @@ from experiments.training import own_modules
 
 from .conftest import Compose, Door, Plant
 
+pytestmark = pytest.mark.slow
+
 SWEEP = "+sweep=relu_at_zero"
 MEANS = {"zero": 0.90, "half": 0.90, "one": 0.85}
 

@@ -18,6 +18,8 @@ from experiments.report import main
 
 from .conftest import page_data
 
+pytestmark = pytest.mark.slow
+
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     """Call the door as the command line does."""

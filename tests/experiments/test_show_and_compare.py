@@ -209,6 +209,7 @@ def test_other_seeds_of_one_arm_are_compared_unpaired(arms: dict[str, Point], pl
     assert comparison._apart(one, plant(arms["wide"], 0.5)) < -50  # type: ignore[operator]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "line"),
     [

@@ -13,6 +13,8 @@ from experiments import tasks
 from experiments.config import schema
 from experiments.tasks import Eligibility, TaskSetting, dials, eligibility, question, settings
 
+pytestmark = pytest.mark.slow
+
 Door = Callable[..., Any]
 
 

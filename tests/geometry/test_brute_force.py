@@ -352,6 +352,7 @@ def test_depth_to_space_agrees_with_the_oracle(network):
         check_fields(network, length)
 
 
+@pytest.mark.slow
 @settings(RANDOM, max_examples=60)
 @given(branched(), LENGTHS)
 def test_random_branches_are_refused_exactly_if_the_oracle_finds_them_misaligned(network, length):

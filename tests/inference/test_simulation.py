@@ -173,6 +173,7 @@ UNLIKE = {"better": ArmCurve(low=0.005, high=0.005), "worse": ArmCurve(low=0.3, 
 """One arm is indifferent to its learning rate, so that its luckiest rate is luckier than the other arm's."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [RATIO, POINTS])
 @pytest.mark.parametrize(
     "planted",
@@ -246,6 +247,7 @@ def test_true_zeros_are_negligible_and_nothing_else() -> None:
         assert found.interval(outcome, 0.99).low <= most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("margins", "least"), [(1.5, 0.9), (2.0, 0.98)])
 @pytest.mark.parametrize("outcome", ["supported", "reversed"])
 def test_effects_are_found(margins: float, least: float, outcome: str) -> None:

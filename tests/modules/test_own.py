@@ -71,6 +71,7 @@ def test_dropout_acts_in_training_by_member_and_step_and_is_off_in_evaluation(ma
     )
 
 
+@pytest.mark.slow
 def test_dropout_left_on_in_evaluation_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The twin: evaluation that calls the module as in training."""
     call = Structure.call

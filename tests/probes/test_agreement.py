@@ -40,6 +40,8 @@ from cnnlab.spec.network import (
 from cnnlab.zoo.lowering import network, variants
 from cnnlab.zoo.operations import operate
 
+pytestmark = pytest.mark.slow
+
 
 def agrees(graph: Network, size: Pair, *names: str) -> bool:
     """Whether both opinions are one on the named nodes, or on all."""

@@ -14,6 +14,8 @@ from cnnlab.spec.network import Network
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.module import Net
 
+pytestmark = pytest.mark.slow
+
 SIDE, CLASSES = 8, 4
 KEY = jax.random.key(0)
 STILL = move.Moves()

@@ -118,6 +118,7 @@ def seen(found: Traced, unit: tuple[int, int]) -> Any:
     return pixels(found.network, found.network.size, found.network.output, unit)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", marked(WINDOWS))
 def test_a_window_is_where_the_modules_own_gradient_arrives(name: str) -> None:
     make, size, expected = WINDOWS[name]

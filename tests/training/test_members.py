@@ -42,6 +42,7 @@ def same(one: Any, other: Any) -> bool:
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
+@pytest.mark.slow
 def test_measuring_leaves_the_run_as_it_is(learner: Arm, source: Source) -> None:
     one, other = finals_with_and_without_statistics(learner, source)
     assert one == other
@@ -170,6 +171,7 @@ def test_stretches_of_steps_equal_single_ones_also_where_the_last_batch_is_small
         assert other.history["stats"]["images_seen"] == one.history["stats"]["images_seen"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["a step too few", "the rate of the step before"])
 def test_a_stretch_that_is_not_what_its_steps_are_is_found(
     arm: Arm, source: Source, monkeypatch: pytest.MonkeyPatch, fault: str

@@ -74,6 +74,7 @@ def test_a_relu_is_computed_with_the_convolution_that_it_alone_reads(arm: Arm) -
     assert "act1" not in joined(dataclasses.replace(graph, output=plain["act1"]))
 
 
+@pytest.mark.slow
 def test_training_leaves_out_what_is_computed_in_one_unless_its_gradient_is_asked_for(arm: Arm) -> None:
     graph = network(arm.net, 8, 1, 10)
     net, images = Net(graph, jax.random.key(1)), jax.random.normal(jax.random.key(2), (3, 8, 8, 1))

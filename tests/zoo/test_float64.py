@@ -138,6 +138,7 @@ def worst(cases: Sequence[Case], layer: Layer, oracle: Oracle) -> float:
     return apart
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_product", [False, True])
 @pytest.mark.parametrize("kernel", [1, 2, 3, 5])
 def test_a_convolution_and_its_gradients_are_sums_over_taps(

@@ -18,6 +18,8 @@ from cnnlab.spec.network import Activation, Conv, Network, Norm, Pool
 from cnnlab.zoo.lowering import network
 from cnnlab.zoo.module import Net
 
+pytestmark = pytest.mark.slow
+
 CLASSES = 1000
 
 

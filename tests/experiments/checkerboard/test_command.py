@@ -148,6 +148,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return door.main()
 
 
+@pytest.mark.slow
 def test_tables_files_and_figure(
     quick: list[tuple[Any, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -250,6 +250,7 @@ def unserved(trained: Trained, rule: Rule[Any]) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, claim in claims().items() if claim.trained])
 def test_the_arms_that_a_claim_reads_are_run_and_watched_at_quick(name: str) -> None:
     claim = claims()[name]
@@ -295,6 +296,7 @@ def test_what_is_described_and_what_may_overturn_is_run_on_one_task_alone() -> N
     assert {point.data for point in points if point.level == "[3,4]" and point.match == "none"} == set(REAL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sweep", sorted(path.stem for path in (CONF / "sweep").glob("*.yaml")))
 def test_a_sweep_narrows_levels_to_tasks_that_it_has(sweep: str) -> None:
     """A task that is misspelt there would be left out in silence."""
@@ -327,6 +329,7 @@ def probe_metrics() -> dict[str, tuple[Trained, Contrast]]:
     return {f"{one.metric} of {contrast.levels[0]}": (one, contrast) for one in every for contrast in one.contrasts}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", probe_metrics())
 def test_a_probe_that_a_claim_reads_exists_in_its_arms(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     trained, contrast = probe_metrics()[what]

@@ -45,6 +45,7 @@ def word_of(module, part):
 # k3-symmetry-finer
 
 
+@pytest.mark.slow
 def test_even_kernels_drift_half_a_pixel_a_layer():
     """A window of k pixels, k // 2 of them after the output, is centred (k - 1) / 2 - (k - 1) // 2 beside it."""
     for kernel in k3_symmetry_finer.KERNELS:
@@ -165,6 +166,7 @@ def test_padding_that_does_not_keep_the_size_is_refuted(monkeypatch, fault):
 # kern-indep-input, kern-count-output
 
 
+@pytest.mark.slow
 def test_kernels_are_as_deep_as_their_input_and_as_many_as_their_output():
     assert judged(kern_indep_input).word == "refuted"
     assert judged(kern_count_output).word == "supported"

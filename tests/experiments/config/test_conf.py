@@ -56,7 +56,7 @@ def test_every_choice_composes_and_resolves(choice: str) -> None:
 
 
 @pytest.mark.parametrize("name", SWEEPS)
-@pytest.mark.parametrize("scale", ["smoke", "quick", pytest.param("full", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("scale", ["smoke", *(pytest.param(one, marks=pytest.mark.slow) for one in ("quick", "full"))])
 def test_every_sweep_composes_at_every_scale(name: str, scale: str, composed: Compose) -> None:
     found = composed(name, scale)
     sweep = found.settings.sweep

@@ -249,6 +249,7 @@ def check_line(words: list[str]) -> None:
     assert one_line(answer), (words, answer)
 
 
+@pytest.mark.slow
 @settings(QUICKLY, max_examples=LINES[0])
 @given(words=LINE)
 @example(words=["train=sgd", "model.pools=${model.width}"])  # found so: an interpolated number in a list's place

@@ -11,6 +11,8 @@ from experiments.page.statement import Statement
 from experiments.page.view import Context, choose_views
 from experiments.page.views.board import CLAUSE, board, clause, difference, make, mark, place, points
 
+pytestmark = pytest.mark.slow
+
 SETTING = Setting(task="digits12", real=True, construction="digits", margin=0.34, headroom=0.2, metric="over_linear")
 
 

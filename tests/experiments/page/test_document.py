@@ -18,6 +18,8 @@ from experiments.page.view import ROOM, Context, choose_views, views
 
 from ..conftest import page_data
 
+pytestmark = pytest.mark.slow
+
 REGISTER = Path(claims_room).parent / "register.csv"
 REFERENCES = (
     r"""(?:src|href)\s*=\s*["'](?!#|data:image/png;base64,)|url\((?!#)|@import|\bfetch\(|import\(|https?://|wss?://"""

@@ -22,6 +22,8 @@ from experiments.page.views.board import board, make, where
 
 from ..conftest import Compose, Plant
 
+pytestmark = pytest.mark.slow
+
 CLAIMS = ("mp-after-two-convs", "mp-after-features", "cov-table", "fft-before-cnn")
 TRAINED = "mp-after-two-convs"
 

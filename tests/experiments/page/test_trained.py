@@ -51,6 +51,8 @@ from experiments.page.weights import filled, from_file, named
 
 from ..conftest import Compose, Plant
 
+pytestmark = pytest.mark.slow
+
 QUIET = Console(quiet=True)
 OWN = (Image(title="own", pixels=np.linspace(0, 1, 144).reshape(12, 12, 1)),)
 

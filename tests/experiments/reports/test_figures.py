@@ -33,6 +33,8 @@ from experiments.reports.figures import (
 )
 from experiments.reports.ratios import errors_of_better
 
+pytestmark = pytest.mark.slow
+
 Plant = Callable[..., Record]
 LOOKS = 4
 GRADIENTS, PLACES, POOLS = "gradient_norms", "pool_position", "pooling_is_activation"

@@ -26,6 +26,8 @@ from experiments.config.resolve import Point
 from experiments.reports import claim as claim_page
 from experiments.reports import noise_floor, specification_curve
 
+pytestmark = pytest.mark.slow
+
 CLAIM = "mp-after-two-convs"
 COUNT = 32
 """Specifications of the claim in the plan."""

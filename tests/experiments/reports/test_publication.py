@@ -37,6 +37,8 @@ from experiments.training import suite_plan
 
 from ..conftest import Compose, Door, Plant, banks, compose_once, composed_grid, first_point_once
 
+pytestmark = pytest.mark.slow
+
 SWEEP, POOLS, CLAIM = "gradient_norms", "pooling_is_activation", "tanh-same"
 DATA = "data=digits12_long"
 WORDS = (DATA, "tracker=off")

@@ -448,6 +448,7 @@ def test_what_is_timed_is_what_it_says() -> None:
     assert set(np.unique(np.asarray(slopes) == 0)) == {False, True}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "build", [lambda: relu_cheap.step("tanh"), lambda: st_saves_memory.stepping(st_saves_memory.PLAIN)]
 )

@@ -204,6 +204,7 @@ def test_contrasts_are_told_as_ratios(composed: Compose, plant: Plant, tmp_path:
         assert row["difference"] is None
 
 
+@pytest.mark.slow
 def test_the_door_ends_a_sweep_with_its_summary_and_says_everything_promised(
     planted: Grid, door: Door, home_of_wandb: None, inspect: Callable[[Path], list[Any]]
 ) -> None:
