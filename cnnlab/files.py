@@ -49,8 +49,24 @@ def write_json(path: Path, content: Any, *, sort_keys: bool = False) -> Path:
 
 
 def json_text(content: Any, *, sort_keys: bool = False) -> str:
-    """Indented JSON. It has no infinities: an unbounded end of an interval, or a missing number, is null."""
-    return json.dumps(finite(content), indent=1, sort_keys=sort_keys, allow_nan=False)
+    """Indented JSON, a list of scalars on one line.
+
+    It has no infinities: an unbounded end of an interval, or a missing number, is null.
+    """
+    return _indented(finite(content), "\n", sort_keys=sort_keys)
+
+
+def _indented(value: Any, margin: str, *, sort_keys: bool) -> str:
+    """JSON of plain data; `margin` ends a line and begins the next at the value's own depth."""
+    inner = f"{margin} "
+    if isinstance(value, dict) and value:
+        items = sorted(value.items()) if sort_keys else value.items()
+        lines = (f"{json.dumps(str(key))}: {_indented(item, inner, sort_keys=sort_keys)}" for key, item in items)
+        return f"{{{inner}{f',{inner}'.join(lines)}{margin}}}"
+    if isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
+        lines = (_indented(item, inner, sort_keys=sort_keys) for item in value)
+        return f"[{inner}{f',{inner}'.join(lines)}{margin}]"
+    return json.dumps(value, allow_nan=False)
 
 
 def finite(value: Any) -> Any:

@@ -26,7 +26,7 @@ SERIES = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY, BLACK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 COUNTS = "cividis"
 """Colour map of counts and energies: even to the eye, also without red or green."""
-DPI = 130
+DPI = 110
 
 
 def canvas(
