@@ -4,8 +4,9 @@ import copy
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO, TypeVar
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -41,15 +42,16 @@ def fitted(table: Table, console: Console) -> Table | Group:
         return Group(title, fitted(bare, console))
     if Measurement.get(console, wide, table).maximum <= console.width:
         return table
-    names = [str(column.header) for column in table.columns]
+    names = [str(column.header).replace("\n", " ") for column in table.columns]
     rows = zip(*(column.cells for column in table.columns), strict=True)
-    lines = list[Text]()
+    lines = list[RenderableType]()
     for row in rows:
         first, *others = (str(cell) for cell in row)
         if first:
             lines.append(Text(first, style="bold"))
         pairs = [f"{name} {cell}".strip() for name, cell in zip(names[1:], others, strict=True) if cell]
-        lines += [Text(f"{INDENT}{line}") for line in filled(pairs, console.width - len(INDENT))]
+        indented = (0, 0, 0, len(INDENT))  # of every line, where one part takes several
+        lines += [Padding(line, indented, expand=False) for line in filled(pairs, console.width - len(INDENT))]
     if table.caption:
         lines.append(Text(str(table.caption), style="italic"))
     return Group(*lines)

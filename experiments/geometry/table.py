@@ -81,15 +81,15 @@ def show(subject: MeasuredNetwork, console: Console) -> None:
         AlignmentError, InvalidError: as `cnnlab.geometry.fields.fields`.
     """
     network, size = subject.network, subject.size
-    table = _table(network, size)
+    table, whole = _table(network, size), not console.is_terminal  # lines that a log keeps, a terminal breaks at words
     console.print(printable(subject.title), style="bold")
     console.print(table)
     for line in _summary(network, size):
-        console.print(line, soft_wrap=True)
+        console.print(line, soft_wrap=whole)
     if subject.xla is not None:
-        console.print(_second_opinion(subject.xla), soft_wrap=True)
+        console.print(_second_opinion(subject.xla), soft_wrap=whole)
     for note in subject.notes:
-        console.print(printable(note), soft_wrap=True)
+        console.print(printable(note), soft_wrap=whole)
 
 
 def _table(network: Network, size: Pair | None) -> Table:

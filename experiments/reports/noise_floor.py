@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from cnnlab.spec.task import Task
 from experiments.analysis.metrics import test_accuracy
 from experiments.analysis.results import label
 from experiments.analysis.verdicts import registered_family
+from experiments.reports.comparison import differs, flat
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
 NONE = (
     "no A/A check in {runs}: `python -m experiments.run +sweep=pool_position` makes some (scale=smoke too few members)"
 )
+MCNEMAR = (
+    "At least: records keep accuracies, not predictions. The test knows the test images as its only noise: it says "
+    "whether two trained NETS differ, never whether two DESIGNS do. Only what exceeds the disagreement of a design with "
+    "itself is evidence."
+)
+HEADS = ("the same net twice", "test images", "pairs called different", "images they differ on")
 ORIGINAL = b'"init_stream":0,'
 CURVES = 5.0
 """Inches of the panel of curves."""
@@ -107,7 +114,9 @@ def fullest(places: Sequence[Path]) -> Path:
 def measured(runs: Path) -> tuple[list[Copies], list[str]]:
     """The copies in a store, and a line for each of which too few pairs trained. Raises RecordError."""
     found, few = [], []
-    for (task, net), first, again in copies(Store(runs)):
+    there = list(copies(Store(runs)))
+    said = told_apart([(name, flat(copy.config)) for name, _, copy in there])
+    for ((task, _), first, again), net in zip(there, said, strict=True):
         real = first.config["task"]["real"]
         pairs = paired(first, again)
         trained = [(one, other) for one, other, bad in pairs if not bad]
@@ -119,6 +128,16 @@ def measured(runs: Path) -> tuple[list[Copies], list[str]]:
         lost = len(pairs) - len(trained)
         found.append(Copies(task=task, net=net, real=real, floor=floor, ratios=ratios, diverged=lost))
     return found, few
+
+
+def told_apart(named: Sequence[tuple[tuple[str, str], Mapping[str, Any]]]) -> list[str]:
+    """Labels of nets; of those that share task and label with others, with the keys in which their configs differ."""
+    labels = []
+    for name, config in named:
+        others = [differs(config, other) for alike, other in named if alike == name]
+        keys = sorted({key for pairs in others for key in pairs})
+        labels.append(", ".join((name[1], *(f"{key.rpartition('.')[2]} {config.get(key)}" for key in keys))))
+    return labels
 
 
 def copies(store: Store) -> Iterator[tuple[tuple[str, str], Record, Record]]:
@@ -214,7 +233,7 @@ def show(found: Sequence[Copies], console: Console) -> None:
         "pairs",
         "SD of log\nerror ratio",
         "SD of a pair's\ndifference, 95 %",
-        "corre-\nlation",
+        "correlation",
         "pairs apart by\nwhat matters",
         "wrong way\nround",
         f"seeds to see it: alone /\nas one of {registered} claims",
@@ -226,6 +245,24 @@ def show(found: Sequence[Copies], console: Console) -> None:
     console.print(table)
     for line in lines(found):
         console.print(line)
+    tested = [one for one in found if one.floor.significant is not None]
+    if tested:
+        console.print("\nWhat McNemar's test at .05 says of the same pairs, on the test images that both nets saw:")
+        console.print(_mcnemar(tested))
+        console.print(MCNEMAR)
+
+
+def _mcnemar(tested: Sequence[Copies]) -> Table:
+    """A row an arm: how many pairs the test calls different, and on how many images copies disagree."""
+    table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for place, head in enumerate(
+        ("the same net twice", "test images", "pairs called different", "images they differ on")
+    ):
+        table.add_column(head, justify="right" if place else "left", no_wrap=place > 0, overflow="fold")
+    for one in tested:
+        floor, share = one.floor, f"at least {100 * one.floor.least_disagreement:.1f} %"
+        table.add_row(one.name, f"{floor.test_images:,}", f"at least {floor.significant} of {floor.n}", share)
+    return table
 
 
 def _cells(one: Copies) -> tuple[str, ...]:
@@ -257,18 +294,6 @@ def lines(found: Sequence[Copies]) -> list[str]:
         "Holm's first step. The rule also asks for an estimate of a margin or more: an effect of just one margin is "
         "called half the time.",
     ]
-    for one in found:
-        significant, images = one.floor.significant, one.floor.test_images
-        if significant is not None:
-            said.append(
-                f"{one.name}: McNemar's test on the {images} test images of one pair calls at least {significant} of "
-                f"{one.floor.n} pairs of copies different at .05; the copies disagree on at least "
-                f"{100 * one.floor.least_disagreement:.1f} % of the images (records keep accuracies, not predictions)."
-            )
-    said.append(
-        "McNemar's test knows the test images as its only noise: it says whether two trained NETS differ, never "
-        "whether two DESIGNS do. Only what exceeds the disagreement of a design with itself is evidence."
-    )
     return said
 
 

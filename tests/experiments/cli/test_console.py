@@ -66,6 +66,15 @@ def test_a_table_that_fits_stays_a_table() -> None:
     assert len(printed(140, wide_table()).splitlines()) == 5
 
 
+def test_a_list_of_records_joins_a_head_of_two_lines_and_indents_what_is_folded() -> None:
+    table = Table("net", "SD of log\nerror ratio", "why")
+    table.add_row("one", "0.13", "a reason that takes more than a line of forty columns")
+    said = [line.rstrip() for line in printed(40, table).splitlines()]
+    assert said[:2] == ["one", "  SD of log error ratio 0.13,"]
+    assert all(line.startswith("  ") for line in said[1:])
+    assert " ".join(" ".join(said[2:]).split()) == "why a reason that takes more than a line of forty columns"
+
+
 def test_a_part_that_is_too_long_has_a_line_of_its_own() -> None:
     assert list(filled(["a", "b", "c" * 12, "d"], 8)) == ["a, b,", "c" * 12 + ",", "d"]
 

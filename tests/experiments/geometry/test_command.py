@@ -18,7 +18,10 @@ from cnnlab.geometry.graph_json import read
 from cnnlab.probes import agreement
 from cnnlab.probes.sight import MeasuredField
 from experiments.cli.command import ExitCode
+from experiments.cli.console import Terminal
 from experiments.geometry import __main__ as geometry
+from experiments.geometry import table
+from experiments.geometry.network import from_model
 
 ROOT = Path(__file__).parents[3]
 CASES = {
@@ -594,3 +597,14 @@ def test_the_command_itself_prints_json_and_needs_no_jax_for_a_graph(tmp_path: P
     assert json.loads(done.stdout)["nodes"]["conv"]["macs"] == 64 * 108
     assert "usage: python -m experiments.geometry" in geometry.command_line().format_help()
     assert "examples:" in geometry.command_line().format_help()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_sentences_below_the_table_break_at_words_on_a_terminal_and_stay_whole_in_a_log(terminal: bool) -> None:
+    file = io.StringIO()
+    console = Terminal(file=file, width=60, force_terminal=terminal, color_system=None, highlight=False, markup=False)
+    table.show(from_model(["model=lenet5"], None, None), console)
+    said = [line.rstrip() for line in file.getvalue().splitlines()]
+    assert (table.RULE in said) is not terminal
+    assert (max(map(len, said)) <= 60) is terminal
+    assert table.RULE in " ".join(said)

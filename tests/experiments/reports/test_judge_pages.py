@@ -122,6 +122,21 @@ def test_without_copies_one_line_says_how_to_make_some(tmp_path: Path, plant: Pl
     assert "experiments.run +sweep=" in said
 
 
+def test_nets_of_one_label_say_in_what_they_differ() -> None:
+    alike = ("digits12", "d6w16-max2_4-relu")
+    other = ("textures12", "d6w16-max2_4-relu")
+    flatten, average = {"net.head": "flatten", "net.width": 16}, {"net.head": "global_average", "net.width": 16}
+    said = noise_floor.told_apart([(alike, flatten), (alike, average), (other, average)])
+    assert said == [f"{alike[1]}, head flatten", f"{alike[1]}, head global_average", other[1]]
+
+
+def test_noise_page_has_a_row_an_arm_for_mcnemars_test(tmp_path: Path, plant: Plant) -> None:
+    store = stored(tmp_path, plant, noise=0.012)
+    said = printed(lambda console: noise_floor.page(store.root, tmp_path, console, as_json=False))
+    rows = [line for line in said.splitlines() if re.search(r"at least \d+ of 12 +at least \d+\.\d %", line)]
+    assert len(rows) == len(list(noise_floor.copies(store)))
+
+
 def pairs_by_seed(pairing: Callable[..., list[tuple[float, float, bool]]], plant: Plant) -> bool:
     point = plan().points[0]
     first = plant(point, 0.9)
