@@ -45,12 +45,20 @@ def main() -> int:
             return ExitCode.DONE
         sys.argv[1:] = [*line.question, *map(free_keys, words)]
         answer()
+        if "job" in line.question:  # on standard error, since the config is read by machines
+            tell_size(grid(list(line.overrides)), terminal(sys.stderr))
         return ExitCode.DONE
     plan = grid(list(line.overrides))
     console = terminal()
     if wanted := check_feasible(plan):
         console.print(wanted)
     return run(plan, console, verbose=line.verbose)
+
+
+def tell_size(plan: Grid, console: Console) -> None:
+    """Say what is asked, and how many arms there are."""
+    points = (*plan.points, *plan.checks)
+    console.print(sweep_report.headline(plan, len({point.arm.key for point in points})))
 
 
 def check_feasible(plan: Grid) -> str:
@@ -74,7 +82,7 @@ def check_feasible(plan: Grid) -> str:
 def run(plan: Grid, console: Console, *, verbose: bool = False) -> int:
     """Train every arm of the grid, judge, and print: what was found, and every table if it is to be verbose."""
     points = (*plan.points, *plan.checks)
-    console.print(sweep_report.headline(plan, len({point.arm.key for point in points})))
+    tell_size(plan, console)
     for line in own_modules.remarks(points, Store(plan.settings.runs)):
         console.print(line, markup=False)
     dataset_card.show((point.arm.task for point in points), console)

@@ -33,8 +33,8 @@ NONE = (
 )
 MCNEMAR = (
     "At least: records keep accuracies, not predictions. The test knows the test images as its only noise: it says "
-    "whether two trained NETS differ, never whether two DESIGNS do. Only what exceeds the disagreement of a design with "
-    "itself is evidence."
+    "whether two trained NETS differ, never whether two DESIGNS do. Only what exceeds the disagreement of a design "
+    "with itself is evidence."
 )
 HEADS = ("the same net twice", "test images", "pairs called different", "images they differ on")
 ORIGINAL = b'"init_stream":0,'

@@ -152,6 +152,12 @@ def test_a_question_is_answered_and_nothing_written(tmp_path: Path) -> None:
     done = process(SWEEP, "scale=smoke", "--cfg", "job", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "question: Where should the two max-pools" in done.stdout
+    assert "6 arms, scale smoke" in done.stderr, "how many arms it would be, on standard error"
+    done = process(SWEEP, "scale=smoke", "sweep.reference=7", "--cfg", "job", folder=tmp_path)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        2,
+        "error: sweep.reference=7 is none of the sweep's levels: choose of [0,4]  [2,4]  [2,6]",
+    )
     done = process("--help", folder=tmp_path)
     assert "python -m experiments.run +sweep=pool_position" in done.stdout
     assert list(tmp_path.iterdir()) == []
