@@ -110,9 +110,13 @@ def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Any:
     if entry.compress_type != zipfile.ZIP_STORED:  # so that it cannot unpack to more than the file has
         raise ValueError(f"{name} is compressed")
     with archive.open(entry) as member:
-        if np.lib.format.read_magic(member) != (1, 0):
+        try:
+            version = np.lib.format.read_magic(member)
+            shape, fortran, kind = np.lib.format.read_array_header_1_0(member)
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):  # NumPy's words advise to trust it
+            raise ValueError(f"{name} does not begin as an array of NumPy's") from None
+        if version != (1, 0):
             raise ValueError(f"{name} has another version of NumPy's format")
-        shape, fortran, kind = np.lib.format.read_array_header_1_0(member)
         number, dimensions = KINDS[name.rpartition("_")[2]]
         if kind != number or len(shape) != dimensions or fortran:
             raise ValueError(f"{name} must be {number} of {dimensions} dimensions, not {kind} of {len(shape)}")
