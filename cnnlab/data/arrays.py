@@ -16,6 +16,7 @@ CHUNK = 4096
 """Images whose squares are summed at once: bounds the memory of the int64 temporaries."""
 
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+Labels = npt.NDArray[np.int32]
 Moments = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 
 
@@ -173,7 +174,8 @@ def scaled(images: Pixels, constants: Moments) -> npt.NDArray[np.float32]:
     mean, deviation = (np.asarray(part, np.float32) for part in constants)
     result = images.astype(np.float32)
     result -= mean
-    result /= deviation
+    with np.errstate(divide="ignore", invalid="ignore"):  # a channel that is the same everywhere: `verified` says so
+        result /= deviation
     return result
 
 
@@ -214,15 +216,40 @@ def verified(dataset: Dataset, task: Task, *, imbalance: float, alike: bool = Tr
         require(kinds == "float32 and int32", where, kinds, "images must be float32, labels int32")
         low, high = int(split.labels.min()), int(split.labels.max())
         require(0 <= low <= high < task.classes, where, (low, high), f"labels must lie in 0..{task.classes - 1}")
-        counts = np.bincount(split.labels, minlength=task.classes)
-        balanced = 0 < counts.max() <= imbalance * counts.min()
-        require(balanced, where, counts.tolist(), f"classes must be balanced within a factor {imbalance}")
+        _require_balanced(where, split.labels, task.classes, imbalance)
         mean, square = float(split.images.mean()), float(np.vdot(split.images, split.images)) / split.images.size
-        # The test set is another sample, and may differ a little; a wrong scale or a NaN is far outside.
-        sane = abs(mean) < 0.25 and 0.5 < square < 1.5
-        if split is dataset.test and not alike:
-            sane = math.isfinite(mean) and math.isfinite(square)
-        require(sane, where, (mean, square), "pixels must have a mean near 0 and a mean square near 1")
+        if split is dataset.pool or alike:
+            _require_scaled(where, mean, square)
+        else:
+            finite = math.isfinite(mean) and math.isfinite(square)
+            require(finite, where, (mean, square), "pixels must be finite")
     drawn = task.train_images + task.validation_images
     require(drawn <= len(dataset.pool), "data.train_images", drawn, f"the pool has {len(dataset.pool)} images")
     return dataset
+
+
+def require_usable(pool: tuple[Pixels, Labels], test: tuple[Pixels, Labels], task: Task, *, imbalance: float) -> None:
+    """Raise `InvalidError` where `verified` would of what `from_pixels` makes of these, without making it.
+
+    The labels lie in 0..classes - 1. Its sums are of integers, chunk by chunk: a fraction of the memory.
+    """
+    shift, unit = moments(pool[0])
+    for part, (images, labels) in (("pool", pool), ("test set", test)):
+        where = f"{task.name}: {part}"
+        _require_balanced(where, labels, task.classes, imbalance)
+        mean, deviation = moments(images)
+        with np.errstate(divide="ignore", invalid="ignore"):  # of a channel that is the same everywhere
+            means, deviations = (mean - shift) / unit, deviation / unit
+        _require_scaled(where, float(means.mean()), float((means**2 + deviations**2).mean()))
+
+
+def _require_balanced(where: str, labels: Labels, classes: int, imbalance: float) -> None:
+    counts = np.bincount(labels, minlength=classes)
+    balanced = 0 < counts.max() <= imbalance * counts.min()
+    require(balanced, where, counts.tolist(), f"classes must be balanced within a factor {imbalance}")
+
+
+def _require_scaled(where: str, mean: float, square: float) -> None:
+    # The test set is another sample, and may differ a little; a wrong scale or a NaN is far outside.
+    sane = abs(mean) < 0.25 and 0.5 < square < 1.5
+    require(sane, where, (mean, square), "pixels must have a mean near 0 and a mean square near 1")

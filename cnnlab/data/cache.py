@@ -10,6 +10,7 @@ from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 
 from cnnlab.data.arrays import MissingDataError
 from cnnlab.files import FileError, atomic_file, clear_left, keep_to_owner, open_regular
@@ -18,6 +19,8 @@ MOST_BYTES = 1 << 36
 """Of a dataset: some hundred times the largest that TFDS has of square images of one size."""
 LONGEST = 3600.0
 """Seconds after which nobody writes to a draft any more."""
+FLOAT_BYTES = 4
+"""Of a pixel that is trained on; as kept it has one."""
 KINDS: dict[str, tuple[np.dtype[Any], int]] = {
     "images": (np.dtype(np.uint8), 4),
     "labels": (np.dtype(np.int32), 1),
@@ -43,6 +46,16 @@ class Stacked:
     test_images: npt.NDArray[np.uint8]
     test_labels: npt.NDArray[np.int32]
     classes: npt.NDArray[np.int32]
+
+    @property
+    def pool(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
+        """Images and labels of the official training split."""
+        return self.pool_images, self.pool_labels
+
+    @property
+    def test(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]:
+        """Images and labels of the official test split."""
+        return self.test_images, self.test_labels
 
 
 def path(name: str, cache_dir: Path) -> Path:
@@ -89,12 +102,21 @@ def _arrays(handle: IO[bytes]) -> Stacked:
 def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Any:
     """One array of an archive."""
     name = entry.filename.removesuffix(".npy")
+    memory = psutil.virtual_memory().total
+    if entry.file_size * FLOAT_BYTES > memory:  # a file with holes has them for nothing
+        raise ValueError(
+            f"{name} has {entry.file_size} bytes: as floats more than the {memory} of this machine's memory"
+        )
     if entry.compress_type != zipfile.ZIP_STORED:  # so that it cannot unpack to more than the file has
         raise ValueError(f"{name} is compressed")
     with archive.open(entry) as member:
-        if np.lib.format.read_magic(member) != (1, 0):
+        try:
+            version = np.lib.format.read_magic(member)
+            shape, fortran, kind = np.lib.format.read_array_header_1_0(member)
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):  # NumPy's words advise to trust it
+            raise ValueError(f"{name} does not begin as an array of NumPy's") from None
+        if version != (1, 0):
             raise ValueError(f"{name} has another version of NumPy's format")
-        shape, fortran, kind = np.lib.format.read_array_header_1_0(member)
         number, dimensions = KINDS[name.rpartition("_")[2]]
         if kind != number or len(shape) != dimensions or fortran:
             raise ValueError(f"{name} must be {number} of {dimensions} dimensions, not {kind} of {len(shape)}")
@@ -108,6 +130,8 @@ def require_whole(arrays: Stacked) -> None:
     """Hold the arrays of a file against each other. Raises ValueError, saying what does not fit."""
     if arrays.pool_images.shape[1:] != arrays.test_images.shape[1:]:
         raise ValueError(f"images of {arrays.pool_images.shape[1:]} and of {arrays.test_images.shape[1:]}")
+    if arrays.pool_images.shape[1] != arrays.pool_images.shape[2]:
+        raise ValueError(f"images of {arrays.pool_images.shape[1:]}, which are not square")
     classes = int(arrays.classes)
     for part in ("pool", "test"):
         images, labels = getattr(arrays, f"{part}_images"), getattr(arrays, f"{part}_labels")

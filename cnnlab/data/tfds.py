@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from cnnlab.data import cache, connectivity, raw, registry
-from cnnlab.data.arrays import Dataset, MissingDataError, Source, from_pixels, require_fit, verified
+from cnnlab.data.arrays import Dataset, MissingDataError, Source, from_pixels, require_fit, require_usable, verified
 from cnnlab.data.cache import Stacked
 from cnnlab.files import FileError, clear_left, keep_to_owner, open_regular, read_regular, require_own
 from cnnlab.spec.invalid import InvalidError, require
@@ -78,15 +78,19 @@ class Facts:
 
 def check(task: Task, source: Source) -> None:
     """Raise `MissingDataError` or `InvalidError` unless the task's dataset can be loaded and fits; prepares nothing."""
-    _fit(task, facts(task.name, source))
+    arrays = cache.read(task.name, source.cache_dir)
+    if arrays is None:
+        _fit(task, facts(task.name, source))
+        return
+    _fit(task, _facts_of(arrays))
+    require_usable(arrays.pool, arrays.test, task, imbalance=IMBALANCE)
 
 
 def load(task: Task, source: Source) -> Dataset:
     """Return the official test split, and the official training split as pool."""
     arrays = stacked(task.name, source)
     _fit(task, _facts_of(arrays))
-    dataset = from_pixels((arrays.pool_images, arrays.pool_labels), (arrays.test_images, arrays.test_labels))
-    return verified(dataset, task, imbalance=IMBALANCE)
+    return verified(from_pixels(arrays.pool, arrays.test), task, imbalance=IMBALANCE)
 
 
 def facts(name: str, source: Source) -> Facts:

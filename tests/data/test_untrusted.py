@@ -7,6 +7,7 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -336,6 +337,7 @@ def twice(file: Path) -> None:
 WRONG: dict[str, Callable[[Path], None]] = {
     "three dimensions": changed(pool_images=lambda images: images[..., 0]),
     "no images": changed(test_images=lambda images: images[:0], test_labels=lambda labels: labels[:0]),
+    "oblong": changed(pool_images=lambda images: images[:, :, :14], test_images=lambda images: images[:, :, :14]),
     "other sides": changed(test_images=lambda images: images[:, :14, :14]),
     "floats": changed(pool_images=lambda images: images.astype(np.float32)),
     "not a number": changed(pool_images=lambda images: np.full(images.shape, np.nan, np.float32)),
@@ -354,6 +356,7 @@ WRONG: dict[str, Callable[[Path], None]] = {
     "overflowing": claiming("(4294967296, 4294967296, 28, 1)"),
     "negative": claiming("(-1, 28, 28, 1)"),
     "code for a shape": claiming("__import__('os').system('true')"),
+    "a header without end": claiming("(" * 60_000),
     "a fifo": as_fifo,
     "a folder": as_folder,
     "a link": as_link,
@@ -372,7 +375,58 @@ def test_a_kept_file_that_contradicts_itself_is_one_line(make_task: MakeTask, ke
     file = cache.path(NAME, kept.cache_dir)
     WRONG[case](file)
     for step in (data.check, data.load):
-        assert str(file) in refused(step, make_task(NAME), kept)
+        said = refused(step, make_task(NAME), kept)
+        assert str(file) in said
+        assert "pickle" not in said
+
+
+UNUSABLE: dict[str, tuple[Callable[[Path], None], str]] = {
+    "a class is nowhere to test": (changed(test_labels=lambda labels: labels % 9), "balanced"),
+    "a class is nowhere to train": (changed(pool_labels=lambda labels: labels % 9), "balanced"),
+    "few test images": (
+        changed(test_images=lambda images: images[:5], test_labels=lambda labels: labels[:5]),
+        "balanced",
+    ),
+    "one class nearly everywhere": (
+        changed(pool_labels=lambda labels: np.where(np.arange(len(labels)) < 40, 0, labels)),
+        "balanced",
+    ),
+    "one colour": (changed(pool_images=np.zeros_like, test_images=np.zeros_like), "pixels must"),
+    "one colour to train": (changed(pool_images=np.zeros_like), "pixels must"),
+    "one colour to test": (changed(test_images=np.zeros_like), "pixels must"),
+}
+"""What a file holds that is whole, and that nothing can be trained on."""
+
+
+@pytest.mark.parametrize("name", [NAME, "fashion14"])
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_a_kept_file_of_no_use_is_told_before_anything_trains(
+    make_task: MakeTask, kept: Source, case: str, name: str
+) -> None:
+    spoil, said = UNUSABLE[case]
+    data.check(make_task(name), kept)  # the twin
+    spoil(cache.path(NAME, kept.cache_dir))
+    for step in (data.check, data.load):
+        assert said in refused(step, make_task(name), kept)
+
+
+def test_an_odd_side_has_no_blocks(make_task: MakeTask, kept: Source) -> None:
+    wider = {"pool_images": lambda images: np.pad(images, ((0, 0), (0, 1), (0, 1), (0, 0)))}
+    wider["test_images"] = wider["pool_images"]
+    changed(**wider)(cache.path(NAME, kept.cache_dir))
+    assert "multiple of 2" in refused(data.check, make_task("fashion14"), kept)
+
+
+def test_a_kept_file_larger_than_memory_is_not_read(
+    make_task: MakeTask, kept: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = cache.path(NAME, kept.cache_dir).stat().st_size
+    for total, fits in ((size, False), (8 * size, True)):
+        monkeypatch.setattr(cache.psutil, "virtual_memory", lambda total=total: SimpleNamespace(total=total))
+        if fits:
+            data.check(make_task(NAME), kept)
+        else:
+            assert "this machine's memory" in refused(data.check, make_task(NAME), kept)
 
 
 def test_a_kept_file_written_anew_is_right(make_task: MakeTask, kept: Source) -> None:

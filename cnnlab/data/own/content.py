@@ -89,7 +89,7 @@ def load(task: Task, source: Source) -> Dataset:
     keep(task.name, source.cache_dir)
     arrays = _arrays(task.name, source)
     _fit(task, arrays)
-    dataset = from_pixels((arrays.pool_images, arrays.pool_labels), (arrays.test_images, arrays.test_labels))
+    dataset = from_pixels(arrays.pool, arrays.test)
     return verified(dataset, task, imbalance=IMBALANCE, alike=False)
 
 

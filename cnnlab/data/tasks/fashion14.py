@@ -3,12 +3,15 @@
 import numpy as np
 import numpy.typing as npt
 
-from cnnlab.data import tfds
-from cnnlab.data.arrays import Dataset, Source, from_pixels, require_fit, verified
+from cnnlab.data import cache, tfds
+from cnnlab.data.arrays import Dataset, Source, from_pixels, require_fit, require_usable, verified
 from cnnlab.data.dials import Dial
+from cnnlab.spec.invalid import require
 from cnnlab.spec.task import Task
 
 DATASET, BLOCK = "fashion_mnist", 2
+IMBALANCE = 1.1
+Part = tuple[npt.NDArray[np.uint16], npt.NDArray[np.int32]]
 DIALS: tuple[Dial, ...] = ()
 
 
@@ -22,12 +25,19 @@ def block_sums(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint16]:
 def check(task: Task, source: Source) -> None:
     """Raise `MissingDataError` or `InvalidError` unless Fashion-MNIST can be loaded and the sizes fit."""
     facts = tfds.facts(DATASET, source)
+    require(facts.side % BLOCK == 0, f"{DATASET}: side", facts.side, f"must be a multiple of {BLOCK}")
     require_fit(task, side=facts.side // BLOCK, channels=facts.channels, classes=facts.classes, pool=facts.pool)
+    kept = cache.read(DATASET, source.cache_dir)
+    if kept is not None:
+        require_usable(*_parts(kept), task, imbalance=IMBALANCE)
 
 
 def load(task: Task, source: Source) -> Dataset:
     """60 000 images to draw from and the official 10 000 test images."""
-    arrays = tfds.stacked(DATASET, source)
-    pool, test = block_sums(arrays.pool_images), block_sums(arrays.test_images)
+    return verified(from_pixels(*_parts(tfds.stacked(DATASET, source))), task, imbalance=IMBALANCE)
+
+
+def _parts(arrays: cache.Stacked) -> tuple[Part, Part]:
+    """Small images and labels of the pool and of the test set."""
     # Scaling to unit variance undoes the factor 4 between sums and means.
-    return verified(from_pixels((pool, arrays.pool_labels), (test, arrays.test_labels)), task, imbalance=1.1)
+    return (block_sums(arrays.pool_images), arrays.pool_labels), (block_sums(arrays.test_images), arrays.test_labels)
