@@ -1,6 +1,7 @@
 """Figures for a reader who has not seen the code."""
 
 import itertools
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,11 +22,15 @@ COLOURS = {"none": "#0072b2", "macs": "#d55e00", "params": "#009e73"}
 MARKERS = {"none": "o", "macs": "D", "params": "s"}
 LETTERS = 110
 """That fit side by side below all panels together."""
+INCH = 13.5
+"""Letters of nine points that fit into an inch."""
 NAMES = {"none": "same width", "macs": "same compute (multiply-accumulates)", "params": "same parameters"}
 
 
 WIDTH = 10.0
 """Inches of all panels together: shown as wide as a page of text, ten points are still read."""
+LABELS = 1.2
+"""Inches that the labels of axes take up beside the panels."""
 LEAST = 1.3
 """How far an axis of ratios reaches at least."""
 PLACE = 0.84
@@ -79,7 +84,7 @@ def sweep(panels: Sequence[TaskPanel], *, title: str, factor: str, reference: st
     figure = Figure(figsize=(wide, 9.6), layout="constrained")
     axes = figure.subplots(3, len(panels), squeeze=False, height_ratios=[0.8, 1, 1.1], sharex="col")
     for column, panel in enumerate(panels):
-        _curves(axes[0][column], panel)
+        _curves(axes[0][column], panel, (wide - LABELS) / len(panels))
         _members(axes[1][column], panel)
         _ratios(axes[2][column], panel)
     axes[0][0].set_ylabel("test accuracy, %,\nat every learning rate")
@@ -92,7 +97,7 @@ def sweep(panels: Sequence[TaskPanel], *, title: str, factor: str, reference: st
         loc="outside lower center",
         ncols=3,
         frameon=False,
-        title=NOTE.format(key=KEY, factor=factor),
+        title=_filled(NOTE.format(key=KEY, factor=factor), wide),
         title_fontsize=9,
     )
     figure.suptitle(title, fontsize=12, fontweight="bold")
@@ -158,14 +163,19 @@ def _members(axes: "Axes", panel: TaskPanel) -> None:
     _finish(axes, levels)
 
 
-def _curves(axes: "Axes", panel: TaskPanel) -> None:
+def _filled(text: str, wide: float) -> str:
+    """Lines of nine points broken where they would be longer than so many inches."""
+    return "\n".join(textwrap.fill(line, int(INCH * wide)) for line in text.splitlines())
+
+
+def _curves(axes: "Axes", panel: TaskPanel, wide: float) -> None:
     levels, beside = _places(panel)
     width = PLACE / len(beside)
     for dot in panel.dots:
         one = ArmCurve(name=dot.level, curve=dot.curve, colour=COLOURS[dot.match], marker=MARKERS[dot.match])
         strip(axes, one, levels.index(dot.level) + beside[dot.match], width)
     chance_line(axes, panel.chance)
-    axes.set_title(panel.title, fontsize=9.5)
+    axes.set_title(_filled(panel.title, wide), fontsize=9)
     _finish(axes, levels)
 
 

@@ -21,11 +21,19 @@ SLACK = 2.0
 
 
 def illegible(drawn: Figure) -> list[str]:
-    """Texts that lie beyond the border, and neighbours on an axis that overlap."""
+    """Texts that lie beyond the border, and neighbours on an axis or in a row of panels that overlap."""
     painter = FigureCanvasAgg(drawn)
     painter.draw()
     renderer, border = painter.get_renderer(), drawn.bbox
-    found = []
+    found = [
+        f"cut: {one.get_title().get_text()}"
+        for one in drawn.legends
+        if not -SLACK < one.get_window_extent(renderer).x0 < one.get_window_extent(renderer).x1 < border.x1 + SLACK
+    ]
+    for axes, beside in itertools.pairwise(drawn.axes):
+        row = [axes.get_position().y0, beside.get_position().y0]
+        if row[0] == row[1] and axes.title.get_window_extent(renderer).x1 > beside.title.get_window_extent(renderer).x0:
+            found.append(f"{axes.title.get_text()} over {beside.title.get_text()}")
     for axes in drawn.axes:
         labels = [one for one in axes.get_xticklabels() if one.get_text() and one.get_visible()]
         for one, other in itertools.pairwise(labels):
@@ -39,7 +47,10 @@ def illegible(drawn: Figure) -> list[str]:
     return found
 
 
-def swept(columns: int) -> Figure:
+TITLE = "border, contrast 1, farthest 4, nearest 0, noise 0.35\n4 classes, 2000 training images, n=12"
+
+
+def swept(columns: int, title: str = "digits12, noise 0.8\n10 classes") -> Figure:
     curve = tuple(
         AtRate(
             learning_rate=rate,
@@ -55,7 +66,7 @@ def swept(columns: int) -> Figure:
         ArmDot(level=level, match="none", members=(0.9, 0.8), curve=curve, ratio=(1.1, 1.0, 1.2) if place else None)
         for place, level in enumerate(LEVELS)
     )
-    panel = TaskPanel(title="digits12, noise 0.8\n10 classes", margin=1.15, chance=0.1, dots=dots)
+    panel = TaskPanel(title=title, margin=1.15, chance=0.1, dots=dots)
     return figures.sweep([panel] * columns, title="How far may the pool stand?", factor="across: arm", reference="two")
 
 
@@ -67,6 +78,18 @@ def test_levels_side_by_side_would_not_be(monkeypatch: pytest.MonkeyPatch) -> No
     """The twin."""
     monkeypatch.setattr(figures, "LETTERS", 10**6)
     assert "unpooled over flat_none" in illegible(swept(3))
+
+
+@pytest.mark.parametrize("columns", [1, 2, 5])
+def test_notes_and_titles_keep_to_their_place(columns: int) -> None:
+    assert illegible(swept(columns, TITLE)) == []
+
+
+@pytest.mark.parametrize(("columns", "seen"), [(1, "cut: "), (5, f"{TITLE} over {TITLE}")])
+def test_lines_that_are_not_broken_would_not(columns: int, seen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The twin."""
+    monkeypatch.setattr(figures, "INCH", 10**6)
+    assert any(one.startswith(seen) for one in illegible(swept(columns, TITLE)))
 
 
 def copies(number: int) -> list[noise_floor.Copies]:
