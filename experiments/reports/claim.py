@@ -15,6 +15,7 @@ from cnnlab.files import finite
 from cnnlab.inference.rules.all_of import AllOf, Senses
 from cnnlab.inference.rules.contract import Rule
 from cnnlab.inference.wording import CALLS, amount
+from cnnlab.report import figures
 from cnnlab.report.canvas import save
 from cnnlab.spec.arm import plain
 from cnnlab.spec.verdict import Effect, Interval, Number, Scalar, Setting, Table, Verdict
@@ -234,8 +235,18 @@ def rule_lines(rule: Rule[Any]) -> list[str]:
     summary = (type(rule).__doc__ or "").strip().splitlines()[0]
     if isinstance(rule, (AllOf, Senses)):
         return [summary, *(f"  {part}: {line}" for part, one in rule.parts for line in rule_lines(one))]
-    shown = ", ".join(f"{key}={value}" for key, value in vars(rule).items())
-    return [f"{summary}{f' ({shown})' if shown else ''}"]
+    shown = ", ".join(setting for key, value in vars(rule).items() if (setting := _setting(key, value)))
+    return [f"{summary}{f' Here: {shown}.' if shown else ''}"]
+
+
+def _setting(key: str, value: object) -> str:
+    """What a rule is told, in words; empty where it is told nothing."""
+    if value is None or value is False or (isinstance(value, float) and math.isinf(value)):
+        return ""
+    if key == "match":
+        return figures.NAMES[str(value)]
+    words = key.replace("_", " ")
+    return words if value is True else f"{words} {value:g}" if isinstance(value, float) else f"{words} {value}"
 
 
 def _names(rows: Sequence[tuple[Entry, Verdict]]) -> tuple[list[str], list[str]]:
