@@ -12,7 +12,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import connection
@@ -27,6 +26,7 @@ from cnnlab.data import Source
 from cnnlab.spec.record import Record
 from cnnlab.training import compiled
 from cnnlab.training.arm import Training
+from cnnlab.training.failure import failure_text
 from cnnlab.training.run import LinearFit
 
 ONE_THREAD = {
@@ -264,8 +264,8 @@ class WorkerPool:
             job.load(job.training.send(answers))  # type: ignore[arg-type]
         except StopIteration as end:
             return ArmOutcome(name=job.name, record=end.value, failure=None)
-        except Exception:
-            return ArmOutcome(name=job.name, record=None, failure=traceback.format_exc())
+        except Exception as problem:
+            return ArmOutcome(name=job.name, record=None, failure=failure_text(problem))
         return None
 
     def _worker(self, number: int) -> _Worker:
@@ -386,8 +386,8 @@ def serve(pipe: connection.Connection, plan: WorkerPlan) -> None:
             else:
                 answer = members.train(work, plan.source, strategy)
             pipe.send(("done", answer))
-        except Exception:
-            pipe.send(("failed", traceback.format_exc()))
+        except Exception as problem:
+            pipe.send(("failed", failure_text(problem)))
 
 
 def _end_with_parent() -> None:

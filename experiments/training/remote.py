@@ -6,7 +6,6 @@ why there is none. The job that ends last writes the sweep's tables too, so that
 
 import dataclasses
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from rich.progress import Progress
 
 from cnnlab.data import keep
 from cnnlab.records import Store
+from cnnlab.training.failure import failure_text
 from experiments.cli import signals
 from experiments.cli.console import terminal
 from experiments.config.grid import Grid
@@ -66,8 +66,8 @@ class ArmJob:
                 Session(self.plan.settings, on_record=on_record) as session,
             ):
                 session.train([self.point])
-        except Exception:
-            store.write_failure(self.point.arm.key, traceback.format_exc())
+        except Exception as problem:
+            store.write_failure(self.point.arm.key, failure_text(problem))
             raise
         finally:
             if all(ended(store, name) for name in self.beside):

@@ -2,13 +2,13 @@
 
 import contextlib
 import time
-import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
 
+from cnnlab.training.failure import failure_text
 from experiments.analysis.convergence import longer_points
 from experiments.analysis.results import view
 from experiments.config.resolve import Point
@@ -102,6 +102,6 @@ def going_on(what: str, total: Summary, folder: Path) -> Iterator[None]:
     except Exception as problem:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{what}.failure.txt"
-        path.write_text(traceback.format_exc())
-        first = (str(problem).splitlines() or [""])[0]
-        total.failures.append((what, f"{type(problem).__name__}: {first} (all of it: {path})"))
+        told = failure_text(problem)
+        path.write_text(told)
+        total.failures.append((what, f"{told.splitlines()[-1]} (all of it: {path})"))
