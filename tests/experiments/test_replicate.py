@@ -5,7 +5,9 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from cnnlab.records import Store
 from cnnlab.spec.invalid import InvalidError
@@ -55,7 +57,10 @@ def test_every_effect_stands_beside_its_replication(both: Path, door: Door) -> N
     assert facts["effects"] == len(rows)
     assert facts["changed_side"] == 0
     assert facts["sentence"] in " ".join(done.out.split())
-    assert (folder / "replication.png").stat().st_size > 10_000
+    drawn = np.asarray(Image.open(folder / "replication.png").convert("L"))
+    assert drawn.shape[0] > 150
+    assert drawn.shape[1] > 800
+    assert (drawn < 200).mean() > 0.02  # text and marks
 
 
 def test_twin_an_arm_that_does_not_come_back_is_counted(

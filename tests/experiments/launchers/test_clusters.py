@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+# Slurm's daemons and Ray are forked, and whichever test came before may have begun JAX in this process
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800), pytest.mark.filterwarnings("ignore:os.fork")]
 ARMS = 6
 
 PLANTED = """
