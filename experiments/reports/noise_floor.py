@@ -136,7 +136,8 @@ def told_apart(named: Sequence[tuple[tuple[str, str], Mapping[str, Any]]]) -> li
     for name, config in named:
         others = [differs(config, other) for alike, other in named if alike == name]
         keys = sorted({key for pairs in others for key in pairs})
-        labels.append(", ".join((name[1], *(f"{key.rpartition('.')[2]} {config.get(key)}" for key in keys))))
+        told = (f"{key.rpartition('.')[2]} {config[key]}" for key in keys if key in config)
+        labels.append(", ".join((name[1], *told)))
     return labels
 
 
