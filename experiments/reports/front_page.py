@@ -17,7 +17,7 @@ from experiments.analysis.selection import MADE
 from experiments.claims.registry import claims_fed_by, register
 from experiments.cli.errors import UsageError
 from experiments.paths import ROOT
-from experiments.reports import front_figure
+from experiments.reports import front_figure, replication
 from experiments.reports.claim import printed
 from experiments.reports.sweep import related
 
@@ -243,7 +243,10 @@ def sweeps(evidence: Path) -> str:
         lines += [f"### Sweep {sweep}", "", f"[{sweep}.yaml](../conf/sweep/{sweep}.yaml), scale {folder.name}:"]
         lines += [", ".join(f"[{table}]({place}/{table}.csv)" for table in ("arms", "curves", "effects")) + ".", ""]
         lines += [f"Read by {', '.join(f'[{one}](#{one})' for one in claims)}.", ""] if claims else []
-        for picture in (f"{sweep}.png", f"{sweep}_picture.png"):
+        if (again := folder / f"{replication.NAME}.json").is_file():
+            sentence = json.loads(again.read_text(encoding="utf-8"))["sentence"]
+            lines += [f"With other seeds ([table]({place}/{replication.NAME}.csv)): {escape(sentence)}.", ""]
+        for picture in (f"{sweep}.png", f"{sweep}_picture.png", f"{replication.NAME}.png"):
             if (folder / picture).is_file():
                 lines += [f"![{sweep}]({place}/{picture})", ""]
     return "\n".join(lines)

@@ -17,11 +17,12 @@ from cnnlab.spec.verdict import Effect
 from experiments.analysis.results import SweepResults
 from experiments.analysis.verdicts import contrast_effects, pairwise_effects
 from experiments.claims.registry import claims_fed_by
-from experiments.paths import sweep_folder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+NAME = "replication"
+"""Of the folder below the results that has the records, and of table, summary and figure below `sweeps`."""
 CALL_COLOURS = {"pos": canvas.GREEN, "neg": canvas.RED, "null": canvas.BLACK, "open": canvas.SKY}
 
 
@@ -110,18 +111,18 @@ def show(compared: Compared, console: Console) -> None:
     console.print(compared.line)
 
 
-def write(compared: Compared, again: SweepResults) -> tuple[Path, ...]:
-    """Write table, summary and figure beside the replication's records. Returns their paths."""
+def write(compared: Compared, folder: Path) -> tuple[Path, ...]:
+    """Write table, summary and figure into a folder. Returns their paths."""
     import pandas as pd
 
-    folder = sweep_folder(compared.sweep, compared.scale, again.settings.results)
     folder.mkdir(parents=True, exist_ok=True)
-    table, summary, drawn = (folder / f"replication.{end}" for end in ("csv", "json", "png"))
+    table, summary, drawn = (folder / f"{NAME}.{end}" for end in ("csv", "json", "png"))
     pd.DataFrame(rows(compared)).to_csv(table, index=False, float_format="%.6g")
     share = compared.found.share_apart
     facts = {
         "sweep": compared.sweep,
         "scale": compared.scale,
+        "first_seed": min(seed for one in compared.found.effects for seed in one.again.seeds),
         "effects": len(compared.found.effects),
         "apart": len(compared.found.apart),
         "share_apart_95": [share.low, share.high],
