@@ -5,7 +5,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -19,7 +19,7 @@ from experiments.analysis import metrics
 from experiments.analysis.convergence import longer_point
 from experiments.analysis.results import SweepResults, view
 from experiments.analysis.selection import MADE, best_views, relocated
-from experiments.claims.registry import entries
+from experiments.claims.registry import claims, entries
 from experiments.cli.console import each
 from experiments.cli.errors import UsageError
 from experiments.config.grid import Grid, grid, merged
@@ -202,7 +202,7 @@ def wanted(choice: Choice, source: Store) -> list[str]:
 
 
 def compact(record: Record) -> Record:
-    """A record thinned to what is read of it.
+    """A record thinned to what is read of it. Digests are kept of claims that training decides: half of its bytes.
 
     Raises:
         RuntimeError: a metric reads more of histories than is kept: its file lacks it in `STATISTICS`.
@@ -211,7 +211,8 @@ def compact(record: Record) -> Record:
     for metric in set(metrics.names()) - set(metrics.FIELDS):
         if shown(record, metric) != shown(less, metric):
             raise RuntimeError(f"{metric} reads what a compact record lacks: name it in its file's STATISTICS")
-    return less
+    trained = {name for name, claim in claims().items() if claim.trained}
+    return replace(less, claims={name: digest for name, digest in less.claims.items() if name in trained})
 
 
 def shown(record: Record, metric: str) -> tuple[str, ...]:

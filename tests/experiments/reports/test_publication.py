@@ -24,7 +24,7 @@ from experiments.analysis.metrics import gradient_decay
 from experiments.analysis.results import SweepResults, view
 from experiments.analysis.selection import MADE, best_view, relocated
 from experiments.analysis.verdicts import judge_claims
-from experiments.claims.registry import register
+from experiments.claims.registry import claims, register
 from experiments.cli.errors import UsageError
 from experiments.config.grid import Grid
 from experiments.config.resolve import Point
@@ -201,7 +201,9 @@ def test_compact_records_are_a_fraction_and_lose_no_value_of_any_metric(ran: Pat
     assert list(less.arms()) == list(whole.arms())
     for arm in whole.arms():
         full, thin = whole.read(arm), less.read(arm)
-        assert dataclasses.replace(thin, histories=full.histories) == full
+        assert dataclasses.replace(thin, histories=full.histories, claims=full.claims) == full
+        assert thin.claims.keys() == {name for name, claim in claims().items() if claim.trained}
+        assert thin.claims.items() <= full.claims.items()
         assert gradient_decay.values(thin) == gradient_decay.values(full)
         assert not any("loss/train" in history for history in thin.histories)
     sizes = [sum(path.stat().st_size for path in root.rglob("record*")) for root in (ran, there)]
