@@ -31,7 +31,7 @@ FREE = ("mode", "overrides")
 """Keys of `hydra` that differ from one command line to the next and start nothing."""
 FREE_INSIDE = {"runtime": ("choices", "config_sources", "cwd"), "job": ("override_dirname",), "sweeper": ("params",)}
 """The same, of keys in a section of `hydra`."""
-SET = ("hydra.mode", "hydra/launcher", "hydra.launcher.", "hydra.sweeper.params.")
+SET = ("hydra.mode", "hydra/launcher", "hydra.launcher.")
 """What of `hydra` a command line may set: all else would do nothing here, or too much."""
 CHOSEN = ("launcher", "sweeper")
 """Keys of `hydra` whose values may be set, but not what they are."""

@@ -187,6 +187,30 @@ def test_hydra_writes_nothing_and_runs_nothing(tmp_path: Path, monkeypatch: pyte
     assert list(tmp_path.iterdir()) == []
 
 
+INNER = ("hydra.runtime.cwd", "hydra.runtime.config_sources", "hydra.overrides.task", "hydra.job.override_dirname")
+"""Keys that differ from command to command, so that a look at the composed config alone lets them pass."""
+
+
+@pytest.mark.parametrize(
+    "key", [*INNER, "hydra", "hydra.launcher", "hydra/help", "hydra.output_subdir", "hydra.sweeper.params.data"]
+)
+def test_a_word_sets_nothing_else_of_hydra(key: str) -> None:
+    with pytest.raises(UsageError, match=f"{key} is not valid: of Hydra's keys"):
+        hydra_guard.check_word(key)
+
+
+def test_twin_words_that_choose_how_jobs_run_pass() -> None:
+    for key in ("hydra.mode", "hydra/launcher", "hydra.launcher.cores"):
+        hydra_guard.check_word(key)
+
+
+def test_twin_without_the_look_at_words_such_a_key_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="of Hydra's keys"):
+        grid([f"{INNER[0]}=x"])
+    monkeypatch.setattr(hydra_guard, "check_word", lambda key: None)
+    assert grid([f"{INNER[0]}=x"]).points
+
+
 def test_flags_are_those_that_the_help_names() -> None:
     assert set(hydra_guard.WITH_VALUE) < set(hydra_guard.FLAGS)
 
