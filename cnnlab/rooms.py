@@ -169,7 +169,7 @@ def load_file(path: Path, name: str, needs: Sequence[str]) -> ModuleType:
         sys.modules[name] = module  # before its code runs, as dataclasses ask for it
         try:
             spec.loader.exec_module(module)
-        except Exception as problem:
+        except (Exception, SystemExit) as problem:
             del sys.modules[name]
             raise ExtraError(path, _said(problem)) from problem
         for needed in needs:
@@ -179,7 +179,7 @@ def load_file(path: Path, name: str, needs: Sequence[str]) -> ModuleType:
     return module
 
 
-def _said(problem: Exception) -> str:
+def _said(problem: BaseException) -> str:
     """What an import raised, in one line."""
     if isinstance(problem, InvalidError):
         return str(problem)

@@ -340,11 +340,13 @@ def flat(images: Parts, *splits: str) -> Parts:
 
 
 def not_numbers(images: Parts) -> Parts:
-    return {split: np.where(np.arange(8)[:, None] == 3, np.nan, array / np.float32(255)) for split, array in images.items()}
+    return {
+        split: np.where(np.arange(8)[:, None] == 3, np.nan, array / np.float32(255)) for split, array in images.items()
+    }
 
 
 PREPARED: dict[str, tuple[Parts, Parts, str]] = {
-    "one colour": (flat(random_images(), *SIZES), in_turn(), "pixels must"),
+    "one colour": (flat(random_images(), *SIZES), in_turn(), "all pixels of all images are the same"),
     "one colour to test": (flat(random_images(), "test"), in_turn(), "pixels must"),
     "one class": (random_images(), {split: array * 0 for split, array in in_turn().items()}, "balanced"),
     "a class is nowhere to test": (random_images(), {**in_turn(), "test": np.arange(30) % 2}, "balanced"),

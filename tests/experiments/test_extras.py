@@ -203,6 +203,7 @@ def test_the_words_of_an_own_claim_are_no_part_of_its_digest(extra: Extra) -> No
         ("claims/mine/wrong.py", "CLAIM = 1\n", "CLAIM is no Claim"),
         ("claims/mine/wrong.py", "", "has no CLAIM"),
         ("claims/mine/wrong.py", "import nowhere_at_all\n", "ModuleNotFoundError"),
+        ("claims/mine/wrong.py", "import sys\nsys.exit(0)\n", "SystemExit: 0"),
         ("conf/sweep/pool_position.yaml", "sweep: {}\n", "the name is taken by"),
     ],
 )
