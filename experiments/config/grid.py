@@ -4,6 +4,7 @@ import contextlib
 import copy
 import functools
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -32,6 +33,8 @@ from experiments.config.schema import CHECKS
 from experiments.launchers import Launcher
 
 LONGEST_KEY = 100
+DIGITS = "integer string conversion"
+"""In what Python raises for a whole number of more digits than it reads."""
 ESCAPED = re.compile(r"\\([\\()\[\]{}:=, \t])")
 """What Hydra puts a backslash before where it splits a grid into jobs."""
 
@@ -105,6 +108,11 @@ def composing() -> Iterator[None]:
             yield
         except (HydraException, OmegaConfBaseException, YAMLError, RecursionError, UnicodeDecodeError) as problem:
             raise explain(problem) from problem
+        except ValueError as problem:
+            if DIGITS not in str(problem):
+                raise
+            most = sys.get_int_max_str_digits()
+            raise UsageError(f"a number of more than {most} digits is not valid: give a smaller one") from problem
 
 
 def check_question(words: Iterable[str]) -> DictConfig:
@@ -298,6 +306,10 @@ def _require_varied(base: DictConfig, overrides: Iterable[Override]) -> None:
     name, factor = sweep_name(base), str(base.sweep.factor)
     lists = {str(key).lstrip("+~") for key in base.hydra.sweeper.params or {}}
     given = {override.key_or_group for override in overrides}
+    scale = str(base.scale.name)
+    if scale in base.sweep.levels and not str(base.sweep.levels[scale]).strip():
+        such = f"parted by commas, such as {base.sweep.reference}"
+        raise UsageError(f"sweep.levels.{scale} is empty: give the values of {factor}, {such}")
     lacks = "" if base.hydra.mode == RunMode.MULTIRUN else "hydra.mode: MULTIRUN"
     if not lacks and factor not in lists | given and "sweep.factor" not in given:
         lacks = f"its factor {factor} among hydra.sweeper.params"

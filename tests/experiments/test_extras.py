@@ -13,7 +13,7 @@ import pytest
 
 from cnnlab.records import Store
 from cnnlab.rooms import ExtraError
-from experiments import judge
+from experiments import judge, run, tasks
 from experiments.analysis import contrasts, convergence, verdicts
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.claims import registry
@@ -214,6 +214,23 @@ def test_a_wrong_addition_is_one_line(extra: Extra, door: Door, path: str, text:
     assert ended.code == 2
     assert ended.err.startswith(f"error: {place}: {said}")
     assert ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("make", ["fifo", "folder", "dangling link"])
+def test_a_file_of_settings_that_is_none_is_one_line(extra: Extra, door: Door, make: str) -> None:
+    place = extra("conf/sweep/none_of_mine.yaml", "")
+    place.unlink()
+    {"fifo": os.mkfifo, "folder": os.mkdir, "dangling link": lambda path: path.symlink_to("/nowhere")}[make](place)
+    ended = door(run.main, "scale=smoke", "tracker=off")
+    assert ended.code == 2
+    assert ended.err == f"error: {place}: is no file, or a link to nothing: rename it or take it away\n"
+
+
+def test_a_task_without_a_setting_is_told(extra: Extra, door: Door) -> None:
+    extra("tasks/bare_of_mine.py", "")
+    ended = door(tasks.main, "bare_of_mine")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("error: bare_of_mine has no setting: write one, conf/data/bare_of_mine.yaml")
 
 
 def test_a_broken_statistic_is_told_before_anything_trains(extra: Extra) -> None:
