@@ -226,6 +226,14 @@ def test_a_file_of_settings_that_is_none_is_one_line(extra: Extra, door: Door, m
     assert ended.err == f"error: {place}: is no file, or a link to nothing: rename it or take it away\n"
 
 
+def test_a_file_of_settings_without_its_schema_is_one_line(extra: Extra, door: Door) -> None:
+    extra("conf/train/bare_of_mine.yaml", "optimizer: adam\n")
+    ended = door(run.main, "train=bare_of_mine", "scale=smoke", "tracker=off")
+    assert ended.code == 2
+    assert ended.err.startswith("error: train: conf/train/NAME.yaml must begin as those of the suite")
+    assert ended.err.count("\n") == 1
+
+
 def test_a_task_without_a_setting_is_told(extra: Extra, door: Door) -> None:
     extra("tasks/bare_of_mine.py", "")
     ended = door(tasks.main, "bare_of_mine")

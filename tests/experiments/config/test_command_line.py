@@ -224,6 +224,7 @@ WRONG = {
     "a key of 300 letters": (run.main, [f"{LONG}=3"], "is not a key"),
     "words for numbers": (run.main, ["model.pools=${oc.dict.keys:model}"], "must be a list of whole numbers"),
     "a number of 5000 digits": (run.main, [f"model.width={'9' * 5000}"], "of more than"),
+    "a list that would be read for minutes": (run.main, [f"model.widths=[{'8,' * 100_000}8]"], "at most 20000 are"),
     "the same of an own net": (run.main, [f"model.args.width={'9' * 5000}", "model=module"], "of more than"),
     "a scale that is a path": (run.main, ["scale.name=../../evil"], "choose one of full, quick, smoke"),
     "results where the kernel takes nothing": (run.main, ["results=/proc/x"], "choose another folder"),
