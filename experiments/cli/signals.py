@@ -52,7 +52,7 @@ def disk_error(problem: OSError) -> str:
         return f"{problem.filename}: {problem.strerror}; stopped, finished arms are kept: see what lies there"
     if problem.errno not in DISK:
         raise problem
-    return f"{problem.filename or 'the results'}: {problem.strerror}; {GO_ON}"
+    return f"{problem.filename or 'a file, or standard output'}: {problem.strerror}; {GO_ON}"
 
 
 @contextlib.contextmanager

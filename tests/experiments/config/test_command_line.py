@@ -67,6 +67,10 @@ def test_a_question_is_told_from_the_overrides_around_it(arguments: list[str], q
         ["--cfg", "nope"],
         ["--info", "model.kernel=3"],
         ["-x"],
+        ["--resolve"],
+        ["--multirun=3"],
+        ["--verbose=1"],
+        ["--cfg", "job", "--cfg=hydra"],
     ],
 )
 def test_any_other_flag_is_one_line_with_the_choices(
@@ -78,7 +82,7 @@ def test_any_other_flag_is_one_line_with_the_choices(
     assert said.out == ""
     assert said.err.count("\n") == 1
     assert said.err.startswith(f"error: {arguments[0]}")
-    assert "choose" in said.err
+    assert "choose" in said.err or "give both" in said.err
 
 
 def test_a_question_about_several_arms_is_one_line(
