@@ -12,11 +12,11 @@ from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError
 from experiments.config.grid import Grid, grid, merged
+from experiments.paths import sweep_folder
 from experiments.reports import added, replication
 from experiments.training.session import Session, require_folders, require_machine, require_trainable
 
 FIRST_SEED = "scale.first_seed=3000"
-FOLDER = "replication"
 DESCRIPTION = """\
 Does a sweep's result come back? Its arms are trained again with other seeds, exactly as the finished sweep was run (the
 user's own in results/, else the published one). Then every effect stands beside its replication: both 95 % intervals,
@@ -88,14 +88,15 @@ def planned(words: list[str]) -> tuple[SweepResults, Grid]:
     before = {seed for cell in first.cells for seed in cell.point.seeds}
     if before & {seed for point in plan.points for seed in point.seeds}:
         raise UsageError(f"{(seeds or [FIRST_SEED])[0]} repeats members of the sweep: a replication has other seeds")
-    return first, relocated(plan, settings.results / FOLDER)
+    return first, relocated(plan, settings.results / replication.NAME)
 
 
 def show(first: SweepResults, again: SweepResults, console: Console) -> None:
     """Print and write the comparison."""
     compared = replication.compare(first, again)
     replication.show(compared, console)
-    for path in replication.write(compared, again):
+    folder = sweep_folder(compared.sweep, compared.scale, again.settings.results)
+    for path in replication.write(compared, folder):
         console.print(f"written: {path}")
 
 

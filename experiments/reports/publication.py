@@ -19,13 +19,15 @@ from experiments.analysis import metrics
 from experiments.analysis.convergence import longer_point
 from experiments.analysis.results import SweepResults, view
 from experiments.analysis.selection import MADE, best_views, relocated
+from experiments.claims.registry import entries
 from experiments.cli.console import each
 from experiments.cli.errors import UsageError
-from experiments.config.grid import Grid
+from experiments.config.grid import Grid, grid, merged
 from experiments.config.resolve import Settings
 from experiments.config.schema import SCALES
 from experiments.paths import published, sweep_folder
-from experiments.reports import literature, noise_floor, specification_curve
+from experiments.reports import claim as claim_page
+from experiments.reports import literature, noise_floor, replication, specification_curve
 from experiments.reports import suite as suite_report
 from experiments.reports.sweep import VERDICTS, build_report, write_report
 from experiments.training.provenance import mixture
@@ -139,6 +141,8 @@ def publish(choice: Choice, console: Console) -> tuple[dict[str, Verdict], dict[
         shutil.copyfile(choice.results / summary, root / summary)
     manifest.write(root)  # the evidence is whole, and what follows is judged from it
     found, views = write_pages(choice, console)
+    for sweep in choice.sweeps:
+        write_replication(sweep, choice, views[sweep], console)
     for line in differing(choice, found):
         console.print(line)
     if kept:
@@ -232,6 +236,27 @@ def write_made(sweep: str, choice: Choice) -> None:
     write_json(path, content, sort_keys=True)
 
 
+def write_replication(sweep: str, choice: Choice, first: SweepResults, console: Console) -> None:
+    """Hold a published sweep against its replication, where all of that was trained; its records stay where they are.
+
+    Args:
+        first: the published sweep. What the replication was held against when it ended may have been another run.
+    """
+    place = choice.results / replication.NAME
+    try:
+        said = read_json(sweep_folder(sweep, choice.scale, place) / f"{replication.NAME}.json", MOST_BYTES)
+    except FileNotFoundError:
+        return
+    one = grid(merged((f"+sweep={sweep}", *choice.overrides), (f"scale.first_seed={said['first_seed']}",)))
+    again = relocated(one, place)
+    if lack := _lacking(again):
+        console.print(f"left out: the replication of {sweep}: {lack}")
+        return
+    compared = replication.compare(first, view(again))
+    replication.write(compared, sweep_folder(sweep, choice.scale, published()))
+    console.print(f"{sweep} with other seeds: {compared.line}")
+
+
 def _maker(provenance: Mapping[str, object]) -> dict[str, object]:
     """Device, versions and commit of a record."""
     return {key: value for key, value in provenance.items() if key not in PRIVATE}
@@ -244,6 +269,7 @@ def write_pages(choice: Choice, console: Console) -> tuple[dict[str, Verdict], d
     views = best_views(every, (), root)
     found = suite_report.verdicts(views, root, console)
     suite_report.write_verdicts(found, root / "claims")
+    claim_page.draw_figures([entries()[name] for name in found], root)
     for sweep, one in choice.sweeps.items():
         report = build_report(relocated(one, root), views[sweep], found)
         console.print(suite_report.line(report, write_report(report)))
