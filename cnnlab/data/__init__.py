@@ -56,7 +56,7 @@ def check(task: Task, source: Source) -> None:
         load(task, source)
     except InvalidError:
         raise
-    except Exception as problem:  # code of the user's
+    except (Exception, SystemExit) as problem:  # code of the user's
         raise ExtraError(
             f"task {task.name}", f"{type(problem).__name__}: {' '.join(str(problem).split())}"
         ) from problem

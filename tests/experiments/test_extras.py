@@ -241,6 +241,24 @@ def test_a_task_without_a_setting_is_told(extra: Extra, door: Door) -> None:
     assert ended.err.startswith("error: bare_of_mine has no setting: write one, conf/data/bare_of_mine.yaml")
 
 
+def test_a_pipe_for_a_module_is_not_waited_for(extra: Extra) -> None:
+    place = extra("statistics/pipe_of_mine.py", "")
+    place.unlink()
+    os.mkfifo(place)
+    with pytest.raises(ExtraError, match=f"^{place}: is no module of Python"):
+        added.check()
+
+
+def test_a_task_that_ends_the_process_is_one_line(extra: Extra, door: Door) -> None:
+    place = extra(
+        "tasks/ends_of_mine.py", "def check(task, source): raise SystemExit(0)\ndef load(task, source): ...\n"
+    )
+    keys = "side: 8\nchannels: 1\nclasses: 2\ntrain_images: 8\nvalidation_images: 8\nepochs: 1\nlearning_rate: 0.1\n"
+    extra("conf/data/ends_of_mine.yaml", f"defaults: [data_schema, _self_]\nname: {place.stem}\n{keys}")
+    ended = door(run.main, f"data={place.stem}", "scale=smoke", "tracker=off", "model.depth=2", "model.pools=[1]")
+    assert (ended.code, ended.err) == (2, f"error: task {place.stem}: SystemExit: 0\n")
+
+
 def test_a_broken_statistic_is_told_before_anything_trains(extra: Extra) -> None:
     place = extra("statistics/broken_of_mine.py", "import nowhere_at_all\n")
     with pytest.raises(ExtraError, match=f"^{place}: ModuleNotFoundError"):
