@@ -250,9 +250,8 @@ def test_a_pipe_for_a_module_is_not_waited_for(extra: Extra) -> None:
 
 
 def test_a_task_that_ends_the_process_is_one_line(extra: Extra, door: Door) -> None:
-    place = extra(
-        "tasks/ends_of_mine.py", "def check(task, source): raise SystemExit(0)\ndef load(task, source): ...\n"
-    )
+    code = "DIALS = ()\ndef check(task, source): raise SystemExit(0)\ndef load(task, source): ...\n"
+    place = extra("tasks/ends_of_mine.py", code)
     keys = "side: 8\nchannels: 1\nclasses: 2\ntrain_images: 8\nvalidation_images: 8\nepochs: 1\nlearning_rate: 0.1\n"
     extra("conf/data/ends_of_mine.yaml", f"defaults: [data_schema, _self_]\nname: {place.stem}\n{keys}")
     ended = door(run.main, f"data={place.stem}", "scale=smoke", "tracker=off", "model.depth=2", "model.pools=[1]")
