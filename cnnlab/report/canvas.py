@@ -73,6 +73,15 @@ def ratio_ticks(axes: "Axes") -> None:
     axes.xaxis.set_minor_locator(NullLocator())
 
 
+def bars(middle: float, low: float, high: float) -> list[list[float]]:
+    """An interval as `errorbar` takes it: both lengths, in a column.
+
+    Where all members are equal, rounding may put the middle outside the interval by the last digit: no length is
+    negative.
+    """
+    return [[max(0.0, middle - low)], [max(0.0, high - middle)]]
+
+
 def count_map(axes: "Axes", counts: Sequence[Sequence[float]], *, title: str = "", shown: str = "{:g}") -> None:
     """Draw a map of numbers as coloured squares with the numerals in them."""
     values = np.asarray(counts, float)

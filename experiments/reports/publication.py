@@ -243,11 +243,15 @@ def write_replication(sweep: str, choice: Choice, first: SweepResults, console: 
         first: the published sweep. What the replication was held against when it ended may have been another run.
     """
     place = choice.results / replication.NAME
+    path = sweep_folder(sweep, choice.scale, place) / f"{replication.NAME}.json"
     try:
-        said = read_json(sweep_folder(sweep, choice.scale, place) / f"{replication.NAME}.json", MOST_BYTES)
+        seed = int(read_json(path, MOST_BYTES)["first_seed"])
     except FileNotFoundError:
         return
-    one = grid(merged((f"+sweep={sweep}", *choice.overrides), (f"scale.first_seed={said['first_seed']}",)))
+    except (FileError, OSError, KeyError, TypeError, ValueError):
+        console.print(f"left out: the replication of {sweep}: {path} says no first_seed; run experiments.replicate")
+        return
+    one = grid(merged((f"+sweep={sweep}", *choice.overrides), (f"scale.first_seed={seed}",)))
     again = relocated(one, place)
     if lack := _lacking(again):
         console.print(f"left out: the replication of {sweep}: {lack}")

@@ -260,6 +260,8 @@ def test_a_replication_is_held_against_what_is_published(
         path.unlink()
     shutil.rmtree(results / replication.NAME / "runs" / arms[0])
     publish_from(results)  # half of it is no replication
+    write_json(results / replication.NAME / "sweeps" / SWEEP / "quick" / f"{replication.NAME}.json", ["edited"])
+    publish_from(results)
     assert not list(folder.glob("replication.*"))
 
 
