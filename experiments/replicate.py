@@ -75,7 +75,10 @@ def planned(words: list[str]) -> tuple[SweepResults, Grid]:
     fixed = ("results=", "scale.first_seed=", "+sweep=")
     asked = [word for word in words if not word.startswith(fixed)]
     seeds = [word for word in words if word.startswith("scale.first_seed=")]
-    settings = grid([*words, "tracker=off"]).settings
+    meant = grid([*words, "tracker=off"])
+    if meant.launcher is not None:
+        raise UsageError("hydra/launcher is not valid here: a replication trains in the workers of this command")
+    settings = meant.settings
     require_folders(settings)
     first = best_view(sweeps[0], asked, trusted_folders(settings.results))
     if first is None:
