@@ -274,7 +274,7 @@ def _cells(one: Copies) -> tuple[str, ...]:
         f"{floor.n}{lost}",
         f"{one.ratio_sd:.2f}",
         f"{100 * floor.pair_sd:.2f} pp [{100 * span.low:.2f}, {100 * span.high:.2f}]",
-        f"{floor.correlation:+.2f}",
+        "-" if math.isnan(floor.correlation) else f"{floor.correlation:+.2f}",
         f"{one.count_apart()} of {floor.n} (x{one.margin:.2f})",
         f"{100 * one.wrong_way:.0f} %",
         f"{seeds(one, one.margin, 1)} / {seeds(one, one.margin, registered_family().claims)}",
