@@ -56,13 +56,15 @@ def main() -> int:
             raise UsageError(f"{word} is not valid: name claims; the sweeps that they rest on are found by themselves")
     if names[:1] in (["noise"], ["literature"]) and (len(names) > 1 or asked.family or asked.kind or asked.verdict):
         raise UsageError(f"{names[0]} is a page of its own: it takes no claim, --family, --kind or --verdict")
+    if asked.verbose and names != ["noise"]:
+        raise UsageError("--verbose is for the page noise: name that")
     settings = grid(["tracker=off", *overrides]).settings
     folder, console = settings.results / "claims", terminal()
     if names[:1] in (["noise"], ["literature"], ["curve"]) or asked.figures:
         require_writable(settings.results, "results", "claims")
     if names[:1] == ["noise"]:
         runs = noise_floor.fullest([one / "runs" for one in trusted_folders(settings.results)])
-        return noise_floor.page(runs, folder, console, asked.json)
+        return noise_floor.page(runs, folder, console, asked.json, verbose=asked.verbose)
     if names == ["literature"]:
         there = best_views(literature.sweeps(), overrides, settings.results, settings.cache)
         return literature.page(there, folder, console, asked.json)
@@ -105,6 +107,7 @@ def command_line() -> argparse.ArgumentParser:
     ):
         made.add_argument(f"--{option}", choices=choices, metavar=option.upper(), help=f"{only}: {', '.join(choices)}")
     made.add_argument("--json", action="store_true", help="print a list of verdicts for machines")
+    made.add_argument("--verbose", action="store_true", help="noise: every net, too, and McNemar's test of its pairs")
     made.add_argument("--figures", action="store_true", help="draw every figure into results/claims/")
     return made
 

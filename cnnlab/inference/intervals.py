@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 RESAMPLES = 9999
 SEED = 20200
 TIE = 1e-14
-"""Share of a mean within which another is as large: sums of the same numbers differ by rounding."""
+"""Share of the largest difference within which two means are alike: sums of the same numbers differ by rounding."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +133,7 @@ def sign_flip_p(differences: Floats) -> float:
     if 2**n <= RESAMPLES:
         signs = 1 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
         means, centre = (signs * differences).mean(axis=1), differences.mean()
-        tie = TIE * abs(centre)
+        tie = TIE * np.abs(differences).max()
         return float(min(1.0, 2 * min((means >= centre - tie).mean(), (means <= centre + tie).mean())))
     drawn = scipy.stats.permutation_test(
         (differences,), np.mean, permutation_type="samples", n_resamples=RESAMPLES, rng=np.random.default_rng(SEED)
