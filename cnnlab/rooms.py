@@ -163,13 +163,13 @@ def load_file(path: Path, name: str, needs: Sequence[str]) -> ModuleType:
     module = sys.modules.get(name)
     if module is None or getattr(module, "__file__", None) != str(path):
         spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None:
+        if spec is None or spec.loader is None or not path.is_file():
             raise ExtraError(path, "is no module of Python")
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module  # before its code runs, as dataclasses ask for it
         try:
             spec.loader.exec_module(module)
-        except Exception as problem:
+        except (Exception, SystemExit) as problem:
             del sys.modules[name]
             raise ExtraError(path, _said(problem)) from problem
         for needed in needs:
@@ -179,7 +179,7 @@ def load_file(path: Path, name: str, needs: Sequence[str]) -> ModuleType:
     return module
 
 
-def _said(problem: Exception) -> str:
+def _said(problem: BaseException) -> str:
     """What an import raised, in one line."""
     if isinstance(problem, InvalidError):
         return str(problem)

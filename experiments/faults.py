@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cnnlab.files import is_folder
-from cnnlab.records import Store
+from cnnlab.records import Store, require_writable
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
@@ -362,6 +362,8 @@ def planned(kills: int, stops: int, takeovers: int) -> list[tuple[Fault, str]]:
 def main() -> int:
     """The door. Returns the exit code."""
     asked = command_line().parse_args()
+    if asked.folder is not None:
+        require_writable(asked.folder, "--folder")
     console, chance = terminal(), random.Random(asked.seed)
     with tempfile.TemporaryDirectory(prefix="faults-", dir=asked.folder, ignore_cleanup_errors=True) as folder:
         lab = Lab(folder=Path(folder))
@@ -388,7 +390,9 @@ def command_line() -> argparse.ArgumentParser:
     made.add_argument("--kills", type=_count, default=50, help="kill -9, of the group and of the parent in turn (50)")
     made.add_argument("--stops", type=_count, default=10, help="SIGINT and SIGTERM in turn (10)")
     made.add_argument("--takeovers", type=_count, default=4, help="kill -9 of one of two copies (4)")
-    made.add_argument("--copies", type=_counts, default=(2, 4), help="how many copies at once, a list (2,4)")
+    made.add_argument(
+        "--copies", type=_counts, default=(2, 4), help="how many copies at once, a list (2,4); 0 for none"
+    )
     made.add_argument("--seed", type=int, default=0, help="of the instants (0)")
     made.add_argument("--folder", type=_folder, help="where the results lie meanwhile (the system's temporary folder)")
     return made
@@ -401,14 +405,16 @@ def _count(text: str) -> int:
 
 
 def _counts(text: str) -> tuple[int, ...]:
-    return tuple(_count(word) for word in text.split(",") if word)
+    counts = tuple(count for word in text.split(",") if (count := _count(word)))
+    if 1 in counts:
+        raise argparse.ArgumentTypeError(f"{text} is no list of copies that share work: each must be 2 or more, or 0")
+    return counts
 
 
 def _folder(text: str) -> Path:
-    path = Path(text)
-    if not is_folder(path):
+    if not is_folder(Path(text)):
         raise argparse.ArgumentTypeError(f"{text} is no folder")
-    return path
+    return Path(text).expanduser().absolute()  # the sweep runs in the folder of the checkout
 
 
 if __name__ == "__main__":

@@ -196,11 +196,11 @@ def seeds(asked: str | None, chosen: Chosen) -> tuple[int, ...]:
         return there[:MEMBERS]
     words = asked.split(",")
     seeds_given = all(word.isascii() and word.isdecimal() and len(word) <= len(str(MOST_SEED)) for word in words)
-    if not seeds_given or len(set(words)) < MEMBERS or len(words) > MOST_MEMBERS:
+    found = tuple(int(word) for word in words) if seeds_given else ()
+    if not MEMBERS <= len(set(found)) == len(found) <= MOST_MEMBERS:
         raise UsageError(
             f"--seeds {asked} is not valid: give at least {MEMBERS} different seeds, such as 2000,2001,2002"
         )
-    found = tuple(int(word) for word in words)
     require(max(found) <= MOST_SEED, "--seeds", asked, f"every seed must lie between 0 and {MOST_SEED}")
     if record is not None and not set(found) <= set(record.members):
         valid = f"{record.members[0]} to {record.members[-1]}"

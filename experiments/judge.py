@@ -31,6 +31,7 @@ hold no complete sweep, the ones that come with the suite, in results/published/
 Three pages beside: `noise`, the noise floor that every sweep's A/A check measured; `curve`, the specification curve of
 claims (five headlines if none is named); `literature`, the same contrasts as published elsewhere. They write to
 results/claims/; exit code 1 where there is no record."""
+PAGES = ("noise", "curve", "literature")
 MOST_SECONDS = 15
 """That one claim's computing takes, on one core."""
 EXAMPLES = """\
@@ -54,21 +55,27 @@ def main() -> int:
     for word in overrides:
         if word.lstrip("+").startswith("sweep="):
             raise UsageError(f"{word} is not valid: name claims; the sweeps that they rest on are found by themselves")
-    if names[:1] in (["noise"], ["literature"]) and (len(names) > 1 or asked.family or asked.kind or asked.verdict):
-        raise UsageError(f"{names[0]} is a page of its own: it takes no claim, --family, --kind or --verdict")
-    if asked.verbose and names != ["noise"]:
+    page = names[0] if names[:1] in ([one] for one in PAGES) else ""
+    if page and (asked.family or asked.kind or asked.verdict or asked.figures):
+        raise UsageError(f"{page} is a page of its own: it takes no --family, --kind, --verdict or --figures")
+    if page in ("noise", "literature") and len(names) > 1:
+        raise UsageError(f"{page} is a page of its own: it takes no claim, such as {names[1]}")
+    ignored = [word for word in overrides if not word.startswith(("results=", "cache="))]
+    if page == "noise" and ignored:
+        raise UsageError(f"{ignored[0]} is not valid here: all records that check A against A count, of results=DIR")
+    if asked.verbose and page != "noise":
         raise UsageError("--verbose is for the page noise: name that")
     settings = grid(["tracker=off", *overrides]).settings
     folder, console = settings.results / "claims", terminal()
-    if names[:1] in (["noise"], ["literature"], ["curve"]) or asked.figures:
+    if page or asked.figures:
         require_writable(settings.results, "results", "claims")
-    if names[:1] == ["noise"]:
+    if page == "noise":
         runs = noise_floor.fullest([one / "runs" for one in trusted_folders(settings.results)])
         return noise_floor.page(runs, folder, console, asked.json, verbose=asked.verbose)
-    if names == ["literature"]:
+    if page == "literature":
         there = best_views(literature.sweeps(), overrides, settings.results, settings.cache)
         return literature.page(there, folder, console, asked.json)
-    if names[:1] == ["curve"]:
+    if page == "curve":
         wanted = [entry.id for entry in choose_claims(names[1:] or specification_curve.HEADLINES)]
         there = fullest_views(wanted, overrides, settings.results, settings.cache)
         return specification_curve.page(wanted, there, folder, console, asked.json)

@@ -16,7 +16,8 @@ from experiments.training.suite_plan import parse_choice
 DESCRIPTION = """\
 Puts finished sweeps under results/published, which comes with the suite. First every record in compact form: all
 numbers that claims, tables and figures read; of the histories accuracies, and the statistics that some metric reads.
-Arms that were trained longer, to look again at what decided, are published too. Then, from these records alone, every
+Arms that were trained longer, to look again at what decided, are published too. Of a sweep that experiments.replicate
+trained again, the comparison is made anew with what is published. Then, from these records alone, every
 sweep's tables (CSV) and figure, the verdicts of all claims, the noise floor, the specification curves, the comparison
 with the literature, and last the page (see experiments.report). experiments.judge then gives the same verdicts in a
 fresh clone. Trains nothing but the one net that the page shows. Without only=, every sweep that is complete at the

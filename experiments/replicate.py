@@ -12,11 +12,11 @@ from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
 from experiments.cli.errors import UsageError
 from experiments.config.grid import Grid, grid, merged
+from experiments.paths import sweep_folder
 from experiments.reports import added, replication
 from experiments.training.session import Session, require_folders, require_machine, require_trainable
 
 FIRST_SEED = "scale.first_seed=3000"
-FOLDER = "replication"
 DESCRIPTION = """\
 Does a sweep's result come back? Its arms are trained again with other seeds, exactly as the finished sweep was run (the
 user's own in results/, else the published one). Then every effect stands beside its replication: both 95 % intervals,
@@ -75,7 +75,10 @@ def planned(words: list[str]) -> tuple[SweepResults, Grid]:
     fixed = ("results=", "scale.first_seed=", "+sweep=")
     asked = [word for word in words if not word.startswith(fixed)]
     seeds = [word for word in words if word.startswith("scale.first_seed=")]
-    settings = grid([*words, "tracker=off"]).settings
+    meant = grid([*words, "tracker=off"])
+    if meant.launcher is not None:
+        raise UsageError("hydra/launcher is not valid here: a replication trains in the workers of this command")
+    settings = meant.settings
     require_folders(settings)
     first = best_view(sweeps[0], asked, trusted_folders(settings.results))
     if first is None:
@@ -85,14 +88,15 @@ def planned(words: list[str]) -> tuple[SweepResults, Grid]:
     before = {seed for cell in first.cells for seed in cell.point.seeds}
     if before & {seed for point in plan.points for seed in point.seeds}:
         raise UsageError(f"{(seeds or [FIRST_SEED])[0]} repeats members of the sweep: a replication has other seeds")
-    return first, relocated(plan, settings.results / FOLDER)
+    return first, relocated(plan, settings.results / replication.NAME)
 
 
 def show(first: SweepResults, again: SweepResults, console: Console) -> None:
     """Print and write the comparison."""
     compared = replication.compare(first, again)
     replication.show(compared, console)
-    for path in replication.write(compared, again):
+    folder = sweep_folder(compared.sweep, compared.scale, again.settings.results)
+    for path in replication.write(compared, folder):
         console.print(f"written: {path}")
 
 

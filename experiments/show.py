@@ -9,6 +9,7 @@ from experiments.analysis.selection import trusted_folders
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import terminal
+from experiments.cli.errors import UsageError
 from experiments.config.grid import grid
 from experiments.reports import gradients
 
@@ -34,6 +35,8 @@ def main() -> int:
     places = [word for word in asked.words if word.startswith("results=")]
     settings = grid(["tracker=off", *places]).settings
     words = [word for word in asked.words if word not in places]
+    if not words:
+        raise UsageError("no arm is named: give a part of its name, or key=value as for experiments.run")
     record = lookup.by_any(words, trusted_folders(settings.results)).record
     found = gradients.gradients(record)
     if asked.json:

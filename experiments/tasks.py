@@ -159,6 +159,9 @@ def settings(names: Sequence[str], overrides: Sequence[str]) -> tuple[TaskSettin
         arm = plan.points[0].arm
         if arm.task.name in found:
             found[arm.task.name].append(TaskSetting(name=path.stem, arm=arm, source=plan.settings.source))
+    for name, group in found.items():
+        if not group:
+            raise UsageError(f"{name} has no setting: write one, conf/data/{name}.yaml, with name: {name}")
     return tuple(setting for group in found.values() for setting in group)
 
 

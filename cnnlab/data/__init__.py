@@ -2,8 +2,8 @@
 
 A task is found by its name: a module of that name in `cnnlab.data.tasks`, a user's own pictures by their digest
 (`cnnlab.data.own`), else a TFDS dataset of that name. Each offers `check(task, source)` and `load(task, source)`; a
-module also its `DIALS` and, where there is something to tell test images apart by, `strata(task, source)`. Adding a
-task is adding one file.
+module also its `DIALS` and, where there is something to tell test images apart by, `strata(task, source)`; where
+something is worth keeping, `keep(task, source)`. Adding a task is adding one file.
 """
 
 from types import ModuleType
@@ -40,7 +40,9 @@ def _family(task: Task) -> ModuleType:
 
 
 def check(task: Task, source: Source) -> None:
-    """Raise unless `load` can succeed, within seconds; prepares and writes nothing. A task that was added is loaded.
+    """Raise unless `load` can succeed; prepares and writes nothing.
+
+    Within seconds, unless a dataset is prepared and not yet decoded: that is done once. An added task is loaded.
 
     Raises:
         MissingDataError: the data is not prepared, not in `source.raw_dir`, and there is no network.
@@ -54,7 +56,7 @@ def check(task: Task, source: Source) -> None:
         load(task, source)
     except InvalidError:
         raise
-    except Exception as problem:  # code of the user's
+    except (Exception, SystemExit) as problem:  # code of the user's
         raise ExtraError(
             f"task {task.name}", f"{type(problem).__name__}: {' '.join(str(problem).split())}"
         ) from problem
@@ -73,8 +75,10 @@ def load(task: Task, source: Source) -> Dataset:
 
 
 def keep(task: Task, source: Source) -> None:
-    """Write to the cache what this process has decoded of a user's own pictures, so that workers find it."""
-    content.keep(task.name, source.cache_dir)
+    """Write to the cache what is there to be prepared or decoded once, so that workers find it. Raises as `load`."""
+    found = _family(task)
+    if hasattr(found, "keep"):
+        found.keep(task, source)
 
 
 def strata(task: Task, source: Source) -> dict[str, npt.NDArray[np.int64]]:

@@ -234,12 +234,14 @@ def require_usable(pool: tuple[Pixels, Labels], test: tuple[Pixels, Labels], tas
     The labels lie in 0..classes - 1. Its sums are of integers, chunk by chunk: a fraction of the memory.
     """
     shift, unit = moments(pool[0])
+    same = np.flatnonzero(unit == 0).tolist()
+    told = "pixels must differ, and all pixels of all images are the same there"
+    require(not same, f"{task.name}: pool", f"channel {same[:1]}", told)
     for part, (images, labels) in (("pool", pool), ("test set", test)):
         where = f"{task.name}: {part}"
         _require_balanced(where, labels, task.classes, imbalance)
         mean, deviation = moments(images)
-        with np.errstate(divide="ignore", invalid="ignore"):  # of a channel that is the same everywhere
-            means, deviations = (mean - shift) / unit, deviation / unit
+        means, deviations = (mean - shift) / unit, deviation / unit
         _require_scaled(where, float(means.mean()), float((means**2 + deviations**2).mean()))
 
 

@@ -65,6 +65,9 @@ NAMES_OF_TYPES = {"features.json": ("type", *CLASSES), "dataset_info.json": CLAS
 
 NEEDED = "must be a TFDS dataset of square 8-bit images of one size with one class label"
 
+_unkept: dict[tuple[str, Path], Stacked] = {}
+"""What `look` has decoded of a prepared dataset, by its name and folder: nothing is written until `stacked` does."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
@@ -78,12 +81,18 @@ class Facts:
 
 def check(task: Task, source: Source) -> None:
     """Raise `MissingDataError` or `InvalidError` unless the task's dataset can be loaded and fits; prepares nothing."""
-    arrays = cache.read(task.name, source.cache_dir)
-    if arrays is None:
-        _fit(task, facts(task.name, source))
-        return
-    _fit(task, _facts_of(arrays))
-    require_usable(arrays.pool, arrays.test, task, imbalance=IMBALANCE)
+    _fit(task, facts(task.name, source))
+    arrays = look(task.name, source)
+    if arrays is not None:
+        require_usable(arrays.pool, arrays.test, task, imbalance=IMBALANCE)
+
+
+def keep(task: Task, source: Source) -> None:
+    """Prepare, decode and keep the dataset unless that was done. Raises as `check`."""
+    if not cache.path(task.name, source.cache_dir).exists():
+        arrays = stacked(task.name, source)
+        _fit(task, _facts_of(arrays))
+        require_usable(arrays.pool, arrays.test, task, imbalance=IMBALANCE)
 
 
 def load(task: Task, source: Source) -> Dataset:
@@ -111,20 +120,34 @@ def facts(name: str, source: Source) -> Facts:
     return known
 
 
+def look(name: str, source: Source) -> Stacked | None:
+    """Return the dataset's arrays, as kept or decoded from what is prepared; None if it is not. Writes nothing."""
+    arrays = cache.read(name, source.cache_dir)
+    builder = _prepared(name, source) if arrays is None else None
+    if builder is not None:
+        arrays = _unkept[name, source.cache_dir] = _decoded(builder)
+    return arrays
+
+
 def stacked(name: str, source: Source) -> Stacked:
     """Return the dataset's arrays: from the kept file if there is one, else prepared, decoded and kept."""
     arrays = cache.read(name, source.cache_dir)
     if arrays is not None:
         return arrays
+    arrays = _unkept.pop((name, source.cache_dir), None) or _made(name, source)
+    cache.write(arrays, name, source.cache_dir)
+    return arrays
+
+
+def _made(name: str, source: Source) -> Stacked:
+    """Prepare the dataset unless it is, and decode it."""
     builder = _prepared(name, source)
     if builder is None:
         stock = _stock(name)
         _require_obtainable(stock, source)
         _prepare(stock, source)
         builder = _prepared(name, source)
-    arrays = _decoded(builder)
-    cache.write(arrays, name, source.cache_dir)
-    return arrays
+    return _decoded(builder)
 
 
 def _fit(task: Task, known: Facts) -> None:

@@ -1,6 +1,7 @@
 """The house style of figures: sizes, colours that colour-blind readers tell apart, and the panels that recur."""
 
 import io
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,10 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 COUNTS = "cividis"
 """Colour map of counts and energies: even to the eye, also without red or green."""
 DPI = 110
+TICKS = (1, 2, 0.5, 1.5, 0.67, 4, 0.25, 1.25, 0.8, 3, 10, 0.1, 1.1, 0.9)
+"""Ratios that read well; the first ones matter most."""
+ROOM = 0.055
+"""Share of an axis that the label of a ratio needs."""
 
 
 def canvas(
@@ -52,6 +57,29 @@ def tidy(axes: "Axes") -> None:
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+
+
+def ratio_ticks(axes: "Axes") -> None:
+    """Ticks at ratios that read well, within what a logarithmic horizontal axis shows."""
+    from matplotlib.ticker import NullLocator
+
+    low, high = axes.get_xlim()
+    room = ROOM * math.log(high / low)
+    ticks = list[float]()
+    for tick in TICKS:
+        if low <= tick <= high and all(abs(math.log(tick / other)) >= room for other in ticks):
+            ticks.append(tick)
+    axes.set_xticks(sorted(ticks), [f"x{tick:g}" for tick in sorted(ticks)])
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def bars(middle: float, low: float, high: float) -> list[list[float]]:
+    """An interval as `errorbar` takes it: both lengths, in a column.
+
+    Where all members are equal, rounding may put the middle outside the interval by the last digit: no length is
+    negative.
+    """
+    return [[max(0.0, middle - low)], [max(0.0, high - middle)]]
 
 
 def count_map(axes: "Axes", counts: Sequence[Sequence[float]], *, title: str = "", shown: str = "{:g}") -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from cnnlab.inference.effects import CALIBRATION
 from cnnlab.inference.intervals import paired_t
+from cnnlab.report.canvas import bars
 from cnnlab.report.curves import KEY, ArmCurve, chance_line, strip
 from cnnlab.spec.curve import Curve
 
@@ -147,7 +148,7 @@ def _members(axes: "Axes", panel: TaskPanel) -> None:
         interval = paired_t(np.asarray(dot.members), 0.95, CALIBRATION)
         label = NAMES[dot.match] if dot.match not in named else None
         named.add(dot.match)
-        error = [[mean - 100 * interval.low], [100 * interval.high - mean]] if len(percent) > 2 else None
+        error = bars(mean, 100 * interval.low, 100 * interval.high) if len(percent) > 2 else None
         axes.errorbar(
             [x],
             [mean],
@@ -191,7 +192,7 @@ def _ratios(axes: "Axes", panel: TaskPanel) -> None:
         axes.errorbar(
             [x],
             [middle],
-            yerr=[[middle - low], [high - middle]] if known else None,
+            yerr=bars(middle, low, high) if known else None,
             fmt=MARKERS[dot.match],
             color=COLOURS[dot.match],
             markersize=7,

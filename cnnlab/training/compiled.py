@@ -25,6 +25,12 @@ ZSTANDARD = b"\x28\xb5\x2f\xfd"
 CHUNK = 1 << 20
 
 
+def check(folder: Path) -> None:
+    """Raise InvalidError if the folder is there and `clean` would refuse it; makes nothing."""
+    if os.path.lexists(folder):
+        _private(folder)
+
+
 def clean(folder: Path) -> None:
     """Make the folder if need be, and take away what is half written, a link or somebody else's.
 
@@ -34,11 +40,7 @@ def clean(folder: Path) -> None:
         InvalidError: others than this user or root may write to the folder.
         OSError: it cannot be made or read.
     """
-    try:
-        private_folder(folder)
-    except FileError as problem:
-        valid = f"its folder of compiled programs {problem}, and these are run: choose another cache"
-        raise InvalidError("cache", folder.parent, valid) from problem
+    _private(folder)
     looked = folder / LOOKED
     before = looked.lstat().st_mtime if os.path.lexists(looked) else 0.0
     fresh = folder / f"{LOOKED}-{os.getpid()}"
@@ -81,3 +83,11 @@ def _ends(unpacker: Any, chunks: Iterator[bytes]) -> bool:
     except Exception:  # each library has its own
         return False
     return bool(unpacker.eof)
+
+
+def _private(folder: Path) -> None:
+    try:
+        private_folder(folder)
+    except FileError as problem:
+        valid = f"its folder of compiled programs {problem}, and these are run: choose another cache"
+        raise InvalidError("cache", folder.parent, valid) from problem

@@ -3,6 +3,9 @@
 Nothing is raised: an exception out of a signal handler in the middle of JAX's native code ended in a segfault. The
 main thread is parked, and another ends the process. That is safe at any instant, since whatever is kept is put in
 place by one rename; what should not be cut short all the same (a record and its mirror) is given a second.
+
+The main thread may be parked with any lock of Python's in its hands: in a handler that a second signal interrupts, in
+the start of a thread. So what ends the process late at the latest takes none.
 """
 
 import atexit
@@ -15,6 +18,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
@@ -33,8 +37,10 @@ SHOW_CURSOR = "\x1b[?25h"
 
 _settled = threading.Lock()
 """Held by what should not be cut short, and for good once the process is about to end."""
-_stopping, _busy = threading.Event(), threading.Event()
-"""Whether a signal has come; whether the main thread is within `undisturbed`."""
+_came: list[int] = []
+"""The signals that have come. No Event: a second signal would find its lock taken by the handler of the first."""
+_busy = threading.Event()
+"""Whether the main thread is within `undisturbed`."""
 _elsewhere: list[Callable[[], None]] = []
 _ended: list[int] = []
 """The code with which the command has ended, once it has."""
@@ -46,7 +52,7 @@ def disk_error(problem: OSError) -> str:
         return f"{problem.filename}: {problem.strerror}; stopped, finished arms are kept: see what lies there"
     if problem.errno not in DISK:
         raise problem
-    return f"{problem.filename or 'the results'}: {problem.strerror}; {GO_ON}"
+    return f"{problem.filename or 'a file, or standard output'}: {problem.strerror}; {GO_ON}"
 
 
 @contextlib.contextmanager
@@ -58,7 +64,7 @@ def undisturbed() -> Iterator[None]:
             yield
         finally:
             _busy.clear()
-    if _stopping.is_set():
+    if _came:
         _wait_for_the_end()
 
 
@@ -84,11 +90,17 @@ def in_order(line: str = GO_ON) -> Iterator[None]:
         yield
         return
     ours, theirs = socket.socketpair()
+    asked, late = socket.socketpair()
     theirs.setblocking(False)
     # the interpreter writes to it wherever the main thread is, also in native code that takes long to return
     woken_before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-    watcher = threading.Thread(target=_watch, args=(ours, line), daemon=True)
-    watcher.start()
+    # both are there before they are needed: the main thread may be parked while it starts another
+    threads = [
+        threading.Thread(target=_watch, args=(ours, late, line), daemon=True),
+        threading.Thread(target=_limit, args=(asked,), daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
     # never parked without a watcher: nobody would end the process
     before = {one: signal.signal(one, _park) for one in heard}
     try:
@@ -98,8 +110,11 @@ def in_order(line: str = GO_ON) -> Iterator[None]:
             signal.signal(one, handler)
         signal.set_wakeup_fd(woken_before)
         theirs.close()
-        watcher.join()
+        threads[0].join()
+        late.close()
+        threads[1].join()
         ours.close()
+        asked.close()
 
 
 def door(main: Callable[[], int], line: str = GO_ON) -> NoReturn:
@@ -172,7 +187,7 @@ def _deaf() -> None:
 
 def _park(number: int, frame: FrameType | None) -> None:
     """Hold the main thread, so that it begins nothing more; what it does undisturbed it may end first."""
-    _stopping.set()
+    _came.append(number)
     if not _busy.is_set():
         _wait_for_the_end()
 
@@ -181,19 +196,22 @@ def _wait_for_the_end() -> None:
     threading.Event().wait()
 
 
-def _watch(woken: socket.socket, line: str) -> None:
+def _watch(woken: socket.socket, late: socket.socket, line: str) -> None:
     """End the process at the first of the signals; return once nobody listens any more."""
     while received := woken.recv(1):
         if received[0] in SIGNALS:
-            _end(received[0], line)
+            late.send(bytes([128 + received[0]]))
+            _end(128 + received[0], line)
 
 
-def _end(number: int, line: str) -> None:
-    code = 128 + number
-    _stopping.set()
-    late = threading.Timer(LATEST, os._exit, (code,))
-    late.daemon = True
-    late.start()
+def _limit(asked: socket.socket) -> None:
+    """End the process `LATEST` seconds after it is sent a code, with that code, whatever holds up the watcher."""
+    if code := asked.recv(1):
+        time.sleep(LATEST)
+        os._exit(code[0])
+
+
+def _end(code: int, line: str) -> None:
     _settled.acquire()
     for worker in multiprocessing.active_children():
         worker.kill()

@@ -71,10 +71,12 @@ def sweep_section(path: Path) -> dict[str, Any]:
 
 
 def check_added() -> None:
-    """Raise ExtraError if a file that is added has the place of another."""
+    """Raise ExtraError if a file that is added cannot be read as one, or has the place of another."""
     there: dict[Path, Path] = {}
     for folder in folders() if added() else ():
         for path in sorted(folder.rglob("*.yaml")):
+            if not path.is_file():
+                raise ExtraError(path, "is no file, or a link to nothing: rename it or take it away")
             place = path.relative_to(folder)
             if place in there:
                 raise ExtraError(path, f"the name is taken by {there[place]}: rename the file")

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import functools
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -31,7 +32,9 @@ from experiments.config.resolve import Point, Settings
 from experiments.config.schema import CHECKS
 from experiments.launchers import Launcher
 
-LONGEST_KEY = 100
+LONGEST_KEY, LONGEST_WORD = 100, 20_000
+DIGITS = "integer string conversion"
+"""In what Python raises for a whole number of more digits than it reads."""
 ESCAPED = re.compile(r"\\([\\()\[\]{}:=, \t])")
 """What Hydra puts a backslash before where it splits a grid into jobs."""
 
@@ -70,7 +73,7 @@ def first_point(arguments: list[str]) -> Point | None:
     Enough to see whether anything of a sweep has run. Raises as `grid`.
     """
     with composing():
-        overrides = OverridesParser.create().parse_overrides(list(arguments))
+        overrides = _parsed(arguments)
         _reject_additions(overrides)
         base = compose("config", _fixed(overrides), return_hydra_config=True)
         return _point(_jobs(base, overrides)[0], base)
@@ -83,7 +86,7 @@ def net_and_task(arguments: list[str]) -> tuple[Net, Task]:
         UsageError, InvalidError: as `grid`; a list of values is refused.
     """
     with composing():
-        overrides = OverridesParser.create().parse_overrides(list(arguments))
+        overrides = _parsed(arguments)
         _reject_additions(overrides)
         for override in overrides:
             if override.is_sweep_override() or override.key_or_group == "sweep":
@@ -105,12 +108,26 @@ def composing() -> Iterator[None]:
             yield
         except (HydraException, OmegaConfBaseException, YAMLError, RecursionError, UnicodeDecodeError) as problem:
             raise explain(problem) from problem
+        except ValueError as problem:
+            if DIGITS not in str(problem):
+                raise
+            most = sys.get_int_max_str_digits()
+            raise UsageError(f"a number of more than {most} digits is not valid: give a smaller one") from problem
+
+
+def _parsed(words: Iterable[str]) -> list[Override]:
+    """Words as overrides. Raises UsageError for one that would take Hydra minutes, as it reads a list by its square."""
+    words = list(words)
+    for word in words:
+        if len(word) > LONGEST_WORD:
+            raise UsageError(f"{word[:LONGEST_KEY]}... has {len(word)} characters: at most {LONGEST_WORD} are read")
+    return OverridesParser.create().parse_overrides(words)
 
 
 def check_question(words: Iterable[str]) -> DictConfig:
     """Compose what a command line asks about, `hydra` included. Raises as `grid`; a list of values is refused."""
     with composing():
-        overrides = OverridesParser.create().parse_overrides(list(words))
+        overrides = _parsed(words)
         for override in overrides:
             if override.is_sweep_override():
                 raise UsageError(f"{override.input_line} names several arms: ask about one value a key")
@@ -140,7 +157,7 @@ def free_keys(word: str) -> str:
 
 
 def _grid(arguments: list[str]) -> Grid:
-    overrides = OverridesParser.create().parse_overrides(list(arguments))
+    overrides = _parsed(arguments)
     base = _base(overrides)
     launcher = launchers.chosen(str(base.hydra.runtime.choices["hydra/launcher"]), base.hydra.launcher)
     sweeps = any(override.is_sweep_override() for override in overrides)
@@ -298,6 +315,10 @@ def _require_varied(base: DictConfig, overrides: Iterable[Override]) -> None:
     name, factor = sweep_name(base), str(base.sweep.factor)
     lists = {str(key).lstrip("+~") for key in base.hydra.sweeper.params or {}}
     given = {override.key_or_group for override in overrides}
+    scale = str(base.scale.name)
+    if scale in base.sweep.levels and not str(base.sweep.levels[scale]).strip():
+        such = f"parted by commas, such as {base.sweep.reference}"
+        raise UsageError(f"sweep.levels.{scale} is empty: give the values of {factor}, {such}")
     lacks = "" if base.hydra.mode == RunMode.MULTIRUN else "hydra.mode: MULTIRUN"
     if not lacks and factor not in lists | given and "sweep.factor" not in given:
         lacks = f"its factor {factor} among hydra.sweeper.params"

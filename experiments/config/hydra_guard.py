@@ -31,7 +31,7 @@ FREE = ("mode", "overrides")
 """Keys of `hydra` that differ from one command line to the next and start nothing."""
 FREE_INSIDE = {"runtime": ("choices", "config_sources", "cwd"), "job": ("override_dirname",), "sweeper": ("params",)}
 """The same, of keys in a section of `hydra`."""
-SET = ("hydra.mode", "hydra/launcher", "hydra.launcher.", "hydra.sweeper.params.")
+SET = ("hydra.mode", "hydra/launcher", "hydra.launcher.")
 """What of `hydra` a command line may set: all else would do nothing here, or too much."""
 CHOSEN = ("launcher", "sweeper")
 """Keys of `hydra` whose values may be set, but not what they are."""
@@ -55,7 +55,8 @@ def parse(arguments: Sequence[str]) -> CommandLine:
     """Sort a command line; flags may stand anywhere among the overrides.
 
     Raises:
-        UsageError: a flag lacks its value, or is none of ours: Hydra's others read configs, or pickles, from elsewhere.
+        UsageError: a flag lacks its value or its question, or is none of ours: Hydra's others read configs, or pickles,
+            from elsewhere.
     """
     left, overrides, flags = list(arguments), list[str](), list[str]()
     while left:
@@ -68,6 +69,10 @@ def parse(arguments: Sequence[str]) -> CommandLine:
                 f"{word} is not valid: choose --help, --version, --verbose, --cfg job, "
                 "--info defaults, --resolve or --multirun"
             )
+        elif equals and name not in WITH_VALUE:
+            raise UsageError(f"{word} is not valid: it takes no value, choose {name}")
+        elif name in WITH_VALUE and name in flags:
+            raise UsageError(f"{name} is given twice: choose one")
         elif name in WITH_VALUE:
             value = value if equals else (left.pop(0) if left else "")
             if value not in WITH_VALUE[name]:
@@ -80,6 +85,8 @@ def parse(arguments: Sequence[str]) -> CommandLine:
         elif name != VERBOSE:
             flags.append(name)
     question = tuple(flags) if set(flags) & set(QUESTIONS) else ()
+    if flags and not question:
+        raise UsageError(f"{flags[0]} is not valid by itself: it has --cfg job print values; give both")
     return CommandLine(overrides=tuple(overrides), question=question, verbose=VERBOSE in arguments)
 
 

@@ -197,10 +197,16 @@ def _require_fit(net: Net, task: Task) -> None:
 
 
 def reject_extra_keys(cfg: DictConfig) -> None:
-    """Raise UsageError for a key that was added to the schema (`+model.widht=8`), naming what was meant."""
+    """Raise UsageError for a key that was added to the schema (`+model.widht=8`), naming what was meant.
+
+    So for a file that somebody added, which does not build on the schema of its section.
+    """
     for section in ("", "model", "data", "train", "scale", "tracker", "check"):
         node = cfg if not section else cfg[section]
         kind: Any = schema.Root if not section else OmegaConf.get_type(node)
+        if not dataclasses.is_dataclass(kind):
+            file = f"conf/{section}/NAME.yaml"
+            raise UsageError(f"{section}: {file} must begin as those of the suite, defaults: [..._schema, _self_]")
         known = {item.name for item in dataclasses.fields(kind)} | {"hydra"}
         for name in map(str, node):
             if name not in known:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from cnnlab.report import canvas
 from cnnlab.report.figures import ratio_axis
 
@@ -59,7 +61,7 @@ def figure(evidence: Path) -> "Figure":
         one.errorbar(
             [x + shift for x in across],
             [points[x][0] for x in across],
-            yerr=[[points[x][0] - points[x][1] for x in across], [points[x][2] - points[x][0] for x in across]],
+            yerr=np.hstack([canvas.bars(*points[x]) for x in across]),
             color=colour,
             marker=marker,
             markersize=8,

@@ -17,7 +17,7 @@ from experiments.analysis.selection import MADE
 from experiments.claims.registry import claims_fed_by, register
 from experiments.cli.errors import UsageError
 from experiments.paths import ROOT
-from experiments.reports import front_figure
+from experiments.reports import front_figure, replication
 from experiments.reports.claim import printed
 from experiments.reports.sweep import related
 
@@ -40,6 +40,7 @@ TRAINED = (
 )
 COMPUTED = ("st2-coverage-counts", "in-224-all", "k3-most-used", "final-7x7", "lin-collapse", "rf-plus-two")
 """Claims that README would show, in order: the first four decided by training, then the first computed ones to six."""
+REPLICATIONS = f"sweeps/*/*/{replication.NAME}.json"
 FAMILIES = {"max_pooling": "Max pooling", "pointwise": "1x1 convolutions", "remember": "Few things to remember"}
 SPECIAL = re.compile(r"([\\`*_<>\[\]|~])")
 HEAD = """# Results
@@ -67,7 +68,7 @@ def write(checkout: Path = ROOT) -> list[Path]:
     found = verdicts(evidence)
     picture = checkout / "docs" / "figures" / "first_pool.png"
     paths = [
-        write_bytes(readme, with_block(readme.read_text(), "findings", findings(found)).encode()),
+        write_bytes(readme, with_block(readme.read_text(), "findings", findings(found) + again(evidence)).encode()),
         write_bytes(checkout / "docs" / "results.md", results_page(found, evidence).encode()),
     ]
     return [*paths, canvas.save(front_figure.figure(evidence), picture)]
@@ -105,6 +106,19 @@ def findings(found: Iterable[Mapping[str, Any]]) -> str:
         f"- *{escape(one['statement'])}* "
         f"**[{one['verdict'].capitalize()}](docs/results.md#{one['id']})**: {escape(finding(one))}"
         for one in chosen(found)
+    )
+
+
+def again(evidence: Path) -> str:
+    """README's sentence on what came back with other seeds, over all published replications; empty for none."""
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(evidence.glob(REPLICATIONS))]
+    if not found:
+        return ""
+    names = " and ".join(f"[{said['sweep']}](docs/results.md#sweep-{said['sweep']})" for said in found)
+    effects, apart, changed = (sum(said[key] for said in found) for key in ("effects", "apart", "changed_side"))
+    return (
+        f"\n\nTrained again with other seeds, {names}: {apart} of {effects} effects lie more than two standard errors "
+        f"apart (5 % are honest), and {changed} changed side."
     )
 
 
@@ -243,7 +257,10 @@ def sweeps(evidence: Path) -> str:
         lines += [f"### Sweep {sweep}", "", f"[{sweep}.yaml](../conf/sweep/{sweep}.yaml), scale {folder.name}:"]
         lines += [", ".join(f"[{table}]({place}/{table}.csv)" for table in ("arms", "curves", "effects")) + ".", ""]
         lines += [f"Read by {', '.join(f'[{one}](#{one})' for one in claims)}.", ""] if claims else []
-        for picture in (f"{sweep}.png", f"{sweep}_picture.png"):
+        if (again := folder / f"{replication.NAME}.json").is_file():
+            sentence = json.loads(again.read_text(encoding="utf-8"))["sentence"]
+            lines += [f"With other seeds ([table]({place}/{replication.NAME}.csv)): {escape(sentence)}.", ""]
+        for picture in (f"{sweep}.png", f"{sweep}_picture.png", f"{replication.NAME}.png"):
             if (folder / picture).is_file():
                 lines += [f"![{sweep}]({place}/{picture})", ""]
     return "\n".join(lines)

@@ -26,7 +26,6 @@ from experiments.cli.command import advised
 from experiments.reports.comparison import differs, flat
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 NONE = (
@@ -41,10 +40,6 @@ HEADS = ("the same net twice", "test images", "pairs called different", "images 
 ORIGINAL = b'"init_stream":0,'
 CURVES = 5.0
 """Inches of the panel of curves."""
-TICKS = (1, 2, 0.5, 1.5, 0.67, 4, 0.25, 1.25, 0.8, 3, 10, 0.1, 1.1, 0.9)
-"""Where an axis of ratios may have ticks, those first that are wanted most."""
-ROOM = 0.045
-"""Share of the axis that a tick's label takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -357,7 +352,7 @@ def figure(found: Sequence[Copies]) -> "Figure":
         )
     above.axvline(1, color="0.4", linewidth=0.8)
     above.set_xscale("log")
-    _ratio_ticks(above)
+    canvas.ratio_ticks(above)
     above.set_yticks(range(len(found)), [f"{one.task}\n{one.net}" for one in found], fontsize=8)
     above.set_ylim(len(found) - 0.5, -0.5)
     above.set_xlabel("errors of the original, as a multiple of the copy's; one mark a seed")
@@ -366,7 +361,7 @@ def figure(found: Sequence[Copies]) -> "Figure":
     )
     below.set_xscale("log")
     below.set_yscale("log")
-    _ratio_ticks(below)
+    canvas.ratio_ticks(below)
     below.set_xlabel("true ratio of errors of two designs")
     counts = [3, 10, 30, 100, 300, 1000, 3000]
     below.set_yticks(counts, [f"{count:,}" for count in counts])
@@ -377,17 +372,3 @@ def figure(found: Sequence[Copies]) -> "Figure":
     note = f"with the correction for {registered} claims; dashed: ratios that just matter"
     below.set_title(note, fontsize=9.5, loc="left", color="0.3")
     return drawn
-
-
-def _ratio_ticks(axes: "Axes") -> None:
-    """Ticks at ratios that read well, within what is shown."""
-    from matplotlib.ticker import NullLocator
-
-    low, high = axes.get_xlim()
-    room = ROOM * math.log(high / low)
-    ticks = list[float]()
-    for tick in TICKS:
-        if low <= tick <= high and all(abs(math.log(tick / other)) >= room for other in ticks):
-            ticks.append(tick)
-    axes.set_xticks(sorted(ticks), [f"x{tick:g}" for tick in sorted(ticks)])
-    axes.xaxis.set_minor_locator(NullLocator())

@@ -5,7 +5,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -19,13 +19,15 @@ from experiments.analysis import metrics
 from experiments.analysis.convergence import longer_point
 from experiments.analysis.results import SweepResults, view
 from experiments.analysis.selection import MADE, best_views, relocated
+from experiments.claims.registry import claims, entries
 from experiments.cli.console import each
 from experiments.cli.errors import UsageError
-from experiments.config.grid import Grid
+from experiments.config.grid import Grid, grid, merged
 from experiments.config.resolve import Settings
 from experiments.config.schema import SCALES
 from experiments.paths import published, sweep_folder
-from experiments.reports import literature, noise_floor, specification_curve
+from experiments.reports import claim as claim_page
+from experiments.reports import literature, noise_floor, replication, specification_curve
 from experiments.reports import suite as suite_report
 from experiments.reports.sweep import VERDICTS, build_report, write_report
 from experiments.training.provenance import mixture
@@ -139,6 +141,8 @@ def publish(choice: Choice, console: Console) -> tuple[dict[str, Verdict], dict[
         shutil.copyfile(choice.results / summary, root / summary)
     manifest.write(root)  # the evidence is whole, and what follows is judged from it
     found, views = write_pages(choice, console)
+    for sweep in choice.sweeps:
+        write_replication(sweep, choice, views[sweep], console)
     for line in differing(choice, found):
         console.print(line)
     if kept:
@@ -198,7 +202,7 @@ def wanted(choice: Choice, source: Store) -> list[str]:
 
 
 def compact(record: Record) -> Record:
-    """A record thinned to what is read of it.
+    """A record thinned to what is read of it. Digests are kept of claims that training decides: half of its bytes.
 
     Raises:
         RuntimeError: a metric reads more of histories than is kept: its file lacks it in `STATISTICS`.
@@ -207,7 +211,8 @@ def compact(record: Record) -> Record:
     for metric in set(metrics.names()) - set(metrics.FIELDS):
         if shown(record, metric) != shown(less, metric):
             raise RuntimeError(f"{metric} reads what a compact record lacks: name it in its file's STATISTICS")
-    return less
+    trained = {name for name, claim in claims().items() if claim.trained}
+    return replace(less, claims={name: digest for name, digest in less.claims.items() if name in trained})
 
 
 def shown(record: Record, metric: str) -> tuple[str, ...]:
@@ -232,6 +237,31 @@ def write_made(sweep: str, choice: Choice) -> None:
     write_json(path, content, sort_keys=True)
 
 
+def write_replication(sweep: str, choice: Choice, first: SweepResults, console: Console) -> None:
+    """Hold a published sweep against its replication, where all of that was trained; its records stay where they are.
+
+    Args:
+        first: the published sweep. What the replication was held against when it ended may have been another run.
+    """
+    place = choice.results / replication.NAME
+    path = sweep_folder(sweep, choice.scale, place) / f"{replication.NAME}.json"
+    try:
+        seed = int(read_json(path, MOST_BYTES)["first_seed"])
+    except FileNotFoundError:
+        return
+    except (FileError, OSError, KeyError, TypeError, ValueError):
+        console.print(f"left out: the replication of {sweep}: {path} says no first_seed; run experiments.replicate")
+        return
+    one = grid(merged((f"+sweep={sweep}", *choice.overrides), (f"scale.first_seed={seed}",)))
+    again = relocated(one, place)
+    if lack := _lacking(again):
+        console.print(f"left out: the replication of {sweep}: {lack}")
+        return
+    compared = replication.compare(first, view(again))
+    replication.write(compared, sweep_folder(sweep, choice.scale, published()))
+    console.print(f"{sweep} with other seeds: {compared.line}")
+
+
 def _maker(provenance: Mapping[str, object]) -> dict[str, object]:
     """Device, versions and commit of a record."""
     return {key: value for key, value in provenance.items() if key not in PRIVATE}
@@ -244,6 +274,7 @@ def write_pages(choice: Choice, console: Console) -> tuple[dict[str, Verdict], d
     views = best_views(every, (), root)
     found = suite_report.verdicts(views, root, console)
     suite_report.write_verdicts(found, root / "claims")
+    claim_page.draw_figures([entries()[name] for name in found], root)
     for sweep, one in choice.sweeps.items():
         report = build_report(relocated(one, root), views[sweep], found)
         console.print(suite_report.line(report, write_report(report)))

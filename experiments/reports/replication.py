@@ -1,6 +1,7 @@
 """A sweep beside its replication with other seeds: every effect with both intervals, and two numbers that sum it up."""
 
 import math
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,12 +17,13 @@ from cnnlab.spec.verdict import Effect
 from experiments.analysis.results import SweepResults
 from experiments.analysis.verdicts import contrast_effects, pairwise_effects
 from experiments.claims.registry import claims_fed_by
-from experiments.paths import sweep_folder
 from experiments.reports.ratios import FEWEST_FOR_INTERVAL, errors_of_worse
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+NAME = "replication"
+"""Of the folder below the results that has the records, and of table, summary and figure below `sweeps`."""
 UNBOUNDED = "too few members for a standard error"
 """Why an effect has no distance from its replication."""
 LACKING = "-"
@@ -138,18 +140,18 @@ def show(compared: Compared, console: Console) -> None:
     console.print(compared.line)
 
 
-def write(compared: Compared, again: SweepResults) -> tuple[Path, ...]:
-    """Write table, summary and figure beside the replication's records. Returns their paths."""
+def write(compared: Compared, folder: Path) -> tuple[Path, ...]:
+    """Write table, summary and figure into a folder. Returns their paths."""
     import pandas as pd
 
-    folder = sweep_folder(compared.sweep, compared.scale, again.settings.results)
     folder.mkdir(parents=True, exist_ok=True)
-    table, summary, drawn = (folder / f"replication.{end}" for end in ("csv", "json", "png"))
+    table, summary, drawn = (folder / f"{NAME}.{end}" for end in ("csv", "json", "png"))
     pd.DataFrame(rows(compared)).to_csv(table, index=False, float_format="%.6g")
     share = compared.found.share_apart
     facts = {
         "sweep": compared.sweep,
         "scale": compared.scale,
+        "first_seed": min(seed for one in compared.found.effects for seed in one.again.seeds),
         "effects": len(compared.found.effects),
         "apart": len(compared.found.apart),
         "share_apart_95": None if share is None else [share.low, share.high],
@@ -165,7 +167,8 @@ def figure(compared: Compared) -> "Figure":
     """Both intervals of every effect on accuracies, one above the other, on a log axis of error ratios."""
     shown = [(n, one) for n, one in zip(compared.names, compared.found.effects, strict=True) if one.first.setting.ratio]
     height = 1.4 + 0.34 * len(shown)
-    drawn, axes = canvas.canvas(f"{compared.sweep} again, with other seeds: {compared.line}", width=9.5, height=height)
+    title = textwrap.fill(f"{compared.sweep} again, with other seeds: {compared.line}", 90)
+    drawn, axes = canvas.canvas(title, width=9.5, height=height)
     panel = axes[0][0]
     for place, (_, one) in enumerate(reversed(shown)):
         for effect, aside, marker in ((one.first, 0.14, "o"), (one.again, -0.14, "D")):
@@ -177,12 +180,17 @@ def figure(compared: Compared) -> "Figure":
     panel.set_xscale("log")
     panel.axvline(1, color=canvas.BLACK, linewidth=0.8)
     panel.set_yticks(
-        range(len(shown)), [f"{name}, {one.first.setting.task}" for name, one in reversed(shown)], fontsize=7
+        range(len(shown)), [_label(name, one.first.setting.task) for name, one in reversed(shown)], fontsize=8
     )
-    panel.set_xlabel(
-        "errors of the worse side over those of the better; above the first run (o), below again (diamond)"
-    )
+    panel.set_ylim(-0.8, len(shown) - 0.2)
+    canvas.ratio_ticks(panel)
+    panel.set_xlabel("ratio of errors, 95 %; dot: first, diamond: again")
     for call, colour in CALL_COLOURS.items():
         panel.plot([], [], "s", color=colour, label=CALLS[call])
     panel.legend(frameon=False, fontsize=8)
     return drawn
+
+
+def _label(name: str, task: str) -> str:
+    """An effect and its task without dials, on as many lines as it needs."""
+    return textwrap.fill(f"{name}, {task.partition(' (')[0]}", 52)

@@ -254,7 +254,7 @@ def write_report(report: SweepReport) -> str:
     """
     report.folder.mkdir(parents=True, exist_ok=True)
     for name, table in (("arms", report.arms), ("curves", report.curves), ("effects", report.effects)):
-        table.to_csv(report.folder / f"{name}.csv", index=False)
+        table.to_csv(report.folder / f"{name}.csv", index=False, float_format="%.9g")
         table.to_parquet(report.folder / f"{name}.parquet", index=False)
     content = {name: {"says": claims()[name].says, **plain(verdict)} for name, verdict in report.verdicts.items()}
     write_json(report.folder / VERDICTS, content, sort_keys=True)

@@ -75,7 +75,7 @@ def curve_table(now: SweepResults) -> "pd.DataFrame":
                     "validation_accuracy": statistics.fmean(at.validation_accuracy),
                     "test_accuracy": statistics.fmean(at.test_accuracy),
                     "diverged": sum(at.diverged),
-                    "members": list(at.test_accuracy),
+                    "members": [round(accuracy, 6) for accuracy in at.test_accuracy],
                 }
             )
     return pd.DataFrame(rows)

@@ -13,6 +13,7 @@ from rich.console import Console
 from cnnlab.data import keep
 from cnnlab.records import RecordError, Store, require_writable
 from cnnlab.spec.record import Record
+from cnnlab.training import compiled
 from cnnlab.training.arm import LINEAR_FITS, Training, training
 from cnnlab.training.workers import ArmOutcome, WorkerPlan, WorkerPool, accelerator, cores, devices
 from experiments.claims.registry import claim_digests
@@ -27,6 +28,8 @@ from experiments.training.summary import Summary
 from experiments.training.work_queue import WorkQueue
 
 LOG_EVERY_SECONDS = 15.0
+COMPILED = "compiled"
+"""Folder of the cache that holds compiled programs."""
 OnRecord = Callable[[Point, Record, Settings], None]
 """What is done with a record once it is written, such as showing it in W&B."""
 
@@ -88,6 +91,7 @@ def require_trainable(settings: Settings, points: Iterable[Point], gpus: int | N
     if todo:
         own_modules.check(todo)
         convolutions.check(settings, gpus)
+        compiled.check(settings.cache / COMPILED)
 
 
 def usable(store: Store, point: Point) -> bool:
@@ -112,7 +116,7 @@ class Session:
         self.store = Store(settings.runs)
         self.console = console or terminal()
         backend = accelerator()
-        cache, workers = settings.cache / "compiled", workers_of(settings, backend)
+        cache, workers = settings.cache / COMPILED, workers_of(settings, backend)
         self.pool = WorkerPool(
             WorkerPlan(workers=workers, backend=backend, source=settings.source, compile_cache=cache)
         )

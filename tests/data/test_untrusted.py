@@ -1,6 +1,7 @@
 """Datasets that somebody else has put there: they are read as data, and what contradicts itself is one line."""
 
 import gzip
+import io
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cnnlab import data
 from cnnlab.data import MissingDataError, Source, cache, connectivity, raw, tfds
@@ -275,6 +277,119 @@ def test_nothing_is_left_of_a_wrong_name(
     assert not list(tmp_path.iterdir())
     tensorflow_datasets.builder_cls("tf_flowers")(data_dir=str(nowhere.cache_dir))
     assert [path for path in tmp_path.iterdir() if path.name.endswith("tfds")]
+
+
+# What was prepared elsewhere, and is not decoded yet: nothing is written, and nothing trains, before it was looked at.
+
+
+def prepared(folder: Path, images: dict[str, np.ndarray], labels: dict[str, np.ndarray], feature: Any = None) -> Source:
+    """A folder as TFDS makes it, of the dataset `mine`, whose records anyone may have made.
+
+    Args:
+        images: (n, height, width, channels) of the splits train and test. labels: (n,). feature: TFDS's, of an image.
+    """
+    import tensorflow_datasets
+
+    features, core = tensorflow_datasets.features, tensorflow_datasets.core
+    kind = feature or features.Image(shape=images["train"].shape[1:], dtype=images["train"].dtype.type)
+
+    def png(image: np.ndarray) -> bytes:
+        file = io.BytesIO()
+        Image.fromarray(np.squeeze(image)).save(file, "PNG")
+        return file.getvalue()
+
+    class Mine(core.GeneratorBasedBuilder, skip_registration=True):
+        VERSION = core.Version("1.0.0")
+        name = "mine"
+
+        def _info(self) -> Any:
+            both = features.FeaturesDict({"image": kind, "label": features.ClassLabel(num_classes=3)})
+            return core.DatasetInfo(builder=self, features=both, supervised_keys=("image", "label"))
+
+        def _split_generators(self, manager: Any) -> Any:
+            return {split: self._generate_examples(split) for split in images}
+
+        def _generate_examples(self, split: str) -> Any:
+            for place, (image, label) in enumerate(zip(images[split], labels[split], strict=True)):
+                yield place, {"image": image if feature else png(image), "label": int(label)}
+
+    before = os.umask(0o022)
+    try:
+        with tfds._quiet():
+            Mine(data_dir=str(folder), file_format="array_record").download_and_prepare()
+    finally:
+        os.umask(before)
+    return Source(cache_dir=folder)
+
+
+SIZES = {"train": 60, "test": 30}
+Parts = dict[str, np.ndarray]
+
+
+def random_images(shape: tuple[int, ...] = (8, 8, 1)) -> Parts:
+    random = np.random.default_rng(0)
+    return {split: random.integers(0, 256, (count, *shape), np.uint8) for split, count in SIZES.items()}
+
+
+def in_turn() -> Parts:
+    return {split: np.arange(count) % 3 for split, count in SIZES.items()}
+
+
+def flat(images: Parts, *splits: str) -> Parts:
+    return {split: np.full_like(array, 7) if split in splits else array for split, array in images.items()}
+
+
+def not_numbers(images: Parts) -> Parts:
+    return {
+        split: np.where(np.arange(8)[:, None] == 3, np.nan, array / np.float32(255)) for split, array in images.items()
+    }
+
+
+PREPARED: dict[str, tuple[Parts, Parts, str]] = {
+    "one colour": (flat(random_images(), *SIZES), in_turn(), "all pixels of all images are the same"),
+    "one colour to test": (flat(random_images(), "test"), in_turn(), "pixels must"),
+    "one class": (random_images(), {split: array * 0 for split, array in in_turn().items()}, "balanced"),
+    "a class is nowhere to test": (random_images(), {**in_turn(), "test": np.arange(30) % 2}, "balanced"),
+    "one class nearly everywhere": (random_images(), {**in_turn(), "train": np.arange(60) // 27}, "balanced"),
+    "few": (
+        {split: array[:6] for split, array in random_images().items()},
+        {split: array[:6] for split, array in in_turn().items()},
+        "mine has 6 images to draw from",
+    ),
+    "oblong": (random_images((8, 6, 1)), in_turn(), "must be a TFDS dataset of square 8-bit images"),
+    "16 bits": (
+        {split: array.astype(np.uint16) for split, array in random_images().items()},
+        in_turn(),
+        "must be a TFDS dataset of square 8-bit images",
+    ),
+    "not a number": (not_numbers(random_images()), in_turn(), "must be a TFDS dataset of square 8-bit images"),
+}
+
+
+@pytest.mark.parametrize("case", PREPARED)
+def test_what_was_prepared_and_is_of_no_use_is_told_before_anything_is_written(
+    make_task: MakeTask, case: str, tmp_path: Path
+) -> None:
+    import tensorflow_datasets
+
+    images, labels, said = PREPARED[case]
+    floats = tensorflow_datasets.features.Tensor(shape=(8, 8, 1), dtype=np.float32) if case == "not a number" else None
+    source = prepared(tmp_path / "data", images, labels, floats)
+    before = sorted(tmp_path.rglob("*"))
+    assert said in refused(data.check, make_task("mine", side=8, classes=3), source)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_twin_what_was_prepared_well_is_decoded_once_and_kept(
+    make_task: MakeTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The twin of the first cases, too: without a look at what is decoded, workers would find out."""
+    source, task = prepared(tmp_path / "data", random_images(), in_turn()), make_task("mine", side=8, classes=3)
+    data.check(task, source)
+    assert not cache.path("mine", source.cache_dir).exists()
+    monkeypatch.setattr(tfds, "_decoded", lambda builder: pytest.fail("decoded again"))
+    data.keep(task, source)
+    assert len(data.load(task, source).pool) == SIZES["train"]
 
 
 # What is kept.

@@ -13,7 +13,7 @@ import pytest
 
 from cnnlab.records import Store
 from cnnlab.rooms import ExtraError
-from experiments import judge
+from experiments import judge, run, tasks
 from experiments.analysis import contrasts, convergence, verdicts
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.claims import registry
@@ -203,6 +203,7 @@ def test_the_words_of_an_own_claim_are_no_part_of_its_digest(extra: Extra) -> No
         ("claims/mine/wrong.py", "CLAIM = 1\n", "CLAIM is no Claim"),
         ("claims/mine/wrong.py", "", "has no CLAIM"),
         ("claims/mine/wrong.py", "import nowhere_at_all\n", "ModuleNotFoundError"),
+        ("claims/mine/wrong.py", "import sys\nsys.exit(0)\n", "SystemExit: 0"),
         ("conf/sweep/pool_position.yaml", "sweep: {}\n", "the name is taken by"),
     ],
 )
@@ -213,6 +214,48 @@ def test_a_wrong_addition_is_one_line(extra: Extra, door: Door, path: str, text:
     assert ended.code == 2
     assert ended.err.startswith(f"error: {place}: {said}")
     assert ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("make", ["fifo", "folder", "dangling link"])
+def test_a_file_of_settings_that_is_none_is_one_line(extra: Extra, door: Door, make: str) -> None:
+    place = extra("conf/sweep/none_of_mine.yaml", "")
+    place.unlink()
+    {"fifo": os.mkfifo, "folder": os.mkdir, "dangling link": lambda path: path.symlink_to("/nowhere")}[make](place)
+    ended = door(run.main, "scale=smoke", "tracker=off")
+    assert ended.code == 2
+    assert ended.err == f"error: {place}: is no file, or a link to nothing: rename it or take it away\n"
+
+
+def test_a_file_of_settings_without_its_schema_is_one_line(extra: Extra, door: Door) -> None:
+    extra("conf/train/bare_of_mine.yaml", "optimizer: adam\n")
+    ended = door(run.main, "train=bare_of_mine", "scale=smoke", "tracker=off")
+    assert ended.code == 2
+    assert ended.err.startswith("error: train: conf/train/NAME.yaml must begin as those of the suite")
+    assert ended.err.count("\n") == 1
+
+
+def test_a_task_without_a_setting_is_told(extra: Extra, door: Door) -> None:
+    extra("tasks/bare_of_mine.py", "")
+    ended = door(tasks.main, "bare_of_mine")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("error: bare_of_mine has no setting: write one, conf/data/bare_of_mine.yaml")
+
+
+def test_a_pipe_for_a_module_is_not_waited_for(extra: Extra) -> None:
+    place = extra("statistics/pipe_of_mine.py", "")
+    place.unlink()
+    os.mkfifo(place)
+    with pytest.raises(ExtraError, match=f"^{place}: is no module of Python"):
+        added.check()
+
+
+def test_a_task_that_ends_the_process_is_one_line(extra: Extra, door: Door) -> None:
+    code = "DIALS = ()\ndef check(task, source): raise SystemExit(0)\ndef load(task, source): ...\n"
+    place = extra("tasks/ends_of_mine.py", code)
+    keys = "side: 8\nchannels: 1\nclasses: 2\ntrain_images: 8\nvalidation_images: 8\nepochs: 1\nlearning_rate: 0.1\n"
+    extra("conf/data/ends_of_mine.yaml", f"defaults: [data_schema, _self_]\nname: {place.stem}\n{keys}")
+    ended = door(run.main, f"data={place.stem}", "scale=smoke", "tracker=off", "model.depth=2", "model.pools=[1]")
+    assert (ended.code, ended.err) == (2, f"error: task {place.stem}: SystemExit: 0\n")
 
 
 def test_a_broken_statistic_is_told_before_anything_trains(extra: Extra) -> None:

@@ -177,6 +177,14 @@ def test_a_signal_that_comes_when_all_is_done_is_no_try(tmp_path: Path) -> None:
     assert "exit code 0" in found.wrong
 
 
+def test_a_folder_is_named_from_where_the_command_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sweep itself runs in the folder of the checkout."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path)
+    asked = faults.command_line().parse_args(["--folder", "here", "--copies", "0"])
+    assert (asked.folder, asked.copies) == (tmp_path / "here", ())
+
+
 def test_copies_that_do_not_share_are_noticed(tmp_path: Path) -> None:
     lab = pretended(tmp_path, "none")
     found = faults.copies(lab, faults.undisturbed(lab), 2)

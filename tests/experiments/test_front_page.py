@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from cnnlab.files import write_json
 from cnnlab.inference.effects import accuracy_margin
 from cnnlab.spec.net import ConvNet
 from experiments import publish
@@ -35,7 +36,7 @@ MARKS = "<!-- {0} -->\n{1}\n<!-- end: {0} -->"
 
 def test_findings_and_results_are_what_the_published_verdicts_give() -> None:
     found = front_page.verdicts(EVIDENCE)
-    assert front_page.block(README, "findings") == front_page.findings(found)
+    assert front_page.block(README, "findings") == front_page.findings(found) + front_page.again(EVIDENCE)
     assert (DOCS / "results.md").read_text() == front_page.results_page(found, EVIDENCE)
 
 
@@ -47,6 +48,16 @@ def test_another_verdict_makes_another_page() -> None:
     assert planted not in front_page.findings(other)
     assert front_page.findings(other) != front_page.findings(found)
     assert front_page.results_page(other, EVIDENCE) != front_page.results_page(found, EVIDENCE)
+
+
+def test_replications_are_counted_together(tmp_path: Path) -> None:
+    assert front_page.again(tmp_path) == ""
+    for sweep, effects, apart in (("one", 30, 1), ("two", 10, 2)):
+        said = {"sweep": sweep, "effects": effects, "apart": apart, "changed_side": 1}
+        write_json(tmp_path / "sweeps" / sweep / "quick" / "replication.json", said)
+    assert "(docs/results.md#sweep-one) and [two]" in front_page.again(tmp_path)
+    assert "3 of 40 effects" in front_page.again(tmp_path)
+    assert "and 2 changed side" in front_page.again(tmp_path)
 
 
 def test_every_claim_has_its_place_on_the_page_of_results() -> None:

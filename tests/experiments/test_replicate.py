@@ -85,6 +85,7 @@ def test_twin_an_arm_that_does_not_come_back_is_counted(
         (["scale=quick"], "name one sweep"),
         ([SWEEP, "+sweep=pool_position"], "sweep is given twice"),
         ([SWEEP, "sacle=quick"], "sacle"),
+        ([SWEEP, "hydra/launcher=ray"], "hydra/launcher is not valid here"),
     ],
 )
 def test_what_cannot_be_replicated_is_said_in_a_line(words: list[str], says: str, door: Door) -> None:

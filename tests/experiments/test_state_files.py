@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from cnnlab.data import MissingDataError, cache, raw, tfds
+from cnnlab.data import MissingDataError, Source, cache, raw, tfds
 from cnnlab.data.own import content as own
 from cnnlab.geometry import graph_json
 from cnnlab.geometry.fields import AlignmentError
@@ -23,6 +23,7 @@ from cnnlab.records import RecordError, Store, lease, manifest
 from cnnlab.records.coding import encode
 from cnnlab.spec.arm import digest
 from cnnlab.spec.invalid import InvalidError
+from cnnlab.spec.task import Task
 from cnnlab.tracking import service
 from cnnlab.training import compiled
 from experiments.cli.errors import UsageError
@@ -185,8 +186,9 @@ def own_pictures(folder: Path) -> Path:
 
 def own_card(folder: Path) -> Path:
     path = own_arrays(folder)
-    name = own.identified(asked("npz", path, 0), folder).name
-    own.keep(name, folder)
+    found = own.identified(asked("npz", path, 0), folder)
+    sizes = {"side": found.side, "channels": found.channels, "classes": found.classes}
+    own.keep(Task(name=found.name, train_images=2, validation_images=2, **sizes), Source(cache_dir=folder))
     own.forget()
     (card,) = (folder / own.CARDS).iterdir()
     return card

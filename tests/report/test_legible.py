@@ -50,7 +50,9 @@ def illegible(drawn: Figure) -> list[str]:
 TITLE = "border, contrast 1, farthest 4, nearest 0, noise 0.35\n4 classes, 2000 training images, n=12"
 
 
-def swept(columns: int, title: str = "digits12, noise 0.8\n10 classes") -> Figure:
+def swept(
+    columns: int, title: str = "digits12, noise 0.8\n10 classes", members: tuple[float, ...] = (0.9, 0.8)
+) -> Figure:
     curve = tuple(
         AtRate(
             learning_rate=rate,
@@ -63,7 +65,7 @@ def swept(columns: int, title: str = "digits12, noise 0.8\n10 classes") -> Figur
         for rate in (0.01, 0.02)
     )
     dots = tuple(
-        ArmDot(level=level, match="none", members=(0.9, 0.8), curve=curve, ratio=(1.1, 1.0, 1.2) if place else None)
+        ArmDot(level=level, match="none", members=members, curve=curve, ratio=(1.1, 1.0, 1.2) if place else None)
         for place, level in enumerate(LEVELS)
     )
     panel = TaskPanel(title=title, margin=1.15, chance=0.1, dots=dots)
@@ -78,6 +80,17 @@ def test_levels_side_by_side_would_not_be(monkeypatch: pytest.MonkeyPatch) -> No
     """The twin."""
     monkeypatch.setattr(figures, "LETTERS", 10**6)
     assert "unpooled over flat_none" in illegible(swept(3))
+
+
+@pytest.mark.parametrize("right", [122, 125, 240])
+def test_members_that_are_all_equal_can_be_drawn(right: int) -> None:
+    """As those of an arm at chance are: the mean then lies outside its interval by the last digit."""
+    assert illegible(swept(1, members=(right / 1198,) * 12)) == []
+
+
+def test_a_bar_has_no_negative_length() -> None:
+    assert canvas.bars(1.0, 1.0 + 1e-16, 1.0 - 1e-15) == [[0.0], [0.0]]
+    assert canvas.bars(2.0, 1.5, 4.0) == [[0.5], [2.0]]
 
 
 @pytest.mark.parametrize("columns", [1, 2, 5])

@@ -99,8 +99,16 @@ def filed(path: Path) -> None:
 @pytest.mark.parametrize("spoil", [given_away, opened, linked, filed])
 def test_a_folder_that_others_may_write_to_is_refused(folder: Path, spoil: Callable[[Path], None]) -> None:
     spoil(folder)
-    with pytest.raises(InvalidError, match=r"cache=.* is not valid: its folder of compiled programs"):
-        compiled.clean(folder)
+    for look in (compiled.check, compiled.clean):
+        with pytest.raises(InvalidError, match=r"cache=.* is not valid: its folder of compiled programs"):
+            look(folder)
+
+
+def test_a_look_makes_no_folder_and_refuses_none_that_is_the_owners(folder: Path, tmp_path: Path) -> None:
+    """The twin."""
+    compiled.check(folder)
+    compiled.check(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 JAX = """

@@ -86,20 +86,20 @@ def check(task: Task, source: Source) -> None:
 
 def load(task: Task, source: Source) -> Dataset:
     """Return the pool and the fixed test set; keeps the arrays if they are not kept yet."""
-    keep(task.name, source.cache_dir)
+    keep(task, source)
     arrays = _arrays(task.name, source)
     _fit(task, arrays)
     dataset = from_pixels(arrays.pool, arrays.test)
     return verified(dataset, task, imbalance=IMBALANCE, alike=False)
 
 
-def keep(name: str, cache_dir: Path) -> None:
+def keep(task: Task, source: Source) -> None:
     """Write what this process has made of a task to the cache, for workers and for the next command."""
-    if name in _unkept:
-        made = _unkept[name]
-        cache.write(made.arrays, name, cache_dir)
-        write_json(_card_path(made.listing, cache_dir), made.card.plain())
-        del _unkept[name]
+    if task.name in _unkept:
+        made = _unkept[task.name]
+        cache.write(made.arrays, task.name, source.cache_dir)
+        write_json(_card_path(made.listing, source.cache_dir), made.card.plain())
+        del _unkept[task.name]
 
 
 def digest(arrays: Stacked) -> str:

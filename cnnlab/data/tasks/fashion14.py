@@ -27,9 +27,15 @@ def check(task: Task, source: Source) -> None:
     facts = tfds.facts(DATASET, source)
     require(facts.side % BLOCK == 0, f"{DATASET}: side", facts.side, f"must be a multiple of {BLOCK}")
     require_fit(task, side=facts.side // BLOCK, channels=facts.channels, classes=facts.classes, pool=facts.pool)
-    kept = cache.read(DATASET, source.cache_dir)
-    if kept is not None:
-        require_usable(*_parts(kept), task, imbalance=IMBALANCE)
+    found = tfds.look(DATASET, source)
+    if found is not None:
+        require_usable(*_parts(found), task, imbalance=IMBALANCE)
+
+
+def keep(task: Task, source: Source) -> None:
+    """Prepare, decode and keep Fashion-MNIST unless that was done. Raises as `check`."""
+    if not cache.path(DATASET, source.cache_dir).exists():
+        require_usable(*_parts(tfds.stacked(DATASET, source)), task, imbalance=IMBALANCE)
 
 
 def load(task: Task, source: Source) -> Dataset:

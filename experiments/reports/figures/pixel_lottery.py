@@ -5,7 +5,6 @@ computed here by the probe that looked into the trained ones, on the same test i
 near the border, whose counts the border lowers, so that stacks that read all others alike have none.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -170,11 +169,11 @@ def _slopes(panel: "Axes", several: Sequence[Stack]) -> None:
         ):
             panel.plot([place + shift] * len(values), values, ".", color=colour, alpha=0.35, markersize=4)
             mean = sum(values) / len(values)
-            error = paired_t(np.asarray(values), 0.95).high - mean if len(values) >= FEWEST else math.nan
+            span = paired_t(np.asarray(values), 0.95)
             panel.errorbar(
                 [place + shift],
                 [mean],
-                yerr=[error],
+                yerr=canvas.bars(mean, span.low, span.high) if len(values) >= FEWEST else None,
                 fmt=marker,
                 color=colour,
                 capsize=3,

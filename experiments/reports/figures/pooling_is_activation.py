@@ -183,12 +183,12 @@ def _panel(panel: "Axes", several: Sequence[LinearityDot], chance: float) -> Non
         low, high = max(min(dot.residuals), FLOOR), max(max(dot.residuals), FLOOR)
         interval = paired_t(np.asarray(dot.accuracies), 0.95, CALIBRATION)
         known = len(dot.accuracies) >= FEWEST
-        beside = [[dot.accuracy - 100 * interval.low], [100 * interval.high - dot.accuracy]] if known else None
+        beside = canvas.bars(dot.accuracy, 100 * interval.low, 100 * interval.high) if known else None
         panel.errorbar(
             [dot.accuracy],
             [middle],
             xerr=beside,
-            yerr=[[middle - low], [high - middle]],
+            yerr=canvas.bars(middle, low, high),
             capsize=2,
             color=canvas.SERIES[activations.index(activation)],
             fmt=canvas.MARKERS[downs.index(down)],

@@ -106,6 +106,66 @@ def test_a_handler_of_pythons_own_comes_too_late_in_native_code(tmp_path: Path) 
     assert seconds > 0.5
 
 
+AGAIN = """
+import os, signal, sys, threading, time
+from experiments.cli import signals
+
+def disturbed(line):
+    seen = []
+
+    def trace(frame, event, argument):
+        seen.extend([event] * (event == "line"))
+        if len(seen) == line and event == "line":
+            signal.raise_signal(signal.SIGTERM)
+        return trace
+
+    with signals.in_order():
+        sys.settrace(trace)
+        signal.raise_signal(signal.SIGTERM)
+
+stopping = threading.Event()
+
+def park(number, frame):
+    stopping.set()
+    signals._wait_for_the_end()
+
+def held(number, frame):
+    with threading._active_limbo_lock:
+        signals._wait_for_the_end()
+
+{planted}
+children = {{}}
+for line in range(1, 13):
+    children[line] = os.fork()
+    if not children[line]:
+        disturbed(line)
+        os._exit(0)
+ended, deadline = {{}}, time.monotonic() + 3
+while len(ended) < len(children) and time.monotonic() < deadline:
+    time.sleep(0.01)
+    for line, child in children.items():
+        if line not in ended:
+            pid, status = os.waitpid(child, os.WNOHANG)
+            ended |= {{line: os.waitstatus_to_exitcode(status)}} if pid else {{}}
+for line in set(children) - set(ended):
+    os.kill(children[line], signal.SIGKILL)
+print(sorted(set(ended.values())), len(children) - len(ended), "hung")
+"""
+TAKES_A_LOCK = "signals._park, signals._end, signals._limit = park, lambda code, line: stopping.set(), lambda _: None"
+
+
+@pytest.mark.parametrize("planted", ["", "signals._park = held", TAKES_A_LOCK])
+def test_a_signal_that_interrupts_the_handler_of_another_holds_nothing_up(planted: str, tmp_path: Path) -> None:
+    """At any of its lines: `timeout` and batch systems send two at once.
+
+    Nor does a main thread that was parked while it started another thread. The twin takes a lock in the handler.
+    """
+    script = tmp_path / "script.py"
+    script.write_text(AGAIN.format(planted=planted))
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True, preexec_fn=heed)
+    assert (done.stdout == f"[{128 + signal.SIGTERM}] 0 hung\n") == (planted != TAKES_A_LOCK), done
+
+
 LAST = """
 import atexit, sys, time
 from experiments.cli import signals

@@ -67,6 +67,10 @@ def test_a_question_is_told_from_the_overrides_around_it(arguments: list[str], q
         ["--cfg", "nope"],
         ["--info", "model.kernel=3"],
         ["-x"],
+        ["--resolve"],
+        ["--multirun=3"],
+        ["--verbose=1"],
+        ["--cfg", "job", "--cfg=hydra"],
     ],
 )
 def test_any_other_flag_is_one_line_with_the_choices(
@@ -78,7 +82,7 @@ def test_any_other_flag_is_one_line_with_the_choices(
     assert said.out == ""
     assert said.err.count("\n") == 1
     assert said.err.startswith(f"error: {arguments[0]}")
-    assert "choose" in said.err
+    assert "choose" in said.err or "give both" in said.err
 
 
 def test_a_question_about_several_arms_is_one_line(
@@ -187,6 +191,30 @@ def test_hydra_writes_nothing_and_runs_nothing(tmp_path: Path, monkeypatch: pyte
     assert list(tmp_path.iterdir()) == []
 
 
+INNER = ("hydra.runtime.cwd", "hydra.runtime.config_sources", "hydra.overrides.task", "hydra.job.override_dirname")
+"""Keys that differ from command to command, so that a look at the composed config alone lets them pass."""
+
+
+@pytest.mark.parametrize(
+    "key", [*INNER, "hydra", "hydra.launcher", "hydra/help", "hydra.output_subdir", "hydra.sweeper.params.data"]
+)
+def test_a_word_sets_nothing_else_of_hydra(key: str) -> None:
+    with pytest.raises(UsageError, match=f"{key} is not valid: of Hydra's keys"):
+        hydra_guard.check_word(key)
+
+
+def test_twin_words_that_choose_how_jobs_run_pass() -> None:
+    for key in ("hydra.mode", "hydra/launcher", "hydra.launcher.cores"):
+        hydra_guard.check_word(key)
+
+
+def test_twin_without_the_look_at_words_such_a_key_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="of Hydra's keys"):
+        grid([f"{INNER[0]}=x"])
+    monkeypatch.setattr(hydra_guard, "check_word", lambda key: None)
+    assert grid([f"{INNER[0]}=x"]).points
+
+
 def test_flags_are_those_that_the_help_names() -> None:
     assert set(hydra_guard.WITH_VALUE) < set(hydra_guard.FLAGS)
 
@@ -199,6 +227,9 @@ WRONG = {
     "null for a file": (run.main, ["model=null"], "chosen by its name"),
     "a key of 300 letters": (run.main, [f"{LONG}=3"], "is not a key"),
     "words for numbers": (run.main, ["model.pools=${oc.dict.keys:model}"], "must be a list of whole numbers"),
+    "a number of 5000 digits": (run.main, [f"model.width={'9' * 5000}"], "of more than"),
+    "a list that would be read for minutes": (run.main, [f"model.widths=[{'8,' * 100_000}8]"], "at most 20000 are"),
+    "the same of an own net": (run.main, [f"model.args.width={'9' * 5000}", "model=module"], "of more than"),
     "a scale that is a path": (run.main, ["scale.name=../../evil"], "choose one of full, quick, smoke"),
     "results where the kernel takes nothing": (run.main, ["results=/proc/x"], "choose another folder"),
     "judge, an unknown scale": (judge.main, ["st2-coverage-counts", "scale=nope"], "choose one of full, quick, smoke"),

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from cnnlab.files import write_json
 from cnnlab.records import RecordError, Store, manifest, thinned
 from cnnlab.records.store import PROVENANCE
 from cnnlab.spec.record import PROTOCOL, Record
@@ -23,13 +24,13 @@ from experiments.analysis.metrics import gradient_decay
 from experiments.analysis.results import SweepResults, view
 from experiments.analysis.selection import MADE, best_view, relocated
 from experiments.analysis.verdicts import judge_claims
-from experiments.claims.registry import register
+from experiments.claims.registry import claims, register
 from experiments.cli.errors import UsageError
 from experiments.config.grid import Grid
 from experiments.config.resolve import Point
 from experiments.page import building
 from experiments.paths import result_folders
-from experiments.reports import literature, noise_floor, publication, specification_curve
+from experiments.reports import literature, noise_floor, publication, replication, specification_curve
 from experiments.reports import suite as suite_report
 from experiments.reports import sweep as sweep_report
 from experiments.reports.claim import verdict_data
@@ -200,7 +201,9 @@ def test_compact_records_are_a_fraction_and_lose_no_value_of_any_metric(ran: Pat
     assert list(less.arms()) == list(whole.arms())
     for arm in whole.arms():
         full, thin = whole.read(arm), less.read(arm)
-        assert dataclasses.replace(thin, histories=full.histories) == full
+        assert dataclasses.replace(thin, histories=full.histories, claims=full.claims) == full
+        assert thin.claims.keys() == {name for name, claim in claims().items() if claim.trained}
+        assert thin.claims.items() <= full.claims.items()
         assert gradient_decay.values(thin) == gradient_decay.values(full)
         assert not any("loss/train" in history for history in thin.histories)
     sizes = [sum(path.stat().st_size for path in root.rglob("record*")) for root in (ran, there)]
@@ -224,6 +227,44 @@ def test_tables_verdicts_figure_and_what_made_them_lie_beside(there: Path) -> No
         "literature.md",
         "sig-vanishes-curve.csv",
     }
+
+
+def again_stored(results: Path, plant: Plant, level: Callable[[Point], float]) -> list[str]:
+    """Plant a replication of the sweep beside its records, as `experiments.replicate` leaves it; returns its arms."""
+    again = composed_grid(SWEEP, "quick", DATA, "scale.first_seed=3000")
+    store = Store(results / replication.NAME / "runs")
+    for point in (*again.points, *again.checks):
+        kind = "" if point.check != "none" else point.level.split("_")[0]
+        store.write(with_histories(plant(point, level(point), 0.004, seed=3000), kind), {})
+    said = results / replication.NAME / "sweeps" / SWEEP / "quick" / f"{replication.NAME}.json"
+    write_json(said, {"first_seed": 3000})
+    return list(store.arms())
+
+
+def test_a_replication_is_held_against_what_is_published(
+    plant: Plant, there: Path, patched: pytest.MonkeyPatch, ran: Path, tmp_path: Path
+) -> None:
+    """What was published is another run than the one beside the replication: it is the published one that counts."""
+    results = Path(shutil.copytree(ran, tmp_path / "results"))
+    arms = again_stored(results, plant, level=lambda point: accuracy(point) - 0.1 * point.level.startswith("tanh_"))
+    publish_from(results)
+    folder = there / "sweeps" / SWEEP / "quick"
+    with (folder / "replication.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if "accuracy" in row["metric"]]
+    worse = [row for row in rows if row["effect"].startswith("tanh_")]
+    assert worse, rows
+    assert all(abs(float(row["z"])) > 2 for row in worse), worse
+    facts = json.loads((folder / "replication.json").read_text())
+    assert facts["first_seed"] == 3000
+    assert facts["apart"] >= len(worse)
+    assert (folder / "replication.png").stat().st_size > 1000
+    for path in folder.glob("replication.*"):
+        path.unlink()
+    shutil.rmtree(results / replication.NAME / "runs" / arms[0])
+    publish_from(results)  # half of it is no replication
+    write_json(results / replication.NAME / "sweeps" / SWEEP / "quick" / f"{replication.NAME}.json", ["edited"])
+    publish_from(results)
+    assert not list(folder.glob("replication.*"))
 
 
 @pytest.mark.slow
