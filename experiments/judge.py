@@ -63,13 +63,15 @@ def main() -> int:
     ignored = [word for word in overrides if not word.startswith(("results=", "cache="))]
     if page == "noise" and ignored:
         raise UsageError(f"{ignored[0]} is not valid here: all records that check A against A count, of results=DIR")
+    if asked.verbose and page != "noise":
+        raise UsageError("--verbose is for the page noise: name that")
     settings = grid(["tracker=off", *overrides]).settings
     folder, console = settings.results / "claims", terminal()
     if page or asked.figures:
         require_writable(settings.results, "results", "claims")
     if page == "noise":
         runs = noise_floor.fullest([one / "runs" for one in trusted_folders(settings.results)])
-        return noise_floor.page(runs, folder, console, asked.json)
+        return noise_floor.page(runs, folder, console, asked.json, verbose=asked.verbose)
     if page == "literature":
         there = best_views(literature.sweeps(), overrides, settings.results, settings.cache)
         return literature.page(there, folder, console, asked.json)
@@ -112,6 +114,7 @@ def command_line() -> argparse.ArgumentParser:
     ):
         made.add_argument(f"--{option}", choices=choices, metavar=option.upper(), help=f"{only}: {', '.join(choices)}")
     made.add_argument("--json", action="store_true", help="print a list of verdicts for machines")
+    made.add_argument("--verbose", action="store_true", help="noise: every net, too, and McNemar's test of its pairs")
     made.add_argument("--figures", action="store_true", help="draw every figure into results/claims/")
     return made
 

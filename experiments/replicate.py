@@ -38,7 +38,7 @@ def main() -> int:
     first, plan = planned(words)
     added.check()
     points = (*plan.points, *plan.checks)
-    line = require_machine(plan.settings, points)
+    line = require_machine(plan.settings, points, first.settings.runs)
     require_trainable(plan.settings, points)
     console.print(f"{plan.settings.sweep_name} at scale {plan.settings.scale}, as in {first.settings.results}")
     console.print(f"{len({point.arm.key for point in points})} arms again, seeds from {points[0].seeds[0]} on")

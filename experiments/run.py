@@ -46,7 +46,7 @@ def main() -> int:
         sys.argv[1:] = [*line.question, *map(free_keys, words)]
         answer()
         if "job" in line.question:  # on standard error, since the config is read by machines
-            tell_size(grid(list(line.overrides)), terminal(sys.stderr))
+            tell_price(grid(list(line.overrides)), terminal(sys.stderr))
         return ExitCode.DONE
     plan = grid(list(line.overrides))
     console = terminal()
@@ -59,6 +59,13 @@ def tell_size(plan: Grid, console: Console) -> None:
     """Say what is asked, and how many arms there are."""
     points = (*plan.points, *plan.checks)
     console.print(sweep_report.headline(plan, len({point.arm.key for point in points})))
+
+
+def tell_price(plan: Grid, console: Console) -> None:
+    """Say what is asked, how many arms there are, and what training them here would take."""
+    tell_size(plan, console)
+    if plan.launcher is None and (wanted := require_machine(plan.settings, (*plan.points, *plan.checks))):
+        console.print(wanted)
 
 
 def check_feasible(plan: Grid) -> str:

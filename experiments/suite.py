@@ -122,7 +122,7 @@ def prepared(plan: Plan, overrides: Sequence[str], session: Session) -> Prepared
     plan = replace(plan, missing=_missing(plan))
     done = set[str]() if plan.settings.force else _recorded(plan, session)
     workers, backend = session.pool.plan.workers, session.pool.plan.backend
-    pace = machine_pace(plan.settings.runs, plan.points, workers, backend)
+    pace = machine_pace((plan.settings.runs,), plan.points, workers, backend)
     todo = tuple(point for point in plan.points if point.arm.key not in done)
     return Prepared(plan=plan, overrides=tuple(overrides), todo=todo, pace=pace)
 
@@ -160,7 +160,7 @@ def show(ready: Prepared, console: Console) -> None:
         wanted = len(stage.points) if sweep is None else len(plan.asked(sweep))
         bank = CONTROL if sweep is None else _bank(sweep)
         cells = (wanted, wanted - len(stage.points), len(own), expected_runs(own))
-        table.add_row(stage.name, bank, *map(str, cells), spoken(ready.pace.seconds(own)) if own else "")
+        table.add_row(stage.name, bank, *map(str, cells), ready.pace.spoken(ready.pace.seconds(own)) if own else "")
     console.print(table)
     for task, reason in plan.missing.items():
         console.print(f"left out: every arm on {task}: {reason}")
@@ -170,12 +170,12 @@ def show(ready: Prepared, console: Console) -> None:
 def estimate(ready: Prepared) -> list[str]:
     """How much there is to train, how long it will take, and how that is known."""
     plan, pace = ready.plan, ready.pace
-    known = f"as {pace.arms} arms took on this machine before" if pace.arms else "not yet measured on this machine"
     lines = [
         f"{len(plan.points)} arm{'s' * (len(plan.points) != 1)} at scale {plan.settings.scale}, "
         f"{plan.shared} of them shared by several sweeps; "
         f"{len(ready.todo)} to train, some {expected_runs(ready.todo)} members over all learning rates",
-        f"estimate: {spoken(ready.seconds)} on {pace.workers} worker{'s' if pace.workers > 1 else ''} ({known}); "
+        f"estimate: {pace.spoken(ready.seconds)} on {pace.workers} worker{'s' if pace.workers > 1 else ''} "
+        f"({pace.known}); "
         "from layers, multiply-accumulates, images, epochs and members of every arm",
     ]
     return lines
@@ -216,7 +216,7 @@ def run(ready: Prepared, session: Session, mirror: Mirror, console: Console, beg
     path = suite_report.write_summary(summary(ready, total, found, took), folder)
     console.print(
         f"trained {total.trained} arms, found {total.skipped} done, {len(total.failures)} failures; "
-        f"{spoken(ended - began)}, {spoken(ready.seconds)} were estimated"
+        f"{spoken(ended - began)}, {ready.pace.spoken(ready.seconds)} were estimated"
     )
     console.print(f"verdicts and summary: {path.parent}")
     for what, reason in total.failures:

@@ -19,6 +19,8 @@ from cnnlab.spec.verdict import Interval
 Floats = NDArray[np.float64]
 RESAMPLES = 9999
 SEED = 20200
+TIE = 1e-14
+"""Share of the largest difference within which two means are alike: sums of the same numbers differ by rounding."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +125,16 @@ def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
 
 
 def sign_flip_p(differences: Floats) -> float:
-    """Two-sided p of the mean under random signs: every pattern up to n = 13, 9999 drawn ones beyond."""
+    """Two-sided p of the mean under random signs: every pattern up to n = 13, 9999 drawn ones beyond.
+
+    As `scipy.stats.permutation_test` has it, which takes 30 to 190 times as long over every pattern.
+    """
+    n = len(differences)
+    if 2**n <= RESAMPLES:
+        signs = 1 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
+        means, centre = (signs * differences).mean(axis=1), differences.mean()
+        tie = TIE * np.abs(differences).max()
+        return float(min(1.0, 2 * min((means >= centre - tie).mean(), (means <= centre + tie).mean())))
     drawn = scipy.stats.permutation_test(
         (differences,), np.mean, permutation_type="samples", n_resamples=RESAMPLES, rng=np.random.default_rng(SEED)
     )

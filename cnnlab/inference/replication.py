@@ -68,7 +68,7 @@ class Replication:
     @property
     def comparable(self) -> tuple[Replicated, ...]:
         """Those of which both intervals are bounded."""
-        return tuple(one for one in self.effects if math.isfinite(one.z))
+        return tuple(one for one in self.effects if not math.isnan(one.z))
 
     @property
     def apart(self) -> tuple[Replicated, ...]:
@@ -76,10 +76,9 @@ class Replication:
         return tuple(one for one in self.effects if abs(one.z) > APART)
 
     @property
-    def share_apart(self) -> Interval:
-        """Wilson's 95 % interval of the share that lies apart; at most 5 % is honest. Raises InvalidError for none."""
-        counted = [one for one in self.effects if not math.isnan(one.z)]
-        return wilson(len(self.apart), len(counted))
+    def share_apart(self) -> Interval | None:
+        """Wilson's 95 % interval of the share of `comparable` that lies apart; at most 5 % is honest. None of none."""
+        return wilson(len(self.apart), len(self.comparable)) if self.comparable else None
 
     @property
     def changed(self) -> tuple[Replicated, ...]:

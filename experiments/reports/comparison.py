@@ -150,10 +150,8 @@ def show_arms(found: ArmComparison, console: Console) -> None:
         return
     told = {"pos": "fewer", "neg": "more", "null": "no difference that matters", "open": "undecided"}[found.effect.call]
     why = f" ({found.effect.reason})" if found.effect.reason else ""
-    console.print(
-        f"\nerrors of the second, as a multiple of the first's: {errors_of_better(found.effect).printed}, "
-        f"{points(found.effect)}, n={found.effect.n}: {told}{why}"
-    )
+    numbers = filter(None, (errors_of_better(found.effect).printed, points(found.effect), f"n={found.effect.n}"))
+    console.print(f"\nerrors of the second, as a multiple of the first's: {', '.join(numbers)}: {told}{why}")
 
 
 def _differences(title: str, pairs: Mapping[str, tuple[Any, Any]]) -> Table:
@@ -298,7 +296,7 @@ def show_folders(found: FolderComparison, console: Console) -> None:
     for column in ("first, %", "second, %", "points", "standard errors", "common members", "results"):
         table.add_column(column, justify="right", no_wrap=True)
     for one in found.shared:
-        apart = "" if one.apart is None else f"{one.apart:+.1f}"
+        apart = "" if one.apart is None else f"{one.apart:+.1f}" if math.isfinite(one.apart) else "no spread"
         gap = f"{100 * (one.second - one.first):+.1f}"
         same = "the same" if one.same else "differ"
         shares = (f"{100 * one.first:.1f}", f"{100 * one.second:.1f}")

@@ -22,6 +22,7 @@ from cnnlab.spec.task import Task
 from experiments.analysis.metrics import test_accuracy
 from experiments.analysis.results import label
 from experiments.analysis.verdicts import registered_family
+from experiments.cli.command import advised
 from experiments.reports.comparison import differs, flat
 
 if TYPE_CHECKING:
@@ -84,8 +85,12 @@ class Copies:
         return self.count_apart() / (2 * len(self.ratios))
 
 
-def page(runs: Path, folder: Path, console: Console, as_json: bool) -> int:
-    """Print the page and draw its figure; returns the exit code. Raises RecordError."""
+def page(runs: Path, folder: Path, console: Console, as_json: bool, *, verbose: bool = False) -> int:
+    """Print the page and draw its figure; returns the exit code. Raises RecordError.
+
+    Args:
+        verbose: print every net, too, and McNemar's test; else a row a task.
+    """
     found, few = measured(runs)
     if not found:
         console.print("; ".join(few) or NONE.format(runs=runs))
@@ -94,10 +99,12 @@ def page(runs: Path, folder: Path, console: Console, as_json: bool) -> int:
     if as_json:
         print(json_text([as_data(one) for one in found]))
         return 0
-    show(found, console)
+    show(found, console, verbose=verbose)
     for line in few:
         console.print(f"left out: {line}")
     console.print(f"records: {runs}\nfigure: {path}")
+    if not verbose:
+        console.print(f"every net, and McNemar's test: {advised('judge', 'noise', '--verbose')}")
     return 0
 
 
@@ -220,8 +227,44 @@ def seeds(one: Copies, ratio: float, claims: int) -> int:
     return seeds_needed(max(CALIBRATION * one.ratio_sd, 1e-9), math.log(ratio), alpha=ONE_SIDED / claims)
 
 
-def show(found: Sequence[Copies], console: Console) -> None:
-    """Print the table, and what it means for someone who compares two runs."""
+def show(found: Sequence[Copies], console: Console, *, verbose: bool) -> None:
+    """Print a row a task, or one a net, and what it means for someone who compares two runs."""
+    console.print(by_net(found) if verbose else by_task(found))
+    for line in lines(found):
+        console.print(line)
+    tested = [one for one in found if one.floor.significant is not None] if verbose else []
+    if tested:
+        console.print("\nWhat McNemar's test at .05 says of the same pairs, on the test images that both nets saw:")
+        console.print(_mcnemar(tested))
+        console.print(MCNEMAR)
+
+
+def by_task(found: Sequence[Copies]) -> Table:
+    """A row a task, whatever its dials: what its nets have in common, from the least to the most."""
+    table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    claims = registered_family().claims
+    heads = ("the same net twice, on", "nets", "SD of log\nerror ratio", "pairs apart by\nwhat matters")
+    for place, head in enumerate((*heads, "seeds to\nsee it", f"as one of\n{claims} claims")):
+        table.add_column(head, justify="right" if place else "left", no_wrap=place > 0, overflow="fold")
+    tasks: dict[str, list[Copies]] = {}
+    for one in found:
+        tasks.setdefault(one.task.partition(" (")[0], []).append(one)
+    for task, nets in tasks.items():
+        apart = f"{sum(one.count_apart() for one in nets)} of {sum(one.floor.n for one in nets)}"
+        spread = _span([one.ratio_sd for one in nets], ".2f")
+        alone, family = (_span([seeds(one, one.margin, count) for one in nets], "d") for count in (1, claims))
+        table.add_row(task, str(len(nets)), spread, apart, alone, family)
+    return table
+
+
+def _span(values: Sequence[float], written: str) -> str:
+    """The least and the most of some values; one alone where they are the same."""
+    least, most = (format(value, written) for value in (min(values), max(values)))
+    return least if least == most else f"{least} to {most}"
+
+
+def by_net(found: Sequence[Copies]) -> Table:
+    """A row a net, with everything that is known of its pairs."""
     registered = registered_family().claims
     table = Table(header_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     heads = (
@@ -238,14 +281,7 @@ def show(found: Sequence[Copies], console: Console) -> None:
         table.add_column(head, justify="right" if place else "left", no_wrap=place > 0, overflow="fold")
     for one in found:
         table.add_row(*_cells(one))
-    console.print(table)
-    for line in lines(found):
-        console.print(line)
-    tested = [one for one in found if one.floor.significant is not None]
-    if tested:
-        console.print("\nWhat McNemar's test at .05 says of the same pairs, on the test images that both nets saw:")
-        console.print(_mcnemar(tested))
-        console.print(MCNEMAR)
+    return table
 
 
 def _mcnemar(tested: Sequence[Copies]) -> Table:
@@ -269,7 +305,7 @@ def _cells(one: Copies) -> tuple[str, ...]:
         f"{floor.n}{lost}",
         f"{one.ratio_sd:.2f}",
         f"{100 * floor.pair_sd:.2f} pp [{100 * span.low:.2f}, {100 * span.high:.2f}]",
-        f"{floor.correlation:+.2f}",
+        "-" if math.isnan(floor.correlation) else f"{floor.correlation:+.2f}",
         f"{one.count_apart()} of {floor.n} (x{one.margin:.2f})",
         f"{100 * one.wrong_way:.0f} %",
         f"{seeds(one, one.margin, 1)} / {seeds(one, one.margin, registered_family().claims)}",

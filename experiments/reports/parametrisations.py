@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,13 +76,18 @@ def show(every: Sequence[Features], console: Console) -> None:
     for name in ("class pictures", "moves", "state", "read", "shown", "above every image", agree, "place", "path"):
         table.add_column(name)
     for row in rows(every):
-        shares = (f"{100 * row[name]:.0f} %" for name in ("read", "shown", "above_every_image"))
+        shares = (_percent(row[name]) for name in ("read", "shown", "above_every_image"))
         both = f"{row['same']:.2f} / {row['other']:.2f}"
         names = row["parametrisation"], row["moves"], row["state"]
         table.add_row(*names, *shares, both, f"{row['place']:.2f}", f"{row['path']:.2f}")
     console.print(table)
     for member in every[0].members:
         console.print(member["sentence"], soft_wrap=True, markup=False)
+
+
+def _percent(share: float) -> str:
+    """A share in %; a dash where no other member has read the pictures."""
+    return "-" if math.isnan(share) else f"{100 * share:.0f} %"
 
 
 def figure(every: Sequence[Features]) -> "Figure":
@@ -100,7 +106,7 @@ def figure(every: Sequence[Features]) -> "Figure":
             axis.set_yticks([])
             for side in axis.spines.values():
                 side.set(visible=bool(one.refused), color="#b3341f", linewidth=1.5)
-        name = f"{found.asked.parametrisation}, {moves(found)}, {state}\n{100 * row['read']:.0f} % read"
+        name = f"{found.asked.parametrisation}, {moves(found)}, {state}\n{_percent(row['read'])} read"
         line[0].set_ylabel(name, fontsize=8, rotation=0, ha="right", va="center")
     for axis, one in zip(axes[0], every[0].of("class", TRAINED), strict=True):
         axis.set_title(str(one.unit), fontsize=9)

@@ -11,19 +11,22 @@ from rich.table import Table
 
 from cnnlab.files import write_json
 from cnnlab.inference.replication import APART, Replicated, Replication, paired
-from cnnlab.inference.wording import CALLS, interval
-from cnnlab.inference.wording import amount as written
+from cnnlab.inference.wording import CALLS, amount, interval
 from cnnlab.report import canvas
 from cnnlab.spec.verdict import Effect
 from experiments.analysis.results import SweepResults
 from experiments.analysis.verdicts import contrast_effects, pairwise_effects
 from experiments.claims.registry import claims_fed_by
+from experiments.reports.ratios import FEWEST_FOR_INTERVAL, errors_of_worse
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAME = "replication"
 """Of the folder below the results that has the records, and of table, summary and figure below `sweeps`."""
+UNBOUNDED = "too few members for a standard error"
+"""Why an effect has no distance from its replication."""
+LACKING = "-"
 CALL_COLOURS = {"pos": canvas.GREEN, "neg": canvas.RED, "null": canvas.BLACK, "open": canvas.SKY}
 
 
@@ -38,15 +41,17 @@ class Compared:
 
     @property
     def line(self) -> str:
-        """What came back, in a sentence."""
-        counted = [one for one in self.found.effects if not math.isnan(one.z)]
-        share = self.found.share_apart
+        """What came back, in a sentence; which effects cannot be compared, in another."""
+        every, counted, share = len(self.found.effects), len(self.found.comparable), self.found.share_apart
+        if share is None:
+            return f"none of {every} effects can be compared: {UNBOUNDED}"
         span = f"95 % [{100 * share.low:.1f}, {100 * share.high:.1f}]"
-        percent = 100 * len(self.found.apart) / len(counted)
-        changed = len(self.found.changed)
+        percent = 100 * len(self.found.apart) / counted
+        sides = f"{len(self.found.changed)} call{'' if len(self.found.changed) == 1 else 's'} changed side"
+        left = f". {every - counted} of {every} cannot be compared: {UNBOUNDED}" if counted < every else ""
         return (
-            f"{len(self.found.apart)} of {len(counted)} effects lie more than {APART:g} standard errors apart "
-            f"({percent:.1f} %, {span}; 5 % are honest); {changed} call{'' if changed == 1 else 's'} changed side"
+            f"{len(self.found.apart)} of {counted} effects lie more than {APART:g} standard errors apart "
+            f"({percent:.1f} %, {span}; 5 % are expected); {sides}{left}"
         )
 
 
@@ -92,11 +97,35 @@ def rows(compared: Compared) -> list[dict[str, Any]]:
 def _row(name: str, one: Replicated) -> dict[str, Any]:
     found: dict[str, Any] = {"effect": name, "task": one.first.setting.task, "metric": one.first.setting.metric}
     for when, effect in (("first", one.first), ("again", one.again)):
-        values = (effect.estimate, effect.interval95.low, effect.interval95.high)
-        shown = [math.exp(value) if effect.setting.ratio else value for value in values]
-        found |= dict(zip((when, f"{when}_low", f"{when}_high"), shown, strict=True))
+        found |= dict(zip((when, f"{when}_low", f"{when}_high"), _shown(effect), strict=True))
         found |= {f"{when}_call": effect.call, f"{when}_n": effect.n}
     return found | {"z": one.z, "changed_side": one.changed_side}
+
+
+def _shown(effect: Effect) -> tuple[float, float, float]:
+    """Estimate and both ends of its interval as they are read: those of an error ratio as ratios."""
+    if not effect.setting.ratio:
+        return effect.estimate, effect.interval95.low, effect.interval95.high
+    ratio = errors_of_worse(effect)
+    return ratio.middle, ratio.low, ratio.high
+
+
+def has_interval(effect: Effect) -> bool:
+    """Whether there are members enough for an interval that says something."""
+    return effect.n >= FEWEST_FOR_INTERVAL and math.isfinite(effect.interval95.low)
+
+
+def _written(effect: Effect) -> str:
+    """An estimate, with its interval where there is one; a dash where nothing was measured."""
+    if math.isnan(effect.estimate):
+        return LACKING
+    span = f" {interval(effect.interval95, effect.setting)}" if has_interval(effect) else ""
+    return f"{amount(effect.estimate, effect.setting)}{span}"
+
+
+def _distance(z: float) -> str:
+    """A distance in standard errors; a dash where there is no standard error, and words where nothing varies."""
+    return LACKING if math.isnan(z) else f"{z:+.1f}" if math.isfinite(z) else "no spread"
 
 
 def show(compared: Compared, console: Console) -> None:
@@ -105,9 +134,8 @@ def show(compared: Compared, console: Console) -> None:
     for column in ("effect", "task", "first", "again", "z", "calls"):
         table.add_column(column, justify="right" if column == "z" else "left")
     for name, one in zip(compared.names, compared.found.effects, strict=True):
-        both = [f"{written(e.estimate, e.setting)} {interval(e.interval95, e.setting)}" for e in (one.first, one.again)]
         calls = f"{CALLS[one.first.call]}, {CALLS[one.again.call]}{' CHANGED' if one.changed_side else ''}"
-        table.add_row(name, one.first.setting.task, *both, f"{one.z:+.1f}", calls)
+        table.add_row(name, one.first.setting.task, _written(one.first), _written(one.again), _distance(one.z), calls)
     console.print(table)
     console.print(compared.line)
 
@@ -126,7 +154,7 @@ def write(compared: Compared, folder: Path) -> tuple[Path, ...]:
         "first_seed": min(seed for one in compared.found.effects for seed in one.again.seeds),
         "effects": len(compared.found.effects),
         "apart": len(compared.found.apart),
-        "share_apart_95": [share.low, share.high],
+        "share_apart_95": None if share is None else [share.low, share.high],
         "changed_side": len(compared.found.changed),
         "sentence": compared.line,
     }
@@ -144,9 +172,10 @@ def figure(compared: Compared) -> "Figure":
     panel = axes[0][0]
     for place, (_, one) in enumerate(reversed(shown)):
         for effect, aside, marker in ((one.first, 0.14, "o"), (one.again, -0.14, "D")):
-            centre, low, high = (math.exp(v) for v in (effect.estimate, effect.interval95.low, effect.interval95.high))
+            centre, low, high = _shown(effect)
             colour = CALL_COLOURS[effect.call]
-            panel.plot([low, high], [place + aside] * 2, color=colour, linewidth=1.4)
+            if has_interval(effect):
+                panel.plot([low, high], [place + aside] * 2, color=colour, linewidth=1.4)
             panel.plot(centre, place + aside, marker, color=colour, markersize=4.5)
     panel.set_xscale("log")
     panel.axvline(1, color=canvas.BLACK, linewidth=0.8)

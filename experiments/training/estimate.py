@@ -17,13 +17,20 @@ from experiments.config.resolve import Point
 COMPILE, COMPILE_NODE = 3.0, 0.12
 """Seconds that compiling an arm takes, and each of its layers."""
 UNKNOWN_LAYERS = 30
-STEP, PER_MAC = 0.8e-3, 1.5e-10
-"""Seconds of a training step, and of a multiply-accumulate of one image in it, forward and backward."""
+STEP, PER_MAC = 0.45e-3, 0.8e-10
+"""Seconds of a training step, and of a multiply-accumulate of one image in it, forward and backward.
+
+As whole sweeps took on two cores of the Xeon of `results/bench/`, with the suite's own convolutions. By the speeds of
+the engine in `speed.json` there, on both processors, it is 1.3 to 1.9 times as much: see `SLOWER`.
+"""
 PROBES = 0.4
 """Seconds that watching one member takes: statistics, validation after every epoch, and probes."""
 ENDING, CLAIM, SWEEP = 40.0, 2.3, 1.5
 """Seconds that judging what is kept and building the page take, computing a claim that is not kept (mean over all),
 and the tables and the figure of a sweep."""
+SLOWER = 2.0
+"""How many times as long it may take where the pace was never measured: on another processor, and XLA's convolutions
+take 1.2 to 1.9 times as long as the suite's own (`vs_engine_xla` in `speed.json`)."""
 YEAR = 365.25 * 24 * 3600.0
 MOST_SECONDS = 2 * YEAR
 """Longer than anybody waits, so that it is a mistake."""
@@ -50,6 +57,23 @@ class Pace:
     def seconds(self, points: Iterable[Point]) -> float:
         """Seconds by the clock that these points will take."""
         return self.factor * sum(map(core_seconds, points)) / self.workers
+
+    @property
+    def known(self) -> str:
+        """How it is known, in words."""
+        return f"as {self.arms} arms took on this machine before" if self.arms else "not yet measured on this machine"
+
+    def spoken(self, seconds: float) -> str:
+        """So many seconds by this pace, in words: a range where it is only supposed.
+
+        >>> Pace(workers=2).spoken(1200), Pace(workers=2).spoken(2400), Pace(workers=2, arms=30).spoken(1200)
+        ('20 to 40 min', '40 min to 1 h 20 min', '20 min')
+        """
+        least, most = spoken(seconds), spoken(SLOWER * seconds)
+        if self.arms:
+            return least
+        number, _, unit = least.partition(" ")
+        return f"{number if unit == most.partition(' ')[2] else least} to {most}"
 
     def after(self, points: Iterable[Point], seconds: float) -> "Pace":
         """The pace that these points, trained in so many seconds, show."""
@@ -105,7 +129,7 @@ def _sizes(arm: Arm) -> tuple[int, int]:
     return len(found.network.nodes), found.measured.macs
 
 
-def machine_pace(runs: Path, points: Iterable[Point], workers: int, backend: str) -> Pace:
+def machine_pace(places: Iterable[Path], points: Iterable[Point], workers: int, backend: str) -> Pace:
     """The pace at which this machine has trained such points before, as the provenance of their records has it.
 
     A record's provenance says when it was done, in seconds since its training pass began; a pass took as long as its
@@ -113,12 +137,12 @@ def machine_pace(runs: Path, points: Iterable[Point], workers: int, backend: str
     and that came far enough (`LEAST_ARMS`).
 
     Args:
-        runs: the folder of the records. backend: as in the provenance; another one's passes do not count.
+        places: folders of records. backend: as in the provenance; another one's passes do not count.
     """
     known = {point.arm.key: point for point in points}
     trained: list[Point] = []
     seconds = 0.0
-    for done in _passes(runs, backend).values():
+    for done in (one for runs in places for one in _passes(runs, backend).values()):
         used = max(count for _, count in done.values())
         if done.keys() <= known.keys() and len(done) >= LEAST_ARMS * used:
             trained.extend(known[name] for name in done)

@@ -22,7 +22,7 @@ from experiments.cli.signals import undisturbed
 from experiments.config.resolve import Point, Settings
 from experiments.paths import sweep_folder
 from experiments.training import convolutions, memory, own_modules
-from experiments.training.estimate import machine_pace, require_time, spoken
+from experiments.training.estimate import machine_pace, require_time
 from experiments.training.provenance import other_version, provenance
 from experiments.training.summary import Summary
 from experiments.training.work_queue import WorkQueue
@@ -46,8 +46,11 @@ def workers_of(settings: Settings, backend: str) -> int:
     return settings.workers or (cores() if backend == "cpu" else len(devices()))
 
 
-def require_machine(settings: Settings, points: Iterable[Point]) -> str:
+def require_machine(settings: Settings, points: Iterable[Point], *places: Path) -> str:
     """Look, before anything is trained here, whether this machine has the memory and anybody the time.
+
+    Args:
+        places: folders of records besides those of the settings that show how fast this machine is.
 
     Returns:
         A line about what training the points without a record will take; empty where there is none.
@@ -62,12 +65,13 @@ def require_machine(settings: Settings, points: Iterable[Point]) -> str:
     if not todo:
         return ""
     memory.require_memory(todo, workers, backend)
-    pace = machine_pace(settings.runs, every.values(), workers, backend)
+    pace = machine_pace((settings.runs, *places), every.values(), workers, backend)
     require_time(todo, pace)
     wanted, there = memory.largest(todo, workers, backend).bytes, memory.available()
     arms = "1 arm" if len(todo) == 1 else f"{len(todo)} arms"
+    many = f"{workers} worker{'s' * (workers > 1)}"
     return (
-        f"{arms} to train: some {spoken(pace.seconds(todo))} on {workers} worker{'s' * (workers > 1)}, "
+        f"{arms} to train: some {pace.spoken(pace.seconds(todo))} on {many} ({pace.known}), "
         f"at least {memory.spoken(wanted)} of this machine's {memory.spoken(there)} of memory"
     )
 

@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from cnnlab.records import Store
 from cnnlab.spec.invalid import InvalidError
 from experiments import replicate
 from experiments.config.resolve import Point
-from experiments.training import own_modules
+from experiments.training import own_modules, session
+from experiments.training.estimate import Pace, machine_pace
 
 from .conftest import Compose, Door, Plant
 
@@ -102,6 +104,25 @@ def test_modules_are_tried_before_anything_trains(both: Path, door: Door, monkey
     shutil.rmtree(both / "replication")
     done = door(replicate.main, SWEEP)
     assert (done.code, done.err) == (2, "error: model.make=nets:Net is not valid: planted\n")
+
+
+def test_the_pace_of_the_sweep_itself_counts(both: Path, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the first training has shown of this machine, besides what the replication itself has."""
+
+    def stopped(points: tuple[Point, ...]) -> None:
+        raise InvalidError("model.make", "nets:Net", "planted")
+
+    asked = list[tuple[Path, ...]]()
+
+    def pace(places: tuple[Path, ...], *others: Any) -> Pace:
+        asked.append(places)
+        return machine_pace(places, *others)
+
+    monkeypatch.setattr(own_modules, "check", stopped)
+    monkeypatch.setattr(session, "machine_pace", pace)
+    shutil.rmtree(both / "replication")
+    door(replicate.main, SWEEP)
+    assert asked == [(both / "replication" / "runs", both / "runs")]
 
 
 def test_the_members_of_the_sweep_itself_are_no_replication(both: Path, door: Door) -> None:

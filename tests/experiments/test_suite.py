@@ -163,10 +163,33 @@ def leave(runs: Path, points: Sequence[Point], pace: float, workers: int = 2, **
 
 def test_the_pace_is_that_of_the_records_there_are(whole: Plan, tmp_path: Path) -> None:
     leave(tmp_path, whole.points[:5], pace=3.0)
-    found = estimate.machine_pace(tmp_path, whole.points, workers=4, backend="cpu")
+    found = estimate.machine_pace([tmp_path], whole.points, workers=4, backend="cpu")
     assert (found.arms, found.workers) == (5, 4)
     assert found.factor == pytest.approx(3.0)
     assert found.seconds(whole.points) == pytest.approx(3 * sum(map(estimate.core_seconds, whole.points)) / 4)
+
+
+def test_passes_of_several_folders_count_together(whole: Plan, tmp_path: Path) -> None:
+    """The original's beside the replication's. The twin: a pace of one folder alone is that folder's."""
+    leave(tmp_path / "first", whole.points[:10], pace=1.0)
+    leave(tmp_path / "again", whole.points[:5], pace=4.0)
+    places = [tmp_path / "first", tmp_path / "again"]
+    both = estimate.machine_pace(places, whole.points, workers=2, backend="cpu")
+    alone = estimate.machine_pace(places[1:], whole.points, workers=2, backend="cpu")
+    price = sum(map(estimate.core_seconds, whole.points[:10])), sum(map(estimate.core_seconds, whole.points[:5]))
+    assert both.arms == 15
+    assert both.factor == pytest.approx((price[0] + 4 * price[1]) / sum(price))
+    assert alone.factor == pytest.approx(4.0)
+
+
+def test_what_was_never_measured_is_a_range(whole: Plan) -> None:
+    supposed, measured = Pace(workers=2), Pace(workers=2, factor=2.0, arms=30)
+    assert supposed.spoken(1200) == "20 to 40 min"
+    assert measured.spoken(1200) == "20 min"
+    assert (supposed.known, measured.known) == (
+        "not yet measured on this machine",
+        "as 30 arms took on this machine before",
+    )
 
 
 def test_passes_elsewhere_stopped_early_or_of_other_arms_say_nothing(whole: Plan, tmp_path: Path) -> None:
@@ -186,8 +209,8 @@ def test_passes_elsewhere_stopped_early_or_of_other_arms_say_nothing(whole: Plan
         path = min((tmp_path / f"odd{place}").glob("*/provenance.json"))
         path.write_text(json.dumps({**json.loads(path.read_text()), "seconds": seconds}))
     for folder in ("other", "gpu", "stopped", "broken", "none", "odd0", "odd1", "odd2", "odd3"):
-        assert estimate.machine_pace(tmp_path / folder, whole.points, workers=2, backend="cpu") == Pace(workers=2)
-    assert estimate.machine_pace(tmp_path / "more", whole.points[:4], workers=2, backend="cpu") == Pace(workers=2)
+        assert estimate.machine_pace([tmp_path / folder], whole.points, workers=2, backend="cpu") == Pace(workers=2)
+    assert estimate.machine_pace([tmp_path / "more"], whole.points[:4], workers=2, backend="cpu") == Pace(workers=2)
 
 
 def follows(clock: suite_train.Clock, pace: float) -> bool:

@@ -211,6 +211,19 @@ def test_sign_flip_counts_every_pattern_of_few_members() -> None:
     assert intervals.sign_flip_p(np.array([0.01, 0.02, 0.03, 0.04, 0.05])) == pytest.approx(0.0625)
 
 
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("members", [2, 5, 8, 12])
+def test_sign_flip_is_the_librarys_permutation_test(members: int, tied: bool) -> None:
+    random = np.random.default_rng(members)
+    values = 0.1 * random.integers(-1, 4, size=members) if tied else random.normal(0.5, 1.0, size=members)
+    told = stats.permutation_test((values,), np.mean, permutation_type="samples")
+    assert intervals.sign_flip_p(values) == told.pvalue
+
+
+def test_sign_flip_of_a_mean_of_zero_is_one_whatever_rounding_leaves_of_it() -> None:
+    assert intervals.sign_flip_p(np.array([0.1, -0.1, -0.1, 0.2, -0.2, -0.1, 0.1, 0.1])) == 1
+
+
 def test_bca_leans_with_skew_and_has_nothing_to_say_about_equal_differences() -> None:
     skewed = np.random.default_rng(0).exponential(0.01, size=30)
     found = intervals.bca(skewed)

@@ -181,14 +181,20 @@ def test_a_list_of_what_holds_for_the_whole_command_is_one_line(word: str) -> No
         grid([word, AS_MULTIRUN])
 
 
-def test_hydra_writes_nothing_and_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hydra_writes_nothing_and_runs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     for word in ("hydra.output_subdir=conf", "hydra.sweep.dir=elsewhere", "hydra.run.dir=elsewhere"):
         monkeypatch.setattr(sys, "argv", ["run", word, "scale=smoke", "--cfg", "job"])
         assert run.main() == 2, "what would do nothing is refused"
     monkeypatch.setattr(sys, "argv", ["run", "scale=smoke", "--cfg", "job"])
+    capsys.readouterr()
     assert run.main() == 0
     assert list(tmp_path.iterdir()) == []
+    told = capsys.readouterr()
+    assert "1 arm to train: some" in told.err  # the price, and not among the config
+    assert "to train" not in told.out
 
 
 INNER = ("hydra.runtime.cwd", "hydra.runtime.config_sources", "hydra.overrides.task", "hydra.job.override_dirname")

@@ -74,7 +74,9 @@ def printed(call: Callable[[Console], object]) -> str:
 
 def test_noise_page_finds_every_copy_and_says_how_far_it_lies(tmp_path: Path, plant: Plant) -> None:
     store = stored(tmp_path, plant, noise=0.012)
-    said = printed(lambda console: noise_floor.page(store.root, tmp_path / "claims", console, as_json=False))
+    said = printed(
+        lambda console: noise_floor.page(store.root, tmp_path / "claims", console, as_json=False, verbose=True)
+    )
     assert said.count("d6w16-max2_4-relu") >= 2
     assert "SD of log" in said
     for task in ("digits12", "textures12", "fashion12"):
@@ -108,7 +110,7 @@ def test_a_pair_of_which_one_diverged_is_counted_and_left_out_of_the_spread(tmp_
     for point in (*plan().points, *plan().checks):
         lost = (3,) if point.check == "a_a" else ()
         store.write(plant(point, accuracy(point), lost=lost), {})
-    said = printed(lambda console: noise_floor.page(store.root, tmp_path, console, as_json=False))
+    said = printed(lambda console: noise_floor.page(store.root, tmp_path, console, as_json=False, verbose=True))
     assert "11 (1 diverged)" in said
 
 
@@ -130,9 +132,21 @@ def test_nets_of_one_label_say_in_what_they_differ() -> None:
     assert said == [f"{alike[1]}, head flatten", f"{alike[1]}, head global_average", other[1]]
 
 
-def test_noise_page_has_a_row_an_arm_for_mcnemars_test(tmp_path: Path, plant: Plant) -> None:
+def test_noise_page_is_short_unless_every_net_is_asked_for(tmp_path: Path, plant: Plant) -> None:
+    """A row a task, and how to see the nets; its figure has them. The twin, verbose, has a row a net."""
     store = stored(tmp_path, plant, noise=0.012)
     said = printed(lambda console: noise_floor.page(store.root, tmp_path, console, as_json=False))
+    copies = list(noise_floor.copies(store))
+    rows = [line for line in said.splitlines() if re.match(r"\w+12 +\d+ .* \d+ of \d+ ", line)]
+    assert [line.split()[0] for line in rows] == ["digits12", "fashion12", "textures12"]
+    assert sum(int(line.split()[1]) for line in rows) == len(copies)
+    assert "d6w16" not in said.partition("Both nets")[0]
+    assert "McNemar's test: python -m experiments.judge noise --verbose" in said
+
+
+def test_noise_page_has_a_row_an_arm_for_mcnemars_test(tmp_path: Path, plant: Plant) -> None:
+    store = stored(tmp_path, plant, noise=0.012)
+    said = printed(lambda console: noise_floor.page(store.root, tmp_path, console, as_json=False, verbose=True))
     rows = [line for line in said.splitlines() if re.search(r"at least \d+ of 12 +at least \d+\.\d %", line)]
     assert len(rows) == len(list(noise_floor.copies(store)))
 
