@@ -1,6 +1,7 @@
 """The console of every command: as wide as the terminal, or wide enough for tables in a log."""
 
 import copy
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO, TypeVar
 
@@ -59,15 +60,22 @@ def fitted(table: Table, console: Console) -> Table | Group:
 
 def filled(parts: Iterable[str], width: int) -> Iterator[str]:
     """Parts side by side, as many as a line takes; none is taken apart that fits a line of its own."""
+    every = [*parts]
+    commas = [*(f"{part}," for part in every[:-1]), *every[-1:]]  # a comma takes a column, too
     line = ""
-    for part in parts:
-        if line and len(line) + 2 + len(part) > width:
-            yield f"{line},"
+    for part in commas:
+        if line and len(line) + 1 + len(part) > width:
+            yield line
             line = part
         else:
-            line = f"{line}, {part}" if line else part
+            line = f"{line} {part}" if line else part
     if line:
         yield line
+
+
+def hung(text: str, width: int, hanging: str = INDENT) -> Iterator[str]:
+    """Lines of a text, broken at blanks alone and all but the first set in: an id, a number, a path stays whole."""
+    yield from textwrap.wrap(text, width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False)
 
 
 def progress_bar(console: Console, unit: str) -> Progress:
