@@ -21,10 +21,18 @@ T = TypeVar("T")
 
 
 class Terminal(Console):
-    """A console that loses no digit: a table that is wider than it becomes a list of records."""
+    """A console that loses no digit: a table that is wider than it becomes a list of records; a path stays whole."""
 
     def print(self, *objects: Any, **how: Any) -> None:
-        """Print, as rich does."""
+        """Print, as rich does; but text with a word that is wider is broken at blanks alone: a path can be copied."""
+        if all(isinstance(one, str) for one in objects) and "soft_wrap" not in how:
+            longest = max((len(word) for one in objects for word in one.split()), default=0)
+            if longest > self.width:
+                objects = tuple(
+                    "\n".join(part for line in one.splitlines() for part in hung(line, self.width, "") or [""])
+                    for one in objects
+                )
+                how = {**how, "soft_wrap": True}
         super().print(*(fitted(one, self) if isinstance(one, Table) else one for one in objects), **how)
 
 
@@ -73,9 +81,9 @@ def filled(parts: Iterable[str], width: int) -> Iterator[str]:
         yield line
 
 
-def hung(text: str, width: int, hanging: str = INDENT) -> Iterator[str]:
+def hung(text: str, width: int, hanging: str = INDENT) -> list[str]:
     """Lines of a text, broken at blanks alone and all but the first set in: an id, a number, a path stays whole."""
-    yield from textwrap.wrap(text, width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False)
+    return textwrap.wrap(text, width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False)
 
 
 def progress_bar(console: Console, unit: str) -> Progress:

@@ -88,6 +88,21 @@ def test_the_comma_at_the_end_of_a_line_counts(width: int) -> None:
     assert ", ".join(line.removesuffix(",") for line in lines) == ", ".join(parts)
 
 
+def test_a_path_that_is_wider_than_the_terminal_stays_whole() -> None:
+    """The twin is rich's own console."""
+    from rich.console import Console
+
+    path = "/a/results/of-mine/" + "long/" * 20 + "replication.csv"
+
+    def said(kind: type[Console]) -> list[str]:
+        file = io.StringIO()
+        kind(file=file, width=40, highlight=False, markup=False).print(f"written, and some words beside: {path}")
+        return [line.rstrip() for line in file.getvalue().splitlines()]
+
+    assert said(Terminal) == ["written, and some words beside:", path]
+    assert path not in said(Console)
+
+
 @pytest.mark.parametrize("width", [30, 80])
 def test_a_paragraph_is_broken_at_blanks_alone_and_set_in(width: int) -> None:
     text = "records: /a/long/folder-of/results/published/runs, scale quick: pool_position, pw-cheaper, x-0.83"
