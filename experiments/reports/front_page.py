@@ -118,7 +118,7 @@ def again(evidence: Path) -> str:
     effects, apart, changed = (sum(said[key] for said in found) for key in ("effects", "apart", "changed_side"))
     return (
         f"\n\nTrained again with other seeds, {names}: {apart} of {effects} effects lie more than two standard errors "
-        f"apart (5 % are honest), and {changed} changed side."
+        f"apart (5 % are expected), and {changed} changed side."
     )
 
 

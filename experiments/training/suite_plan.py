@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from experiments import launchers
-from experiments.analysis import compositions
 from experiments.cli.command import advised
 from experiments.cli.errors import UsageError
 from experiments.config import files
@@ -124,16 +123,14 @@ def compose(names: Iterable[str], overrides: Sequence[str], look: Callable[[Sett
     """The grids of sweeps by name.
 
     Args:
-        look: at the settings, which all share, once the first is composed; it raises what it has against them. Others
-            come from the cache that they name, where they were composed before.
+        look: at the settings, which all share, once the first is composed; it raises what it has against them.
 
     Raises:
         UsageError, InvalidError: as `grid` and `look`.
     """
     found: dict[str, Grid] = {}
     for name in names:
-        cache = next(iter(found.values())).settings.cache if found else None
-        found[name] = compositions.whole_grid([f"+sweep={name}", *overrides], cache, grid)
+        found[name] = grid([f"+sweep={name}", *overrides])
         if len(found) == 1:
             look(found[name].settings)
     return found

@@ -155,9 +155,10 @@ def figure(now: SweepResults) -> "Figure":
     parts = drawn.subfigures(3, 1, squeeze=False, height_ratios=[2.2 * rows + 0.5, 3.6, 2.5])
     (above,), (below,), (last,) = parts
     _strips(above, now, found)
-    _profiles(below.subplots(), found)
+    every = ran(now, task)
+    _profiles(below.subplots(), found, [cell.point.arm.key for cell in every])
     panel = last.subplots()
-    shown = [curve(cell, named(cell).replace(", ", "\n"), place) for place, cell in enumerate(ran(now, task))]
+    shown = [curve(cell, named(cell).replace(", ", "\n"), place) for place, cell in enumerate(every)]
     curves.panel(panel, shown, task.chance, letters=6.5)
     panel.set_title(f"on {now.named(task)}: {curves.KEY}", fontsize=8.5, loc="left")
     return drawn
@@ -254,11 +255,12 @@ def _begin_alike(one: Strip, other: Strip) -> bool:
     return ours.shape == theirs.shape and np.allclose(ours, theirs, atol=1e-3, equal_nan=True)
 
 
-def _profiles(panel: "Axes", found: Sequence[Strip]) -> None:
-    """Median over members by layer at the first look, with the range of the members."""
+def _profiles(panel: "Axes", found: Sequence[Strip], arms: Sequence[str]) -> None:
+    """Median over members by layer at the first look, with the range of the members; a colour is the curve's below."""
     canvas.tidy(panel)
     lines = profiles(found)
-    for (name, one), colour, marker in zip(lines.items(), _cycle(canvas.SERIES), _cycle(canvas.MARKERS), strict=False):
+    for name, one in lines.items():
+        colour, marker = canvas.style(arms.index(one.cell.point.arm.key))
         layers = np.arange(1, len(one.middle) + 1)
         first = one.norms[:, :, 0]
         panel.fill_between(layers, 10 ** first.min(0), 10 ** first.max(0), color=colour, alpha=0.2, linewidth=0)
@@ -269,7 +271,3 @@ def _profiles(panel: "Axes", found: Sequence[Strip]) -> None:
     panel.set_ylabel("norm of the gradient at its output")
     panel.set_title("before training, the deepest nets (line: median, band: all members)", fontsize=10)
     panel.legend(frameon=False, fontsize=8.5, loc="center left", bbox_to_anchor=(1.0, 0.5))
-
-
-def _cycle(values: Sequence[str]) -> list[str]:
-    return list(values) * 4
