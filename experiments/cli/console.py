@@ -9,7 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 LOG_WIDTH = 160
@@ -88,14 +88,18 @@ def hung(text: str, width: int, hanging: str = INDENT) -> list[str]:
 
 def progress_bar(console: Console, unit: str) -> Progress:
     """A bar with a label, counts of a unit, time so far and time left; on a terminal alone, gone at the end."""
+
+    def whole() -> Column:
+        return Column(no_wrap=True)  # where there is little room, the bar alone gives way
+
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        MofNCompleteColumn(table_column=whole()),
         TextColumn(f"{unit},"),
-        TimeElapsedColumn(),
+        TimeElapsedColumn(table_column=whole()),
         TextColumn("so far,"),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(table_column=whole()),
         TextColumn("left"),
         console=console,
         disable=not console.is_terminal,

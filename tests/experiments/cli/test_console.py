@@ -10,7 +10,7 @@ import pytest
 from rich.table import Table
 
 from experiments import judge, run
-from experiments.cli.console import FAR, Terminal, filled, hung
+from experiments.cli.console import FAR, Terminal, filled, hung, progress_bar
 from experiments.cli.doors import doors
 from experiments.cli.help_text import rewrapped
 
@@ -101,6 +101,19 @@ def test_a_path_that_is_wider_than_the_terminal_stays_whole() -> None:
 
     assert said(Terminal) == ["written, and some words beside:", path]
     assert path not in said(Console)
+
+
+def test_a_bar_gives_way_to_counts_and_times() -> None:
+    """At 80 columns, with the longest id of a claim."""
+    file = io.StringIO()
+    console = Terminal(file=file, width=80, force_terminal=True, color_system=None)
+    bar = progress_bar(console, "claims")
+    bar.add_task("judging st-bad-when-detail-needed", total=57, completed=29)
+    console.print(bar.get_renderable())
+    said = file.getvalue()
+    assert "29/57 claims, 0:00:00 so far, -:--:-- left" in said
+    assert "st-bad-when-detail-needed" in said
+    assert max(map(len, said.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("width", [30, 80])
