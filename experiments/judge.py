@@ -15,7 +15,7 @@ from experiments.claims.base import KINDS
 from experiments.claims.registry import Entry, choose_claims, families
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
-from experiments.cli.console import each, terminal
+from experiments.cli.console import each, hung, terminal
 from experiments.cli.errors import UsageError
 from experiments.config.grid import grid
 from experiments.config.resolve import Settings
@@ -97,7 +97,7 @@ def main() -> int:
         for path in drawn.values():
             print(f"figure: {path}")
     for line in () if asked.json else sources(views):
-        print(line)
+        console.print(*hung(line, console.width), sep="\n", soft_wrap=True)
     return ExitCode.DONE
 
 

@@ -24,7 +24,7 @@ from cnnlab.training import linear, members
 from cnnlab.training.run import LinearFit, MemberRun
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
-from experiments.cli.console import each, terminal
+from experiments.cli.console import each, hung, terminal
 from experiments.cli.errors import UsageError
 from experiments.config import files
 from experiments.config.grid import grid
@@ -205,13 +205,17 @@ def question(name: str) -> str:
 
 def show(chosen: Sequence[TaskSetting], console: Console) -> None:
     """Print every task: its question, its dials, its settings."""
+
+    def paragraph(line: str) -> None:
+        console.print(*hung(line, console.width, "      "), sep="\n")
+
     for name in dict.fromkeys(setting.task.name for setting in chosen):
         console.print(Text.assemble((name, "bold"), f"  {question(name)}"))
         for dial in dials(name):
-            console.print(f"  dial {dial.name}: {dial.meaning}; {dial.valid}")
+            paragraph(f"  dial {dial.name}: {dial.meaning}; {dial.valid}")
         for setting in chosen:
             if setting.task.name == name:
-                console.print(f"  setting {setting.name}: {described(setting.task)}")
+                paragraph(f"  setting {setting.name}: {described(setting.task)}")
         console.print()
     console.print(f"every task: dial {LABEL_NOISE.name}: {LABEL_NOISE.meaning}; {LABEL_NOISE.valid}\n")
 

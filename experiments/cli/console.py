@@ -1,6 +1,7 @@
 """The console of every command: as wide as the terminal, or wide enough for tables in a log."""
 
 import copy
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO, TypeVar
 
@@ -8,7 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 LOG_WIDTH = 160
@@ -20,10 +21,18 @@ T = TypeVar("T")
 
 
 class Terminal(Console):
-    """A console that loses no digit: a table that is wider than it becomes a list of records."""
+    """A console that loses no digit: a table that is wider than it becomes a list of records; a path stays whole."""
 
     def print(self, *objects: Any, **how: Any) -> None:
-        """Print, as rich does."""
+        """Print, as rich does; but text with a word that is wider is broken at blanks alone: a path can be copied."""
+        if all(isinstance(one, str) for one in objects) and "soft_wrap" not in how:
+            longest = max((len(word) for one in objects for word in one.split()), default=0)
+            if longest > self.width:
+                objects = tuple(
+                    "\n".join(part for line in one.splitlines() for part in hung(line, self.width, "") or [""])
+                    for one in objects
+                )
+                how = {**how, "soft_wrap": True}
         super().print(*(fitted(one, self) if isinstance(one, Table) else one for one in objects), **how)
 
 
@@ -59,27 +68,38 @@ def fitted(table: Table, console: Console) -> Table | Group:
 
 def filled(parts: Iterable[str], width: int) -> Iterator[str]:
     """Parts side by side, as many as a line takes; none is taken apart that fits a line of its own."""
+    every = [*parts]
+    commas = [*(f"{part}," for part in every[:-1]), *every[-1:]]  # a comma takes a column, too
     line = ""
-    for part in parts:
-        if line and len(line) + 2 + len(part) > width:
-            yield f"{line},"
+    for part in commas:
+        if line and len(line) + 1 + len(part) > width:
+            yield line
             line = part
         else:
-            line = f"{line}, {part}" if line else part
+            line = f"{line} {part}" if line else part
     if line:
         yield line
 
 
+def hung(text: str, width: int, hanging: str = INDENT) -> list[str]:
+    """Lines of a text, broken at blanks alone and all but the first set in: an id, a number, a path stays whole."""
+    return textwrap.wrap(text, width, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False)
+
+
 def progress_bar(console: Console, unit: str) -> Progress:
     """A bar with a label, counts of a unit, time so far and time left; on a terminal alone, gone at the end."""
+
+    def whole() -> Column:
+        return Column(no_wrap=True)  # where there is little room, the bar alone gives way
+
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        MofNCompleteColumn(table_column=whole()),
         TextColumn(f"{unit},"),
-        TimeElapsedColumn(),
+        TimeElapsedColumn(table_column=whole()),
         TextColumn("so far,"),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(table_column=whole()),
         TextColumn("left"),
         console=console,
         disable=not console.is_terminal,

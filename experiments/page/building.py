@@ -17,6 +17,7 @@ from cnnlab.training.workers import ONE_THREAD, environment
 from experiments.analysis.results import SweepResults
 from experiments.analysis.selection import best_views, sources
 from experiments.claims.registry import entries
+from experiments.cli.console import hung
 from experiments.cli.errors import UsageError
 from experiments.geometry.network import MeasuredNetwork
 from experiments.page import trained
@@ -125,7 +126,7 @@ def context(asked: Asked, chosen: Mapping[str, View], console: Console, found: J
     if found is not None and BOARD in chosen:
         made = with_verdicts(made, found)
     for line in sources(views):
-        console.print(line, soft_wrap=True, markup=False)
+        console.print(*hung(line, console.width), sep="\n", soft_wrap=True, markup=False)
     return dataclasses.replace(made, views=views, provenance=provenance(views))
 
 

@@ -21,6 +21,7 @@ from cnnlab.spec.arm import plain
 from cnnlab.spec.verdict import Effect, Interval, Number, Scalar, Setting, Table, Verdict
 from experiments.claims.registry import Entry, claims, source_file
 from experiments.cli.command import advised
+from experiments.cli.console import INDENT, hung
 from experiments.reports.ratios import Ratio, errors_of_worse, points
 from experiments.timing.timings import NotTimedError
 
@@ -49,7 +50,7 @@ MIN_WIDTH = 40
 """Of the column of findings, in letters."""
 WIDE = 110
 """Columns from which claims stand in a table."""
-INDENT, MORE = "  ", " ..."
+MORE = " ..."
 
 
 def overview(rows: Sequence[tuple[Entry, Verdict]], console: Console) -> None:
@@ -76,9 +77,9 @@ def record(name: str, verdict: Verdict, console: Console) -> None:
     console.print(Text.assemble((name, "bold"), "  ", _coloured(verdict)))
     width = console.width - len(INDENT)
     said = verdict.sentence or verdict.reason
-    for line in textwrap.wrap(said, width, max_lines=2, placeholder=MORE):
+    for line in textwrap.wrap(said, width, max_lines=2, placeholder=MORE, break_on_hyphens=False):
         console.print(f"{INDENT}{line}")
-    for line in textwrap.wrap(_decides(verdict), width):
+    for line in hung(_decides(verdict), width, ""):
         console.print(f"{INDENT}{line}", style="dim")
 
 

@@ -14,6 +14,7 @@ from cnnlab.records.compact import STATS
 from cnnlab.report import canvas
 from cnnlab.spec.record import Record
 from cnnlab.training.schedule import log_spaced_steps
+from experiments.analysis.layers import by_number
 from experiments.cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def gradients(record: Record) -> Gradients:
     found = tuple(
         _series(statistic, path, [one[path] if path in one else [] for one in kept])
         for statistic in SHOWN
-        for path in dict.fromkeys(path for one in kept for path in one)
+        for path in sorted({path for one in kept for path in one}, key=by_number)
         if path.startswith(f"{statistic}/") and not path.endswith("/bias")
     )
     if not found:

@@ -36,7 +36,7 @@ def with_stats(record: Record) -> Record:
         looks = 2 if place == len(record.members) - 1 else 13
         stats = {
             "images_seen": list(range(looks)),
-            **{f"activation_grad_norm/act{layer}": [layer * (place + 1.0)] * looks for layer in (1, 2)},
+            **{f"activation_grad_norm/act{layer}": [layer * (place + 1.0)] * looks for layer in (1, 10, 2)},
             "grad_norm/conv1/kernel": [1.0] * looks,
             "grad_norm/conv1/bias": [9.0] * looks,
             "update_to_weight/conv1/kernel": [None] * looks,
@@ -73,7 +73,9 @@ def test_gradients_are_shown_by_layer_and_step_and_written(arms: dict[str, Point
     assert row[1:] == ["13", "12", "12", "12", "12", "12"]  # 2 x mean of 1..12, and of 1..11 once one has broken off
     assert "bias" not in done.out
     assert "At the end at most 25.0 % of a layer's units are dead (act1)." in lines
-    assert "Before training the gradient at act1 has 0.5 times the norm of that at act2." in lines
+    assert "Before training the gradient at act1 has 0.1 times the norm of that at act10." in lines
+    layers = [line.split()[0] for line in lines if line.startswith("act")]
+    assert layers[:4] == ["activation_grad_norm:", "act1", "act2", "act10"]  # by number, not by letter
     table = pd.read_csv(tmp_path / "results" / "gradients" / f"{arm}.csv")
     assert set(table["statistic"]) == {"activation_grad_norm", "grad_norm", "update_to_weight", "dead_fraction"}
     assert table[table["layer"] == "act2"]["highest"].tolist()[:3] == [24.0, 24.0, 22.0]

@@ -8,6 +8,7 @@ from typing import Any
 
 from cnnlab.spec.record import Record
 from cnnlab.training.schedule import log_spaced_steps
+from experiments.analysis.layers import by_number
 from experiments.analysis.results import SweepResults
 from experiments.page.member import Depth, Member
 from experiments.page.plot import tenth
@@ -66,7 +67,8 @@ def lines(record: Record) -> dict[str, Lines]:
     """By statistic. A layer's weights stand for the layer; its biases are left out."""
     found: dict[str, Lines] = {}
     for history in record.histories[:MOST_MEMBERS]:
-        for path, values in (history["stats"] if "stats" in history else {}).items():
+        stats = history["stats"] if "stats" in history else {}
+        for path, values in sorted(stats.items(), key=lambda item: by_number(item[0])):
             statistic, _, site = path.partition("/")
             if statistic in (COUNTS, "images_seen") or site.endswith(("/bias", "/scale")):
                 continue

@@ -10,7 +10,7 @@ import pytest
 from rich.table import Table
 
 from experiments import judge, run
-from experiments.cli.console import FAR, Terminal, filled
+from experiments.cli.console import FAR, Terminal, filled, hung, progress_bar
 from experiments.cli.doors import doors
 from experiments.cli.help_text import rewrapped
 
@@ -77,6 +77,52 @@ def test_a_list_of_records_joins_a_head_of_two_lines_and_indents_what_is_folded(
 
 def test_a_part_that_is_too_long_has_a_line_of_its_own() -> None:
     assert list(filled(["a", "b", "c" * 12, "d"], 8)) == ["a, b,", "c" * 12 + ",", "d"]
+
+
+@pytest.mark.parametrize("width", range(8, 40))
+def test_the_comma_at_the_end_of_a_line_counts(width: int) -> None:
+    """Else rich would fold a line that is one column too wide, and part a name from its number."""
+    parts = ["n 12", "points 1", "p 0.0005", "kind t", "x1.06", "call Null"]
+    lines = list(filled(parts, width))
+    assert [line for line in lines if len(line) > max(width, len("call Null"))] == []
+    assert ", ".join(line.removesuffix(",") for line in lines) == ", ".join(parts)
+
+
+def test_a_path_that_is_wider_than_the_terminal_stays_whole() -> None:
+    """The twin is rich's own console."""
+    from rich.console import Console
+
+    path = "/a/results/of-mine/" + "long/" * 20 + "replication.csv"
+
+    def said(kind: type[Console]) -> list[str]:
+        file = io.StringIO()
+        kind(file=file, width=40, highlight=False, markup=False).print(f"written, and some words beside: {path}")
+        return [line.rstrip() for line in file.getvalue().splitlines()]
+
+    assert said(Terminal) == ["written, and some words beside:", path]
+    assert path not in said(Console)
+
+
+def test_a_bar_gives_way_to_counts_and_times() -> None:
+    """At 80 columns, with the longest id of a claim."""
+    file = io.StringIO()
+    console = Terminal(file=file, width=80, force_terminal=True, color_system=None)
+    bar = progress_bar(console, "claims")
+    bar.add_task("judging st-bad-when-detail-needed", total=57, completed=29)
+    console.print(bar.get_renderable())
+    said = file.getvalue()
+    assert "29/57 claims, 0:00:00 so far, -:--:-- left" in said
+    assert "st-bad-when-detail-needed" in said
+    assert max(map(len, said.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("width", [30, 80])
+def test_a_paragraph_is_broken_at_blanks_alone_and_set_in(width: int) -> None:
+    text = "records: /a/long/folder-of/results/published/runs, scale quick: pool_position, pw-cheaper, x-0.83"
+    lines = list(hung(text, width))
+    assert " ".join(line.strip() for line in lines) == text
+    assert [line[:2] for line in lines[1:]] == ["  "] * (len(lines) - 1)
+    assert all(len(line) <= width or " " not in line.strip() for line in lines)
 
 
 @pytest.mark.parametrize("name", [*DOORS, "compare", *PACKAGES])

@@ -55,6 +55,16 @@ def test_biases_and_histograms_are_no_layers() -> None:
     assert lines(Bare()) == {"grad_norm": {"conv1": [[1.0]]}}  # type: ignore[arg-type]
 
 
+def test_layers_stand_in_the_order_of_their_numbers() -> None:
+    """Records sort by letters; the finding compares the first layer with the last."""
+
+    class Deep:
+        histories = ({"stats": {f"grad_norm/conv{n}/kernel": [float(n)] for n in (1, 10, 11, 2, 9)}},)
+
+    assert list(Deep.histories[0]["stats"]) == sorted(Deep.histories[0]["stats"])
+    assert list(lines(Deep())["grad_norm"]) == ["conv1", "conv2", "conv9", "conv10", "conv11"]  # type: ignore[arg-type]
+
+
 def test_norms_stand_by_their_logarithm_and_looks_by_their_step(arm: Watched) -> None:
     shown = picture(arm.record, "activation_grad_norm", lines(arm.record)["activation_grad_norm"])
     looked = health.steps(arm.record)
