@@ -97,7 +97,7 @@ def main() -> int:
         for path in drawn.values():
             print(f"figure: {path}")
     for line in () if asked.json else sources(views):
-        console.print(*hung(line, console.width), sep="\n", soft_wrap=True)
+        console.print(*hung(line, console.width), sep="\n", soft_wrap=True, markup=False)
     return ExitCode.DONE
 
 

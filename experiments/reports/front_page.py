@@ -114,7 +114,8 @@ def again(evidence: Path) -> str:
     found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(evidence.glob(REPLICATIONS))]
     if not found:
         return ""
-    names = " and ".join(f"[{said['sweep']}](docs/results.md#sweep-{said['sweep']})" for said in found)
+    *others, last = (f"[{said['sweep']}](docs/results.md#sweep-{said['sweep']})" for said in found)
+    names = " and ".join(filter(None, (", ".join(others), last)))
     effects, apart, changed = (sum(said[key] for said in found) for key in ("effects", "apart", "changed_side"))
     return (
         f"\n\nTrained again with other seeds, {names}: {apart} of {effects} effects lie more than two standard errors "

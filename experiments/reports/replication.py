@@ -61,10 +61,11 @@ def effects(now: SweepResults) -> list[tuple[str, Effect]]:
         (" ".join(filter(None, (cell.point.level, matched(cell.point.match), at(cell.point.check)))), effect)
         for cell, effect in pairwise_effects(now)
     ]
-    rests = contrast_effects(now, claims_fed_by(now.settings.sweep_name))
-    contrasts = [
-        (f"{name}: {contrast} {matched(effect.setting.match)}".strip(), effect) for name, contrast, effect in rests
-    ]
+    contrasts = []
+    for name, contrast, effect in contrast_effects(now, claims_fed_by(now.settings.sweep_name)):
+        named = f"{name}: {contrast} {matched(effect.setting.match)}".strip(), effect
+        if named not in contrasts:  # parts of a claim share contrasts
+            contrasts.append(named)
     return [*arms, *contrasts]
 
 

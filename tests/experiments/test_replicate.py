@@ -13,7 +13,10 @@ from PIL import Image
 from cnnlab.records import Store
 from cnnlab.spec.invalid import InvalidError
 from experiments import replicate
+from experiments.analysis.results import view
+from experiments.analysis.selection import relocated
 from experiments.config.resolve import Point
+from experiments.reports import replication
 from experiments.training import own_modules, session
 from experiments.training.estimate import Pace, machine_pace
 
@@ -63,6 +66,18 @@ def test_every_effect_stands_beside_its_replication(both: Path, door: Door) -> N
     assert drawn.shape[0] > 150
     assert drawn.shape[1] > 800
     assert (drawn < 200).mean() > 0.02  # text and marks
+
+
+def test_a_contrast_that_two_parts_of_a_claim_share_counts_once(
+    both: Path, composed: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = view(relocated(composed("relu_at_zero", "quick"), both))
+    once = replication.effects(now)
+    resting = [("claim", "one against half", effect) for _, effect in once[:1]]
+    monkeypatch.setattr(replication, "contrast_effects", lambda *_: resting)
+    assert len(replication.effects(now)) == len(once) + 1
+    monkeypatch.setattr(replication, "contrast_effects", lambda *_: resting * 2)
+    assert len(replication.effects(now)) == len(once) + 1
 
 
 def test_twin_an_arm_that_does_not_come_back_is_counted(
