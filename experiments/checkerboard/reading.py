@@ -84,13 +84,13 @@ def read(members: Sequence[Member], counted: Sequence[Painted]) -> tuple[Finding
 
 
 def paragraph(findings: Sequence[Finding]) -> str:
-    """The findings as one text, the article's own first, and what was not tried."""
+    """The findings, a line each, the article's own first, and what was not tried."""
     parts = [f"{finding.about}: {finding.word}. {finding.sentence}" for finding in findings]
     limits = (
         "Not measured here: generators of GANs, stacks of up-samplings, and the gradients of strided convolutions and "
         "pools, of which the article says the same."
     )
-    return " ".join([*parts, limits])
+    return "\n".join([*parts, limits])
 
 
 def _overlap(counted: Sequence[Painted]) -> Finding:

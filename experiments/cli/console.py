@@ -57,7 +57,8 @@ def fitted(table: Table, console: Console) -> Table | Group:
     for row in rows:
         first, *others = (str(cell) for cell in row)
         if first:
-            lines.append(Text(first, style="bold"))
+            says = any(letter.isalpha() for letter in first)  # a bare number needs its column's name
+            lines.append(Text(first if says else f"{names[0]} {first}".strip(), style="bold"))
         pairs = [f"{name} {cell}".strip() for name, cell in zip(names[1:], others, strict=True) if cell]
         indented = (0, 0, 0, len(INDENT))  # of every line, where one part takes several
         lines += [Padding(line, indented, expand=False) for line in filled(pairs, console.width - len(INDENT))]

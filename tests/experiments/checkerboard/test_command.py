@@ -70,6 +70,7 @@ def test_sentences_follow_the_numbers() -> None:
     assert "learn a board all the same: 0.10 [0.10, 0.10] after training, below the 0.30" in text
     assert "hidden and not gone" in text
     assert "cancels the board there" in text
+    assert len(text.splitlines()) == 7  # six findings, a line each, and what was not tried
 
 
 @pytest.mark.parametrize(

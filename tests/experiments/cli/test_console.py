@@ -75,6 +75,12 @@ def test_a_list_of_records_joins_a_head_of_two_lines_and_indents_what_is_folded(
     assert " ".join(" ".join(said[2:]).split()) == "why a reason that takes more than a line of forty columns"
 
 
+def test_a_record_that_a_bare_number_leads_has_its_columns_name() -> None:
+    table = Table("kernel", "exact counts", "energy of the mean net")
+    table.add_row("2", "0.000", "0.017")
+    assert printed(30, table).split("\n")[0].strip() == "kernel 2"
+
+
 def test_a_part_that_is_too_long_has_a_line_of_its_own() -> None:
     assert list(filled(["a", "b", "c" * 12, "d"], 8)) == ["a, b,", "c" * 12 + ",", "d"]
 
