@@ -168,6 +168,7 @@ def turned(node: DepthToSpace, learned: None, x: jax.Array) -> jax.Array:
     return operate(node, learned, x.swapaxes(1, 2)).swapaxes(1, 2)
 
 
+@pytest.mark.slow
 def test_depth_to_space_is_that_of_numpy_and_the_gradient_of_its_reverse():
     assert lays_blocks(operate)
     assert not lays_blocks(channel_first)

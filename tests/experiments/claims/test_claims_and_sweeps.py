@@ -586,6 +586,7 @@ def test_a_chain_breaks_at_a_link_that_is_reversed(none: float, expected: str) -
     assert word(found, "harder to read behind the pool") == "supported"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("gap", "expected"), [(0.1, "supported"), (0.0, "refuted"), (-0.1, "refuted")])
 def test_accuracy_by_pixel_has_to_follow_the_counts(gap: float, expected: str) -> None:
     probes = {"input_energy/slope": 0.8, "accuracy_by_pixel/most_minus_fewest": gap}

@@ -54,6 +54,7 @@ def test_even_kernels_drift_half_a_pixel_a_layer():
     assert word_of(k3_symmetry_finer, "drift") == "supported"
 
 
+@pytest.mark.slow
 def test_the_whole_waits_for_its_sweep():
     verdict = judged(k3_symmetry_finer)
     assert verdict.word == "inconclusive"

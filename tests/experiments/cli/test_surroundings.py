@@ -87,6 +87,7 @@ def test_platforms_can_choose_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert workers.accelerator() == "cpu"
 
 
+@pytest.mark.slow
 def test_jax_does_read_such_variables() -> None:
     """The twin: they are refused since JAX would obey them."""
     code = "import jax; print(jax.random.normal(jax.random.key(0)))"
