@@ -96,6 +96,7 @@ def command(main: Callable[P, int], *, once: bool = True) -> Callable[P, int]:
             if once:
                 check_once(sys.argv[1:])
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra would print what is raised within it, and end the process
+            os.environ["MPLBACKEND"] = "agg"  # figures are files; a notebook names a backend that may not be here
             return main(*args, **named)
         except USER_ERRORS as error:
             print(format_error(error), file=sys.stderr)

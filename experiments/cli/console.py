@@ -1,9 +1,10 @@
 """The console of every command: as wide as the terminal, or wide enough for tables in a log."""
 
 import copy
+import os
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TextIO, TypeVar
+from typing import Any, Literal, TextIO, TypeVar
 
 from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
@@ -39,7 +40,14 @@ class Terminal(Console):
 def terminal(file: TextIO | None = None) -> Console:
     """A console for tables and progress, on standard output by default. It prints brackets as they are: no markup."""
     console = Terminal(highlight=False, markup=False, file=file)
-    return console if console.is_terminal else Terminal(highlight=False, markup=False, width=LOG_WIDTH, file=file)
+    if console.is_terminal and console.file.isatty():
+        return console
+    # FORCE_COLOR, as notebooks and CI set it, asks for colours alone: rich would also redraw bars in a file
+    forced = bool(os.environ.get("FORCE_COLOR", "")) and not os.environ.get("NO_COLOR", "")
+    colours: Literal["standard"] | None = "standard" if forced else None
+    return Terminal(
+        highlight=False, markup=False, file=file, width=LOG_WIDTH, force_terminal=False, color_system=colours
+    )
 
 
 def fitted(table: Table, console: Console) -> Table | Group:

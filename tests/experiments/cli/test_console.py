@@ -3,16 +3,21 @@
 import importlib
 import importlib.metadata
 import io
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
 from rich.table import Table
+from rich.text import Text
 
 from experiments import judge, run
-from experiments.cli.console import FAR, Terminal, filled, hung, progress_bar
+from experiments.cli.console import FAR, LOG_WIDTH, Terminal, filled, hung, progress_bar, terminal
 from experiments.cli.doors import doors
 from experiments.cli.help_text import rewrapped
+from experiments.paths import ROOT
 
 from ..conftest import Door
 
@@ -180,3 +185,36 @@ def test_a_pair_becomes_two_lines_and_a_list_is_not_joined() -> None:
 
 def test_run_says_it_too(door: Door) -> None:
     assert door(run.main, "+sweep=pool_position", "--version").out == door(run.main, "--version").out != ""
+
+
+@pytest.mark.parametrize("forced", ["", "1"])
+def test_colours_may_be_forced_but_no_file_is_a_screen(forced: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notebooks set FORCE_COLOR: a bar was redrawn there a thousand times, and tables were 80 columns wide."""
+    monkeypatch.setenv("FORCE_COLOR", forced)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    file = io.StringIO()
+    console = terminal(file)
+    console.print(Text("verdict", style="bold"))
+    assert not console.is_terminal
+    assert console.width == LOG_WIDTH
+    assert progress_bar(console, "arms").disable
+    assert ("\x1b[1m" in file.getvalue()) is bool(forced)
+
+
+def test_a_notebooks_backend_of_figures_is_not_asked_for() -> None:
+    """What `%%bash` inherits names a module of the notebook's own environment."""
+    door = "\n".join(
+        (
+            "from experiments.cli.command import command",
+            "@command",
+            "def main():",
+            "    import matplotlib",
+            "    return 0 if matplotlib.get_backend().lower() == 'agg' else 3",
+            "raise SystemExit(main())",
+        )
+    )
+    names = {**os.environ, "MPLBACKEND": "module://no_such_notebook.backend"}
+    done = subprocess.run(
+        [sys.executable, "-c", door], env=names, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
