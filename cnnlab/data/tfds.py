@@ -122,7 +122,7 @@ def facts(name: str, source: Source) -> Facts:
 
 def look(name: str, source: Source) -> Stacked | None:
     """Return the dataset's arrays, as kept or decoded from what is prepared; None if it is not. Writes nothing."""
-    arrays = cache.read(name, source.cache_dir)
+    arrays = cache.read(name, source.cache_dir) or _unkept.get((name, source.cache_dir))
     builder = _prepared(name, source) if arrays is None else None
     if builder is not None:
         arrays = _unkept[name, source.cache_dir] = _decoded(builder)
