@@ -23,6 +23,8 @@ LOOKED = ".looked-through"
 ZSTANDARD = b"\x28\xb5\x2f\xfd"
 """How a file begins where the package zstandard is installed; else JAX compresses by zlib."""
 CHUNK = 1 << 20
+HALF_READ = "Error reading persistent compilation cache entry"
+"""How JAX's warning begins where another process is still writing what is read; JAX then compiles it."""
 
 
 def check(folder: Path) -> None:

@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import connection
@@ -367,6 +368,7 @@ def serve(pipe: connection.Connection, plan: WorkerPlan) -> None:
     settings.update("jax_compilation_cache_dir", str(plan.compile_cache))
     # small programs too: an arm has twenty, which take XLA a second to compile and JAX a third of one to read
     settings.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    warnings.filterwarnings("ignore", compiled.HALF_READ)
     from cnnlab.training import linear, members
     from cnnlab.zoo import native
 

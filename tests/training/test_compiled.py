@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 import time
+import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import jax
 import pytest
 
 from cnnlab.spec.invalid import InvalidError
@@ -139,3 +141,37 @@ def test_what_jax_writes_is_whole_and_half_of_it_would_stay_for_ever(tmp_path: P
     compiled.clean(tmp_path / "c")
     assert run() == written
     assert {path: path.read_bytes() for path in written} == contents
+
+
+SERVE = """
+import sys, multiprocessing, pathlib, warnings
+from cnnlab.data import Source
+from cnnlab.training import compiled, workers
+here = pathlib.Path(sys.argv[1])
+pipe, parent = multiprocessing.Pipe()
+parent.close()
+workers.serve(pipe, workers.WorkerPlan(workers=1, backend="cpu", source=Source(cache_dir=here), compile_cache=here))
+warnings.warn(f"{compiled.HALF_READ} for 'jit_step': incomplete stream")
+warnings.warn("another")
+"""
+
+
+def test_a_program_that_another_process_is_still_writing_is_compiled_in_silence(tmp_path: Path) -> None:
+    """In tests, where a warning is an error, by `pyproject.toml`; in workers by `serve`. The twin: else JAX warns."""
+    folder = Path(os.environ["JAX_COMPILATION_CACHE_DIR"])
+
+    def answer() -> float:
+        return float(jax.jit(lambda x: x * 3 + 1.0625)(2.0))
+
+    before = set(folder.glob(f"*{compiled.SUFFIX}"))
+    assert answer() == 7.0625
+    for path in set(folder.glob(f"*{compiled.SUFFIX}")) - before:
+        path.write_bytes(path.read_bytes()[:50])
+    assert answer() == 7.0625
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match=compiled.HALF_READ):
+            answer()
+    done = subprocess.run([sys.executable, "-c", SERVE, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert "another" in done.stderr
+    assert compiled.HALF_READ not in done.stderr
