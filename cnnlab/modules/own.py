@@ -171,7 +171,10 @@ def structure(net: OwnModule, sizes: ImageSizes) -> Structure:
     abstract = True
     try:
         states = jax.eval_shape(parts, some_key())
-    except Exception as problem:  # also code that looks at numbers, such as float(rate): it is made in earnest
+    except (
+        Exception,
+        SystemExit,
+    ) as problem:  # also code that looks at numbers, such as float(rate): it is made in earnest
         abstract = False
         states = _in_earnest(net, parts, problem)
     params, streams, variables = (jax.tree.map(_shape, state) for state in states)
@@ -195,7 +198,7 @@ def structure(net: OwnModule, sizes: ImageSizes) -> Structure:
     return found
 
 
-def _in_earnest(net: OwnModule, make: Callable[[Array], Any], problem: Exception) -> Any:
+def _in_earnest(net: OwnModule, make: Callable[[Array], Any], problem: BaseException) -> Any:
     """What could not be made without numbers, made with them. Raises InvalidError, saying why neither can be."""
     try:
         with one_line(KEY, net.make, "its module cannot be taken apart"):
@@ -233,7 +236,7 @@ def _builder(
 
     try:
         jax.eval_shape(look, some_key())
-    except Exception as problem:  # made in earnest, it may succeed, or say why not
+    except (Exception, SystemExit) as problem:  # made in earnest, it may succeed, or say why not
         _in_earnest(net, look, problem)
     module = seen[-1]
     if not is_linen(module):
@@ -266,7 +269,7 @@ def _sown(module: Any, made: Tree, images: Array, how: Convention) -> set[str]:
 
     try:
         after = jax.eval_shape(called, made, some_key())
-    except Exception:
+    except (Exception, SystemExit):
         return set()
     return {
         name
@@ -310,7 +313,10 @@ def _sites(net: OwnModule, found: Structure, sizes: ImageSizes) -> tuple[tuple[s
 
     try:
         shapes = jax.eval_shape(look, pure(found.params), pure(found.variables))
-    except Exception as problem:  # of an inner transform, or a mistake, which is told where nothing is recorded
+    except (
+        Exception,
+        SystemExit,
+    ) as problem:  # of an inner transform, or a mistake, which is told where nothing is recorded
         return (), said(problem, net.make)
     return tuple(name for name in order if jnp.issubdtype(shapes[name].dtype, jnp.floating)), ""
 

@@ -87,7 +87,8 @@ def sources(make: str) -> tuple[tuple[str, str], ...]:
             raise InvalidError(KEY, make, f"the source of {module} cannot be read: {_first_line(problem)}") from problem
         found[module] = hashlib.sha256(content).hexdigest()
         waiting += [*_imported(tree, module, path.stem == "__init__"), *_packages(module)]
-    require(name in found, KEY, make, f"{name} has no Python file that could be read")
+    said = f": name the module, {name.removesuffix('.py')}, not its file" if name.endswith(".py") else ""
+    require(name in found, KEY, make, f"{name} has no Python file that could be read{said}")
     return tuple(sorted(found.items()))
 
 

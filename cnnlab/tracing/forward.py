@@ -220,7 +220,7 @@ def _linen(module: Any, image: jax.ShapeDtypeStruct) -> Forward:
 
     try:
         state = jax.eval_shape(init, image)
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         raise failed(module, image, problem) from problem
     found, treedef = jax.tree_util.tree_flatten_with_path(state)
     handed = [path[0].key in HANDED for path, _ in found]
@@ -258,7 +258,7 @@ def said(problem: BaseException) -> str:
     return f"{type(problem).__name__}: {first}"
 
 
-def failed(module: Any, image: jax.ShapeDtypeStruct, problem: Exception) -> InvalidError:
+def failed(module: Any, image: jax.ShapeDtypeStruct, problem: BaseException) -> InvalidError:
     """Describe an error of the module's own code in one line."""
     shape = "x".join(map(str, image.shape[1:]))
     why = f"its forward pass fails on a {shape} image: {said(problem)}"

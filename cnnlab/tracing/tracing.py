@@ -110,7 +110,7 @@ def xla_macs(module: Any, size: Pair, channels: int) -> float:
     taken = forward(module, image)
     try:
         counted = jax.jit(taken.run).lower(taken.arrays, image).cost_analysis()
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         raise failed(module, image, problem) from problem
     if not isinstance(counted, dict) or "flops" not in counted:
         raise InvalidError("module", type(module).__name__, f"XLA counts no operations on {jax.default_backend()}")
@@ -123,7 +123,7 @@ def _jaxpr(module: Any, taken: Forward, image: jax.ShapeDtypeStruct) -> Any:
         return jax.make_jaxpr(taken.run)(taken.arrays, image)
     except InvalidError:
         raise
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:
         raise failed(module, image, problem) from problem
 
 

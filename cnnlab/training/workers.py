@@ -388,7 +388,7 @@ def serve(pipe: connection.Connection, plan: WorkerPlan) -> None:
             else:
                 answer = members.train(work, plan.source, strategy)
             pipe.send(("done", answer))
-        except Exception as problem:
+        except (Exception, SystemExit, KeyboardInterrupt) as problem:  # the user's code may raise anything
             pipe.send(("failed", failure_text(problem)))
 
 

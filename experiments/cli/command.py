@@ -57,6 +57,10 @@ class Parser(argparse.ArgumentParser):
         """Raise UsageError."""
         raise UsageError(f"{message}; see --help")
 
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Raise Answered: the help or the version is printed."""
+        raise signals.Answered(status)
+
 
 def parser(name: str, description: str, examples: str = "") -> Parser:
     """The parser of `python -m experiments.<name>`, or `cnnlab <name>`, with a help text that keeps its lines."""

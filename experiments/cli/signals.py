@@ -19,7 +19,9 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -34,6 +36,13 @@ STOPPED = "stopped; the same command begins again."
 STDOUT, STDERR = 1, 2
 SHOW_CURSOR = "\x1b[?25h"
 """A progress bar hides a terminal's cursor."""
+
+
+class Answered(SystemExit):
+    """What --help, --version and the like end with, once they have printed."""
+
+    code: int
+
 
 _settled = threading.Lock()
 """Held by what should not be cut short, and for good once the process is about to end."""
@@ -134,8 +143,10 @@ def door(main: Callable[[], int], line: str = GO_ON) -> NoReturn:
     with in_order(line):
         try:
             code = main()
-        except SystemExit as asked:  # --help
-            code = asked.code if isinstance(asked.code, int) else int(asked.code is not None)
+        except Answered as asked:
+            code = asked.code
+        except (SystemExit, KeyboardInterrupt) as problem:  # no signal raises it here, and no code of the suite
+            code = _left(problem)
         try:
             sys.stdout.flush()
         except (OSError, ValueError):  # whoever read it is gone, or the disk is full
@@ -158,6 +169,15 @@ def silence() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, STDOUT)
     os.close(nowhere)
+
+
+def _left(problem: BaseException) -> int:
+    """Say in one line where the user's code ended the command. Returns the exit code."""
+    frame = traceback.extract_tb(problem.__traceback__)[-1]
+    place = f"{Path(frame.filename).name}:{frame.lineno}"
+    said = ": ".join(filter(None, (type(problem).__name__, " ".join(str(problem).split()))))
+    print(f"error: {place} ends the command: {said}", file=sys.stderr)
+    return 2
 
 
 def _open_streams() -> None:

@@ -203,8 +203,8 @@ def summary(ordered: Sequence[Specification]) -> str:
         if any(effect.call == call for effect in found)
     )
     return (
-        f"{count} specifications: {_share(above, count)} have the claim's sign ({_share(below, count)} the other), "
-        f"{_share(beyond, count)} lie beyond the margin ({_share(against, count)} beyond it the other way); {calls}. "
+        f"{count} specifications: {_share(above, count)} have the claim's sign, {_share(below, count)} the other; "
+        f"{_share(beyond, count)} lie beyond the margin, {_share(against, count)} beyond it the other way; {calls}. "
         "They share arms and seeds: no test is made of their number."
     )
 

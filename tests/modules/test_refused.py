@@ -47,6 +47,7 @@ REFUSED: dict[str, tuple[str, str, dict[str, object], str]] = {
     "no function": ("make = 5", "make", {}, "make is a int, not a function"),
     "call needs more": (net(arguments=", mask"), "Net", {}, "needs mask: beside the images it is given train"),
     "fails in training": (net(before="x = x @ jnp.ones((3, 3))"), "Net", {}, "fails in training on 8x8x1 images"),
+    "exits when called": (net(before="raise SystemExit(3)"), "Net", {}, "fails in training .*: SystemExit: 3"),
     "a pair": (net(result="(self.out(x), x)"), "Net", {}, "its output on 4 images is a tuple: must be logits"),
     "a map": (net(result="self.out(x)[:, None]"), "Net", {}, r"is \[4, 1, 10\]: must be logits, \[batch, classes\]"),
     "class count": (net(), "Net", {"classes": 7}, r"its output on 4 images is \[4, 7\]: .* here \[4, 10\]"),
@@ -117,6 +118,7 @@ def test_what_looks_odd_and_can_be_trained_is_taken(written: Written, name: str)
         ("itertools", "must be package.module:function"),
         ("a b:c", "must be package.module:function"),
         ("zlib:compress", "has no Python file"),
+        ("mynets.py:make", "has no Python file that could be read: name the module, mynets, not its file"),
     ],
 )
 def test_a_place_that_is_none(make: str, said: str) -> None:

@@ -230,3 +230,34 @@ def test_a_worker_finds_its_thread_limits_before_its_first_import(tmp_path: Path
     for name, value in workers.ONE_THREAD.items():
         assert started_with[name] == value
     assert dict(os.environ) == before
+
+
+RAISES = """
+import sys, multiprocessing, pathlib, threading
+from cnnlab.data import Source
+from cnnlab.training import members, workers
+
+def train(work, source, strategy):
+    raise {raised}
+
+here = pathlib.Path(sys.argv[1])
+members.train = train
+ours, theirs = multiprocessing.Pipe()
+
+def ask():
+    for _ in range(2):  # it serves on
+        ours.send([1])
+        print(ours.recv()[1].splitlines()[-1])
+    ours.close()
+
+threading.Thread(target=ask).start()
+workers.serve(theirs, workers.WorkerPlan(workers=1, backend="cpu", source=Source(cache_dir=here), compile_cache=here))
+"""
+
+
+@pytest.mark.parametrize("raised", ["ValueError('no')", "SystemExit('no')", "KeyboardInterrupt('no')"])
+def test_whatever_the_users_code_raises_a_worker_answers(raised: str, tmp_path: Path) -> None:
+    asked = [sys.executable, "-c", RAISES.format(raised=raised), str(tmp_path)]
+    done = subprocess.run(asked, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == 2 * f"{raised.partition('(')[0]}: no\n"

@@ -232,3 +232,24 @@ def test_what_was_ignored_stays_ignored_and_all_is_put_back() -> None:
         signal.signal(signal.SIGHUP, before[signal.SIGHUP])
     assert {one: signal.getsignal(one) for one in signals.SIGNALS} == before
     assert signal.set_wakeup_fd(-1) == -1
+
+
+@pytest.mark.parametrize("raised", ["SystemExit(0)", "SystemExit('enough')", "KeyboardInterrupt"])
+def test_code_of_the_users_that_ends_the_command_is_one_line(raised: str, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(f"from experiments.cli import signals\ndef main():\n    raise {raised}\nsignals.door(main)\n")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+    said = raised.replace("('", ": ").replace("(", ": ").rstrip("')")
+    assert (done.returncode, done.stderr) == (2, f"error: script.py:3 ends the command: {said}\n")
+
+
+def test_what_help_ends_with_is_no_mistake(tmp_path: Path) -> None:
+    """The twin."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from experiments.cli import signals\nfrom experiments.cli.command import parser\n"
+        "def main():\n    return parser('x', 'Says what it does.').parse_args(['--help']) is None\nsignals.door(main)\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Says what it does." in done.stdout
