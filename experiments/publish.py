@@ -30,6 +30,7 @@ examples:
   python -m experiments.publish                               all that is complete at scale quick
   python -m experiments.publish only=CONTROL,PLACE,ACT        some banks, as in experiments.suite
   CNNLAB_PUBLISHED=look python -m experiments.publish         into another folder, which no page speaks of
+  python -m experiments.publish --replications                finished replications of what is published already
   python -m experiments.publish --docs                        README and docs/results.md alone, of what is published
 
 Keys that change arms (model.width=8) must be given as they were to the suite. Exit code: 0; 2 for a wrong argument, a
@@ -51,6 +52,9 @@ def main() -> int:
         return write_docs(console)
     only, overrides = parse_choice(given.words)
     require_writable(published(), "CNNLAB_PUBLISHED")
+    if given.replications:
+        publication.replicated(only, overrides, console)
+        return write_docs(console) if published() == PUBLISHED else ExitCode.DONE
     verdicts, views = publication.publish(publication.chosen(only, overrides, console), console)
     from experiments.page.building import NAME, Asked, write_page  # here, since it brings JAX
     from experiments.page.evidence import Judged
@@ -70,6 +74,11 @@ def command_line() -> argparse.ArgumentParser:
     """The parser."""
     made = parser("publish", DESCRIPTION, EXAMPLES)
     made.add_argument("--docs", action="store_true", help="write README's findings and docs/results.md, and no more")
+    made.add_argument(
+        "--replications",
+        action="store_true",
+        help="hold published sweeps against the finished replications in results/, write README and docs/, no more",
+    )
     made.add_argument("words", nargs="*", metavar="key=value", help="only=BANK,SWEEP,..., scale=, results=")
     return made
 

@@ -18,7 +18,7 @@ from cnnlab.spec.verdict import Verdict
 from experiments.analysis import metrics
 from experiments.analysis.convergence import longer_point
 from experiments.analysis.results import SweepResults, view
-from experiments.analysis.selection import MADE, best_views, relocated
+from experiments.analysis.selection import MADE, best_view, best_views, relocated, split, trusted_folders
 from experiments.claims.registry import claims, entries
 from experiments.cli.console import each
 from experiments.cli.errors import UsageError
@@ -142,7 +142,7 @@ def publish(choice: Choice, console: Console) -> tuple[dict[str, Verdict], dict[
     manifest.write(root)  # the evidence is whole, and what follows is judged from it
     found, views = write_pages(choice, console)
     for sweep in choice.sweeps:
-        write_replication(sweep, choice, views[sweep], console)
+        write_replication(sweep, views[sweep], choice.results, choice.overrides, console)
     for line in differing(choice, found):
         console.print(line)
     if kept:
@@ -237,14 +237,36 @@ def write_made(sweep: str, choice: Choice) -> None:
     write_json(path, content, sort_keys=True)
 
 
-def write_replication(sweep: str, choice: Choice, first: SweepResults, console: Console) -> None:
+def replicated(only: Sequence[str], overrides: Sequence[str], console: Console) -> None:
+    """Hold published sweeps against their finished replications in a results folder, as `publish` does.
+
+    Raises:
+        UsageError: there is no finished replication, or its sweep is not published at the scale.
+    """
+    names, _ = choose(only)
+    settings = grid([f"+sweep={names[0]}", *overrides]).settings
+    place = settings.results / replication.NAME
+    ended = [one for one in names if (sweep_folder(one, settings.scale, place) / f"{replication.NAME}.json").is_file()]
+    if not ended:
+        raise UsageError(f"{place} has no finished replication at scale {settings.scale}: run experiments.replicate")
+    for sweep in ended:
+        first = best_view(sweep, (*split(overrides)[1], f"scale={settings.scale}"), trusted_folders(published()))
+        if first is None:
+            raise UsageError(f"+sweep={sweep} is not published at scale {settings.scale}: publish it first")
+        write_replication(sweep, first, settings.results, overrides, console)
+
+
+def write_replication(
+    sweep: str, first: SweepResults, results: Path, overrides: Sequence[str], console: Console
+) -> None:
     """Hold a published sweep against its replication, where all of that was trained; its records stay where they are.
 
     Args:
         first: the published sweep. What the replication was held against when it ended may have been another run.
+        results: has the replication. overrides: of the sweep.
     """
-    place = choice.results / replication.NAME
-    path = sweep_folder(sweep, choice.scale, place) / f"{replication.NAME}.json"
+    place = results / replication.NAME
+    path = sweep_folder(sweep, first.settings.scale, place) / f"{replication.NAME}.json"
     try:
         seed = int(read_json(path, MOST_BYTES)["first_seed"])
     except FileNotFoundError:
@@ -252,13 +274,13 @@ def write_replication(sweep: str, choice: Choice, first: SweepResults, console: 
     except (FileError, OSError, KeyError, TypeError, ValueError):
         console.print(f"left out: the replication of {sweep}: {path} says no first_seed; run experiments.replicate")
         return
-    one = grid(merged((f"+sweep={sweep}", *choice.overrides), (f"scale.first_seed={seed}",)))
+    one = grid(merged((f"+sweep={sweep}", *overrides), (f"scale.first_seed={seed}",)))
     again = relocated(one, place)
     if lack := _lacking(again):
         console.print(f"left out: the replication of {sweep}: {lack}")
         return
     compared = replication.compare(first, view(again))
-    replication.write(compared, sweep_folder(sweep, choice.scale, published()))
+    replication.write(compared, sweep_folder(sweep, first.settings.scale, published()))
     console.print(f"{sweep} with other seeds: {compared.line}")
 
 

@@ -267,6 +267,22 @@ def test_a_replication_is_held_against_what_is_published(
     assert not list(folder.glob("replication.*"))
 
 
+def test_a_replication_of_a_published_sweep_is_published_without_the_records_of_the_sweep(
+    plant: Plant, there: Path, door: Door, tmp_path: Path
+) -> None:
+    asked = "--replications", f"only={SWEEP}", f"results={tmp_path / 'results'}"
+    assert "has no finished replication at scale quick" in door(publish.main, *asked, DATA).err
+    again_stored(tmp_path / "results", plant, level=accuracy)
+    done = door(publish.main, *asked, DATA)
+    assert (done.code, done.err) == (0, "")
+    assert f"{SWEEP} with other seeds:" in done.out
+    folder = there / "sweeps" / SWEEP / "quick"
+    assert json.loads((folder / "replication.json").read_text())["first_seed"] == 3000
+    shutil.rmtree(folder)
+    done = door(publish.main, *asked, DATA)
+    assert (done.code, done.err) == (2, f"error: +sweep={SWEEP} is not published at scale quick: publish it first\n")
+
+
 @pytest.mark.slow
 def test_published_twice_every_file_has_the_same_bytes(
     ran: Path, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
