@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -167,11 +168,15 @@ def write(compared: Compared, folder: Path) -> tuple[Path, ...]:
 def figure(compared: Compared) -> "Figure":
     """Both intervals of every effect on accuracies, one above the other, on a log axis of error ratios."""
     shown = [(n, one) for n, one in zip(compared.names, compared.found.effects, strict=True) if one.first.setting.ratio]
-    height = 1.4 + 0.34 * len(shown)
+    shown.reverse()  # upwards
+    labels = [_label(name, one.first.setting.task) for name, one in shown]
+    heights = np.array([max(1.0, 0.43 * (label.count("\n") + 1)) for label in labels])
+    places = np.cumsum(heights) - heights / 2
+    height = 1.4 + 0.34 * heights.sum()
     title = textwrap.fill(f"{compared.sweep} again, with other seeds: {compared.line}", 90)
     drawn, axes = canvas.canvas(title, width=9.5, height=height)
     panel = axes[0][0]
-    for place, (_, one) in enumerate(reversed(shown)):
+    for place, (_, one) in zip(places, shown, strict=True):
         for effect, aside, marker in ((one.first, 0.14, "o"), (one.again, -0.14, "D")):
             centre, low, high = _shown(effect)
             colour = CALL_COLOURS[effect.call]
@@ -180,10 +185,8 @@ def figure(compared: Compared) -> "Figure":
             panel.plot(centre, place + aside, marker, color=colour, markersize=4.5)
     panel.set_xscale("log")
     panel.axvline(1, color=canvas.BLACK, linewidth=0.8)
-    panel.set_yticks(
-        range(len(shown)), [_label(name, one.first.setting.task) for name, one in reversed(shown)], fontsize=8
-    )
-    panel.set_ylim(-0.8, len(shown) - 0.2)
+    panel.set_yticks(places, labels, fontsize=8)
+    panel.set_ylim(-0.3, heights.sum() + 0.3)
     canvas.ratio_ticks(panel)
     panel.set_xlabel("ratio of errors, 95 %; dot: first, diamond: again")
     for call, colour in CALL_COLOURS.items():

@@ -1,6 +1,7 @@
 """What a reader is told where a number is lacking: words or a dash, never `nan` or `inf`."""
 
 import dataclasses
+import itertools
 import json
 import math
 import re
@@ -64,6 +65,15 @@ def test_a_replication_of_too_few_members_is_drawn_and_written(tmp_path: Path) -
     drawn = replication.figure(few)
     assert len(drawn.axes[0].lines) == 2 * len(few.names) + 1 + len(replication.CALL_COLOURS)  # marks, no bars
     assert json.loads(json.dumps(replication.rows(few)[0]))["first_call"] == "open"
+
+
+def test_the_names_of_effects_lie_apart_however_long() -> None:
+    many = compared(*[(measured(12, 0), measured(12, 100 + n)) for n in range(8)])
+    names = tuple(f"3x3 against 4x4 padded {n * 'alternating '}less a quarter of the gap" for n in range(8))
+    panel = replication.figure(dataclasses.replace(many, names=names)).axes[0]
+    panel.figure.canvas.draw()
+    extents = [label.get_window_extent() for label in panel.get_yticklabels()]
+    assert all(lower.y1 < upper.y0 for lower, upper in itertools.pairwise(extents))
 
 
 def test_two_results_folders_of_members_without_spread(capsys: pytest.CaptureFixture[str]) -> None:
