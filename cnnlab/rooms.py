@@ -4,6 +4,7 @@ What a user adds lies in `CNNLAB_EXTRA=DIR`, laid out like the suite (`DIR/tasks
 that announces it as an entry point (`cnnlab.tasks`). Both are code that the user names, and run as the suite's own.
 """
 
+import contextlib
 import functools
 import importlib
 import importlib.metadata
@@ -11,7 +12,8 @@ import importlib.util
 import os
 import pkgutil
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -20,6 +22,9 @@ from cnnlab.files import is_folder
 from cnnlab.spec.invalid import InvalidError
 
 VARIABLE = "CNNLAB_EXTRA"
+FOLDERS = ("claims", "figures", "metrics", "probes", "statistics", "tasks", "views")
+GROUPS = ("data", "model", "sweep", "train")
+"""The folders in `CNNLAB_EXTRA`, and those in its `conf`."""
 
 
 class ExtraError(InvalidError):
@@ -47,9 +52,26 @@ def extra_folder() -> Path | None:
     named = os.environ.get(VARIABLE)
     if not named:
         return None
-    if not is_folder(Path(named)):
+    folder = Path(named).expanduser().absolute()
+    if not is_folder(folder):
         raise ExtraError(f"{VARIABLE}={named}", "there is no such folder")
-    return Path(named).expanduser().absolute()
+    _check_places(folder)
+    return folder
+
+
+@functools.cache
+def _check_places(folder: Path) -> None:
+    """Raise ExtraError for what nobody would find: a folder or an ending that is not quite called so."""
+    for path in sorted(folder.glob("*/")):
+        if f"{path.name}s" in FOLDERS:
+            raise ExtraError(path, f"is looked for as {path.name}s: rename it")
+    for path in sorted(folder.glob("conf/*/")):
+        if path.name.removesuffix("s") in GROUPS and path.name not in GROUPS:
+            raise ExtraError(path, f"is looked for as conf/{path.name.removesuffix('s')}: rename it")
+    for path in sorted(folder.glob("conf/*/**/*.yml")):
+        raise ExtraError(path, "must end in .yaml: rename it")
+    for path in python_files(folder / "claims"):
+        raise ExtraError(path, f"must lie in the folder of a family, such as claims/own/{path.name}")
 
 
 def extras(folder: str, announced_as: str = "") -> tuple[Extra, ...]:
@@ -120,6 +142,19 @@ class Room:
         if path is None:
             return importlib.import_module(f"{self.package}.{name}")
         return load_file(path, f"{self.package}.{name}", self.needs)
+
+    @contextlib.contextmanager
+    def telling(self, name: str) -> Iterator[None]:
+        """Within, whatever a part from outside raises, or its exit, is an ExtraError that names its file."""
+        try:
+            yield
+        except (Exception, SystemExit) as problem:
+            path = self._places()[name]
+            if path is None:
+                raise
+            frames = [one for one in traceback.extract_tb(problem.__traceback__) if one.filename == str(path)]
+            where = f"line {frames[-1].lineno}: " if frames else ""
+            raise ExtraError(path, where + _said(problem)) from problem
 
     def folder_of(self, name: str) -> Path:
         """Where the files of a part lie."""

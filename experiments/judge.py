@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from cnnlab.files import json_text
 from cnnlab.records import require_writable
 from cnnlab.spec.verdict import WORDS, Verdict
-from experiments.analysis import kept
+from experiments.analysis import kept, served
 from experiments.analysis.results import SweepResults
 from experiments.analysis.selection import best_views, fed_by, fullest_views, sources, trusted_folders
 from experiments.analysis.verdicts import judge_claims
@@ -80,6 +80,7 @@ def main() -> int:
         there = fullest_views(wanted, overrides, settings.results, settings.cache)
         return specification_curve.page(wanted, there, folder, console, asked.json)
     chosen = choose_claims(names or ["all"], asked.family, asked.kind)
+    served.check((entry.id for entry in chosen), overrides)
     if names and len(chosen) == 1 and not asked.json:
         require_writable(settings.results, "results", "claims")  # for the figure
     views = best_views(fed_by(entry.id for entry in chosen), overrides, settings.results, settings.cache)

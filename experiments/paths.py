@@ -11,13 +11,16 @@ INSTALLED = (PACKAGE / "conf").is_dir()
 CONF = (PACKAGE if INSTALLED else ROOT) / "conf"
 """The configuration that Hydra composes."""
 
+VARIABLE = "CNNLAB_PUBLISHED"
+"""Names the folder of published results, where it is another."""
+
 
 def published() -> Path:
     """The published results: `CNNLAB_PUBLISHED`, else results/published of this checkout.
 
     They do not come with a wheel, which looks for them in the working directory.
     """
-    named = os.environ.get("CNNLAB_PUBLISHED")
+    named = os.environ.get(VARIABLE)
     return Path(named) if named else (Path() if INSTALLED else ROOT) / "results" / "published"
 
 

@@ -8,8 +8,10 @@ from rich.console import Console
 
 from cnnlab.data import check
 from cnnlab.records import Store
+from experiments.analysis import served
 from experiments.analysis.convergence import TIMES, longer_points
 from experiments.analysis.results import view
+from experiments.claims.registry import claims_fed_by
 from experiments.cli import signals, version
 from experiments.cli.command import ExitCode, command
 from experiments.cli.console import terminal
@@ -82,6 +84,7 @@ def check_feasible(plan: Grid) -> str:
     for task in dict.fromkeys(point.arm.task for point in points):
         check(task, plan.settings.source)
     added.check()
+    served.check(claims_fed_by(plan.settings.sweep_name), plan.words)
     require_trainable(plan.settings, points, None if plan.launcher is None else plan.launcher.gpus)
     return line
 

@@ -12,8 +12,8 @@ from rich.table import Table
 from cnnlab.data import MissingDataError, check
 from cnnlab.files import disk_use
 from cnnlab.spec.verdict import WORDS, Verdict
-from experiments.analysis import kept
-from experiments.claims.registry import register
+from experiments.analysis import kept, served
+from experiments.claims.registry import claims_fed_by, register
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import each, terminal
@@ -83,6 +83,7 @@ def main() -> int:
     console, began = terminal(), time.perf_counter()
     only, overrides = parse_choice(asked.words)
     plan = planned(only, overrides, console)
+    served.check(dict.fromkeys(name for sweep in plan.sweeps for name in claims_fed_by(sweep)), overrides)
     require_machine(plan.settings, plan.points)
     with Mirror(plan.settings) as mirror, Session(plan.settings, console, mirror.show_record) as session:
         ready = prepared(plan, overrides, session)

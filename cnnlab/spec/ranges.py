@@ -140,8 +140,17 @@ def _require(wanted: Declared, key: str, value: Any, shown: Any, begin: str) -> 
         kind, words = TYPES[wanted.type]
         fits = isinstance(value, kind) and (wanted.type is bool or not isinstance(value, bool))
         require(fits, key, shown, f"{begin}must be {words}")
+    elif kinds := _classes(wanted.type):
+        words = " or ".join(f"a {kind.__name__}" for kind in kinds)
+        require(isinstance(value, kinds), key, shown, f"{begin}must be {words}")
     if wanted.limit is not None:
         require(wanted.limit.holds(value), key, shown, f"{begin}{wanted.limit.valid}")
+
+
+def _classes(hint: Any) -> tuple[type, ...]:
+    """The dataclasses that a type names, itself or as a union; none of any other type."""
+    every = typing.get_args(hint) or (hint,)
+    return tuple(one for one in every if isinstance(one, type) and dataclasses.is_dataclass(one))
 
 
 def _declared(hint: Any) -> Declared:
@@ -156,6 +165,8 @@ def _declared(hint: Any) -> Declared:
         return dataclasses.replace(_declared(inner[1]), named=True)
     if origin in (list, tuple):
         return dataclasses.replace(_declared(inner[0]), many=True)
+    if origin is typing.Literal:
+        return Declared(type=str, limit=OneOf(tuple(inner)))
     if origin in (types.UnionType, typing.Union) and type(None) in inner:
         (one,) = [one for one in inner if one is not type(None)]
         return dataclasses.replace(_declared(one), empty=True)

@@ -8,7 +8,6 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from cnnlab.inference.rules.all_of import AllOf, Senses
 from cnnlab.inference.rules.contract import Longer, Rule
 from cnnlab.inference.rules.directional import Directional
 from cnnlab.inference.rules.equivalence import Equivalence
@@ -105,7 +104,6 @@ def primary(rule: Rule[Any]) -> Match:
 
 def _trained(claim: Claim) -> Iterable[tuple[Trained, Match]]:
     """The parts of a claim's evidence that are judged by contrast, with the match that their rule reads."""
-    rules = dict(claim.rule.parts) if isinstance(claim.rule, (AllOf, Senses)) else {"": claim.rule}
     for part, source in claim.sources.items():
-        if isinstance(source, Trained) and not isinstance(rules[part], (Exists, Always)):
-            yield source, primary(rules[part])
+        if isinstance(source, Trained) and not isinstance(claim.rules[part], (Exists, Always)):
+            yield source, primary(claim.rules[part])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from cnnlab.records.store import MOST_BYTES
 from experiments.analysis import compositions
 from experiments.analysis.results import SweepResults, view
 from experiments.claims.registry import claims
+from experiments.cli.errors import UsageError
 from experiments.config.grid import Grid, first_point, grid, merged
 from experiments.config.schema import SCALES
-from experiments.paths import published, result_folders, sweep_folder
+from experiments.paths import VARIABLE, published, result_folders, sweep_folder
 
 MADE = "made.json"
 """Beside the tables of a published sweep: with which overrides it ran, and on what."""
@@ -32,6 +34,8 @@ def trusted_folders(results: Path) -> tuple[Path, ...]:
 @functools.cache
 def _check_published(folder: Path) -> None:
     """Hold published evidence against its manifest, once a process."""
+    if os.environ.get(VARIABLE) and not folder.is_dir():
+        raise UsageError(f"{VARIABLE}={os.environ[VARIABLE]} is not valid: there is no such folder")
     manifest.check(folder)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from cnnlab.inference.rules.all_of import AllOf, Senses
 from cnnlab.inference.rules.contract import Rule
 from cnnlab.inference.rules.cost import Timings
+from cnnlab.spec import ranges
 from cnnlab.spec.invalid import require, require_choice
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Contrast:
     worse_is: str = ""
 
     def __post_init__(self) -> None:
+        _require_tuples(self, "contrast", "better", "worse")
         require(bool(self.better or self.worse), "contrast.better", "none", "one side needs levels")
         fixed = self.bound == 0 or not (self.better and self.worse)
         require(fixed, "contrast.bound", self.bound, "0 unless it stands for the side without levels")
@@ -57,6 +59,9 @@ class Moderator:
     low: float
     high: float
 
+    def __post_init__(self) -> None:
+        ranges.check(self, "moderator")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Variant:
@@ -71,6 +76,9 @@ class Variant:
     task: str
     low: Contrast
     high: Contrast
+
+    def __post_init__(self) -> None:
+        ranges.check(self, "variant")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +108,7 @@ class Trained:
     moderators: tuple[Moderator | Variant, ...] = ()
 
     def __post_init__(self) -> None:
+        _require_tuples(self, "trained", "contrasts", "tasks", "along", "moderators")
         require(bool(self.contrasts), "trained.contrasts", "none", "at least one contrast")
 
 
@@ -137,6 +146,7 @@ class Untestable:
 
 
 Source = Trained | Computed | Timed | Untestable
+SOURCES = "Trained, Computed, Timed, Untestable"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,8 +171,23 @@ class Claim:
     figure: Callable[[], "Figure"] | None = None
 
     def __post_init__(self) -> None:
+        for key in ("says", "notes", "kind"):
+            value = getattr(self, key)
+            require(
+                isinstance(value, str) and bool(value.strip()), f"claim.{key}", value, "must be text, and not empty"
+            )
         for part in self.kind.split("+"):
             require_choice("claim.kind", part, KINDS)
+        for source in self.sources.values():
+            require(
+                isinstance(source, Source), "claim.evidence", source, f"must be one of {SOURCES}, or a mapping to it"
+            )
+        for rule in self.rules.values():
+            known = hasattr(rule, "__dataclass_fields__") and hasattr(rule, "conclude")
+            require(known, "claim.rule", rule, "must be a rule of cnnlab.inference.rules, or a dataclass like one")
+            ranges.check(rule, "rule")
+        must = "must be a function that draws the figure"
+        require(self.figure is None or callable(self.figure), "claim.figure", self.figure, must)
         if isinstance(self.rule, (AllOf, Senses)) or isinstance(self.evidence, Mapping):
             named = {name for name, _ in self.rule.parts} if isinstance(self.rule, (AllOf, Senses)) else set()
             given = set(self.evidence) if isinstance(self.evidence, Mapping) else set()
@@ -174,6 +199,19 @@ class Claim:
         return dict(self.evidence) if isinstance(self.evidence, Mapping) else {"": self.evidence}
 
     @property
+    def rules(self) -> dict[str, Rule[Any]]:
+        """The rule of every part; one nameless part where there are none."""
+        return dict(self.rule.parts) if isinstance(self.rule, (AllOf, Senses)) else {"": self.rule}
+
+    @property
     def trained(self) -> tuple[Trained, ...]:
         """The parts of the evidence that come from records of sweeps."""
         return tuple(source for source in self.sources.values() if isinstance(source, Trained))
+
+
+def _require_tuples(one: Contrast | Trained, section: str, *names: str) -> None:
+    """Raise InvalidError unless these fields are tuples, and every field is what its class declares."""
+    for name in names:
+        value = getattr(one, name)
+        require(isinstance(value, tuple), f"{section}.{name}", value, "must be a tuple: with a single entry it is (x,)")
+    ranges.check(one, section)

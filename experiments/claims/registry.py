@@ -141,6 +141,11 @@ def _own(extra: Extra, path: Path) -> _Written:
     return _Written(entry=entry, claim=claim, path=path)
 
 
+def own_files() -> dict[str, Path]:
+    """The files of own claims by the ids that they stand for; none is imported."""
+    return {path.stem.replace("_", "-"): path for extra in _sources() for path in _files(extra)}
+
+
 def families() -> tuple[str, ...]:
     """The families of all claims, those of the 57 first; no claim is imported."""
     theirs = (entry.family for entry in register().values())

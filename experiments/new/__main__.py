@@ -17,7 +17,7 @@ from jinja2 import Environment, StrictUndefined
 from cnnlab.files import write_bytes
 from cnnlab.records import require_writable
 from cnnlab.rooms import VARIABLE, extra_folder
-from experiments.claims.registry import register
+from experiments.claims.registry import own_files, register
 from experiments.cli import signals
 from experiments.cli.command import BEGINS, ExitCode, begins, command, parser
 from experiments.cli.errors import UsageError
@@ -74,6 +74,9 @@ def main() -> int:
         raise UsageError(f"{asked.name} is one of the {len(register())} claims of the suite: choose another name")
     drafts = draft(asked.kind, asked.name, family)
     home, places = home_of(drafts)
+    own = own_files() if asked.kind == CLAIM else {}
+    if (name := asked.name.replace("_", "-")) in own:
+        raise UsageError(f"{name} is the claim of {own[name]}: choose another name")
     require_writable(home, VARIABLE, *sorted({str(place.parent.relative_to(home)) for place in places}))
     for place, one in zip(places, drafts, strict=True):
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cnnlab.rooms import Room
+from cnnlab.spec.invalid import require
 from cnnlab.spec.verdict import Verdict
 from experiments.analysis.results import SweepResults
 from experiments.cli.errors import UsageError
@@ -103,7 +104,11 @@ class View:
 @functools.cache
 def views() -> Mapping[str, View]:
     """All views by the names of their files, in the order of the page."""
-    found: dict[str, View] = {name: ROOM.load(name).VIEW for name in ROOM.names()}
+    found: dict[str, View] = {}
+    for name in ROOM.names():
+        found[name] = ROOM.load(name).VIEW
+        with ROOM.telling(name):
+            require(isinstance(found[name], View), "VIEW", found[name], "must be a View of experiments.page.view")
     return dict(sorted(found.items(), key=lambda pair: pair[1].order))
 
 

@@ -196,7 +196,7 @@ class Idle:
 def nothing_published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What comes with the suite decides no test, unless it says so."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CNNLAB_PUBLISHED", str(tmp_path_factory.mktemp("none") / "published"))
+        patch.setenv("CNNLAB_PUBLISHED", str(tmp_path_factory.mktemp("published")))
         yield
 
 

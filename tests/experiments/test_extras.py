@@ -3,23 +3,28 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from cnnlab import rooms
+from cnnlab.gradients import measuring
 from cnnlab.records import Store
 from cnnlab.rooms import ExtraError
-from experiments import judge, run, tasks
-from experiments.analysis import contrasts, convergence, verdicts
+from experiments import judge, report, run, tasks
+from experiments.analysis import contrasts, convergence, selection, verdicts
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.claims import registry
 from experiments.config.grid import grid
 from experiments.config.resolve import Point
 from experiments.new import __main__ as new
+from experiments.page import view as page_view
 from experiments.paths import ROOT
 from experiments.reports import added
 from experiments.training.suite_plan import banks
@@ -65,6 +70,7 @@ def extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Extra]:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text)
         forget()
+        rooms._check_places.cache_clear()
         return place
 
     forget()
@@ -205,6 +211,21 @@ def test_the_words_of_an_own_claim_are_no_part_of_its_digest(extra: Extra) -> No
         ("claims/mine/wrong.py", "import nowhere_at_all\n", "ModuleNotFoundError"),
         ("claims/mine/wrong.py", "import sys\nsys.exit(0)\n", "SystemExit: 0"),
         ("conf/sweep/pool_position.yaml", "sweep: {}\n", "the name is taken by"),
+        (
+            "claims/mine/wrong.py",
+            CLAIM.replace('",)),),', '",))),'),
+            r"trained.contrasts=Contrast\(.*: must be a tuple",
+        ),
+        ("claims/mine/wrong.py", CLAIM.replace('("[2,4]",)', '("[2,4]")'), "contrast.better=.*: must be a tuple"),
+        ("claims/mine/wrong.py", CLAIM.replace('("[2,4]",)', "(2,)"), "contrast.better=.*every entry must be text"),
+        ("claims/mine/wrong.py", CLAIM.replace('"none"', '"flops"'), "rule.match=flops is .* none, macs, params"),
+        ("claims/mine/wrong.py", CLAIM.replace('"A late pool beats an early one."', '""'), "claim.says= is not valid"),
+        ("claims/mine/wrong.py", CLAIM.replace("rule=", "figure=3, rule="), "claim.figure=3 is not valid"),
+        ("claims/mine/wrong.py", CLAIM.replace('Directional(match="none")', "3"), "claim.rule="),
+        ("claims/mine/wrong.py", CLAIM.replace('"[2,4]"', '"[9]"'), r"level of pool_position=\[9\] is not valid"),
+        ("claims/mine/wrong.py", CLAIM.replace('"digits12"', '"digits"'), "task of pool_position=digits is not valid"),
+        ("claims/mine/wrong.py", CLAIM.replace("tasks=", 'metric="acc", tasks='), "metric=acc is not valid"),
+        ("claims/mine/wrong.py", CLAIM.replace('"pool_pos', '"pol_pos'), "sweep=pol_position is not valid"),
     ],
 )
 def test_a_wrong_addition_is_one_line(extra: Extra, door: Door, path: str, text: str, said: str) -> None:
@@ -212,8 +233,67 @@ def test_a_wrong_addition_is_one_line(extra: Extra, door: Door, path: str, text:
     sys.modules.pop("experiments.claims.mine.wrong", None)
     ended = door(judge.main, "wrong")
     assert ended.code == 2
-    assert ended.err.startswith(f"error: {place}: {said}")
+    assert re.match(f"error: {place}: {said}", ended.err), ended.err
     assert ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("claim/mine/late.py", "{extra}/claim: is looked for as claims"),
+        ("conf/sweeps/mine.yaml", "{extra}/conf/sweeps: is looked for as conf/sweep"),
+        ("conf/sweep/mine.yml", "{extra}/conf/sweep/mine.yml: must end in .yaml"),
+        ("claims/late.py", "{extra}/claims/late.py: must lie in the folder of a family, such as claims/own/late.py"),
+    ],
+)
+def test_what_nobody_would_find_is_told(extra: Extra, door: Door, path: str, said: str) -> None:
+    place = extra(path, CLAIM)
+    ended = door(judge.main, "st-usually-one")
+    assert ended.code == 2
+    assert ended.err.startswith(f"error: {said.format(extra=str(place).removesuffix(f'/{path}'))}")
+
+
+def test_published_results_that_are_not_there_are_told(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CNNLAB_PUBLISHED", "nowhere_at_all")
+    selection._check_published.cache_clear()
+    ended = door(judge.main, "st-usually-one")
+    assert (ended.code, ended.err) == (
+        2,
+        "error: CNNLAB_PUBLISHED=nowhere_at_all is not valid: there is no such folder\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("return 3.0", "TypeError: statistic returned a float: must return a dict, values by layer"),
+        ("return {'a': snapshot.activ}", "line 2: AttributeError: 'NoneType' object has no attribute 'activ'"),
+        ("raise SystemExit(3)", "line 2: SystemExit: 3"),
+    ],
+)
+def test_a_statistic_that_fails_names_its_file(extra: Extra, text: str, said: str) -> None:
+    place = extra("statistics/fails_of_mine.py", f"def statistic(snapshot):\n    {text}\n")
+    measuring.statistics.cache_clear()
+    try:
+        with pytest.raises(ExtraError, match=f"^{place}: {said}"):
+            measuring.measure(cast(Any, None), ["fails_of_mine"])
+    finally:
+        measuring.statistics.cache_clear()
+
+
+def test_a_view_that_is_none_is_told(extra: Extra, door: Door) -> None:
+    place = extra("views/wrong_of_mine.py", "VIEW = 3\n")
+    page_view.views.cache_clear()
+    try:
+        assert f"error: {place}: VIEW=3 is not valid: must be a View" in door(report.main, "--only", "x").err
+    finally:
+        page_view.views.cache_clear()
+
+
+def test_a_second_claim_of_one_name_is_not_written(extra: Extra, door: Door) -> None:
+    place = extra("claims/mine/late_pools.py", CLAIM)
+    ended = door(new.main, "claim", "late_pools")
+    assert (ended.code, ended.err) == (2, f"error: late-pools is the claim of {place}: choose another name\n")
 
 
 @pytest.mark.parametrize("make", ["fifo", "folder", "dangling link"])

@@ -33,6 +33,16 @@ def statistics() -> tuple[str, ...]:
     return tuple(sorted({one for file in files if "STATISTICS" in file for one in file["STATISTICS"]}))
 
 
+def require(metric: str) -> None:
+    """Raise InvalidError, with the choices, unless there is such a metric; of a probe's path only its name is known."""
+    if metric.startswith(PROBE):
+        from cnnlab.probes import measuring  # here, since it brings JAX
+
+        require_choice("probe", metric.removeprefix(PROBE).split("/")[0], measuring.ROOM.names())
+    else:
+        require_choice("metric", metric, names())
+
+
 def measured(record: Record, metric: str) -> tuple[float, ...]:
     """Every member's value of a metric where it is read; NaN for a member that has none.
 
@@ -44,7 +54,10 @@ def measured(record: Record, metric: str) -> tuple[float, ...]:
     if metric not in ROOM.names():
         values: tuple[float | None, ...] = getattr(record.finals, metric)
         return tuple(math.nan if value is None else float(value) for value in values)
-    found: tuple[float, ...] = ROOM.load(metric).values(record)
+    with ROOM.telling(metric):
+        found = tuple(float(value) for value in ROOM.load(metric).values(record))
+        if len(found) != len(record.members):
+            raise ValueError(f"values returned {len(found)} numbers for {len(record.members)} members")
     return found
 
 

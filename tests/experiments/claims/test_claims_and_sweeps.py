@@ -17,10 +17,11 @@ from cnnlab.inference.rules.all_of import AllOf, Senses
 from cnnlab.inference.rules.contract import Rule
 from cnnlab.inference.rules.directional import Directional
 from cnnlab.probes import measuring
+from cnnlab.spec.invalid import InvalidError
 from cnnlab.spec.verdict import ERROR_RATIOS, Verdict
 from cnnlab.training import probing
 from cnnlab.training.program import program
-from experiments.analysis import convergence
+from experiments.analysis import convergence, served
 from experiments.analysis.contrasts import places
 from experiments.analysis.convergence import primary
 from experiments.analysis.evidence import evidence
@@ -29,6 +30,7 @@ from experiments.analysis.results import ArmResults, SweepResults
 from experiments.analysis.verdicts import judge_claims, pairwise_effects, registered_family
 from experiments.claims.base import Claim, Contrast, Moderator, Trained, Untestable, Variant
 from experiments.claims.registry import claims, register
+from experiments.cli.errors import UsageError
 from experiments.config.grid import Grid, grid
 from experiments.config.resolve import Point
 from experiments.paths import CONF
@@ -193,6 +195,9 @@ def test_a_planted_fault_is_found(line: str) -> None:
     margin = None if line != "margin" else 0.1
     bad = dataclasses.replace(claim, evidence=FAULTS[line](good), rule=Directional(match="params", margin=margin))
     assert any(line in found for found in mistakes(bad)), mistakes(bad)
+    served.require_served(good, claim.rule)  # as own claims are held against their sweeps
+    with pytest.raises((InvalidError, UsageError)):
+        served.require_served(*bad.trained, bad.rule)
 
 
 def test_every_empirical_claim_is_fed_by_a_sweep_or_says_why_not() -> None:
