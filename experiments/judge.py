@@ -80,7 +80,7 @@ def main() -> int:
         there = fullest_views(wanted, overrides, settings.results, settings.cache)
         return specification_curve.page(wanted, there, folder, console, asked.json)
     chosen = choose_claims(names or ["all"], asked.family, asked.kind)
-    served.check((entry.id for entry in chosen), overrides)
+    served.check((entry.id for entry in chosen), overrides, settings.cache)
     if names and len(chosen) == 1 and not asked.json:
         require_writable(settings.results, "results", "claims")  # for the figure
     views = best_views(fed_by(entry.id for entry in chosen), overrides, settings.results, settings.cache)

@@ -84,7 +84,7 @@ def check_feasible(plan: Grid) -> str:
     for task in dict.fromkeys(point.arm.task for point in points):
         check(task, plan.settings.source)
     added.check()
-    served.check(claims_fed_by(plan.settings.sweep_name), plan.words)
+    served.check(claims_fed_by(plan.settings.sweep_name), plan.words, plan.settings.cache)
     require_trainable(plan.settings, points, None if plan.launcher is None else plan.launcher.gpus)
     return line
 

@@ -83,7 +83,9 @@ def main() -> int:
     console, began = terminal(), time.perf_counter()
     only, overrides = parse_choice(asked.words)
     plan = planned(only, overrides, console)
-    served.check(dict.fromkeys(name for sweep in plan.sweeps for name in claims_fed_by(sweep)), overrides)
+    served.check(
+        dict.fromkeys(name for sweep in plan.sweeps for name in claims_fed_by(sweep)), overrides, plan.settings.cache
+    )
     require_machine(plan.settings, plan.points)
     with Mirror(plan.settings) as mirror, Session(plan.settings, console, mirror.show_record) as session:
         ready = prepared(plan, overrides, session)

@@ -9,7 +9,7 @@ from cnnlab.inference.rules.contract import Rule
 from cnnlab.inference.rules.directional import Directional
 from cnnlab.rooms import ExtraError
 from cnnlab.spec.invalid import InvalidError, require, require_choice
-from experiments.analysis import metrics
+from experiments.analysis import compositions, metrics
 from experiments.analysis.convergence import primary
 from experiments.claims.base import Claim, Contrast, Moderator, Trained, Variant
 from experiments.claims.registry import claims, entries, source_file
@@ -18,32 +18,33 @@ from experiments.config.grid import Grid, grid
 from experiments.config.schema import SCALES
 
 
-def check(names: Iterable[str], words: Iterable[str] = ()) -> None:
+def check(names: Iterable[str], words: Iterable[str] = (), cache: Path | None = None) -> None:
     """Hold own claims against their sweeps. Raises ExtraError with the claim's file, and what would be right.
 
     Args:
         words: of the command line: what changes a sweep counts, and what chooses among its arms does not.
+        cache: where compositions are kept between commands; None composes each.
     """
     changes = tuple(word for word in words if word.startswith("sweep."))
     for name in names:
         entry = entries()[name]
         if entry.source:
-            _check(claims()[name], source_file(entry), changes)
+            _check(claims()[name], source_file(entry), changes, cache)
 
 
-def _check(claim: Claim, path: Path, changes: tuple[str, ...]) -> None:
+def _check(claim: Claim, path: Path, changes: tuple[str, ...], cache: Path | None) -> None:
     try:
         for part, source in claim.sources.items():
             if isinstance(source, Trained):
-                require_served(source, claim.rules[part], changes)
+                require_served(source, claim.rules[part], changes, cache)
     except (InvalidError, UsageError) as problem:
         raise ExtraError(path, str(problem)) from problem
 
 
-def require_served(trained: Trained, rule: Rule[Any], changes: tuple[str, ...] = ()) -> None:
+def require_served(trained: Trained, rule: Rule[Any], changes: tuple[str, ...] = (), cache: Path | None = None) -> None:
     """Raise InvalidError unless the sweep, at one scale or another, has all that the evidence and its rule name."""
     sweep = trained.sweep
-    grids = _grids(sweep, changes)
+    grids = _grids(sweep, changes, cache)
     points = [point for one in grids for point in one.points]
     reference = {point.level for one in grids for point in one.checks}
     variants = [one for one in trained.moderators if isinstance(one, Variant)]
@@ -75,12 +76,13 @@ def _once(words: Iterable[str]) -> tuple[str, ...]:
 
 
 @functools.cache
-def _grids(sweep: str, changes: tuple[str, ...]) -> tuple[Grid, ...]:
+def _grids(sweep: str, changes: tuple[str, ...], cache: Path | None) -> tuple[Grid, ...]:
     """A sweep at every scale that it has. Raises UsageError, InvalidError: it has none, or there is no such sweep."""
     found, raised = [], None
     for scale in SCALES:
         try:
-            found.append(grid([f"+sweep={sweep}", f"scale={scale}", *changes, "tracker=off"]))
+            words = [f"+sweep={sweep}", f"scale={scale}", *changes, "tracker=off"]
+            found.append(compositions.whole_grid(words, cache, grid))
         except (InvalidError, UsageError) as problem:
             raised = problem
     if raised is not None and not found:
