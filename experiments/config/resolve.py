@@ -327,6 +327,8 @@ def _own(cfg: DictConfig, content: dict[str, Any]) -> dict[str, Any]:
         raise UsageError(f"data.path is missing: give it, data.path=VALUE, with data={content['name']}")
     path = _folder("data.path", content["path"], "folder" if content["name"] == "folder" else "file")
     labels = None if content["labels"] is None else _folder("data.labels", content["labels"], "file")
+    if labels is not None and not labels.exists() and (path / labels).is_file():
+        labels = path / labels
     asked = Asked(
         kind=content["name"],
         path=path.absolute(),
