@@ -180,7 +180,7 @@ FOLDERS: dict[str, tuple[Spoil, str, str]] = {
     "pipe": (lambda root: os.mkfifo(root / "bars" / "x.png"), "", "bars/x.png is not valid: is no regular file"),
     "one part lacks a class": (parts, "", "class noise has 0 pictures to test with"),
     "no test": (renamed_test, "", "; train/ is there, and beside it must be test/ (rename val/)"),
-    "a folder above": (within, "", "; or give the folder above the classes, data.path={root}/pics"),
+    "a folder above": (within, "", "; or give the folder above the classes, data.path=/"),
     "parts and more": (parts_and_more, "", "pictures must lie in train/CLASS/ or test/CLASS/"),
     "side 0": (nothing, "data.side=0", "data.side=0 is not valid: must be at least 1 pixel"),
     "side too large": (nothing, "data.side=30", "data.side=30 is not valid: "),

@@ -154,8 +154,7 @@ def test_an_arm_of_the_users_own_is_measured_with_its_arguments(features: str) -
     words = ("model=module", f"model.make={features}:Net", "model.args.width=8")
     code, out, err = door(*words, "data=digits12", "--json")
     assert code == ExitCode.DONE, err
-    (conv,) = [node for node in json.loads(out)["nodes"] if node["op"] == "conv"]
-    assert conv["params"] == 3 * 3 * 8 + 8
+    assert json.loads(out)["nodes"]["conv"]["params"] == 3 * 3 * 8 + 8
     code, _, err = door(*words, "size=12,14")
     assert (code, "must be one side" in err) == (ExitCode.USAGE, True)
 
