@@ -126,13 +126,13 @@ def from_module(place: str, size: Pair | None, channels: int | None) -> Measured
     colours = 3 if channels is None else channels
     with contextlib.redirect_stdout(sys.stderr):
         make = _factory(place)
-        from cnnlab.tracing.forward import forward, images
+        from cnnlab.tracing.forward import FAILS, forward, images
         from cnnlab.tracing.tracing import traced
 
         try:
             found = traced(make, size, colours)
         except InvalidError as problem:
-            if problem.key != "module" or channels is not None:
+            if not problem.valid.startswith(FAILS) or channels is not None:
                 raise
             more = f"{problem.valid}; the image is taken to have 3 channels, --channels 1 gives it another number"
             raise UsageError(f"--module {place} is not valid: {more}") from problem
