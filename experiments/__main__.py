@@ -5,8 +5,6 @@ import importlib.metadata
 import runpy
 import sys
 
-from rich.table import Table
-
 from cnnlab.spec.record import PROTOCOL
 from experiments.cli import signals
 from experiments.cli.command import ExitCode, command
@@ -39,11 +37,10 @@ def main() -> int:
 
 def show() -> None:
     """Print the doors with a line each."""
-    console, table = terminal(), Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    for name, does in doors().items():
-        table.add_row(name, does)
+    console, width = terminal(), max(map(len, doors()))
     console.print("cnnlab: claims about convolutional networks, put to the test\n\nusage: cnnlab DOOR ...\n")
-    console.print(table)
+    for name, does in doors().items():  # no table, which would fill its lines up with blanks
+        console.print(f"{name:<{width}}  {does}", markup=False, soft_wrap=True)
     console.print("\ncnnlab DOOR --help says more; --version; python -m experiments.DOOR is the same")
     console.print('completion of this shell: eval "$(cnnlab -sc install=bash)" (zsh: the same)')
 

@@ -48,7 +48,9 @@ def main() -> int:
         print(json_text(found.data())) if asked.json else comparison.show_folders(found, terminal())
         return ExitCode.FAILED if found.unread else ExitCode.DONE
     if any(folders):
-        raise UsageError(f"{' and '.join(runs)} are a results folder and an arm: give two of one kind")
+        one, other = sorted(runs, key=lambda run: results_folder(run) is None)
+        why = "has no runs/" if is_folder(Path(other)) else "is no folder"
+        raise UsageError(f"{one} is a results folder, and {other} {why}: give two results folders, or two arms")
     there = trusted_folders(settings.results)
     first, second = (lookup.by_any(words(one), there) for one in runs)
     if first.record.arm == second.record.arm:

@@ -27,6 +27,7 @@ from experiments.cli.command import ExitCode, command, parser
 from experiments.cli.console import each, hung, terminal
 from experiments.cli.errors import UsageError
 from experiments.config import files
+from experiments.config.errors import did_you_mean
 from experiments.config.grid import grid
 from experiments.reports import dataset_card
 from experiments.tracking.images import first_samples
@@ -146,10 +147,13 @@ def settings(names: Sequence[str], overrides: Sequence[str]) -> tuple[TaskSettin
     """The settings of tasks, in order. Raises UsageError for an unknown name, for `data=`, and as composing does."""
     for name in names:
         if name not in registry.names():
-            raise UsageError(f"{name} is no task of this suite: choose from {', '.join(registry.names())}")
+            own = f"your own pictures are data={name} data.path=...; " if name in READERS else ""
+            meant = own or did_you_mean(name, registry.names())
+            raise UsageError(f"{name} is no task of this suite: {meant}choose from {', '.join(registry.names())}")
     for word in overrides:
         if word.lstrip("+").startswith(("data=", "sweep=")):
-            raise UsageError(f"{word} is not valid here: every setting of a task is shown; name the task instead")
+            own = f", or your own pictures: {' or '.join(OWN)}" if word.startswith("data=") else ""
+            raise UsageError(f"{word} is not valid here: every setting of a task is shown; name the task instead{own}")
     require_shown(overrides)
     found: dict[str, list[TaskSetting]] = {name: [] for name in names}
     for path in files.named("data").values():

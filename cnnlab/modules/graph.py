@@ -55,6 +55,14 @@ def zoo_network(net: Net, side: int, channels: int, classes: int) -> Network:
     return network(net, side, channels, classes)
 
 
+def network_of(net: Net, side: int, channels: int, classes: int) -> Network:
+    """The graph of a net, be it a user's own. Raises InvalidError as `graph`, and where a module cannot be followed."""
+    found = graph(net, side, channels, classes)
+    if found.network is None:
+        raise InvalidError("model", net.label, f"it cannot be followed: {found.refused}")
+    return found.network
+
+
 def _traced(net: OwnModule, side: int, channels: int, classes: int) -> Graph:
     """Follow a user's module; what cannot be followed is no reason not to train it."""
     from cnnlab.modules.making import ImageSizes

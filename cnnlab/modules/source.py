@@ -15,7 +15,7 @@ from typing import Any
 
 from cnnlab.rooms import extra_folder
 from cnnlab.spec.invalid import InvalidError, require
-from cnnlab.spec.own_module import OwnModule
+from cnnlab.spec.own_module import OwnModule, not_its_file
 
 KEY = "model.make"
 SUITE = ("cnnlab", "experiments")
@@ -87,8 +87,7 @@ def sources(make: str) -> tuple[tuple[str, str], ...]:
             raise InvalidError(KEY, make, f"the source of {module} cannot be read: {_first_line(problem)}") from problem
         found[module] = hashlib.sha256(content).hexdigest()
         waiting += [*_imported(tree, module, path.stem == "__init__"), *_packages(module)]
-    said = f": name the module, {name.removesuffix('.py')}, not its file" if name.endswith(".py") else ""
-    require(name in found, KEY, make, f"{name} has no Python file that could be read{said}")
+    require(name in found, KEY, make, f"{name} has no Python file that could be read{not_its_file(make)}")
     return tuple(sorted(found.items()))
 
 

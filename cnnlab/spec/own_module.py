@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 from cnnlab.spec.invalid import InvalidError, require
@@ -11,6 +12,8 @@ from cnnlab.spec.invalid import InvalidError, require
 Scalar = int | float | bool | str | None
 Argument = Scalar | tuple[Scalar, ...]
 LONGEST_LABEL = 60
+VARIABLE = "CNNLAB_EXTRA"
+"""Names the folder in which a user's modules are looked for, beside the current one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +36,8 @@ class OwnModule:
 
     def __post_init__(self) -> None:
         fits = re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", self.make) is not None
-        require(fits, "model.make", self.make, "must be package.module:function, such as nets:make")
+        must = f"must be package.module:function, such as nets:make{not_its_file(self.make)}"
+        require(fits, "model.make", self.make, must)
 
     @property
     def label(self) -> str:
@@ -46,6 +50,16 @@ class OwnModule:
         """The sources in ten hexadecimal digits."""
         text = " ".join(f"{module} {sha}" for module, sha in self.sources)
         return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def not_its_file(make: str) -> str:
+    """What to write, as the end of a line, where a place names a file instead of a module; empty where it does not."""
+    file = PurePath(make.partition(":")[0].replace("\\", "/"))
+    if len(file.parts) < 2 and file.suffix != ".py":
+        return ""
+    if file.is_absolute() or ".." in file.parts or file.parts[0] == "~":
+        return f": name the module, {file.stem}, not its file, and set {VARIABLE} to its folder"
+    return f": name the module, {'.'.join(file.with_suffix('').parts)}, not its file"
 
 
 def arguments(given: Mapping[str, Any]) -> tuple[tuple[str, Argument], ...]:

@@ -258,10 +258,14 @@ def said(problem: BaseException) -> str:
     return f"{type(problem).__name__}: {first}"
 
 
+FAILS = "its forward pass fails"
+"""How the line begins that tells an error of the module's own code."""
+
+
 def failed(module: Any, image: jax.ShapeDtypeStruct, problem: BaseException) -> InvalidError:
     """Describe an error of the module's own code in one line."""
     shape = "x".join(map(str, image.shape[1:]))
-    why = f"its forward pass fails on a {shape} image: {said(problem)}"
+    why = f"{FAILS} on a {shape} image: {said(problem)}"
     return InvalidError("module", type(module).__name__, why)
 
 

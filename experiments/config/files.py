@@ -53,6 +53,10 @@ def sweep_section(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(text)
     except (YAMLError, UnicodeDecodeError, OSError, RecursionError) as problem:
         raise UsageError(f"{path} is no YAML: {' '.join(str(problem).split())}") from problem
+    if text.startswith(
+        "\N{ZERO WIDTH NO-BREAK SPACE}"
+    ):  # Hydra would not see the first line, which says where it belongs
+        raise UsageError(f"{path} begins with a byte-order mark: save it as UTF-8 without one")
     section = content["sweep"] if isinstance(content, dict) and "sweep" in content else None
     if not isinstance(section, dict):
         raise UsageError(f"{path} is no file of a sweep: it has no section sweep:")

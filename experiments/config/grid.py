@@ -7,6 +7,8 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -27,7 +29,7 @@ from cnnlab.spec.task import Task
 from experiments import launchers, paths
 from experiments.cli.errors import UsageError
 from experiments.config import files, hydra_guard, resolve, schema, sections, varied
-from experiments.config.errors import SECTIONS, explain, near
+from experiments.config.errors import SECTIONS, explain, near, unreadable
 from experiments.config.resolve import Point, Settings
 from experiments.config.schema import CHECKS
 from experiments.launchers import Launcher
@@ -76,6 +78,7 @@ def first_point(arguments: list[str]) -> Point | None:
         overrides = _parsed(arguments)
         _reject_additions(overrides)
         base = compose("config", _fixed(overrides), return_hydra_config=True)
+        _check_sweep(base)
         return _point(_jobs(base, overrides)[0], base)
 
 
@@ -121,7 +124,15 @@ def _parsed(words: Iterable[str]) -> list[Override]:
     for word in words:
         if len(word) > LONGEST_WORD:
             raise UsageError(f"{word[:LONGEST_KEY]}... has {len(word)} characters: at most {LONGEST_WORD} are read")
-    return OverridesParser.create().parse_overrides(words)
+    return [_override(word) for word in words]
+
+
+def _override(word: str) -> Override:
+    """A word as an override. Raises UsageError that says what to write instead."""
+    try:
+        return OverridesParser.create().parse_override(word)
+    except HydraException as problem:
+        raise unreadable(word, problem) from problem
 
 
 def check_question(words: Iterable[str]) -> DictConfig:
@@ -142,6 +153,7 @@ def _base(overrides: list[Override]) -> DictConfig:
     fixed = _fixed(overrides)
     base = compose("config", fixed, return_hydra_config=True)
     hydra_guard.check_hydra(base, fixed)
+    _check_sweep(base)
     _check_scale(base, overrides)
     return base
 
@@ -196,6 +208,10 @@ def _reject_additions(overrides: list[Override]) -> None:
     swept = any(override.key_or_group == "sweep" for override in overrides)
     for override in overrides:
         key = override.key_or_group
+        if key == "sweep" and override.is_sweep_override():
+            names = str(override.input_line).partition("=")[2]
+            more = f"experiments.suite only={names}"
+            raise UsageError(f"{override.input_line} names several sweeps: run one after the other, or {more}")
         if key.startswith("sweep.") and not swept:
             raise UsageError(f"{override.input_line} is not valid without a sweep: name one, +sweep=NAME")
         if not key or override.package is not None:
@@ -255,12 +271,44 @@ def _check_scale(base: DictConfig, overrides: list[Override]) -> None:
 
 def _jobs(base: DictConfig, overrides: list[Override]) -> tuple[tuple[str, ...], ...]:
     """The overrides of every job, split exactly as Hydra's basic sweeper splits them."""
-    settings = base.hydra.sweeper.params or {}
-    varied.check_file(settings)
-    every = OverridesParser.create().parse_overrides([f"{key}={value}" for key, value in settings.items()]) + overrides
+    varied.check_file(base.hydra.sweeper.params or {})
+    every = _of_file(base) + overrides
     varied.check_lists(every)
     (batch,) = BasicSweeper.split_arguments(every, None)
     return tuple(tuple(job) for job in batch)
+
+
+def _of_file(base: DictConfig) -> list[Override]:
+    """What a sweep's file varies, as overrides. Raises UsageError, naming the file, for a value that cannot be read."""
+    written: Any = OmegaConf.to_container(base.hydra.sweeper, resolve=False)
+    made = []
+    for key, value in (base.hydra.sweeper.params or {}).items():
+        try:
+            made.append(OverridesParser.create().parse_override(f"{key}={value}"))
+        except HydraException as problem:
+            section = re.match(r"\$\{(sweep\.\w+)\.\$\{scale\.name\}\}", str(written["params"][key]))
+            where = f"{section[1]}.{base.scale.name}" if section else f"hydra.sweeper.params.{key}"
+            valid = "must be values parted by commas, such as 3,5 or [1,2],[2,4]"
+            raise UsageError(f"{sweep_file(base)}: {where}={value} is not valid: {valid}") from problem
+    return made
+
+
+def _check_sweep(base: DictConfig) -> None:
+    """Raise UsageError, naming the file, where a sweep lacks a key, or what it varies at this scale."""
+    if base.sweep is None:
+        return
+    for key in sorted(OmegaConf.missing_keys(base.sweep)):
+        raise UsageError(f"{sweep_file(base)} lacks {key}: add it")
+    scale, read = str(base.scale.name), str(OmegaConf.to_container(base.hydra.sweeper, resolve=False))
+    for key in ("levels", "tasks", "matches"):
+        if f"{{sweep.{key}.${{scale.name}}}}" in read and scale not in base.sweep[key]:
+            has = " or ".join(f"scale={name}" for name in base.sweep[key]) or "none"
+            raise UsageError(f"{sweep_file(base)}: sweep.{key} lacks {scale}: add it, or choose {has}")
+
+
+def sweep_file(base: DictConfig) -> Path | str:
+    """The file of the sweep that a config was composed with."""
+    return files.named("sweep").get(sweep_name(base), sweep_name(base))
 
 
 def _value(job: tuple[str, ...], key: str) -> str:
@@ -312,7 +360,7 @@ def _require_varied(base: DictConfig, overrides: Iterable[Override]) -> None:
     """Raise UsageError unless a sweep starts several arms, and varies its factor."""
     if base.sweep is None:
         return
-    name, factor = sweep_name(base), str(base.sweep.factor)
+    factor = str(base.sweep.factor)
     lists = {str(key).lstrip("+~") for key in base.hydra.sweeper.params or {}}
     given = {override.key_or_group for override in overrides}
     scale = str(base.scale.name)
@@ -323,8 +371,7 @@ def _require_varied(base: DictConfig, overrides: Iterable[Override]) -> None:
     if not lacks and factor not in lists | given and "sweep.factor" not in given:
         lacks = f"its factor {factor} among hydra.sweeper.params"
     if lacks:
-        path = files.named("sweep").get(name, name)
-        raise UsageError(f"{path} lacks {lacks}: the file that experiments.new sweep NAME writes has it")
+        raise UsageError(f"{sweep_file(base)} lacks {lacks}: the file that experiments.new sweep NAME writes has it")
 
 
 def _require_reference(points: tuple[Point, ...], base: DictConfig) -> None:

@@ -29,7 +29,7 @@ from cnnlab.zoo.match import matched
 from experiments.cli.console import each, terminal
 from experiments.cli.errors import UsageError
 from experiments.config import schema
-from experiments.config.errors import near
+from experiments.config.errors import unknown
 
 LIST_ITEMS: Final[dict[Any, str]] = {int: "whole numbers", float: "numbers", str: "words"}
 OWN_ARGUMENTS = "model.args."
@@ -38,6 +38,7 @@ DATA = "data"
 """The folder of datasets in the cache."""
 OWN_KEYS = ("path", "labels", "test_share", "split_seed")
 """Of `data`: what says where own pictures are, and how they are parted."""
+OWN_ONLY = f"it is a key of data={' and data='.join(own.READERS)}: add one of them"
 COUNTED = ("classes", "side", "channels", "train_images", "validation_images")
 """Of `data`: what may be 0 for own pictures, and is then counted."""
 VALIDATION_SHARE = 0.2
@@ -211,7 +212,7 @@ def reject_extra_keys(cfg: DictConfig) -> None:
         for name in map(str, node):
             if name not in known:
                 key = f"{section}.{name}".lstrip(".")
-                raise UsageError(f"{key} is not a key: {near(key)}")
+                raise unknown(key, kind)
 
 
 def _plain(node: Any, where: str) -> dict[str, Any]:
@@ -305,7 +306,7 @@ def _task(cfg: DictConfig) -> Task:
         values |= _own(cfg, content)
     else:
         for key in OWN_KEYS:
-            require(content[key] is None, f"data.{key}", content[key], f"is for data={' and data='.join(own.READERS)}")
+            require(content[key] is None, f"data.{key}", content[key], OWN_ONLY)
     values["dials"] = tuple(sorted(content["dials"].items()))
     if cfg.scale.max_train_images:
         values["train_images"] = min(values["train_images"], cfg.scale.max_train_images)
@@ -326,6 +327,8 @@ def _own(cfg: DictConfig, content: dict[str, Any]) -> dict[str, Any]:
         raise UsageError(f"data.path is missing: give it, data.path=VALUE, with data={content['name']}")
     path = _folder("data.path", content["path"], "folder" if content["name"] == "folder" else "file")
     labels = None if content["labels"] is None else _folder("data.labels", content["labels"], "file")
+    if labels is not None and not labels.exists() and (path / labels).is_file():
+        labels = path / labels
     asked = Asked(
         kind=content["name"],
         path=path.absolute(),
@@ -389,4 +392,5 @@ def set_value(cfg: DictConfig, key: str, value: Any) -> None:
     try:
         OmegaConf.update(cfg, key, value, merge=True, force_add=key.startswith(OWN_ARGUMENTS))
     except (ConfigKeyError, ConfigAttributeError) as problem:
-        raise UsageError(f"{key} is not a key: {near(key)}") from problem
+        kind = OmegaConf.get_type(cfg, key.partition(".")[0]) if "." in key else None
+        raise unknown(key, kind, swept=cfg.sweep is not None) from problem

@@ -184,7 +184,7 @@ class BesideTask:
     Attributes:
         raw_dir: folder with the dataset's files as published, to read instead of the network.
         path: folder of your own pictures (data=folder), or file of your own arrays (data=npz).
-        labels: CSV file of the columns name,label, where the folder has no subfolder for each class.
+        labels: CSV file of the columns name,label, here or in data.path, where it has no subfolder for each class.
         test_share: of your own pictures of every class, for the test set, where they have none.
         split_seed: another one chooses other pictures of your own for the test set.
         large: whether scale.members_large says how many members there are.

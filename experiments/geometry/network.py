@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import importlib
+import importlib.util
 import inspect
 import re
 import sys
@@ -15,9 +16,10 @@ from cnnlab.geometry.cost import cost
 from cnnlab.geometry.graph_json import LARGEST, load
 from cnnlab.geometry.sizes import shown
 from cnnlab.modules.source import look_here
-from cnnlab.spec.invalid import InvalidError
+from cnnlab.spec.invalid import InvalidError, require
 from cnnlab.spec.net import Classic, Net
 from cnnlab.spec.network import Network, Pair
+from cnnlab.spec.own_module import OwnModule, not_its_file
 from cnnlab.spec.task import Task
 from experiments.cli.errors import UsageError
 
@@ -75,7 +77,7 @@ def from_graph(path: Path, size: Pair | None) -> MeasuredNetwork:
 
 
 def from_model(words: Sequence[str], size: Pair | None, channels: int | None) -> MeasuredNetwork:
-    """Bind a net of the zoo to images: those of `data=`, if that is named, else those customary for the net.
+    """Bind a net of the zoo, or a user's own (`model=module`), to images: those of `data=`, or those customary for it.
 
     Args:
         words: such as `model=vgg16` and `data=cifar10`, as for experiments.run.
@@ -84,14 +86,19 @@ def from_model(words: Sequence[str], size: Pair | None, channels: int | None) ->
     Raises:
         UsageError, InvalidError: a word cannot be understood, or the net does not fit the images.
     """
-    from cnnlab.modules.graph import zoo_network
+    from cnnlab.modules.graph import network_of
     from experiments.config.grid import net_and_task
 
     net, task = net_and_task(list(words))
     images = _images(net, task, any(word.startswith("data") for word in words))
     height, width = (images.side, images.side) if size is None else size
     colours = images.channels if channels is None else channels
-    built = dataclasses.replace(zoo_network(net, min(height, width), colours, images.classes), size=(height, width))
+    title = f"{net.label} on {height}x{width}x{colours} images, {images.classes} classes"
+    if isinstance(net, OwnModule):
+        require(height == width, "size", f"{height},{width}", "must be one side: an arm's images are square")
+        traced = network_of(net, height, colours, images.classes)
+        return MeasuredNetwork(network=traced, size=(height, width), title=title)
+    built = dataclasses.replace(network_of(net, min(height, width), colours, images.classes), size=(height, width))
 
     def xla() -> float:
         import jax
@@ -103,7 +110,6 @@ def from_model(words: Sequence[str], size: Pair | None, channels: int | None) ->
         module = nnx.eval_shape(lambda: Module(built, jax.random.key(0)))
         return xla_macs(module, (height, width), colours)
 
-    title = f"{net.label} on {height}x{width}x{colours} images, {images.classes} classes"
     return MeasuredNetwork(network=built, size=(height, width), title=title, notes=_said(net), xla=xla)
 
 
@@ -120,10 +126,16 @@ def from_module(place: str, size: Pair | None, channels: int | None) -> Measured
     colours = 3 if channels is None else channels
     with contextlib.redirect_stdout(sys.stderr):
         make = _factory(place)
-        from cnnlab.tracing.forward import forward, images
+        from cnnlab.tracing.forward import FAILS, forward, images
         from cnnlab.tracing.tracing import traced
 
-        found = traced(make, size, colours)
+        try:
+            found = traced(make, size, colours)
+        except InvalidError as problem:
+            if not problem.valid.startswith(FAILS) or channels is not None:
+                raise
+            more = f"{problem.valid}; the image is taken to have 3 channels, --channels 1 gives it another number"
+            raise UsageError(f"--module {place} is not valid: {more}") from problem
         learned = forward(make, images(1, size, colours)).parameters
     read = cost(found.network, size).params
     notes = () if read == learned else (f"The module learns {learned:,} numbers; its output reads {read:,} of them.",)
@@ -171,6 +183,9 @@ def _factory(place: str) -> Callable[[], Any]:
     if not name or not attribute:
         raise UsageError(f"--module {place} is not valid: must be package.module:make")
     look_here()
+    hint = not_its_file(place)
+    if hint and not _is_module(name):
+        raise UsageError(f"--module {place} is not valid{hint}")
     with _one_line(f"--module {place}: {name} cannot be imported"):
         found: Any = importlib.import_module(name)
     for part in attribute.split("."):
@@ -184,9 +199,17 @@ def _factory(place: str) -> Callable[[], Any]:
     free = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     needed = [p.name for p in parameters if p.default is p.empty and p.kind not in free and p.name != "self"]
     if set(needed) - {"rngs"}:
-        must = "must be callable without arguments, or with rngs alone"
+        must = "must be callable without arguments, or with rngs alone (model=module takes model.args.NAME=VALUE)"
         raise UsageError(f"--module {place} is not valid: {attribute} needs {', '.join(needed)}; it {must}")
     return _with_streams(found) if any(p.name == "rngs" for p in parameters) else found
+
+
+def _is_module(name: str) -> bool:
+    """Whether Python finds a module of that name; what is around it is imported for that."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError, TypeError):
+        return False
 
 
 def _with_streams(make: Callable[..., Any]) -> Callable[[], Any]:

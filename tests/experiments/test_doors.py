@@ -30,6 +30,11 @@ def test_every_door_is_listed_with_a_line(door: Door) -> None:
         assert does in ended.out
 
 
+def test_the_list_of_doors_has_no_blanks_at_the_ends_of_its_lines(door: Door) -> None:
+    lines = door(cnnlab.main).out.splitlines()
+    assert lines == [line.rstrip() for line in lines]
+
+
 def test_a_file_that_cannot_be_run_is_no_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The twin."""
     (tmp_path / "mine.py").write_text('"""Do a thing: `so`."""\n\nif __name__ == "__main__":\n    print()\n')

@@ -128,6 +128,17 @@ def parts_and_more(root: Path) -> None:
     parts(root)
 
 
+def renamed_test(root: Path) -> None:
+    parts(root)
+    (root / "test").rename(root / "val")
+
+
+def within(root: Path) -> None:
+    (root / "pics").mkdir()
+    for kind in ("bars", "discs", "noise"):
+        (root / kind).rename(root / "pics" / kind)
+
+
 def nothing(root: Path) -> None: ...
 
 
@@ -168,6 +179,8 @@ FOLDERS: dict[str, tuple[Spoil, str, str]] = {
     "linked class": (linked_class, "", "own/bars is not valid: it is a link, and links are not followed"),
     "pipe": (lambda root: os.mkfifo(root / "bars" / "x.png"), "", "bars/x.png is not valid: is no regular file"),
     "one part lacks a class": (parts, "", "class noise has 0 pictures to test with"),
+    "no test": (renamed_test, "", "; train/ is there, and beside it must be test/ (rename val/)"),
+    "a folder above": (within, "", "; or give the folder above the classes, data.path=/"),
     "parts and more": (parts_and_more, "", "pictures must lie in train/CLASS/ or test/CLASS/"),
     "side 0": (nothing, "data.side=0", "data.side=0 is not valid: must be at least 1 pixel"),
     "side too large": (nothing, "data.side=30", "data.side=30 is not valid: "),
@@ -175,7 +188,12 @@ FOLDERS: dict[str, tuple[Spoil, str, str]] = {
     "share": (nothing, "data.test_share=1.5", "must be above 0 and below 1"),
     "too many drawn": (nothing, "data.train_images=99", "data.train_images=99 is not valid: 12 pictures are there"),
     "other classes": (nothing, "data.classes=4", "has classes=3"),
-    "CSV: no file": (nothing, CSV, "there is no such file"),
+    "CSV: no file": (nothing, CSV, "there is no such file, nor one of that name in"),
+    "CSV: in the folder": (
+        write("names.csv", "name,label\nx.png,a\n"),
+        "data.labels=names.csv",
+        "line 2 names 'x.png'",
+    ),
     "CSV: no header": (write("../own.csv", "bars/0.png,bars\n"), CSV, "its first line must be name,label, not bars/0"),
     "CSV: unknown name": (write("../own.csv", "name,label\nx.png,a\n"), CSV, "line 2 names 'x.png', and there is no"),
     "CSV: above": (write("../own.csv", "name,label\n../x.png,a\n"), CSV, "line 2 names '../x.png', and there is no"),

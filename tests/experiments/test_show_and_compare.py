@@ -220,9 +220,10 @@ def test_other_seeds_of_one_arm_are_compared_unpaired(arms: dict[str, Point], pl
         (("model.width=24", "model.width=8 model.width=9"), "model.width is given twice"),
         (("model.width=24", "'"), "cannot be read"),
         (("model.width=24", " "), "a RUN is empty"),
-        (("model.width=24", "RESULTS"), "a results folder and an arm"),
+        (("model.width=24", "RESULTS"), "is a results folder, and model.width=24 is no folder"),
+        (("RESULTS", "BARE"), "has no runs/"),
         (("RESULTS", "EMPTY"), "none in common"),
-        (("~nobody-of-that-name/results", "RESULTS"), "a results folder and an arm"),
+        (("~nobody-of-that-name/results", "RESULTS"), "~nobody-of-that-name/results is no folder"),
         (("x" * 5000, "model.width=8"), "is in no arm's name"),
     ],
 )
@@ -230,7 +231,8 @@ def test_what_cannot_be_compared_is_one_line(
     words: tuple[str, ...], line: str, arms: dict[str, Point], door: Door, tmp_path: Path
 ) -> None:
     (tmp_path / "empty" / "runs").mkdir(parents=True)
-    places = {"RESULTS": str(tmp_path / "results"), "EMPTY": str(tmp_path / "empty")}
+    (tmp_path / "bare").mkdir()
+    places = {"BARE": str(tmp_path / "bare"), "RESULTS": str(tmp_path / "results"), "EMPTY": str(tmp_path / "empty")}
     done = door(compare.main, *(places[word] if word in places else word for word in words))
     assert (done.code, done.out) == (2, "")
     assert len(done.err.splitlines()) == 1

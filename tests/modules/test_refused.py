@@ -118,6 +118,11 @@ def test_what_looks_odd_and_can_be_trained_is_taken(written: Written, name: str)
         ("itertools", "must be package.module:function"),
         ("a b:c", "must be package.module:function"),
         ("zlib:compress", "has no Python file"),
+        ("./mynets.py:make", "must be package.module:function, .*: name the module, mynets, not its file"),
+        ("sub/inner:make", ": name the module, sub.inner, not its file"),
+        ("sub/inner.py:make", ": name the module, sub.inner, not its file"),
+        ("/abs/mynets.py:make", ": name the module, mynets, not its file, and set CNNLAB_EXTRA to its folder"),
+        ("../mynets.py:make", ": name the module, mynets, not its file, and set CNNLAB_EXTRA to its folder"),
         ("mynets.py:make", "has no Python file that could be read: name the module, mynets, not its file"),
     ],
 )

@@ -179,6 +179,7 @@ def _by_folder(root: Path, folders: Sequence[str], pictures: Sequence[str], part
     """
     depth = 1 if parted else 0
     need = "pictures must lie in " + ("train/CLASS/ or test/CLASS/" if parted else "a subfolder a class, CLASS/")
+    need += "" if parted else _what_may_be_meant(root, folders, pictures)
     labelled = {}
     for name in pictures:
         above = name.split("/")[:-1]
@@ -192,6 +193,19 @@ def _by_folder(root: Path, folders: Sequence[str], pictures: Sequence[str], part
     return labelled
 
 
+def _what_may_be_meant(root: Path, folders: Sequence[str], pictures: Sequence[str]) -> str:
+    """What is probably amiss where no folder parts the pictures; empty if nothing speaks for any."""
+    for there, lacks in (PARTS, PARTS[::-1]):
+        if there in folders:
+            others = [name for name in folders if "/" not in name and name != there]
+            renamed = f" (rename {others[0]}/)" if len(others) == 1 else ""
+            return f"; {there}/ is there, and beside it must be {lacks}/{renamed}"
+    tops = {name.partition("/")[0] for name in pictures}
+    if len(tops) == 1 and all(name.count("/") == 2 for name in pictures):
+        return f"; or give the folder above the classes, data.path={root / tops.pop()}"
+    return ""
+
+
 def _by_csv(root: Path, file: Path, pictures: frozenset[str]) -> dict[str, str]:
     """The class of every picture that a CSV file names. Raises InvalidError, naming the line that is wrong."""
     where = "data.labels"
@@ -199,7 +213,7 @@ def _by_csv(root: Path, file: Path, pictures: frozenset[str]) -> dict[str, str]:
         text = read_regular(file.resolve(), MOST_CSV_BYTES).decode("utf-8-sig")
         rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except FileNotFoundError as error:
-        raise InvalidError(where, file, "there is no such file") from error
+        raise InvalidError(where, file, f"there is no such file, nor one of that name in {root}") from error
     except FileError as error:
         raise InvalidError(where, file, str(error)) from error
     except (OSError, UnicodeDecodeError, csv.Error, RuntimeError) as error:

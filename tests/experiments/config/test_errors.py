@@ -1,6 +1,8 @@
 """Wrong command lines: one line that names the key, the value and what is valid; exit code 2; nothing written."""
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -87,7 +89,28 @@ WRONG = {
     ("hydra/launcher=slurm", "hydra.launcher.cores=0"): ("hydra.launcher.cores", "between 1 and"),
     ("hydra/launcher=slurm", "hydra.launcher.minutes=-3"): ("hydra.launcher.minutes", "between 1 and"),
     ("hydra/launcher=slurm", "hydra.launcher.memory_gb=nan"): ("hydra.launcher.memory_gb", "above 0"),
+    ("model.make=nets:Net",): ("model.make is a key of model=module: add model=module",),
+    ("model=module", "model.make=nets:Net", "model.width=8"): ("model=module has no model.width", "model.args.NAME"),
+    ("model=lenet5", "model.depth=2"): ("a classic net has no model.depth", "model.variant"),
+    (SWEEP, "model=module", "model.make=math:sqrt"): ("this sweep varies model.pools", "model=module has not"),
+    ("data.path=pics",): ("data=folder", "add"),
+    ("hydra.launcher.minutes=3",): ("add hydra/launcher=slurm",),
+    ("train.lr=0.1",): ("did you mean train.learning_rate?",),
+    ("model.Width=8",): ("did you mean model.width",),
+    ("model=VGG16",): ("did you mean vgg16?",),
+    ("model.kernel=null",): ("model.kernel=null is not valid: it needs a value",),
+    ("model=module", "model.args=8"): ("model.args.NAME=VALUE",),
+    ("data=folder", "data.path=~/pics"): (""" 'data.path="~/pics"'""", "$HOME"),
+    ("data=folder", "data.path=with space/größe"): (""" 'data.path="with space/größe"'""",),
+    ("model=module", "model.make=größe:Net"): (""" 'model.make="größe:Net"'""",),
+    ("pool_position",): ("give +sweep=pool_position",),
+    ("digits8",): ("give data=digits8",),
+    ("nothing_such",): ("give KEY=VALUE",),
+    ("+sweep=pool_position,relu_at_zero",): ("experiments.suite only=pool_position,relu_at_zero",),
+    ("+sweep=pool_position,relu_at_zero", "hydra.mode=MULTIRUN"): ("one after the other",),
 }
+NOISE = ("Lexer", "raised while", "Error parsing", "EQUAL")
+"""What Hydra says to those who write it."""
 
 
 @pytest.mark.parametrize("arguments", WRONG, ids=" ".join)
@@ -99,6 +122,62 @@ def test_a_mistake_is_one_line_that_says_what_would_be_valid(arguments: tuple[st
     for word in WRONG[arguments]:
         assert word in line
     assert "_schema" not in line
+    assert not [word for word in NOISE if word in line]
+
+
+@pytest.mark.parametrize("word", ["data.path=~/pics", "data.path=with space/größe", "data.path=a'b", 'data.path=a"b'])
+def test_what_is_to_be_typed_instead_is_read_as_it_was_meant(word: str) -> None:
+    with pytest.raises(UsageError, match="quote the value twice") as caught:
+        grid(["data=folder", word])
+    typed = shlex.split(str(caught.value).partition("twice, ")[2].removesuffix(", or write $HOME for ~"))
+    with pytest.raises(InvalidError, match="there is no such folder") as caught_again:
+        grid(["data=folder", *typed])
+    named = str(Path(word.partition("=")[2]).expanduser())
+    assert named in str(caught_again.value)
+
+
+def _with_mark(text: str) -> str:
+    return f"\N{ZERO WIDTH NO-BREAK SPACE}{text}"
+
+
+FILES: dict[str, tuple[Callable[[str], str], str]] = {
+    "an unknown key": (
+        lambda text: text.replace("  held:", "  colour: red\n  held:"),
+        ": sweep.colour is not a key: did you mean",
+    ),
+    "an empty one": (lambda text: text.replace("bank: OWN", "bank:"), ": sweep.bank is empty"),
+    "levels that are no list": (lambda text: text.replace("3,5", "3;5"), ": sweep.levels.smoke=3;5 is not valid"),
+    "no levels": (lambda text: re.sub("  levels:.*\n", "", text), " lacks sweep.levels: add it"),
+    "no levels of a scale": (
+        lambda text: text.replace('smoke: "3,5", ', ""),
+        ": sweep.levels lacks smoke: add it, or choose scale=quick or scale=full",
+    ),
+    "a mark of Windows": (_with_mark, " begins with a byte-order mark"),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_mistake_in_a_file_names_the_file_and_the_key(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change, says = FILES[case]
+    right = (Path(__file__).parents[3] / "docs/examples/conf/sweep/kernel_size.yaml").read_text(encoding="utf-8")
+    file = tmp_path / "conf" / "sweep" / "wrong.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(change(right), encoding="utf-8")
+    assert file.read_text(encoding="utf-8") != right
+    monkeypatch.setenv("CNNLAB_EXTRA", str(tmp_path))
+    with pytest.raises(UsageError, match=re.escape(f"{file}{says}")):
+        grid(["+sweep=wrong", "scale=smoke"])
+
+
+def test_a_mistake_in_a_net_names_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "conf" / "model" / "deep.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("defaults: [convnet_schema, _self_]\ndepht: 3\n", encoding="utf-8")
+    monkeypatch.setenv("CNNLAB_EXTRA", str(tmp_path))
+    with pytest.raises(UsageError, match=re.escape(f"{file}: model.depht is not a key: did you mean model.depth")):
+        grid(["model=deep"])
 
 
 def process(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:

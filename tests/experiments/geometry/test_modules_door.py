@@ -123,3 +123,46 @@ def test_a_misaligned_merge_is_measured_without_a_stack_trace(tmp_path: Path) ->
     code, out, err = door("--graph", str(tmp_path / "net.json"), "--measure")
     assert (code, err) == (0, "")
     assert out.count("misaligned") == 2
+
+
+FEATURES = """
+import flax.nnx as nnx
+
+
+class Net(nnx.Module):
+    def __init__(self, width: int, num_classes: int, in_channels: int = 1, *, rngs: nnx.Rngs):
+        self.conv = nnx.Conv(in_channels, width, (3, 3), rngs=rngs)
+        self.out = nnx.Linear(width, num_classes, rngs=rngs)
+
+    def __call__(self, images):
+        return self.out(nnx.relu(self.conv(images)).mean((1, 2)))
+
+
+def grey():
+    return Net(2, 10, rngs=nnx.Rngs(0))
+"""
+
+
+@pytest.fixture
+def features(tmp_path: Path) -> Iterator[str]:
+    (tmp_path / "features_behind_the_door.py").write_text(FEATURES, encoding="utf-8")
+    yield "features_behind_the_door"
+    sys.modules.pop("features_behind_the_door", None)
+
+
+def test_an_arm_of_the_users_own_is_measured_with_its_arguments(features: str) -> None:
+    words = ("model=module", f"model.make={features}:Net", "model.args.width=8")
+    code, out, err = door(*words, "data=digits12", "--json")
+    assert code == ExitCode.DONE, err
+    assert json.loads(out)["nodes"]["conv"]["params"] == 3 * 3 * 8 + 8
+    code, _, err = door(*words, "size=12,14")
+    assert (code, "must be one side" in err) == (ExitCode.USAGE, True)
+
+
+def test_channels_that_were_forgotten_are_asked_for(features: str) -> None:
+    grey = ("--module", f"{features}:grey", "--size", "12")
+    code, _, err = door(*grey)
+    assert code == ExitCode.USAGE
+    assert err.startswith(f"error: --module {features}:grey is not valid: its forward pass fails on a 12x12x3 image")
+    assert "--channels 1" in err
+    assert door(*grey, "--channels", "1")[0] == ExitCode.DONE
