@@ -5,7 +5,6 @@ package. Those of one source are a register, and a family for Holm, of their own
 """
 
 import csv
-import difflib
 import functools
 import hashlib
 import importlib
@@ -22,6 +21,7 @@ from cnnlab.rooms import VARIABLE, Extra, ExtraError, extra_folder, extras, load
 from cnnlab.spec.arm import digest, plain
 from experiments.claims.base import KINDS, Claim, Trained
 from experiments.cli.errors import UsageError
+from experiments.config.errors import did_you_mean
 
 FOLDER = Path(__file__).parent
 CHECKOUT = "the checkout"
@@ -207,8 +207,7 @@ def choose_claims(names: Sequence[str], family: str | None = None, kind: str | N
     every = entries()
     for name in names:
         if name != "all" and name not in families() and name not in every:
-            close = difflib.get_close_matches(name, (*families(), *every), n=3)
-            meant = f"did you mean {' or '.join(close)}? " if close else ""
+            meant = did_you_mean(name, (*families(), *every))
             valid = f"choose all, one of {', '.join(families())}, or a claim's id"
             valid += "" if extra_folder() else f" (your own claims: set {VARIABLE} to their folder)"
             raise UsageError(f"{name} is no claim and no family: {meant}{valid}")
