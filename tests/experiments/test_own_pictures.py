@@ -349,7 +349,7 @@ def test_a_broken_npz_is_one_line(name: str, tmp_path: Path, door: Door, no_work
     [
         (("data=folder",), "data.path is missing: give it, data.path="),
         (("data=npz", "data.path=''"), "must be the path of a file"),
-        (("data=digits12", "data.path=x"), "data.path=x is not valid: is for data=folder and data=npz"),
+        (("data=digits12", "data.path=x"), "data.path=x is not valid: it is a key of data=folder and data=npz"),
         (("data=tfds", "data.name=folder", "data.side=8", "data.classes=3"), "data.path is missing"),
     ],
 )
