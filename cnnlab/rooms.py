@@ -13,10 +13,11 @@ import os
 import pkgutil
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from cnnlab.files import is_folder
 from cnnlab.spec.invalid import InvalidError
@@ -148,6 +149,8 @@ class Room:
         """Within, whatever a part from outside raises, or its exit, is an ExtraError that names its file."""
         try:
             yield
+        except ExtraError:  # told already
+            raise
         except (Exception, SystemExit) as problem:
             path = self._places()[name]
             if path is None:
@@ -155,6 +158,16 @@ class Room:
             frames = [one for one in traceback.extract_tb(problem.__traceback__) if one.filename == str(path)]
             where = f"line {frames[-1].lineno}: " if frames else ""
             raise ExtraError(path, where + _said(problem)) from problem
+
+    def values(self, name: str, function: Callable[[Any], Any], given: Any) -> dict[str, Any]:
+        """What a part's function gives: values by name. Raises ExtraError, as `telling`, where it gives none."""
+        with self.telling(name):
+            found = function(given)
+            if not isinstance(found, dict):
+                raise TypeError(
+                    f"{self.needs[0]} returned a {type(found).__name__}: must return a dict, values by name"
+                )
+            return found
 
     def folder_of(self, name: str) -> Path:
         """Where the files of a part lie."""

@@ -38,12 +38,5 @@ def measure(snapshot: Snapshot, names: Iterable[str] | None = None) -> dict[str,
     wanted = tuple(known if names is None else names)
     for name in wanted:
         require_choice("statistic", name, known)
-    return {f"{name}/{path}": value for name in wanted for path, value in _values(name, known[name], snapshot).items()}
-
-
-def _values(name: str, statistic: Statistic, snapshot: Snapshot) -> dict[str, Array]:
-    with ROOM.telling(name):
-        found = statistic(snapshot)
-        if not isinstance(found, dict):
-            raise TypeError(f"statistic returned a {type(found).__name__}: must return a dict, values by layer")
-        return found
+    found = {name: ROOM.values(name, known[name], snapshot) for name in wanted}
+    return {f"{name}/{path}": value for name, values in found.items() for path, value in values.items()}

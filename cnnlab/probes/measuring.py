@@ -33,12 +33,9 @@ def measure(member: TrainedMember, names: Iterable[str] | None = None) -> dict[s
     wanted = tuple(known if names is None else names)
     for name in wanted:
         require_choice("probe", name, known)
-    return {f"{name}/{path}": value for name in wanted for path, value in _values(name, known[name], member).items()}
-
-
-def _values(name: str, probe: Probe, member: TrainedMember) -> dict[str, float]:
-    with ROOM.telling(name):
-        found = probe(member)
-        if not isinstance(found, dict):
-            raise TypeError(f"probe returned a {type(found).__name__}: must return a dict, numbers by name")
-        return {path: float(value) for path, value in found.items()}
+    measured: dict[str, float] = {}
+    for name in wanted:
+        with ROOM.telling(name):
+            values = ROOM.values(name, known[name], member)
+            measured |= {f"{name}/{path}": float(value) for path, value in values.items()}
+    return measured

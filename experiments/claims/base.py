@@ -188,10 +188,8 @@ class Claim:
             ranges.check(rule, "rule")
         must = "must be a function that draws the figure"
         require(self.figure is None or callable(self.figure), "claim.figure", self.figure, must)
-        if isinstance(self.rule, (AllOf, Senses)) or isinstance(self.evidence, Mapping):
-            named = {name for name, _ in self.rule.parts} if isinstance(self.rule, (AllOf, Senses)) else set()
-            given = set(self.evidence) if isinstance(self.evidence, Mapping) else set()
-            require(named == given, "claim.evidence", sorted(given), f"the parts of the rule: {sorted(named)}")
+        named, given = set(self.rules) - {""}, set(self.sources) - {""}
+        require(named == given, "claim.evidence", sorted(given), f"the parts of the rule: {sorted(named)}")
 
     @property
     def sources(self) -> dict[str, Source]:

@@ -9,16 +9,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from cnnlab import rooms
 from cnnlab.gradients import measuring
+from cnnlab.probes import measuring as probing
 from cnnlab.records import Store
 from cnnlab.rooms import ExtraError
-from experiments import judge, report, run, tasks
-from experiments.analysis import contrasts, convergence, selection, verdicts
+from experiments import judge, report, run, suite, tasks
+from experiments.analysis import contrasts, convergence, metrics, selection, verdicts
 from experiments.analysis.results import ArmResults, SweepResults
 from experiments.claims import registry
 from experiments.config.grid import grid
@@ -266,7 +268,7 @@ def test_published_results_that_are_not_there_are_told(door: Door, monkeypatch: 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("return 3.0", "TypeError: statistic returned a float: must return a dict, values by layer"),
+        ("return 3.0", "TypeError: statistic returned a float: must return a dict, values by name"),
         ("return {'a': snapshot.activ}", "line 2: AttributeError: 'NoneType' object has no attribute 'activ'"),
         ("raise SystemExit(3)", "line 2: SystemExit: 3"),
     ],
@@ -279,6 +281,52 @@ def test_a_statistic_that_fails_names_its_file(extra: Extra, text: str, said: st
             measuring.measure(cast(Any, None), ["fails_of_mine"])
     finally:
         measuring.statistics.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("return 3.0", "TypeError: probe returned a float: must return a dict, values by name"),
+        ("return {'a': 'much'}", "ValueError: could not convert string to float: 'much'"),
+        ("raise SystemExit(3)", "line 2: SystemExit: 3"),
+    ],
+)
+def test_a_probe_that_fails_names_its_file(extra: Extra, text: str, said: str) -> None:
+    place = extra("probes/fails_of_mine.py", f"def probe(member):\n    {text}\n")
+    probing.probes.cache_clear()
+    try:
+        with pytest.raises(ExtraError, match=f"^{place}: {said}"):
+            probing.measure(cast(Any, None), ["fails_of_mine"])
+    finally:
+        probing.probes.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("record.membres", "line 2: AttributeError"),
+        ("(1.0,)", "ValueError: values returned 1 numbers for 2 members"),
+        ("('a', 'b')", "ValueError: could not convert string to float: 'a'"),
+    ],
+)
+def test_a_metric_that_fails_names_its_file(extra: Extra, text: str, said: str) -> None:
+    place = extra("metrics/fails_of_mine.py", f"def values(record):\n    return {text}\n")
+    with pytest.raises(ExtraError, match=f"^{place}: {said}"):
+        metrics.measured(cast(Any, SimpleNamespace(members=(1, 2))), "fails_of_mine")
+
+
+@pytest.mark.parametrize(
+    ("main", "words"), [(run.main, ("+sweep=pool_position",)), (suite.main, ("only=pool_position", "--dry-run"))]
+)
+def test_a_claim_that_its_sweep_cannot_serve_is_told_before_anything_trains(
+    extra: Extra, door: Door, main: Callable[[], int], words: tuple[str, ...], tmp_path: Path
+) -> None:
+    place = extra("claims/mine/wrong.py", CLAIM.replace('"[2,4]"', '"[9]"'))
+    sys.modules.pop("experiments.claims.mine.wrong", None)
+    ended = door(main, *words, "scale=smoke", "tracker=off")
+    assert ended.code == 2
+    assert ended.err.splitlines()[-1].startswith(f"error: {place}: level of pool_position=[9] is not valid")
+    assert not list(tmp_path.rglob("record.json"))
 
 
 def test_a_view_that_is_none_is_told(extra: Extra, door: Door) -> None:
